@@ -1,0 +1,39 @@
+//! Checkpoints: the fold's state as octets, and back.
+
+use std::collections::BTreeMap;
+
+use super::{Blocklist, Derived, State};
+use crate::complaint::Complaint;
+
+/// Goes up when the state's form changes, or when the same entries would make another list: an older checkpoint is
+/// then not used, and the journal is folded from its first entry.
+pub const STATE_VERSION: u32 = 1;
+
+/// Why a checkpoint can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    #[error("the checkpoint is damaged: {0}")]
+    Damaged(#[from] minicbor::decode::Error),
+    #[error("the checkpoint holds a zone that this program can't read: {0}")]
+    Zone(Complaint),
+}
+
+impl Blocklist {
+    /// The state as octets; equal octets, equal states.
+    pub fn to_checkpoint(&self) -> Vec<u8> {
+        minicbor::to_vec(&self.state).expect("writing to memory can't fail")
+    }
+
+    pub fn from_checkpoint(octets: &[u8]) -> Result<Self, CheckpointError> {
+        let state: State = minicbor::decode(octets)?;
+        let mut zones = BTreeMap::new();
+        for (origin, zone) in &state.zones {
+            let derived = Derived::read(origin, zone).map_err(|complaints| {
+                let first = complaints.into_iter().next();
+                CheckpointError::Zone(first.expect("a zone that can't be read has a complaint"))
+            })?;
+            zones.insert(origin.clone(), derived);
+        }
+        Ok(Blocklist { state, zones })
+    }
+}

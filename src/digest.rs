@@ -1,0 +1,101 @@
+//! Digests: what stands for a value that is not kept (reports, recipients, policies, zones).
+
+use std::fmt;
+
+use minicbor::{Decode, Encode};
+
+/// The first 16 octets of a BLAKE3 hash; as a fingerprint, or under a key where guessing must not help.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Digest(#[cbor(n(0), with = "minicbor::bytes")] [u8; 16]);
+
+impl Digest {
+    pub const fn from_octets(octets: [u8; 16]) -> Self {
+        Digest(octets)
+    }
+
+    pub const fn octets(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// The first eight octets, where a set of a few hundred is told apart and space counts.
+    pub fn short(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    pub fn of(octets: &[u8]) -> Self {
+        Digest::finish(blake3::Hasher::new().update(octets))
+    }
+
+    /// A keyed hash: without the key, a guess at the value can't be tried.
+    pub fn keyed(key: &[u8; 32], octets: &[u8]) -> Self {
+        Digest::finish(blake3::Hasher::new_keyed(key).update(octets))
+    }
+
+    fn finish(hasher: &blake3::Hasher) -> Self {
+        let mut first = [0; 16];
+        first.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        Digest(first)
+    }
+}
+
+/// Several values as one digest; each is delimited by its length, so moving an octet across a border shows.
+#[derive(Default)]
+pub struct Digester(blake3::Hasher);
+
+impl Digester {
+    pub fn add(&mut self, octets: &[u8]) -> &mut Self {
+        self.0.update(&(octets.len() as u64).to_be_bytes());
+        self.0.update(octets);
+        self
+    }
+
+    pub fn digest(&self) -> Digest {
+        Digest::finish(&self.0)
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::str::FromStr for Digest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not a digest of 32 hexadecimal digits");
+        if text.len() != 32 || !text.is_ascii() {
+            return Err(wrong());
+        }
+        let mut octets = [0; 16];
+        for (octet, pair) in octets.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
+            *octet = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
+        }
+        Ok(Digest(octets))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_reads_back_what_it_writes() {
+        let digest = Digest::of(b"a report");
+        assert_eq!(digest.to_string().parse::<Digest>(), Ok(digest));
+        assert!("0g".repeat(16).parse::<Digest>().is_err());
+        assert_ne!(digest, Digest::keyed(&[7; 32], b"a report"));
+        let (mut one, mut other) = (Digester::default(), Digester::default());
+        assert_ne!(one.add(b"ab").add(b"c").digest(), other.add(b"a").add(b"bc").digest());
+    }
+}

@@ -1,0 +1,281 @@
+//! What the journal holds: evidence, observations, directives and ticks.
+//!
+//! The numbers on the fields are the wire format: a number is never used for anything else again, a new field gets a
+//! new number, and an old record without it still reads.
+
+use std::net::IpAddr;
+
+use minicbor::{Decode, Encode};
+
+use crate::classify::{Kind, Verdict};
+use crate::digest::{Digest, Digester};
+use crate::mail::{Action, Mailbox, ReversePath, Status};
+use crate::relay::Relay;
+use crate::time::Timestamp;
+use crate::trap::{Donor, Scope, TrapHasher, TrapKey};
+
+/// A position in the journal; the first entry has offset 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Offset(#[n(0)] pub u64);
+
+impl Offset {
+    /// Before the first entry.
+    pub const START: Offset = Offset(0);
+
+    pub const fn next(self) -> Self {
+        Offset(self.0 + 1)
+    }
+}
+
+impl std::fmt::Display for Offset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An entry as the journal gives it back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    pub offset: Offset,
+    /// When the journal took it, by the journal's own clock; never earlier than the entry before.
+    pub at: Timestamp,
+    pub entry: Entry,
+}
+
+/// Everything that the zone depends on, one step at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Entry {
+    #[n(0)]
+    Evidence(#[n(0)] Box<Evidence>),
+    #[n(1)]
+    Observation(#[n(0)] Observation),
+    #[n(2)]
+    Directive(#[n(0)] Directive),
+    /// "It is now T", where T is the time at which the journal took the tick. The number counts intervals, so that
+    /// the ticks of several nodes for one interval are one entry.
+    #[n(3)]
+    Tick(#[n(0)] u64),
+}
+
+impl Entry {
+    /// What makes a second append of the same entry recognisable.
+    pub fn id(&self) -> Digest {
+        let derived = |label: &[u8], octets: &[u8]| Digester::default().add(label).add(octets).digest();
+        match self {
+            Entry::Evidence(evidence) => evidence.id,
+            Entry::Observation(observation) => derived(b"observation", observation.evidence.octets()),
+            Entry::Directive(directive) => directive.id,
+            Entry::Tick(number) => derived(b"tick", &number.to_be_bytes()),
+        }
+    }
+}
+
+/// One transaction at one trap.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Evidence {
+    #[n(0)]
+    pub id: Digest,
+    /// When the trap saw it; the fold bounds it by its own time.
+    #[n(1)]
+    pub seen_at: Timestamp,
+    #[n(2)]
+    pub relay: Relay,
+    #[n(3)]
+    pub helo: String,
+    #[n(4)]
+    pub reverse_path: ReversePath,
+    #[n(5)]
+    pub trap: TrapKey,
+    #[n(6)]
+    pub trap_domain: TrapKey,
+    /// Recipients of the transaction; a report has one (RFC 3464 §2), more are an anomaly.
+    #[n(7)]
+    pub recipients: u16,
+    #[n(8)]
+    pub reach: Reach,
+    /// The digest of the message; the same report sent again has the same.
+    #[n(9)]
+    pub report: Option<Digest>,
+    #[n(10)]
+    pub facts: Facts,
+    /// The trap node that took it.
+    #[n(11)]
+    pub node: String,
+}
+
+/// How far a session went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Reach {
+    #[n(0)]
+    Recipient,
+    #[n(1)]
+    Data,
+}
+
+/// What the fold needs of a verdict; no address of a trap or of a recipient stands in it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Facts {
+    #[n(0)]
+    pub kind: Kind,
+    #[n(1)]
+    pub format: String,
+    /// The classifier's version.
+    #[n(2)]
+    pub classifier: u32,
+    #[n(3)]
+    pub reporting_mta: Option<String>,
+    #[n(4)]
+    pub original_envelope_id: Option<String>,
+    #[n(5)]
+    pub sender: Sender,
+    #[n(6)]
+    pub injector: Option<IpAddr>,
+    #[n(7)]
+    pub failures: Vec<Failure>,
+    #[n(8)]
+    pub reasons: Vec<String>,
+}
+
+/// Whose name the returned original bore. The order is that of weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub enum Sender {
+    /// Somebody other than the trap that received the report.
+    #[n(0)]
+    Other,
+    /// The report tells nothing of the original's sender.
+    #[n(1)]
+    Unknown,
+    /// The trap that received the report: the mark of true backscatter.
+    #[n(2)]
+    Trap,
+}
+
+/// One recipient that the relay failed to reach.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Failure {
+    /// Keyed; tells distinct recipients apart.
+    #[n(0)]
+    pub recipient: Digest,
+    #[n(1)]
+    pub domain: String,
+    #[n(2)]
+    pub status: Option<Status>,
+    /// Another host refused it; else the relay itself failed.
+    #[n(3)]
+    pub remote: bool,
+}
+
+/// Most failed recipients kept of one report.
+pub const FAILURES_MAX: usize = 16;
+
+impl Facts {
+    pub fn of(verdict: &Verdict, classifier: u32, trap: &Mailbox, hasher: &TrapHasher) -> Self {
+        let report = &verdict.report;
+        let failed = report.recipients.iter().filter(|recipient| recipient.action == Some(Action::Failed));
+        Facts {
+            kind: verdict.kind,
+            format: verdict.format.to_owned(),
+            classifier,
+            reporting_mta: report.reporting_mta.clone(),
+            original_envelope_id: report.original_envelope_id.clone(),
+            sender: match &report.original_sender {
+                Some(sender) if sender.folded() == trap.folded() => Sender::Trap,
+                Some(_) => Sender::Other,
+                None => Sender::Unknown,
+            },
+            injector: report.injector,
+            failures: failed
+                .filter_map(|recipient| {
+                    let mailbox = recipient.mailbox.as_ref()?;
+                    Some(Failure {
+                        recipient: hasher.recipient(mailbox),
+                        domain: mailbox.domain().to_owned(),
+                        status: recipient.status,
+                        remote: recipient.remote_mta.is_some(),
+                    })
+                })
+                .take(FAILURES_MAX)
+                .collect(),
+            reasons: verdict.reasons.clone(),
+        }
+    }
+}
+
+/// What the edge found out about a relay after it brought evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Observation {
+    /// The evidence that this is about.
+    #[n(0)]
+    pub evidence: Digest,
+    /// The forward-confirmed reverse name.
+    #[n(1)]
+    pub confirmed_name: Option<String>,
+    /// Whether the relay is an MX of the failed recipient's domain; `None` is unknown and never adds points.
+    #[n(2)]
+    pub mx_of_recipient: Option<bool>,
+    /// Whether the failed recipient's domain authorises the relay by SPF.
+    #[n(3)]
+    pub spf_of_recipient: Option<bool>,
+    /// The number of the network that announces the relay.
+    #[n(4)]
+    pub network: Option<u32>,
+}
+
+/// A decision: who took it, why, and what it orders.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Directive {
+    #[n(0)]
+    pub id: Digest,
+    #[n(1)]
+    pub by: String,
+    #[n(2)]
+    pub why: String,
+    #[n(3)]
+    pub order: Order,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Order {
+    #[n(0)]
+    AddDonor {
+        #[n(0)]
+        donor: Donor,
+    },
+    #[n(1)]
+    AddTrap {
+        #[n(0)]
+        key: TrapKey,
+        #[n(1)]
+        scope: Scope,
+        #[n(2)]
+        domain: TrapKey,
+        #[n(3)]
+        donor: Donor,
+    },
+    #[n(2)]
+    RetireTrap {
+        #[n(0)]
+        key: TrapKey,
+    },
+    /// Take a relay off every zone, and count nothing against it that came before.
+    #[n(3)]
+    Remove {
+        #[n(0)]
+        relay: Relay,
+    },
+    /// Publish a zone as the text of its file says; the text is the file's, to the octet.
+    #[n(4)]
+    AdoptZone {
+        #[n(0)]
+        origin: String,
+        #[n(1)]
+        text: String,
+    },
+    /// Publish a zone no longer.
+    #[n(5)]
+    WithdrawZone {
+        #[n(0)]
+        origin: String,
+    },
+}

@@ -1,0 +1,384 @@
+//! The journal in an embedded store (redb): one file, one process, no other software.
+//!
+//! One committer makes entries durable in groups: it takes whatever waits, writes it in one transaction, and
+//! acknowledges after the store's fsync. Entries, ids and reports lie in tables of a day each, so that retention drops
+//! tables instead of deleting rows.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use redb::{
+    Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
+    StorageBackend, TableDefinition, TableError, WriteTransaction,
+};
+use tokio::sync::{mpsc, watch};
+
+use super::{
+    Acknowledge, Append, Appending, COMMIT_ENTRIES_MAX, Checkpoint, Dropped, Journal, JournalError,
+    QUEUE_ENTRIES_MAX, Retention, Sealed, wire,
+};
+use crate::digest::Digest;
+use crate::evidence::{Offset, Recorded};
+use crate::time::{Clock, Day, Timestamp};
+
+/// The version of the store's layout.
+const FORMAT: u32 = 1;
+/// Octets of memory the store may use for pages.
+const CACHE_OCTETS: usize = 64 << 20;
+
+type Octets16 = [u8; 16];
+
+/// `format`: the layout's version.
+const META: TableDefinition<&str, u32> = TableDefinition::new("meta");
+/// Day -> first offset and last offset of the day, and the time of its last entry.
+const DAYS: TableDefinition<u32, (u64, u64, i64)> = TableDefinition::new("days");
+/// Always 0 -> offset, version and octets of the one checkpoint.
+const CHECKPOINT: TableDefinition<u8, (u64, u32, &[u8])> = TableDefinition::new("checkpoint");
+
+const REPORTS_PREFIX: &str = "reports_";
+
+fn entries_table(name: &str) -> TableDefinition<'_, u64, &'static [u8]> {
+    TableDefinition::new(name)
+}
+
+fn ids_table(name: &str) -> TableDefinition<'_, Octets16, u64> {
+    TableDefinition::new(name)
+}
+
+fn reports_table(name: &str) -> TableDefinition<'_, Octets16, &'static [u8]> {
+    TableDefinition::new(name)
+}
+
+fn entries_name(day: u32) -> String {
+    format!("entries_{day:08}")
+}
+
+fn ids_name(day: u32) -> String {
+    format!("ids_{day:08}")
+}
+
+fn reports_name(day: u32) -> String {
+    format!("{REPORTS_PREFIX}{day:08}")
+}
+
+pub struct Embedded {
+    database: Arc<Database>,
+    head: watch::Receiver<Offset>,
+    /// Taken away to end the committer.
+    queue: Option<mpsc::Sender<(Append, Acknowledge)>>,
+    committer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Embedded {
+    /// Opens the store in a file, or begins one.
+    ///
+    /// # Errors
+    /// `InUse` where another process has it, `Version` where another program wrote it, else `Store`.
+    pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, JournalError> {
+        let database = Database::builder().set_cache_size(CACHE_OCTETS).create(path).map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => JournalError::InUse(path.display().to_string()),
+            other => store(other),
+        })?;
+        Self::start(database, clock)
+    }
+
+    /// Opens the store over a backend: for tests of what a crash leaves.
+    pub fn over(backend: impl StorageBackend, clock: Arc<dyn Clock>) -> Result<Self, JournalError> {
+        let database = Database::builder().create_with_backend(backend).map_err(store)?;
+        Self::start(database, clock)
+    }
+
+    fn start(database: Database, clock: Arc<dyn Clock>) -> Result<Self, JournalError> {
+        let database = Arc::new(database);
+        let last = prepare(&database)?;
+        let (head, head_receiver) = watch::channel(last.offset);
+        let (queue, waiting) = mpsc::channel(QUEUE_ENTRIES_MAX);
+        let committer = Committer { database: Arc::clone(&database), clock, head, last };
+        let thread = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || committer.run(waiting))
+            .map_err(store)?;
+        Ok(Embedded { database, head: head_receiver, queue: Some(queue), committer: Mutex::new(Some(thread)) })
+    }
+
+    fn days(&self) -> Result<Vec<(u32, u64, u64)>, JournalError> {
+        let read = self.database.begin_read().map_err(store)?;
+        days(&read)
+    }
+}
+
+/// Waits until what was taken is durable, then lets the store go.
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.queue = None;
+        let thread = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // A committer that panicked has nothing left to wait for.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The last entry that is durable.
+#[derive(Clone, Copy)]
+struct Last {
+    offset: Offset,
+    at: Timestamp,
+}
+
+fn prepare(database: &Database) -> Result<Last, JournalError> {
+    let write = database.begin_write().map_err(store)?;
+    let last = {
+        let mut meta = write.open_table(META).map_err(store)?;
+        let found = meta.get("format").map_err(store)?.map(|format| format.value());
+        match found {
+            None => {
+                meta.insert("format", FORMAT).map_err(store)?;
+            }
+            Some(FORMAT) => {}
+            Some(found) => return Err(JournalError::Version { found, known: FORMAT }),
+        }
+        write.open_table(CHECKPOINT).map_err(store)?;
+        let days = write.open_table(DAYS).map_err(store)?;
+        let last = days.last().map_err(store)?.map(|(_, value)| value.value());
+        last.map_or(Last { offset: Offset::START, at: Timestamp::default() }, |(_, offset, at)| Last {
+            offset: Offset(offset),
+            at: Timestamp::from_milliseconds(at),
+        })
+    };
+    write.commit().map_err(store)?;
+    Ok(last)
+}
+
+struct Committer {
+    database: Arc<Database>,
+    clock: Arc<dyn Clock>,
+    head: watch::Sender<Offset>,
+    last: Last,
+}
+
+impl Committer {
+    fn run(mut self, mut waiting: mpsc::Receiver<(Append, Acknowledge)>) {
+        let mut group = Vec::with_capacity(COMMIT_ENTRIES_MAX);
+        while waiting.blocking_recv_many(&mut group, COMMIT_ENTRIES_MAX) > 0 {
+            let (appends, acknowledges): (Vec<Append>, Vec<Acknowledge>) = group.drain(..).unzip();
+            let outcome = self.commit(&appends);
+            if let Ok((last, _)) = &outcome {
+                self.last = *last;
+                self.head.send_replace(last.offset);
+            }
+            for (at, acknowledge) in acknowledges.into_iter().enumerate() {
+                let answer = outcome.as_ref().map(|(_, offsets)| offsets[at]).map_err(Clone::clone);
+                // A peer that left in the meantime needs no answer; the entry is durable all the same.
+                let _ = acknowledge.send(answer);
+            }
+        }
+    }
+
+    fn commit(&self, appends: &[Append]) -> Result<(Last, Vec<Offset>), JournalError> {
+        let mut write = self.database.begin_write().map_err(store)?;
+        write.set_durability(Durability::Immediate).map_err(store)?;
+        write.set_quick_repair(true);
+        // The journal's time never goes back, whatever the clock does.
+        let at = self.clock.now().max(self.last.at);
+        let written = write_group(&write, appends, self.last, at)?;
+        write.commit().map_err(store)?;
+        Ok(written)
+    }
+}
+
+fn write_group(
+    write: &WriteTransaction,
+    appends: &[Append],
+    before: Last,
+    at: Timestamp,
+) -> Result<(Last, Vec<Offset>), JournalError> {
+    let day = at.day().yyyymmdd();
+    let mut days = write.open_table(DAYS).map_err(store)?;
+    let earlier = days.range(..day).map_err(store)?.next_back().transpose().map_err(store)?;
+    let earlier = earlier.map(|(day, _)| ids_name(day.value()));
+    let earlier_ids = match &earlier {
+        Some(name) => Some(write.open_table(ids_table(name)).map_err(store)?),
+        None => None,
+    };
+    let (entries_name, ids_name) = (entries_name(day), ids_name(day));
+    let mut entries = write.open_table(entries_table(&entries_name)).map_err(store)?;
+    let mut ids = write.open_table(ids_table(&ids_name)).map_err(store)?;
+    let mut last = before;
+    let mut offsets = Vec::with_capacity(appends.len());
+    for Append { entry, report } in appends {
+        let id = *entry.id().octets();
+        let mut known = ids.get(id).map_err(store)?.map(|offset| offset.value());
+        if let (None, Some(earlier)) = (known, &earlier_ids) {
+            known = earlier.get(id).map_err(store)?.map(|offset| offset.value());
+        }
+        if let Some(known) = known {
+            offsets.push(Offset(known));
+            continue;
+        }
+        last = Last { offset: last.offset.next(), at };
+        entries.insert(last.offset.0, wire::to_octets(at, entry).as_slice()).map_err(store)?;
+        ids.insert(id, last.offset.0).map_err(store)?;
+        if let Some(Sealed { day, octets }) = report {
+            let mut reports = write.open_table(reports_table(&reports_name(day.yyyymmdd()))).map_err(store)?;
+            reports.insert(id, octets.as_slice()).map_err(store)?;
+        }
+        offsets.push(last.offset);
+    }
+    if last.offset > before.offset {
+        let first = days.get(day).map_err(store)?.map(|value| value.value().0);
+        let first = first.unwrap_or(before.offset.0 + 1);
+        days.insert(day, (first, last.offset.0, at.milliseconds())).map_err(store)?;
+    }
+    Ok((last, offsets))
+}
+
+fn days(read: &ReadTransaction) -> Result<Vec<(u32, u64, u64)>, JournalError> {
+    let table = read.open_table(DAYS).map_err(store)?;
+    let mut days = Vec::new();
+    for row in table.iter().map_err(store)? {
+        let (day, value) = row.map_err(store)?;
+        let (first, last, _) = value.value();
+        days.push((day.value(), first, last));
+    }
+    Ok(days)
+}
+
+/// A table of a day that has none is empty.
+fn absent_is_empty<T>(table: Result<T, TableError>) -> Result<Option<T>, JournalError> {
+    match table {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(store(error)),
+    }
+}
+
+fn report_days(write: &WriteTransaction) -> Result<Vec<u32>, JournalError> {
+    use redb::TableHandle;
+    let tables = write.list_tables().map_err(store)?;
+    Ok(tables.filter_map(|table| table.name().strip_prefix(REPORTS_PREFIX)?.parse().ok()).collect())
+}
+
+impl Journal for Embedded {
+    fn append(&self, append: Append) -> Appending {
+        let (acknowledge, appending) = Appending::new();
+        let refused = match &self.queue {
+            None => Some((acknowledge, JournalError::Closed)),
+            Some(queue) => match queue.try_send((append, acknowledge)) {
+                Ok(()) => None,
+                Err(mpsc::error::TrySendError::Full((_, acknowledge))) => Some((acknowledge, JournalError::Busy)),
+                Err(mpsc::error::TrySendError::Closed((_, acknowledge))) => Some((acknowledge, JournalError::Closed)),
+            },
+        };
+        if let Some((acknowledge, error)) = refused {
+            let _ = acknowledge.send(Err(error));
+        }
+        appending
+    }
+
+    fn head(&self) -> watch::Receiver<Offset> {
+        self.head.clone()
+    }
+
+    fn first(&self) -> Result<Offset, JournalError> {
+        let first = self.days()?.first().map(|&(_, first, _)| Offset(first));
+        Ok(first.unwrap_or_else(|| self.head.borrow().next()))
+    }
+
+    fn read(&self, after: Offset, entries_max: usize) -> Result<Vec<Recorded>, JournalError> {
+        let read = self.database.begin_read().map_err(store)?;
+        let mut found = Vec::new();
+        for (day, _, _) in days(&read)?.into_iter().filter(|&(_, _, last)| last > after.0) {
+            let name = entries_name(day);
+            let Some(table) = absent_is_empty(read.open_table(entries_table(&name)))? else { continue };
+            for row in table.range(after.0 + 1..).map_err(store)? {
+                if found.len() >= entries_max {
+                    return Ok(found);
+                }
+                let (offset, octets) = row.map_err(store)?;
+                found.push(wire::from_octets(Offset(offset.value()), octets.value())?);
+            }
+        }
+        Ok(found)
+    }
+
+    fn report(&self, evidence: Digest) -> Result<Option<Sealed>, JournalError> {
+        use redb::TableHandle;
+        let read = self.database.begin_read().map_err(store)?;
+        let days: Vec<u32> = read
+            .list_tables()
+            .map_err(store)?
+            .filter_map(|table| table.name().strip_prefix(REPORTS_PREFIX)?.parse().ok())
+            .collect();
+        for day in days {
+            let name = reports_name(day);
+            let Some(table) = absent_is_empty(read.open_table(reports_table(&name)))? else { continue };
+            if let Some(octets) = table.get(*evidence.octets()).map_err(store)? {
+                return Ok(Some(Sealed { day: Day::from_yyyymmdd(day), octets: octets.value().to_vec() }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn save_checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), JournalError> {
+        let mut write = self.database.begin_write().map_err(store)?;
+        write.set_durability(Durability::Immediate).map_err(store)?;
+        write.set_quick_repair(true);
+        {
+            let mut table = write.open_table(CHECKPOINT).map_err(store)?;
+            let Checkpoint { offset, version, octets } = checkpoint;
+            table.insert(0, (offset.0, *version, octets.as_slice())).map_err(store)?;
+        }
+        write.commit().map_err(store)
+    }
+
+    fn checkpoint(&self) -> Result<Option<Checkpoint>, JournalError> {
+        let read = self.database.begin_read().map_err(store)?;
+        let table = read.open_table(CHECKPOINT).map_err(store)?;
+        let row = table.get(0).map_err(store)?;
+        Ok(row.map(|row| {
+            let (offset, version, octets) = row.value();
+            Checkpoint { offset: Offset(offset), version, octets: octets.to_vec() }
+        }))
+    }
+
+    fn retain(&self, retention: Retention) -> Result<Dropped, JournalError> {
+        let taken_in = self.checkpoint()?.map_or(Offset::START, |checkpoint| checkpoint.offset);
+        let mut write = self.database.begin_write().map_err(store)?;
+        write.set_durability(Durability::Immediate).map_err(store)?;
+        write.set_quick_repair(true);
+        let mut dropped = Dropped::default();
+        {
+            let mut table = write.open_table(DAYS).map_err(store)?;
+            let mut gone: Vec<u32> = Vec::new();
+            let total = table.len().map_err(store)?;
+            for row in table.iter().map_err(store)? {
+                let (day, value) = row.map_err(store)?;
+                let (_, last, _) = value.value();
+                // The last day stays: it knows where the journal stands.
+                let is_last = gone.len() as u64 + 1 == total;
+                if day.value() >= retention.entries_since.yyyymmdd() || last > taken_in.0 || is_last {
+                    break;
+                }
+                gone.push(day.value());
+            }
+            for day in gone {
+                table.remove(day).map_err(store)?;
+                write.delete_table(entries_table(&entries_name(day))).map_err(store)?;
+                write.delete_table(ids_table(&ids_name(day))).map_err(store)?;
+                dropped.entry_days += 1;
+            }
+            for day in report_days(&write)?.into_iter().filter(|&day| day < retention.reports_since.yyyymmdd()) {
+                write.delete_table(reports_table(&reports_name(day))).map_err(store)?;
+                dropped.report_days += 1;
+            }
+        }
+        write.commit().map_err(store)?;
+        Ok(dropped)
+    }
+}
+
+fn store(error: impl std::fmt::Display) -> JournalError {
+    JournalError::Store(error.to_string())
+}

@@ -1,0 +1,111 @@
+//! A journal in memory: for tests, and for folding without a disk. Nothing survives it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use super::{Append, Appending, Checkpoint, Dropped, Journal, JournalError, Retention, Sealed};
+use crate::digest::Digest;
+use crate::evidence::{Offset, Recorded};
+use crate::time::Clock;
+
+pub struct Memory {
+    clock: Arc<dyn Clock>,
+    head: watch::Sender<Offset>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// How many of the first entries were dropped.
+    dropped: u64,
+    entries: Vec<Recorded>,
+    offsets: HashMap<Digest, Offset>,
+    reports: HashMap<Digest, Sealed>,
+    checkpoint: Option<Checkpoint>,
+}
+
+impl Memory {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Memory { clock, head: watch::Sender::new(Offset::START), kept: Mutex::default() }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn last(&self) -> Offset {
+        Offset(self.dropped + self.entries.len() as u64)
+    }
+}
+
+impl Journal for Memory {
+    fn append(&self, Append { entry, report }: Append) -> Appending {
+        let (acknowledge, appending) = Appending::new();
+        let mut kept = self.kept();
+        let id = entry.id();
+        let known = kept.offsets.get(&id).copied();
+        let offset = known.unwrap_or_else(|| {
+            let offset = kept.last().next();
+            let at = kept.entries.last().map_or_else(|| self.clock.now(), |last| self.clock.now().max(last.at));
+            kept.entries.push(Recorded { offset, at, entry });
+            kept.offsets.insert(id, offset);
+            kept.reports.extend(report.map(|report| (id, report)));
+            offset
+        });
+        self.head.send_replace(kept.last());
+        // Nobody waiting for the answer is no fault.
+        let _ = acknowledge.send(Ok(offset));
+        appending
+    }
+
+    fn head(&self) -> watch::Receiver<Offset> {
+        self.head.subscribe()
+    }
+
+    fn first(&self) -> Result<Offset, JournalError> {
+        Ok(Offset(self.kept().dropped + 1))
+    }
+
+    fn read(&self, after: Offset, entries_max: usize) -> Result<Vec<Recorded>, JournalError> {
+        let kept = self.kept();
+        let skip = usize::try_from(after.0.saturating_sub(kept.dropped)).unwrap_or(usize::MAX);
+        Ok(kept.entries.iter().skip(skip).take(entries_max).cloned().collect())
+    }
+
+    fn report(&self, evidence: Digest) -> Result<Option<Sealed>, JournalError> {
+        Ok(self.kept().reports.get(&evidence).cloned())
+    }
+
+    fn save_checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), JournalError> {
+        self.kept().checkpoint = Some(checkpoint.clone());
+        Ok(())
+    }
+
+    fn checkpoint(&self) -> Result<Option<Checkpoint>, JournalError> {
+        Ok(self.kept().checkpoint.clone())
+    }
+
+    fn retain(&self, retention: Retention) -> Result<Dropped, JournalError> {
+        let mut kept = self.kept();
+        let taken_in = kept.checkpoint.as_ref().map_or(Offset::START, |checkpoint| checkpoint.offset);
+        let mut dropped = Dropped::default();
+        while let Some(day) = kept.entries.first().map(|entry| entry.at.day()) {
+            let of_day = kept.entries.iter().take_while(|entry| entry.at.day() == day).count();
+            if day >= retention.entries_since || kept.entries[of_day - 1].offset > taken_in {
+                break;
+            }
+            kept.entries.drain(..of_day);
+            kept.dropped += of_day as u64;
+            dropped.entry_days += 1;
+        }
+        let days = |kept: &Kept| kept.reports.values().map(|report| report.day).collect::<std::collections::HashSet<_>>();
+        let before = days(&kept).len();
+        kept.reports.retain(|_, report| report.day >= retention.reports_since);
+        dropped.report_days = before - days(&kept).len();
+        Ok(dropped)
+    }
+}

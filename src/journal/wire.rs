@@ -1,0 +1,47 @@
+//! The wire format of an entry: one octet of version, then CBOR (RFC 8949) with numbered fields.
+//!
+//! The numbers stand on the types in `evidence.rs`. `tests/journal.rs` holds octets of every version that was ever
+//! written, which must read for ever.
+
+use minicbor::{Decode, Encode};
+
+use crate::evidence::{Entry, Offset, Recorded};
+use crate::journal::JournalError;
+use crate::time::Timestamp;
+
+/// The version that is written.
+pub const VERSION: u8 = 1;
+
+#[derive(Decode)]
+struct Read {
+    #[n(0)]
+    at: Timestamp,
+    #[n(1)]
+    entry: Entry,
+}
+
+#[derive(Encode)]
+struct Write<'a> {
+    #[n(0)]
+    at: Timestamp,
+    #[n(1)]
+    entry: &'a Entry,
+}
+
+pub fn to_octets(at: Timestamp, entry: &Entry) -> Vec<u8> {
+    let mut octets = vec![VERSION];
+    minicbor::encode(Write { at, entry }, &mut octets).expect("writing to memory can't fail");
+    octets
+}
+
+pub fn from_octets(offset: Offset, octets: &[u8]) -> Result<Recorded, JournalError> {
+    let damaged = |problem: String| JournalError::Entry { offset, problem };
+    match octets.split_first() {
+        Some((&VERSION, rest)) => {
+            let Read { at, entry } = minicbor::decode(rest).map_err(|error| damaged(error.to_string()))?;
+            Ok(Recorded { offset, at, entry })
+        }
+        Some((&version, _)) => Err(damaged(format!("written in version {version} of the wire format"))),
+        None => Err(damaged("no octets".to_owned())),
+    }
+}

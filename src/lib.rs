@@ -1,0 +1,14 @@
+pub mod blocklist;
+pub mod classify;
+pub mod complaint;
+pub mod digest;
+pub mod evidence;
+pub mod journal;
+pub mod keys;
+pub mod listing;
+pub mod mail;
+pub mod relay;
+pub mod score;
+pub mod time;
+pub mod trap;
+pub mod zone;

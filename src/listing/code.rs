@@ -1,0 +1,80 @@
+//! Return codes: the `[[codes]]` of a zone's file.
+
+use serde::{Deserialize, Serialize};
+
+use crate::classify::Kind;
+use crate::complaint::Complaints;
+use crate::score::{Quorum, QuorumSpec};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodeSpec {
+    /// A power of two from 2 to 64: the bit in the last octet of 127.0.0.x.
+    pub value: u8,
+    pub name: String,
+    pub meaning: String,
+    /// Whether the main zone returns it; the sublists that do name it themselves.
+    pub main: bool,
+    /// The kinds of evidence that earn it.
+    #[serde(default)]
+    pub kinds: Vec<String>,
+    /// Instead of kinds: shown beside the other codes of a relay that was listed this often within the window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed_times: Option<usize>,
+    /// Instead of the policy's, where its kinds can't show all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<QuorumSpec>,
+}
+
+/// One bit of the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Code {
+    pub value: u8,
+    pub name: String,
+    pub meaning: String,
+    pub main: bool,
+    pub basis: Basis,
+}
+
+/// What earns a code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// A case made of evidence of these kinds.
+    Kinds { kinds: Vec<Kind>, quorum: Quorum },
+    /// Having been listed that often, under another code that is current.
+    Repeated { times: usize },
+}
+
+impl CodeSpec {
+    pub fn check(&self, key: &str, policy_quorum: &Quorum, complaints: &mut Complaints) -> Option<Code> {
+        complaints.require(
+            self.value.is_power_of_two() && (2..=64).contains(&self.value),
+            &format!("{key}.value"),
+            format!("{} is not one of 2, 4, 8, 16, 32, 64", self.value),
+            "each code is one bit of 127.0.0.x; 127.0.0.1 must never be returned (RFC 5782 §5)",
+        );
+        let mut kinds = Vec::new();
+        for name in &self.kinds {
+            match name.parse() {
+                Ok(kind) => kinds.push(kind),
+                Err(problem) => complaints.add(&format!("{key}.kinds"), problem, "correct the name"),
+            }
+        }
+        let basis = match (kinds.is_empty(), self.listed_times) {
+            (false, None) => {
+                let quorum = self.quorum.as_ref().map(|own| own.check(&format!("{key}.quorum"), complaints));
+                Basis::Kinds { kinds, quorum: quorum.unwrap_or_else(|| policy_quorum.clone()) }
+            }
+            (true, Some(times)) if times >= 2 => Basis::Repeated { times },
+            _ => {
+                complaints.add(
+                    key,
+                    "neither earned by kinds nor by repetition",
+                    "write either kinds = [...] or listed_times = 2 or more",
+                );
+                return None;
+            }
+        };
+        Some(Code { value: self.value, name: self.name.clone(), meaning: self.meaning.clone(), main: self.main, basis })
+    }
+}

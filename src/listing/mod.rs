@@ -1,0 +1,212 @@
+//! From a case that is made to a listing: who, under which code, why, and until when.
+
+mod code;
+mod terms;
+
+pub use code::{Basis, Code, CodeSpec};
+pub use terms::{Terms, TermsSpec};
+
+use minicbor::{Decode, Encode};
+
+use crate::digest::Digest;
+use crate::evidence::Offset;
+use crate::relay::Prefix;
+use crate::score::{Case, Points, Policy};
+use crate::time::Timestamp;
+
+/// Most evidence that a listing names; the case may have held more.
+const EVIDENCE_MAX: usize = 32;
+
+/// One relay under one code, now and before.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Record {
+    #[n(0)]
+    pub current: Option<Listing>,
+    /// Listings that ended, oldest first, as far back as the terms look.
+    #[n(1)]
+    pub past: Vec<Past>,
+    /// Evidence at or before this offset counts no more: an earlier listing used it, or a removal forgave it.
+    #[n(2)]
+    pub floor: Offset,
+}
+
+/// A relay's address is published under a code. Every listing ends.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Listing {
+    /// What is published: an address, or an IPv6 /64 where two or more addresses in it earned evidence.
+    #[n(0)]
+    pub prefix: Prefix,
+    #[n(1)]
+    pub since: Timestamp,
+    #[n(2)]
+    pub until: Timestamp,
+    /// The digest of the zone file that it was judged by.
+    #[n(3)]
+    pub policy: Digest,
+    #[n(4)]
+    pub grounds: Grounds,
+    /// How often the relay was listed within the repeat window when the case was made, this time included.
+    #[n(5)]
+    pub times: u32,
+}
+
+/// The case that made the listing, or that extended it last.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Grounds {
+    /// The entry that completed the case.
+    #[n(0)]
+    pub completed: Offset,
+    #[n(1)]
+    pub at: Timestamp,
+    #[n(2)]
+    pub points: Points,
+    #[n(3)]
+    pub trap_domains: u32,
+    #[n(4)]
+    pub injector_networks: u32,
+    #[n(5)]
+    pub failed_recipients: u32,
+    #[n(6)]
+    pub reports: u32,
+    /// The first of the evidence, at least one.
+    #[n(7)]
+    pub evidence: Vec<Digest>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Past {
+    #[n(0)]
+    pub since: Timestamp,
+    #[n(1)]
+    pub ended: Timestamp,
+    #[n(2)]
+    pub how: Ending,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Ending {
+    #[n(0)]
+    Expired,
+    #[n(1)]
+    Removed,
+}
+
+impl Grounds {
+    pub fn of(case: &Case<'_>, policy: &Policy, completed: Offset, at: Timestamp) -> Self {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Grounds {
+            completed,
+            at,
+            points: case.points(policy),
+            trap_domains: count(case.trap_domains()),
+            injector_networks: count(case.injector_networks()),
+            failed_recipients: count(case.failed_recipients()),
+            reports: u32::try_from(case.reports()).unwrap_or(u32::MAX),
+            evidence: case.evidence().take(EVIDENCE_MAX).collect(),
+        }
+    }
+}
+
+impl Record {
+    /// A case was made: lists the relay, or extends its listing. The evidence is used up by it.
+    pub fn complete(&mut self, prefix: Prefix, grounds: Grounds, policy: Digest, terms: &Terms) {
+        let now = grounds.at;
+        let duration = terms.duration(&self.past, now);
+        self.floor = grounds.completed;
+        let since = self.current.as_ref().map_or(now, |listing| listing.since);
+        let until = now.plus(duration).max(self.current.as_ref().map_or(now, |listing| listing.until));
+        let times = terms.repeats(&self.past, now).saturating_add(1);
+        self.current = Some(Listing { prefix, since, until, policy, grounds, times });
+    }
+
+    /// Ends the listing if its time has come; the listing that ended.
+    pub fn expire(&mut self, now: Timestamp) -> Option<Listing> {
+        let due = self.current.as_ref().is_some_and(|listing| listing.until <= now);
+        if due { self.end(now, Ending::Expired) } else { None }
+    }
+
+    /// Takes the relay off and forgives what came before; the listing that ended, if there was one.
+    pub fn remove(&mut self, now: Timestamp, at: Offset) -> Option<Listing> {
+        self.floor = at;
+        self.end(now, Ending::Removed)
+    }
+
+    fn end(&mut self, ended: Timestamp, how: Ending) -> Option<Listing> {
+        let listing = self.current.take()?;
+        self.past.push(Past { since: listing.since, ended, how });
+        Some(listing)
+    }
+
+    /// Drops what the terms no longer look back to; `false` where nothing is left but the floor.
+    pub fn forget(&mut self, now: Timestamp, terms: &Terms) -> bool {
+        let oldest = now.minus(terms.repeat_window);
+        self.past.retain(|past| past.ended >= oldest);
+        self.current.is_some() || !self.past.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::Relay;
+    use crate::time::Span;
+
+    fn terms() -> Terms {
+        Terms { durations: [3, 7, 14, 28].map(Span::from_days).to_vec(), repeat_window: Span::from_days(90) }
+    }
+
+    fn grounds(at: Timestamp, offset: u64) -> Grounds {
+        Grounds {
+            completed: Offset(offset),
+            at,
+            points: Points::ONE,
+            trap_domains: 2,
+            injector_networks: 2,
+            failed_recipients: 3,
+            reports: 5,
+            evidence: vec![Digest::of(b"evidence")],
+        }
+    }
+
+    fn list(record: &mut Record, at: Timestamp, offset: u64) -> Span {
+        let prefix = Prefix::host("192.0.2.99".parse::<Relay>().unwrap());
+        record.complete(prefix, grounds(at, offset), Digest::of(b"policy"), &terms());
+        record.current.as_ref().unwrap().until.since(at)
+    }
+
+    #[test]
+    fn each_listing_within_the_window_lasts_longer_up_to_the_longest() {
+        let (mut record, mut now) = (Record::default(), Timestamp::from_milliseconds(0));
+        for (nth, days) in [3, 7, 14, 28, 28].into_iter().enumerate() {
+            assert_eq!(list(&mut record, now, nth as u64), Span::from_days(days), "listing {nth}");
+            assert_eq!(record.current.as_ref().unwrap().times as usize, nth + 1);
+            now = now.plus(Span::from_days(days));
+            assert!(record.expire(now).is_some());
+            assert!(record.expire(now).is_none());
+        }
+        now = now.plus(Span::from_days(91));
+        assert!(!record.forget(now, &terms()));
+        assert_eq!(list(&mut record, now, 9), Span::from_days(3));
+    }
+
+    #[test]
+    fn relisting_after_a_removal_doubles_the_time_and_the_floor_rises() {
+        let (mut record, now) = (Record::default(), Timestamp::from_milliseconds(0));
+        list(&mut record, now, 1);
+        assert!(record.remove(now, Offset(5)).is_some());
+        assert_eq!(record.floor, Offset(5));
+        assert!(record.remove(now, Offset(7)).is_none());
+        assert_eq!(record.floor, Offset(7), "a removal forgives whether or not there was a listing");
+        assert_eq!(list(&mut record, now, 9), Span::from_days(14));
+    }
+
+    #[test]
+    fn an_extension_never_shortens_and_counts_as_the_same_listing() {
+        let (mut record, now) = (Record::default(), Timestamp::from_milliseconds(0));
+        list(&mut record, now, 1);
+        let later = now.plus(Span::from_days(1));
+        assert_eq!(list(&mut record, later, 2), Span::from_days(3));
+        let listing = record.current.unwrap();
+        assert_eq!((listing.times, listing.since), (1, now));
+    }
+}

@@ -1,0 +1,133 @@
+//! Mailboxes and reverse-paths (RFC 5321 §4.1.2).
+
+use std::fmt;
+
+use minicbor::{Decode, Encode};
+
+/// Longest mailbox that is read, in octets (RFC 5321 §4.5.3.1: 64 + 1 + 255).
+const MAILBOX_OCTETS_MAX: usize = 320;
+
+/// A mailbox; the domain is kept in lower case, the local part as written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mailbox {
+    local: String,
+    domain: String,
+}
+
+impl Mailbox {
+    /// Reads `local@domain`, with or without angle brackets; a source route before it is dropped (RFC 5321 §C).
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim().trim_start_matches('<').trim_end_matches('>');
+        let text = match text.strip_prefix('@') {
+            Some(route) => route.split_once(':')?.1,
+            None => text,
+        };
+        let (local, domain) = text.rsplit_once('@')?;
+        let domain = domain.trim_end_matches('.');
+        let bad = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '(' | ')' | ',' | ';');
+        let bad_local = !local.starts_with('"') && local.contains(bad);
+        if local.is_empty() || domain.is_empty() || bad_local || domain.contains(bad) || text.len() > MAILBOX_OCTETS_MAX
+        {
+            return None;
+        }
+        Some(Mailbox { local: local.to_owned(), domain: domain.to_lowercase() })
+    }
+
+    /// Finds the first mailbox in the text of a header field such as `From: Name <a@b.example>`.
+    pub fn find(text: &str) -> Option<Self> {
+        if let Some((_, rest)) = text.rsplit_once('<')
+            && let Some((inside, _)) = rest.split_once('>')
+            && let Some(mailbox) = Mailbox::parse(inside)
+        {
+            return Some(mailbox);
+        }
+        text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '<' | '>' | '(' | ')' | '"' | '[' | ']'))
+            .filter(|word| word.contains('@'))
+            .find_map(|word| Mailbox::parse(word.trim_end_matches(['.', ':'])))
+    }
+
+    pub fn local(&self) -> &str {
+        &self.local
+    }
+
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+
+    /// What two spellings of one mailbox share, as far as anyone but its host can tell: lower case throughout.
+    pub fn folded(&self) -> String {
+        format!("{}@{}", self.local.to_lowercase(), self.domain)
+    }
+}
+
+impl fmt::Display for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.local, self.domain)
+    }
+}
+
+/// Who a transaction says it is from (RFC 5321 §3.3): nobody, for reports, or a mailbox.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum ReversePath {
+    #[n(0)]
+    Null,
+    /// As written; not every one of them is a mailbox.
+    #[n(1)]
+    Address(#[n(0)] String),
+}
+
+impl ReversePath {
+    pub fn parse(text: &str) -> Self {
+        match text.trim().trim_start_matches('<').trim_end_matches('>') {
+            "" => ReversePath::Null,
+            address => ReversePath::Address(address[..address.floor_char_boundary(MAILBOX_OCTETS_MAX)].to_owned()),
+        }
+    }
+
+    pub const fn is_null(&self) -> bool {
+        matches!(self, ReversePath::Null)
+    }
+}
+
+impl fmt::Display for ReversePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReversePath::Null => f.write_str("<>"),
+            ReversePath::Address(address) => write!(f, "<{address}>"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mailboxes_are_read_as_they_come() {
+        for (text, want) in [
+            ("<User@Example.ORG>", "User@example.org"),
+            ("@relay.example:user@example.org", "user@example.org"),
+            ("\"odd local\"@example.org", "\"odd local\"@example.org"),
+            ("víctim@exämple.org", "víctim@exämple.org"),
+            ("user@example.org.", "user@example.org"),
+        ] {
+            assert_eq!(Mailbox::parse(text).map(|m| m.to_string()).as_deref(), Some(want), "{text}");
+        }
+        for text in ["", "<>", "user", "@example.org", "user@", "a b@example.org", "user@exa mple.org"] {
+            assert_eq!(Mailbox::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_mailbox_is_found_in_a_field() {
+        for text in [
+            "Mail Delivery System <Mailer-Daemon@relay.example>",
+            "mailer-daemon@relay.example (Mail Delivery)",
+            "\"someone@else\" <mailer-daemon@relay.example>",
+            "write to mailer-daemon@relay.example.",
+        ] {
+            assert_eq!(Mailbox::find(text).unwrap().folded(), "mailer-daemon@relay.example", "{text}");
+        }
+        assert_eq!(Mailbox::find("undisclosed recipients:;"), None);
+    }
+}

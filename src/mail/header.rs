@@ -1,0 +1,128 @@
+//! Header fields, unfolded (RFC 5322 §2.2).
+
+use minicbor::{Decode, Encode};
+
+use super::{FIELD_OCTETS_MAX, HEADER_FIELDS_MAX};
+
+/// One header field; the value is unfolded, trimmed, cut at a limit, and read as UTF-8 with what isn't replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Field {
+    #[n(0)]
+    pub name: String,
+    #[n(1)]
+    pub value: String,
+}
+
+/// Header fields in the order they came.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Header(#[n(0)] Vec<Field>);
+
+impl Field {
+    fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+}
+
+impl Header {
+    /// Reads fields up to the first empty line; lines that aren't fields are passed over.
+    pub fn parse(octets: &[u8]) -> Self {
+        Header::groups(octets, 1).pop().unwrap_or_default()
+    }
+
+    /// Reads groups of fields that are set apart by empty lines (RFC 3464 §2.1), at most `groups_max` of them.
+    pub fn groups(octets: &[u8], groups_max: usize) -> Vec<Self> {
+        let mut groups: Vec<Header> = Vec::new();
+        let mut current = Header::default();
+        for line in octets.split(|&octet| octet == b'\n') {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if line.iter().all(u8::is_ascii_whitespace) {
+                if !current.0.is_empty() {
+                    groups.push(std::mem::take(&mut current));
+                }
+                if groups.len() >= groups_max {
+                    return groups;
+                }
+            } else {
+                current.push_line(line);
+            }
+        }
+        if !current.0.is_empty() {
+            groups.push(current);
+        }
+        groups
+    }
+
+    fn push_line(&mut self, line: &[u8]) {
+        if line.first().is_some_and(|octet| matches!(octet, b' ' | b'\t')) {
+            if let Some(last) = self.0.last_mut() {
+                append(&mut last.value, line);
+            }
+            return;
+        }
+        let Some(colon) = line.iter().position(|&octet| octet == b':') else { return };
+        let name = line[..colon].trim_ascii_end();
+        if is_field_name(name) && self.0.len() < HEADER_FIELDS_MAX {
+            let mut field = Field { name: String::from_utf8_lossy(name).into_owned(), value: String::new() };
+            append(&mut field.value, &line[colon + 1..]);
+            self.0.push(field);
+        }
+    }
+
+    pub fn fields(&self) -> &[Field] {
+        &self.0
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The first field of that name, whatever its case.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|field| field.is(name)).map(|field| field.value.as_str())
+    }
+
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |field| field.is(name)).map(|field| field.value.as_str())
+    }
+}
+
+fn append(value: &mut String, octets: &[u8]) {
+    let text = String::from_utf8_lossy(octets.trim_ascii());
+    if !value.is_empty() && !text.is_empty() {
+        value.push(' ');
+    }
+    let room = FIELD_OCTETS_MAX.saturating_sub(value.len());
+    value.push_str(&text[..text.floor_char_boundary(room)]);
+}
+
+/// RFC 5322 §3.6.8: printable US-ASCII without space and colon.
+pub(super) fn is_field_name(name: &[u8]) -> bool {
+    !name.is_empty() && name.len() <= 76 && name.iter().all(u8::is_ascii_graphic)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_unfolded_and_found_whatever_their_case() {
+        let header = Header::parse(b"From: a\r\nSUBJECT: one\r\n\ttwo\r\nno field here\r\n\r\nBody: not\r\n");
+        assert_eq!(header.field("subject"), Some("one two"));
+        assert_eq!(header.fields().len(), 2);
+    }
+
+    #[test]
+    fn groups_are_set_apart_by_empty_lines_and_counted() {
+        let groups = Header::groups(b"\n\nA: 1\n \nB: 2\nC: 3\n\n\nD: 4", 2);
+        assert_eq!(groups.len(), 2);
+        assert_eq!(groups[1].field("c"), Some("3"));
+    }
+
+    #[test]
+    fn a_field_is_cut_at_its_limit_on_a_character() {
+        let long = format!("X: {}", "é".repeat(FIELD_OCTETS_MAX));
+        let header = Header::parse(long.as_bytes());
+        assert_eq!(header.field("x").map(str::len), Some(FIELD_OCTETS_MAX));
+    }
+}

@@ -1,0 +1,60 @@
+//! The reduced report as octets, versioned: what is encrypted and kept for a while beside the evidence.
+
+use super::Message;
+
+/// The first octet of every reduced report.
+const VERSION: u8 = 1;
+
+/// Why octets are not a reduced report.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReducedError {
+    #[error("written by version {0} of the reduced form; this program reads version {VERSION}")]
+    Version(u8),
+    #[error("the octets are damaged: {0}")]
+    Damaged(String),
+}
+
+pub fn to_octets(message: &Message) -> Vec<u8> {
+    let mut octets = vec![VERSION];
+    minicbor::encode(message, &mut octets).expect("writing to memory can't fail");
+    octets
+}
+
+pub fn from_octets(octets: &[u8]) -> Result<Message, ReducedError> {
+    match octets.split_first() {
+        Some((&VERSION, rest)) => minicbor::decode(rest).map_err(|error| ReducedError::Damaged(error.to_string())),
+        Some((&version, _)) => Err(ReducedError::Version(version)),
+        None => Err(ReducedError::Damaged("no octets".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Content, read};
+    use super::*;
+
+    const REPORT: &str = "From: MAILER-DAEMON@relay.example\r\nSubject: failure\r\nContent-Type: multipart/report;\r\n \
+        report-type=delivery-status; boundary=B\r\n\r\npreamble\r\n--B\r\n\r\nSorry.\r\n--B\r\n\
+        Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; relay.example\r\n\r\n\
+        Final-Recipient: rfc822; a@relay.example\r\nAction: failed\r\n--B\r\nContent-Type: message/rfc822\r\n\r\n\
+        From: t@trap.example\r\nSubject: pills\r\n\r\nSECRET body\r\n--B--\r\n";
+
+    #[test]
+    fn a_reduced_report_reads_back_and_holds_no_body_of_the_original() {
+        let message = read(REPORT.as_bytes());
+        let octets = to_octets(&message);
+        assert_eq!(from_octets(&octets).as_ref(), Ok(&message));
+        assert!(!octets.windows(6).any(|window| window == b"SECRET"));
+        assert_eq!(message.original().unwrap().field("subject"), Some("pills"));
+        assert_eq!(message.header.field("Subject"), Some("failure"));
+        assert!(matches!(&message.parts[2].content, Content::Fields(groups) if groups.len() == 2));
+        assert_eq!(message.parts[0].report_type.as_deref(), Some("delivery-status"));
+    }
+
+    #[test]
+    fn another_version_is_named() {
+        assert_eq!(from_octets(&[9, 1, 2]), Err(ReducedError::Version(9)));
+        assert!(matches!(from_octets(&[]), Err(ReducedError::Damaged(_))));
+        assert!(matches!(from_octets(&[VERSION, 0xff]), Err(ReducedError::Damaged(_))));
+    }
+}

@@ -1,0 +1,263 @@
+//! Relays: the SMTP clients that bring reports, the prefixes that are listed, and the addresses that never are.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::LazyLock;
+
+use ipnet::IpNet;
+use minicbor::{Decode, Encode};
+
+/// The address that spoke to a trap.
+///
+/// IPv4 addresses inside IPv6 (mapped, NAT64 `64:ff9b::/96`, 6to4 `2002::/16`) are the IPv4 host they stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Relay(#[n(0)] IpAddr);
+
+impl Relay {
+    pub fn new(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Relay(address),
+            IpAddr::V6(v6) => Relay(embedded_ipv4(v6).map_or(address, IpAddr::V4)),
+        }
+    }
+
+    pub const fn address(self) -> IpAddr {
+        self.0
+    }
+
+    /// What a ledger groups by: the IPv4 address itself, or the /64 around an IPv6 address.
+    pub fn ledger_prefix(self) -> Prefix {
+        match self.0 {
+            IpAddr::V4(_) => Prefix::host(self),
+            IpAddr::V6(_) => Prefix::around(self.0, 64),
+        }
+    }
+
+    /// The network that injectors are counted by: an IPv4 /16 or an IPv6 /32.
+    pub fn injector_network(self) -> Prefix {
+        Prefix::around(self.0, if self.0.is_ipv4() { 16 } else { 32 })
+    }
+}
+
+impl fmt::Display for Relay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for Relay {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let address = text.parse().map_err(|_| format!("{text:?} is not an IPv4 or IPv6 address"))?;
+        Ok(Relay::new(address))
+    }
+}
+
+fn embedded_ipv4(v6: Ipv6Addr) -> Option<Ipv4Addr> {
+    if let Some(v4) = v6.to_ipv4_mapped() {
+        return Some(v4);
+    }
+    let octets = v6.octets();
+    match v6.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, _, _] => {
+            Some(Ipv4Addr::new(octets[12], octets[13], octets[14], octets[15]))
+        }
+        [0x2002, ..] => Some(Ipv4Addr::new(octets[2], octets[3], octets[4], octets[5])),
+        _ => None,
+    }
+}
+
+/// An address and a prefix length, host bits zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct Prefix {
+    #[n(0)]
+    network: IpAddr,
+    #[n(1)]
+    length: u8,
+}
+
+impl Prefix {
+    pub fn host(relay: Relay) -> Self {
+        Prefix { network: relay.0, length: if relay.0.is_ipv4() { 32 } else { 128 } }
+    }
+
+    /// The prefix of `length` bits around an address; a length too long for the family is the whole address.
+    pub fn around(address: IpAddr, length: u8) -> Self {
+        match IpNet::new(address, length) {
+            Ok(net) => Prefix { network: net.trunc().addr(), length },
+            Err(_) => Prefix::host(Relay(address)),
+        }
+    }
+
+    /// Before every other prefix that starts at this address, in the order of prefixes.
+    pub const fn lowest(network: IpAddr) -> Self {
+        Prefix { network, length: 0 }
+    }
+
+    /// Behind every other prefix that starts at this address, in the order of prefixes.
+    pub const fn highest(network: IpAddr) -> Self {
+        Prefix { network, length: u8::MAX }
+    }
+
+    pub const fn network(self) -> IpAddr {
+        self.network
+    }
+
+    pub const fn length(self) -> u8 {
+        self.length
+    }
+
+    pub fn contains(self, address: IpAddr) -> bool {
+        IpNet::new(self.network, self.length).is_ok_and(|net| net.contains(&address))
+    }
+}
+
+/// A single host is written without its length.
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.network, self.length) {
+            (IpAddr::V4(_), 32) | (IpAddr::V6(_), 128) => self.network.fmt(f),
+            _ => write!(f, "{}/{}", self.network, self.length),
+        }
+    }
+}
+
+/// Why an address may not be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpecialPurpose {
+    pub what: &'static str,
+}
+
+/// RFC 6471 §3.5 and the IANA special-purpose registries (RFC 6890): never listed, whatever the evidence.
+const SPECIAL_PURPOSE: &[(&str, &str)] = &[
+    ("0.0.0.0/8", "this network (RFC 791)"),
+    ("10.0.0.0/8", "private use (RFC 1918)"),
+    ("100.64.0.0/10", "shared address space (RFC 6598)"),
+    ("127.0.0.0/8", "loopback (RFC 1122)"),
+    ("169.254.0.0/16", "link local (RFC 3927)"),
+    ("172.16.0.0/12", "private use (RFC 1918)"),
+    ("192.0.0.0/24", "IETF protocol assignments (RFC 6890)"),
+    ("192.0.2.0/24", "documentation (RFC 5737)"),
+    ("192.168.0.0/16", "private use (RFC 1918)"),
+    ("198.18.0.0/15", "benchmarking (RFC 2544)"),
+    ("198.51.100.0/24", "documentation (RFC 5737)"),
+    ("203.0.113.0/24", "documentation (RFC 5737)"),
+    ("224.0.0.0/3", "multicast and reserved (RFC 5771, RFC 1112)"),
+    ("::/128", "unspecified (RFC 4291)"),
+    ("::1/128", "loopback (RFC 4291)"),
+    ("::ffff:0:0/96", "IPv4-mapped (RFC 4291)"),
+    ("64:ff9b::/96", "NAT64 (RFC 6052); the IPv4 address inside is what counts"),
+    ("2001:db8::/32", "documentation (RFC 3849)"),
+    ("2002::/16", "6to4 (RFC 3056); the IPv4 address inside is what counts"),
+    ("fc00::/7", "unique local (RFC 4193)"),
+    ("fe80::/10", "link local (RFC 4291)"),
+    ("ff00::/8", "multicast (RFC 4291)"),
+];
+
+/// Networks of hosts behind somebody's border, which say nothing about who injected a message from outside.
+const INTERNAL: &[&str] = &[
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "::1/128",
+    "fc00::/7",
+    "fe80::/10",
+];
+
+static SPECIAL_PURPOSE_NETS: LazyLock<Vec<(IpNet, &str)>> =
+    LazyLock::new(|| SPECIAL_PURPOSE.iter().map(|&(prefix, what)| (net(prefix), what)).collect());
+static INTERNAL_NETS: LazyLock<Vec<IpNet>> = LazyLock::new(|| INTERNAL.iter().map(|prefix| net(prefix)).collect());
+
+fn net(text: &str) -> IpNet {
+    text.parse().expect("the tables of networks in this file parse, as the tests below show")
+}
+
+/// The special-purpose network around an address, if any (STANDARDS O14).
+pub fn special_purpose(address: IpAddr) -> Option<SpecialPurpose> {
+    let around = SPECIAL_PURPOSE_NETS.iter().find(|(net, _)| net.contains(&address));
+    around.map(|&(_, what)| SpecialPurpose { what })
+}
+
+pub fn is_internal(address: IpAddr) -> bool {
+    INTERNAL_NETS.iter().any(|net| net.contains(&address))
+}
+
+/// Which addresses may be listed: all but the special-purpose ones, save where a laboratory uses those as its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listable {
+    pub laboratory_networks: Vec<IpNet>,
+}
+
+impl Listable {
+    pub fn permits(&self, address: IpAddr) -> Result<(), SpecialPurpose> {
+        match special_purpose(address) {
+            Some(reason) if !self.laboratory_networks.iter().any(|net| net.contains(&address)) => Err(reason),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn rfc6471_o14_special_purpose_addresses_are_never_listable() {
+        let nobody = Listable::default();
+        for address in [
+            "0.1.2.3", "10.0.0.1", "100.64.0.1", "100.127.255.255", "127.0.0.2", "169.254.9.9", "172.16.0.1",
+            "172.31.255.255", "192.0.0.8", "192.0.2.99", "192.168.1.1", "198.18.0.1", "198.19.255.255",
+            "198.51.100.7", "203.0.113.5", "224.0.0.1", "240.0.0.1", "255.255.255.255", "::", "::1", "fe80::1",
+            "fc00::1", "fdff::1", "2001:db8::1", "ff02::1", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1",
+        ] {
+            assert!(nobody.permits(ip(address)).is_err(), "{address}");
+        }
+        for address in ["1.1.1.1", "100.63.255.255", "172.32.0.1", "192.0.1.1", "223.255.255.255", "2001:4860::1"] {
+            assert!(nobody.permits(ip(address)).is_ok(), "{address}");
+        }
+    }
+
+    #[test]
+    fn rfc6471_o14_embedded_ipv4_is_judged_as_ipv4() {
+        for (v6, v4) in [
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("64:ff9b::10.0.0.1", "10.0.0.1"),
+            ("2002:a00:1::1", "10.0.0.1"),
+            ("64:ff9b::8.8.8.8", "8.8.8.8"),
+        ] {
+            assert_eq!(Relay::new(ip(v6)).address(), ip(v4), "{v6}");
+        }
+    }
+
+    #[test]
+    fn every_network_in_the_tables_parses() {
+        for (prefix, _) in SPECIAL_PURPOSE {
+            assert_eq!(net(prefix).trunc(), net(prefix));
+        }
+        assert!(INTERNAL.iter().all(|prefix| net(prefix).trunc() == net(prefix)));
+    }
+
+    #[test]
+    fn a_laboratory_lists_its_own_networks_only() {
+        let lab = Listable { laboratory_networks: vec![net("198.18.0.0/24")] };
+        assert!(lab.permits(ip("198.18.0.25")).is_ok());
+        assert!(lab.permits(ip("198.18.1.25")).is_err());
+    }
+
+    #[test]
+    fn ledgers_group_ipv6_by_64() {
+        let one = Relay::new(ip("2a01:4f8::1:2:3:4"));
+        assert_eq!(one.ledger_prefix().to_string(), "2a01:4f8:0:0::/64".parse::<IpNet>().unwrap().to_string());
+        assert!(one.ledger_prefix().contains(one.address()));
+        assert_eq!(Relay::new(ip("192.0.2.9")).injector_network().to_string(), "192.0.0.0/16");
+    }
+}

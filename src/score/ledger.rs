@@ -1,0 +1,152 @@
+//! The evidence against one relay, in buckets.
+
+use std::collections::BTreeSet;
+
+use minicbor::{Decode, Encode};
+
+use crate::classify::Kind;
+use crate::digest::Digest;
+use crate::evidence::{Evidence, Offset, Sender};
+use crate::relay::{Prefix, Relay};
+use crate::time::{Span, Timestamp};
+use crate::trap::TrapKey;
+
+/// Most buckets of one ledger; the oldest makes room.
+pub const BUCKETS_MAX: usize = 512;
+/// Most reports and most failed recipients remembered in one bucket; it counts once in any case.
+const MARKS_MAX: usize = 8;
+/// Most addresses remembered inside one IPv6 /64.
+const ADDRESSES_MAX: usize = 16;
+
+/// What a relay did within the horizon.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Ledger {
+    /// In the order they were opened.
+    #[n(0)]
+    buckets: Vec<Bucket>,
+    /// The addresses that earned evidence: one for IPv4, any of a /64 for IPv6.
+    #[n(1)]
+    addresses: BTreeSet<Relay>,
+}
+
+/// Reports of one kind, to one trap domain, injected from one network, within one hour.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Bucket {
+    #[n(0)]
+    pub kind: Kind,
+    #[n(1)]
+    pub trap_domain: TrapKey,
+    #[n(2)]
+    pub injector_network: Option<Prefix>,
+    /// Hours since 1970.
+    #[n(3)]
+    pub hour: u32,
+    /// The entry that opened it.
+    #[n(4)]
+    pub opened: Offset,
+    #[n(5)]
+    pub reports: u32,
+    /// The best of its reports.
+    #[n(6)]
+    pub sender: Sender,
+    #[n(7)]
+    pub first: Timestamp,
+    #[n(8)]
+    pub last: Timestamp,
+    #[n(9)]
+    pub marks: Vec<Mark>,
+    /// Short digests of the recipients that could not be reached.
+    #[n(10)]
+    pub recipients: Vec<u64>,
+}
+
+/// What tells one report from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Mark {
+    #[n(0)]
+    pub evidence: Digest,
+    /// The short digest of the report.
+    #[n(1)]
+    pub report: u64,
+}
+
+impl Ledger {
+    /// Adds evidence seen at a time that the fold has bounded, with the network of its injector; `false` where the
+    /// same report is there already.
+    pub fn add(
+        &mut self,
+        evidence: &Evidence,
+        seen_at: Timestamp,
+        injector_network: Option<Prefix>,
+        offset: Offset,
+    ) -> bool {
+        // A session without a message has nothing but its own id.
+        let report = evidence.report.unwrap_or(evidence.id).short();
+        if self.buckets.iter().any(|bucket| bucket.marks.iter().any(|mark| mark.report == report)) {
+            return false;
+        }
+        let key = (evidence.facts.kind, evidence.trap_domain, injector_network, seen_at.hour());
+        let found = self.buckets.iter().position(|bucket| bucket.key() == key);
+        let at = found.unwrap_or_else(|| {
+            if self.buckets.len() >= BUCKETS_MAX {
+                self.buckets.remove(0);
+            }
+            self.buckets.push(Bucket {
+                kind: evidence.facts.kind,
+                trap_domain: evidence.trap_domain,
+                injector_network,
+                hour: seen_at.hour(),
+                opened: offset,
+                reports: 0,
+                sender: Sender::Other,
+                first: seen_at,
+                last: seen_at,
+                marks: Vec::new(),
+                recipients: Vec::new(),
+            });
+            self.buckets.len() - 1
+        });
+        self.buckets[at].add(evidence, seen_at, report);
+        if self.addresses.len() < ADDRESSES_MAX {
+            self.addresses.insert(evidence.relay);
+        }
+        true
+    }
+
+    pub fn buckets(&self) -> &[Bucket] {
+        &self.buckets
+    }
+
+    pub fn addresses(&self) -> &BTreeSet<Relay> {
+        &self.addresses
+    }
+
+    /// Drops what is older than the horizon; `false` where nothing is left.
+    pub fn forget(&mut self, now: Timestamp, horizon: Span) -> bool {
+        let oldest = now.minus(horizon);
+        self.buckets.retain(|bucket| bucket.last >= oldest);
+        !self.buckets.is_empty()
+    }
+}
+
+impl Bucket {
+    fn key(&self) -> (Kind, TrapKey, Option<Prefix>, u32) {
+        (self.kind, self.trap_domain, self.injector_network, self.hour)
+    }
+
+    fn add(&mut self, evidence: &Evidence, seen_at: Timestamp, report: u64) {
+        self.reports = self.reports.saturating_add(1);
+        self.sender = self.sender.max(evidence.facts.sender);
+        self.first = self.first.min(seen_at);
+        self.last = self.last.max(seen_at);
+        if self.marks.len() < MARKS_MAX {
+            self.marks.push(Mark { evidence: evidence.id, report });
+        }
+        for failure in &evidence.facts.failures {
+            let recipient = failure.recipient.short();
+            if self.recipients.len() < MARKS_MAX && !self.recipients.contains(&recipient) {
+                self.recipients.push(recipient);
+            }
+        }
+    }
+}

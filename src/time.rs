@@ -1,0 +1,266 @@
+//! Time as data: `Timestamp`, `Span`, and the only place where a clock is read.
+//!
+//! The pure modules never ask what time it is; an edge tells them. `clippy.toml` bans every other way to the
+//! machine's clock.
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use minicbor::{Decode, Encode};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+const MILLISECONDS_PER_SECOND: i64 = 1_000;
+const MILLISECONDS_PER_HOUR: i64 = 3_600 * MILLISECONDS_PER_SECOND;
+
+/// A moment: milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Timestamp(#[n(0)] i64);
+
+/// A length of time in milliseconds; never negative.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Span(#[n(0)] i64);
+
+/// A UTC calendar day as `yyyymmdd`, for tables and keys that are kept per day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(u32);
+
+impl Timestamp {
+    pub const fn from_milliseconds(milliseconds: i64) -> Self {
+        Timestamp(milliseconds)
+    }
+
+    pub const fn milliseconds(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since 1970, rounded down.
+    pub const fn seconds(self) -> i64 {
+        self.0.div_euclid(MILLISECONDS_PER_SECOND)
+    }
+
+    /// Whole hours since 1970, rounded down: the width of a score's bucket.
+    pub fn hour(self) -> u32 {
+        u32::try_from(self.0.div_euclid(MILLISECONDS_PER_HOUR).max(0)).unwrap_or(u32::MAX)
+    }
+
+    pub const fn plus(self, span: Span) -> Self {
+        Timestamp(self.0.saturating_add(span.0))
+    }
+
+    pub const fn minus(self, span: Span) -> Self {
+        Timestamp(self.0.saturating_sub(span.0))
+    }
+
+    /// The time from `earlier` until now; zero where `earlier` is later.
+    pub const fn since(self, earlier: Timestamp) -> Span {
+        let span = self.0.saturating_sub(earlier.0);
+        Span(if span < 0 { 0 } else { span })
+    }
+
+    pub fn day(self) -> Day {
+        let date = jiff::tz::Offset::UTC.to_datetime(self.jiff()).date();
+        let (year, month, day) = (i32::from(date.year()), i32::from(date.month()), i32::from(date.day()));
+        Day(u32::try_from(year * 10_000 + month * 100 + day).unwrap_or(0))
+    }
+
+    fn jiff(self) -> jiff::Timestamp {
+        let bounded =
+            self.0.clamp(jiff::Timestamp::MIN.as_millisecond(), jiff::Timestamp::MAX.as_millisecond());
+        jiff::Timestamp::from_millisecond(bounded).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+    }
+}
+
+/// RFC 3339, whole seconds.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = jiff::Timestamp::from_second(self.jiff().as_second().max(-377_705_023_201));
+        write!(f, "{}", whole.unwrap_or(jiff::Timestamp::UNIX_EPOCH))
+    }
+}
+
+impl std::str::FromStr for Timestamp {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed: jiff::Timestamp = text
+            .parse()
+            .map_err(|_| format!("{text:?} is not a time; write it as 2026-11-23T12:00:00Z (RFC 3339)"))?;
+        Ok(Timestamp(parsed.as_millisecond()))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Span {
+    pub const ZERO: Span = Span(0);
+
+    pub const fn from_milliseconds(milliseconds: i64) -> Self {
+        Span(if milliseconds < 0 { 0 } else { milliseconds })
+    }
+
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Span::from_milliseconds(seconds.saturating_mul(MILLISECONDS_PER_SECOND))
+    }
+
+    pub const fn from_hours(hours: i64) -> Self {
+        Span::from_milliseconds(hours.saturating_mul(MILLISECONDS_PER_HOUR))
+    }
+
+    pub const fn from_days(days: i64) -> Self {
+        Span::from_hours(days.saturating_mul(24))
+    }
+
+    pub const fn milliseconds(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds, rounded down.
+    pub const fn seconds(self) -> i64 {
+        self.0 / MILLISECONDS_PER_SECOND
+    }
+
+    /// Whole hours, rounded down.
+    pub fn hours(self) -> u32 {
+        u32::try_from(self.0 / MILLISECONDS_PER_HOUR).unwrap_or(u32::MAX)
+    }
+
+    pub const fn doubled(self) -> Self {
+        Span(self.0.saturating_mul(2))
+    }
+
+    pub fn to_std(self) -> std::time::Duration {
+        std::time::Duration::from_millis(u64::try_from(self.0).unwrap_or(0))
+    }
+}
+
+/// The largest unit that divides the span, as a configuration file would write it: `3d`, `90m`, `1500ms`.
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(24 * MILLISECONDS_PER_HOUR, "d"), (MILLISECONDS_PER_HOUR, "h"), (60_000, "m"), (1_000, "s")];
+        match units.iter().find(|(unit, _)| self.0 > 0 && self.0 % unit == 0) {
+            Some((unit, name)) => write!(f, "{}{name}", self.0 / unit),
+            None if self.0 == 0 => f.write_str("0s"),
+            None => write!(f, "{}ms", self.0),
+        }
+    }
+}
+
+impl std::str::FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not a length of time; write it like \"90s\", \"24h\" or \"28d\"");
+        let span: jiff::Span = text.parse().map_err(|_| wrong())?;
+        let length = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
+        let milliseconds = i64::try_from(length.as_millis()).map_err(|_| wrong())?;
+        if milliseconds < 0 { Err(wrong()) } else { Ok(Span(milliseconds)) }
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Day {
+    pub const fn from_yyyymmdd(yyyymmdd: u32) -> Self {
+        Day(yyyymmdd)
+    }
+
+    pub const fn yyyymmdd(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08}", self.0)
+    }
+}
+
+/// What an edge asks for the time: to stamp evidence, to write ticks, to shorten a TTL.
+pub trait Clock: Send + Sync + 'static {
+    fn now(&self) -> Timestamp;
+}
+
+/// The machine's clock.
+#[derive(Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one reading of the machine's clock")]
+    fn now(&self) -> Timestamp {
+        let since_1970 =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// A clock that stands still until it is told the time: for the laboratory and for tests.
+#[derive(Debug)]
+pub struct LaboratoryClock(AtomicI64);
+
+impl LaboratoryClock {
+    pub fn new(start: Timestamp) -> Self {
+        LaboratoryClock(AtomicI64::new(start.0))
+    }
+
+    /// Moves the clock forward and returns the new time.
+    pub fn advance(&self, span: Span) -> Timestamp {
+        Timestamp(self.0.fetch_add(span.0, Ordering::SeqCst).saturating_add(span.0))
+    }
+}
+
+impl Clock for LaboratoryClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read_and_written_alike() {
+        for (text, milliseconds) in [("28d", 28 * 86_400_000), ("24h", 86_400_000), ("90s", 90_000), ("250ms", 250)] {
+            let span: Span = text.parse().unwrap();
+            assert_eq!(span.milliseconds(), milliseconds, "{text}");
+        }
+        assert_eq!(Span::from_days(28).to_string(), "28d");
+        assert_eq!(Span::from_seconds(90).to_string(), "90s");
+        assert_eq!(Span::ZERO.to_string(), "0s");
+        for wrong in ["", "3", "-3d", "three days", "1y"] {
+            assert!(wrong.parse::<Span>().is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_timestamp_knows_its_day_and_hour() {
+        let t: Timestamp = "2026-11-23T23:59:59Z".parse().unwrap();
+        assert_eq!(t.day(), Day::from_yyyymmdd(20_261_123));
+        assert_eq!(t.plus(Span::from_seconds(1)).day(), Day::from_yyyymmdd(20_261_124));
+        assert_eq!(t.to_string(), "2026-11-23T23:59:59Z");
+        assert_eq!(t.hour() + 1, t.plus(Span::from_seconds(1)).hour());
+        assert_eq!(t.since(t.plus(Span::from_days(1))), Span::ZERO);
+    }
+}

@@ -1,0 +1,348 @@
+//! A zone's file: as written (`zones/*.toml`) and as checked.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::{Entries, Entry, Name, Soa};
+use crate::complaint::{Complaint, Complaints};
+use crate::digest::Digest;
+use crate::listing::{Basis, Code, CodeSpec, Terms, TermsSpec};
+use crate::relay::{Listable, Prefix};
+use crate::score::{Policy, PolicySpec};
+use crate::time::Span;
+
+/// The version of the file's form that this program reads.
+const VERSION: u32 = 1;
+/// Most octets of a TXT record's one string (RFC 1035 §3.3.14, RFC 5782 §2.1).
+const TXT_OCTETS_MAX: usize = 255;
+/// Most octets of a zone's file: it is an entry of the journal.
+const FILE_OCTETS_MAX: usize = 256 << 10;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ZoneSpec {
+    version: u32,
+    origin: String,
+    ns: Vec<String>,
+    #[serde(default)]
+    web_addresses: Vec<IpAddr>,
+    #[serde(default)]
+    laboratory_networks: Vec<IpNet>,
+    #[serde(default = "serial_base")]
+    serial_base: u32,
+    soa: SoaSpec,
+    ttl: TtlSpec,
+    texts: TextsSpec,
+    codes: Vec<CodeSpec>,
+    #[serde(default)]
+    sublists: Vec<SublistSpec>,
+    policy: PolicySpec,
+    listing: TermsSpec,
+}
+
+fn serial_base() -> u32 {
+    1
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SoaSpec {
+    primary: String,
+    mailbox: String,
+    refresh: Span,
+    retry: Span,
+    expire: Span,
+    minimum: Span,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TtlSpec {
+    apex: Span,
+    listed: Span,
+    test: Span,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TextsSpec {
+    listed: String,
+    test: String,
+    url: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SublistSpec {
+    label: String,
+    codes: Vec<u8>,
+}
+
+/// A zone as checked: it can't be wrong any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone {
+    pub origin: Name,
+    /// The digest of the file, which every listing stores as its policy.
+    pub digest: Digest,
+    pub ns: Vec<Name>,
+    pub web_addresses: Vec<IpAddr>,
+    pub listable: Listable,
+    pub serial_base: u32,
+    /// The serial in here is not used.
+    pub soa: Soa,
+    pub ttls: Ttls,
+    pub texts: Texts,
+    pub codes: Vec<Code>,
+    pub sublists: Vec<Sublist>,
+    /// The codes that the main zone returns, as bits.
+    pub main_mask: u8,
+    /// By the codes of a view: the test entries it has (RFC 5782 §5).
+    pub test_entries: BTreeMap<u8, Entries>,
+    pub policy: Policy,
+    pub terms: Terms,
+}
+
+/// Seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ttls {
+    pub apex: u32,
+    pub listed: u32,
+    pub test: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sublist {
+    pub label: String,
+    pub mask: u8,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Texts {
+    listed: String,
+    test: String,
+    url: String,
+}
+
+impl Texts {
+    /// The TXT record about an address.
+    pub fn about(&self, address: IpAddr, test: bool) -> String {
+        let text = if test { &self.test } else { &self.listed };
+        text.replace("{url}", &self.url).replace("{address}", &address.to_string())
+    }
+
+    /// Where an address is explained.
+    pub fn url(&self, address: IpAddr) -> String {
+        self.url.replace("{address}", &address.to_string())
+    }
+}
+
+/// Reads and checks a zone's file; `place` names it in complaints.
+pub fn read(place: &str, text: &str) -> Result<Zone, Vec<Complaint>> {
+    let mut complaints = Complaints::about(place);
+    if text.len() > FILE_OCTETS_MAX {
+        complaints.add("", format!("{} octets long", text.len()), format!("keep it below {FILE_OCTETS_MAX}"));
+        return Err(complaints.into_vec());
+    }
+    match toml::from_str::<ZoneSpec>(text) {
+        Ok(spec) => spec.check(Digest::of(text.as_bytes()), complaints),
+        Err(error) => {
+            let problem = error.to_string().trim_end().replace('\n', "\n    ");
+            complaints.add("", problem, "zones/backscatter.toml shows every key");
+            Err(complaints.into_vec())
+        }
+    }
+}
+
+impl ZoneSpec {
+    fn check(&self, digest: Digest, mut complaints: Complaints) -> Result<Zone, Vec<Complaint>> {
+        complaints.require(
+            self.version == VERSION,
+            "version",
+            format!("{} is not known", self.version),
+            format!("this program reads version {VERSION}"),
+        );
+        let origin = name("origin", &self.origin, &mut complaints);
+        complaints.require(
+            origin.as_ref().is_none_or(|origin| origin.labels().len() >= 2),
+            "origin",
+            format!("{:?} is a top-level domain", self.origin),
+            "delegate a name of your own, such as bl.example.org (RFC 6471 §3.1)",
+        );
+        complaints.require(!self.ns.is_empty(), "ns", "no name server", "name at least one, better two");
+        let ns = self.ns.iter().filter_map(|ns| name("ns", ns, &mut complaints)).collect();
+        let soa = self.soa.check(&mut complaints);
+        let ttls = self.ttl.check(&mut complaints);
+        let texts = self.texts.check(&mut complaints);
+        let policy = self.policy.check(&mut complaints);
+        let terms = self.listing.check(&mut complaints);
+        let codes = self.check_codes(&policy, &mut complaints);
+        let mask = |wanted: &dyn Fn(&Code) -> bool| {
+            codes.iter().filter(|code| wanted(code)).fold(0, |mask, code| mask | code.value)
+        };
+        let main_mask = mask(&|code| code.main);
+        complaints.require(
+            codes.iter().any(|code| code.main && code.value == 2),
+            "codes",
+            "no code of value 2 in the main zone",
+            "127.0.0.2 is the test entry that every list must have (RFC 5782 §5)",
+        );
+        let sublists = self.check_sublists(mask(&|_| true), &mut complaints);
+        let views = sublists.iter().map(|sublist: &Sublist| sublist.mask).chain([main_mask]);
+        let test_entries = views.map(|mask| (mask, test_entries(mask))).collect();
+        let (Some(origin), Some(soa)) = (origin, soa) else { return Err(complaints.into_vec()) };
+        complaints.or(Zone {
+            origin,
+            digest,
+            ns,
+            web_addresses: self.web_addresses.clone(),
+            listable: Listable { laboratory_networks: self.laboratory_networks.clone() },
+            serial_base: self.serial_base,
+            soa,
+            ttls,
+            texts,
+            codes,
+            sublists,
+            main_mask,
+            test_entries,
+            policy,
+            terms,
+        })
+    }
+
+    fn check_codes(&self, policy: &Policy, complaints: &mut Complaints) -> Vec<Code> {
+        let mut codes: Vec<Code> = Vec::new();
+        for (at, spec) in self.codes.iter().enumerate() {
+            let Some(code) = spec.check(&format!("codes[{at}]"), &policy.quorum, complaints) else { continue };
+            let kinds = |code: &Code| match &code.basis {
+                Basis::Kinds { kinds, .. } => kinds.clone(),
+                Basis::Repeated { .. } => Vec::new(),
+            };
+            let taken = codes.iter().any(|other| {
+                other.value == code.value || kinds(other).iter().any(|kind| kinds(&code).contains(kind))
+            });
+            complaints.require(
+                !taken,
+                &format!("codes[{at}]"),
+                "its value or one of its kinds belongs to an earlier code",
+                "one code, one value; one kind, one code",
+            );
+            codes.push(code);
+        }
+        codes
+    }
+
+    fn check_sublists(&self, all: u8, complaints: &mut Complaints) -> Vec<Sublist> {
+        let mut sublists: Vec<Sublist> = Vec::new();
+        for (at, SublistSpec { label, codes }) in self.sublists.iter().enumerate() {
+            let key = format!("sublists[{at}]");
+            let digits = label.bytes().all(|b| b.is_ascii_digit());
+            complaints.require(
+                label.len() >= 2 && !digits && Name::parse(label).is_ok_and(|name| name.labels() == [label.clone()]),
+                &format!("{key}.label"),
+                format!("{label:?} can't be told from a part of an address, or is no label"),
+                "write two or more lower-case letters (RFC 5782 §2.3)",
+            );
+            let mask = codes.iter().fold(0, |mask, code| mask | code);
+            complaints.require(
+                mask != 0 && mask & !all == 0,
+                &format!("{key}.codes"),
+                "names no code, or one that [[codes]] doesn't define",
+                "write values of [[codes]]",
+            );
+            complaints.require(
+                sublists.iter().all(|other| other.label != *label),
+                &format!("{key}.label"),
+                format!("{label:?} is there already"),
+                "give every sublist a label of its own",
+            );
+            sublists.push(Sublist { label: label.clone(), mask });
+        }
+        sublists
+    }
+}
+
+/// An entry for each value that a view can return, for IPv4 and IPv6, and none for 127.0.0.1 (RFC 5782 §5). A view
+/// that can't return 127.0.0.2 still has that entry, with its lowest value.
+fn test_entries(mask: u8) -> Entries {
+    let mut entries = Entries::default();
+    let mut add = |last_octet: u8, value: u8| {
+        let v4 = Ipv4Addr::new(127, 0, 0, last_octet);
+        for address in [IpAddr::V4(v4), IpAddr::V6(Ipv6Addr::from(u128::from(v4.to_ipv6_mapped())))] {
+            entries.set(Prefix::around(address, u8::MAX), Entry { codes: vec![(value, None)] });
+        }
+    };
+    add(2, mask & mask.wrapping_neg());
+    for value in (2..=126).step_by(2).filter(|value| value & !mask == 0) {
+        add(value, value);
+    }
+    entries
+}
+
+fn name(key: &str, text: &str, complaints: &mut Complaints) -> Option<Name> {
+    Name::parse(text).map_err(|problem| complaints.add(key, problem, "write a name such as bl.example.org")).ok()
+}
+
+/// RFC 2181 §8: a TTL is below 2^31.
+fn seconds(key: &str, span: Span, complaints: &mut Complaints) -> u32 {
+    let fits = i32::try_from(span.seconds()).ok().filter(|&seconds| seconds >= 1);
+    complaints.require(fits.is_some(), key, format!("{span} is no TTL"), "write at least \"1s\"");
+    fits.map_or(0, i32::cast_unsigned)
+}
+
+impl SoaSpec {
+    fn check(&self, complaints: &mut Complaints) -> Option<Soa> {
+        let primary = name("soa.primary", &self.primary, complaints);
+        let mailbox = name("soa.mailbox", &self.mailbox.replace('@', "."), complaints);
+        complaints.require(
+            self.refresh < self.expire && self.retry < self.expire,
+            "soa.expire",
+            format!("{} is not longer than refresh and retry", self.expire),
+            "a secondary must try several times before it gives the data up",
+        );
+        Some(Soa {
+            serial: 0,
+            refresh: seconds("soa.refresh", self.refresh, complaints),
+            retry: seconds("soa.retry", self.retry, complaints),
+            expire: seconds("soa.expire", self.expire, complaints),
+            minimum: seconds("soa.minimum", self.minimum, complaints),
+            primary: primary?,
+            mailbox: mailbox?,
+        })
+    }
+}
+
+impl TtlSpec {
+    fn check(&self, complaints: &mut Complaints) -> Ttls {
+        Ttls {
+            apex: seconds("ttl.apex", self.apex, complaints),
+            listed: seconds("ttl.listed", self.listed, complaints),
+            test: seconds("ttl.test", self.test, complaints),
+        }
+    }
+}
+
+impl TextsSpec {
+    fn check(&self, complaints: &mut Complaints) -> Texts {
+        let texts = Texts { listed: self.listed.clone(), test: self.test.clone(), url: self.url.clone() };
+        let longest = IpAddr::V6(Ipv6Addr::from(u128::MAX));
+        for (key, text, test) in [("texts.listed", &self.listed, false), ("texts.test", &self.test, true)] {
+            let octets = texts.about(longest, test).len();
+            complaints.require(
+                octets <= TXT_OCTETS_MAX && text.is_ascii(),
+                key,
+                format!("{octets} octets with the longest address, or not US-ASCII"),
+                format!("MTAs quote it in a reply: keep it within {TXT_OCTETS_MAX} octets of US-ASCII"),
+            );
+        }
+        complaints.require(
+            self.url.contains("{address}") && self.url.starts_with("http"),
+            "texts.url",
+            format!("{:?} doesn't lead to an address's page", self.url),
+            "write for instance https://bl-info.example.org/ip/{address}",
+        );
+        texts
+    }
+}
