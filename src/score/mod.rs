@@ -28,6 +28,11 @@ impl Points {
     pub const fn from_thousandths(thousandths: u32) -> Self {
         Points(((thousandths as u64) << 16) / 1_000)
     }
+
+    /// A weight in units of 2^-32, as points, for showing it.
+    pub const fn of_weight(weight: u64) -> Self {
+        Points(weight >> 16)
+    }
 }
 
 impl std::ops::Add for Points {

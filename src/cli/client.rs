@@ -1,0 +1,115 @@
+//! How commands reach the fold: the daemon's control socket, or, where no daemon runs, the store itself. The verbs are
+//! the same HTTP either way.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+use tower::ServiceExt;
+
+use super::{EX_DATA, EX_IO, EX_NO_INPUT, EX_UNAVAILABLE, Failure};
+use crate::config::Config;
+use crate::daemon::Core;
+use crate::http;
+
+/// Most octets of an answer.
+const ANSWER_OCTETS_MAX: usize = 256 << 20;
+
+pub(super) enum Client {
+    Daemon(UnixStream),
+    Store(Box<Core>, Router),
+}
+
+impl Client {
+    /// Finds the daemon, or opens the store where none runs.
+    pub(super) async fn open(config: &Config) -> Result<Self, Failure> {
+        let socket = &config.spec.control.socket;
+        match UnixStream::connect(socket).await {
+            Ok(stream) => Ok(Client::Daemon(stream)),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
+                let core = Core::start(config).await?;
+                let router = http::control(std::sync::Arc::clone(&core.app));
+                Ok(Client::Store(Box::new(core), router))
+            }
+            Err(error) => Err(Failure::of_io(&error, format!("{}: {error}", socket.display()))),
+        }
+    }
+
+    /// Asks, and gives the answer's body as text.
+    ///
+    /// # Errors
+    /// What the answer says is wrong.
+    pub(super) async fn get(self, path: &str) -> Result<String, Failure> {
+        self.ask(Method::GET, path, Body::empty()).await
+    }
+
+    pub(super) async fn post(self, path: &str, body: &impl Serialize) -> Result<String, Failure> {
+        let body = serde_json::to_vec(body).map_err(|error| Failure::new(EX_IO, error.to_string()))?;
+        self.ask(Method::POST, path, Body::from(body)).await
+    }
+
+    async fn ask(self, method: Method, path: &str, body: Body) -> Result<String, Failure> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "control")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body)
+            .map_err(|error| Failure::new(EX_IO, error.to_string()))?;
+        match self {
+            Client::Daemon(stream) => over(stream, request).await,
+            Client::Store(core, router) => {
+                let Ok(response) = router.oneshot(request).await;
+                let status = response.status();
+                let answer = read(status, response.into_body()).await;
+                core.stop().await;
+                answer
+            }
+        }
+    }
+}
+
+async fn over(stream: UnixStream, request: Request<Body>) -> Result<String, Failure> {
+    let failed = |error: hyper::Error| Failure::new(EX_UNAVAILABLE, format!("the daemon does not answer: {error}"));
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+    // Ends with the connection; a fault of it shows in the answer.
+    tokio::spawn(connection);
+    let response = sender.send_request(request).await.map_err(failed)?;
+    let status = response.status();
+    read(status, Body::new(response.into_body())).await
+}
+
+async fn read(status: StatusCode, body: Body) -> Result<String, Failure> {
+    let body = http_body_util::Limited::new(body, ANSWER_OCTETS_MAX);
+    let octets = body.collect().await.map_err(|error| Failure::new(EX_IO, error.to_string()))?.to_bytes();
+    let text = String::from_utf8_lossy(&octets).into_owned();
+    if status.is_success() {
+        return Ok(text);
+    }
+    let told: Option<serde_json::Value> = serde_json::from_str(&text).ok();
+    let problem = told.as_ref().and_then(|told| told.get("error")?.as_str()).unwrap_or(&text);
+    let code = match status {
+        StatusCode::NOT_FOUND => EX_NO_INPUT,
+        status if status.is_client_error() => EX_DATA,
+        _ => EX_UNAVAILABLE,
+    };
+    Err(Failure::new(code, problem))
+}
+
+pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
+    serde_json::from_str(text)
+        .map_err(|error| Failure::new(EX_DATA, format!("the daemon is of another version: {error}")))
+}
+
+/// Where a store would be, for commands that need it to be there already.
+pub(super) fn store_exists(directory: &Path) -> bool {
+    directory.join(crate::daemon::STORE_FILE).exists()
+}

@@ -1,0 +1,222 @@
+//! The command line: what was asked for, done, and told.
+
+mod classify;
+mod client;
+mod demo;
+mod store;
+mod verbs;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::complaint::Complaint;
+use crate::config::{self, Config};
+use crate::daemon::{Daemon, StartError};
+use crate::journal::JournalError;
+use crate::keys::KeyError;
+
+/// Turns spam-trap mail into a DNS blocklist of backscatter sources.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+pub struct Cli {
+    /// The configuration file.
+    #[arg(long, short, global = true, default_value = "/etc/backscatterd/backscatterd.toml")]
+    config: PathBuf,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the server.
+    Serve,
+    /// Check the configuration and the zones, tell all that is wrong, and print what is in force.
+    Check,
+    /// Run everything on loopback in a scratch folder, feed it real bounces, and show what happens.
+    Demo(demo::Args),
+    /// Tell whether an address is listed, and what the DNS answers.
+    Lookup { address: String },
+    /// Tell the whole way from evidence to listing, rule by rule.
+    Explain {
+        address: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Judge messages: files, folders of them, or mbox files.
+    Classify(classify::Args),
+    /// Fold the journal from its beginning and print each zone's serial and digest.
+    Replay(store::ReplayArgs),
+    /// Add, list or retire traps.
+    #[command(subcommand)]
+    Trap(verbs::Trap),
+    /// Take an address off the list; what came before counts no more.
+    Remove(verbs::RemoveArgs),
+    /// Move the clock of a laboratory.
+    #[command(hide = true)]
+    Advance { span: crate::time::Span },
+}
+
+/// Why a command failed, with the exit code that says so (after sysexits.h).
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    lines: Vec<String>,
+}
+
+pub(crate) const EX_DATA: u8 = 65;
+pub(crate) const EX_NO_INPUT: u8 = 66;
+pub(crate) const EX_UNAVAILABLE: u8 = 69;
+const EX_IO: u8 = 74;
+const EX_TEMPORARY: u8 = 75;
+const EX_PERMISSION: u8 = 77;
+const EX_CONFIG: u8 = 78;
+
+impl Failure {
+    pub(crate) fn new(code: u8, line: impl Into<String>) -> Self {
+        Failure { code, lines: vec![line.into()] }
+    }
+
+    fn of_io(error: &std::io::Error, line: String) -> Self {
+        let code = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => EX_PERMISSION,
+            std::io::ErrorKind::AddrInUse | std::io::ErrorKind::AddrNotAvailable => EX_UNAVAILABLE,
+            _ => EX_IO,
+        };
+        Failure::new(code, line)
+    }
+}
+
+impl From<Vec<Complaint>> for Failure {
+    fn from(complaints: Vec<Complaint>) -> Self {
+        Failure { code: EX_CONFIG, lines: complaints.iter().map(ToString::to_string).collect() }
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let line = error.to_string();
+        match &error {
+            StartError::Journal(JournalError::InUse(_)) => Failure::new(EX_TEMPORARY, line),
+            StartError::Journal(JournalError::Version { .. }) | StartError::Publish(_) => {
+                Failure::new(EX_DATA, line)
+            }
+            StartError::Keys(KeyError::Damaged(_)) => Failure::new(EX_DATA, line),
+            StartError::Keys(KeyError::File { source, .. })
+            | StartError::Folder { source, .. }
+            | StartError::Listen { source, .. } => Failure::of_io(source, line),
+            StartError::Journal(_) | StartError::Keys(_) => Failure::new(EX_IO, line),
+        }
+    }
+}
+
+/// Runs what the command line asks for.
+pub fn run() -> ExitCode {
+    let Cli { config, verb } = Cli::parse();
+    let done = match verb {
+        Verb::Classify(args) => classify::run(&args),
+        Verb::Demo(args) => on_runtime(demo::run(args)),
+        verb => config::load(&config).map_err(Failure::from).and_then(|config| with_config(verb, &config)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { code, lines }) => {
+            lines.iter().for_each(|line| eprintln!("backscatterd: {line}"));
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn with_config(verb: Verb, config: &Config) -> Result<(), Failure> {
+    match verb {
+        Verb::Serve => {
+            start_log(config)?;
+            on_runtime(serve(config))
+        }
+        Verb::Check => check(config),
+        Verb::Replay(args) => store::replay(config, &args),
+        Verb::Lookup { address } => on_runtime(verbs::lookup(config, &address)),
+        Verb::Explain { address, json } => on_runtime(verbs::explain(config, &address, json)),
+        Verb::Trap(trap) => on_runtime(verbs::trap(config, trap)),
+        Verb::Remove(args) => on_runtime(verbs::remove(config, args)),
+        Verb::Advance { span } => on_runtime(verbs::advance(config, span)),
+        Verb::Classify(_) | Verb::Demo(_) => unreachable!("these need no configuration and were run above"),
+    }
+}
+
+fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::of_io(&error, format!("no runtime: {error}")))?
+        .block_on(work)
+}
+
+fn start_log(config: &Config) -> Result<(), Failure> {
+    let log = &config.spec.log;
+    let filter = tracing_subscriber::EnvFilter::try_new(&log.filter).map_err(|error| {
+        let text = format!("log.filter: {:?} is no filter: {error}; write a level such as \"info\"", log.filter);
+        Failure::new(EX_CONFIG, text)
+    })?;
+    // The DNS library tells two lines a query otherwise.
+    let quiet = "hickory_server=warn".parse().expect("a sound directive");
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter.add_directive(quiet)).with_writer(std::io::stderr);
+    let started = if log.json { subscriber.json().try_init() } else { subscriber.try_init() };
+    started.map_err(|error| Failure::new(EX_IO, format!("no log: {error}")))
+}
+
+async fn serve(config: &Config) -> Result<(), Failure> {
+    for line in effective(config).lines() {
+        tracing::info!(setting = line, "in force");
+    }
+    let daemon = Daemon::start(config).await?;
+    tracing::info!(bound = ?daemon.bound, "ready");
+    until_told().await?;
+    tracing::info!("stopping");
+    daemon.stop(&config.spec.control.socket).await;
+    Ok(())
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn until_told() -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::of_io(&error, format!("no signals: {error}"));
+    let mut terminate =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(failed)?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(failed),
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+fn check(config: &Config) -> Result<(), Failure> {
+    let mut told = effective(config);
+    for file in &config.zones {
+        let zone = &file.zone;
+        told.push_str(&format!(
+            "# {}: {} with {} codes and {} sublists, policy {}\n",
+            file.path.display(),
+            zone.origin,
+            zone.codes.len(),
+            zone.sublists.len(),
+            zone.digest
+        ));
+    }
+    tell(&told)
+}
+
+fn effective(config: &Config) -> String {
+    toml::to_string(&config.spec).unwrap_or_else(|error| format!("# the settings can't be written: {error}\n"))
+}
+
+/// Writes to standard output; a reader that left (`| head`) is no fault.
+pub(crate) fn tell(text: &str) -> Result<(), Failure> {
+    use std::io::Write;
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::of_io(&error, format!("standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

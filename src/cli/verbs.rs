@@ -1,0 +1,118 @@
+//! Commands about addresses and traps.
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::client::{Client, parse};
+use super::{Failure, tell};
+use crate::config::Config;
+use crate::http::{Advance, Done, NewTrap, Removal, RetireTrap, Traps};
+use crate::time::Span;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Trap {
+    /// Make an address, or a whole domain, a trap.
+    Add {
+        /// `address@domain`, or a domain of which every local part is a trap.
+        trap: String,
+        /// Who gave it.
+        #[arg(long, default_value = "own")]
+        donor: String,
+        #[arg(long, default_value = "added by hand")]
+        why: String,
+    },
+    /// List the traps by their keys; addresses are not kept.
+    List,
+    /// Let a trap count no more.
+    Retire {
+        /// The address, the domain, or the key that `trap list` shows.
+        trap: String,
+        #[arg(long, default_value = "retired by hand")]
+        why: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RemoveArgs {
+    address: String,
+    #[arg(long, default_value = "removed by hand")]
+    why: String,
+}
+
+/// Who is at the keyboard, for the record.
+fn by() -> String {
+    let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
+    user.unwrap_or_else(|_| "operator".to_owned())
+}
+
+pub(super) async fn lookup(config: &Config, address: &str) -> Result<(), Failure> {
+    let text = Client::open(config).await?.get(&format!("/api/v1/addresses/{}", segment(address))).await?;
+    let told: Value = parse(&text)?;
+    let text_of = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let listed = if told["listed"] == true { "listed" } else { "not listed" };
+    let mut lines = format!("{} is {listed}\n", text_of(&told["address"]));
+    if let Some(reason) = told["special_purpose"].as_str() {
+        lines.push_str(&format!("  special-purpose: {reason}\n"));
+    }
+    for zone in told["zones"].as_array().into_iter().flatten() {
+        let answer = zone["answer"].as_str().unwrap_or("no such name");
+        lines.push_str(&format!("  {}  A  {answer}\n", text_of(&zone["query"])));
+        for code in zone["codes"].as_array().into_iter().flatten() {
+            lines.push_str(&format!(
+                "    {} {}: {}, until {}\n",
+                code["value"],
+                text_of(&code["name"]),
+                text_of(&code["why"]),
+                text_of(&code["until"])
+            ));
+        }
+    }
+    tell(&lines)
+}
+
+pub(super) async fn explain(config: &Config, address: &str, json: bool) -> Result<(), Failure> {
+    let form = if json { "json" } else { "text" };
+    let path = format!("/control/v1/explain/{}?format={form}", segment(address));
+    tell(&Client::open(config).await?.get(&path).await?)
+}
+
+pub(super) async fn trap(config: &Config, trap: Trap) -> Result<(), Failure> {
+    let client = Client::open(config).await?;
+    match trap {
+        Trap::Add { trap, donor, why } => {
+            let new = NewTrap { trap, donor, by: by(), why };
+            done(&client.post("/control/v1/traps", &new).await?)
+        }
+        Trap::Retire { trap, why } => {
+            let retire = RetireTrap { trap, by: by(), why };
+            done(&client.post("/control/v1/traps/retire", &retire).await?)
+        }
+        Trap::List => {
+            let Traps { traps } = parse(&client.get("/control/v1/traps").await?)?;
+            let lines = traps.iter().map(|trap| {
+                let retired = trap.retired.map_or(String::new(), |at| format!(", retired {at}"));
+                format!("{}  {:<7}  {}  since {}{retired}\n", trap.key, trap.scope, trap.donor, trap.since)
+            });
+            tell(&lines.collect::<String>())
+        }
+    }
+}
+
+pub(super) async fn remove(config: &Config, RemoveArgs { address, why }: RemoveArgs) -> Result<(), Failure> {
+    let removal = Removal { address, by: by(), why };
+    done(&Client::open(config).await?.post("/control/v1/removals", &removal).await?)
+}
+
+pub(super) async fn advance(config: &Config, span: Span) -> Result<(), Failure> {
+    done(&Client::open(config).await?.post("/control/v1/clock", &Advance { advance: span }).await?)
+}
+
+fn done(text: &str) -> Result<(), Failure> {
+    let Done { offset, time } = parse(text)?;
+    tell(&format!("done as entry {offset}, at {time}\n"))
+}
+
+/// An address as one segment of a path: anything else is for the daemon to refuse.
+fn segment(address: &str) -> String {
+    address.bytes().map(|b| if b.is_ascii_hexdigit() || b":.".contains(&b) { char::from(b) } else { '_' }).collect()
+}

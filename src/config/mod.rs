@@ -1,0 +1,221 @@
+//! The configuration as checked: true before any port is bound or any file is written.
+
+mod spec;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub use spec::Spec;
+
+use crate::complaint::{Complaint, Complaints};
+use crate::zone;
+
+/// The version of the file's form that this program reads.
+const VERSION: u32 = 1;
+/// The example, which is also the documentation of every setting.
+const EXAMPLE: &str = "deploy/backscatterd.toml shows every setting";
+/// Names that exist for tests and laboratories (RFC 6761).
+const LABORATORY_DOMAINS: [&str; 2] = ["test", "example"];
+/// Least size of message that is of use: reports return originals whole.
+const MESSAGE_OCTETS_MIN: usize = 64 << 10;
+
+/// What the program runs by.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub spec: Spec,
+    pub zones: Vec<ZoneFile>,
+}
+
+/// A zone's file, as text and as checked.
+#[derive(Clone, Debug)]
+pub struct ZoneFile {
+    pub path: PathBuf,
+    pub text: String,
+    pub zone: zone::Config,
+}
+
+/// Reads the file and the zones it names.
+///
+/// # Errors
+/// Everything that is wrong, at once.
+pub fn load(path: &Path) -> Result<Config, Vec<Complaint>> {
+    let mut complaints = Complaints::about(path.display().to_string());
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            complaints.add("", format!("can't be read: {error}"), "name another file with --config, or make this one");
+            return Err(complaints.into_vec());
+        }
+    };
+    match toml::from_str::<Spec>(&text) {
+        Ok(spec) => check(path, spec),
+        Err(error) => {
+            complaints.add("", error.to_string().trim_end().replace('\n', "\n    "), EXAMPLE);
+            Err(complaints.into_vec())
+        }
+    }
+}
+
+/// Checks settings that may also come from elsewhere than a file; `path` names them in complaints.
+pub fn check(path: &Path, spec: Spec) -> Result<Config, Vec<Complaint>> {
+    let mut complaints = Complaints::about(path.display().to_string());
+    check_settings(&spec, &mut complaints);
+    let (zones, mut wrong_zones) = read_zones(&spec.zones_directory);
+    check_origins(&zones, &mut complaints);
+    check_laboratory(&spec, &zones, &mut complaints);
+    let mut found = complaints.into_vec();
+    found.append(&mut wrong_zones);
+    if found.is_empty() { Ok(Config { spec, zones }) } else { Err(found) }
+}
+
+fn check_settings(spec: &Spec, complaints: &mut Complaints) {
+    let Spec { version, node, journal, keys, smtp, dns, http, .. } = spec;
+    complaints.require(
+        *version == VERSION,
+        "version",
+        format!("{version} is not known"),
+        format!("this program reads version {VERSION}"),
+    );
+    complaints.require(
+        zone::Name::parse(node).is_ok(),
+        "node",
+        format!("{node:?} is no plain name"),
+        "write letters, digits and hyphens",
+    );
+    complaints.require(
+        zone::Name::parse(&smtp.hostname).is_ok_and(|name| name.labels().len() >= 2),
+        "smtp.hostname",
+        format!("{:?} is no host's full name", smtp.hostname),
+        "write the name that the MX records of the trap domains lead to",
+    );
+    complaints.require(
+        !keys.directory.starts_with(&journal.directory),
+        "keys.directory",
+        format!("{} lies in the journal's folder", keys.directory.display()),
+        "whoever gets a copy of the journal must not get the keys with it: name a folder elsewhere",
+    );
+    complaints.require(
+        journal.keep_reports <= journal.keep_facts,
+        "journal.keep_reports",
+        format!("{} is longer than journal.keep_facts", journal.keep_reports),
+        "mail must not outlast the facts read from it",
+    );
+    complaints.require(
+        (1..=3_600).contains(&journal.tick_interval.seconds()),
+        "journal.tick_interval",
+        format!("{} is not between 1s and 1h", journal.tick_interval),
+        "write for instance \"10s\"",
+    );
+    complaints.require(
+        smtp.listen_proxy.is_empty() || !smtp.proxy_peers.is_empty(),
+        "smtp.proxy_peers",
+        "nobody may name clients, so smtp.listen_proxy would turn everyone away",
+        "name the networks of your proxies",
+    );
+    complaints.require(
+        smtp.message_octets_max >= MESSAGE_OCTETS_MIN,
+        "smtp.message_octets_max",
+        format!("{} is too small for reports", smtp.message_octets_max),
+        format!("write {MESSAGE_OCTETS_MIN} or more"),
+    );
+    let limits = [
+        ("smtp.sessions_max", smtp.sessions_max),
+        ("smtp.sessions_per_client_max", smtp.sessions_per_client_max),
+        ("smtp.messages_per_session_max", smtp.messages_per_session_max),
+        ("smtp.errors_per_session_max", smtp.errors_per_session_max),
+        ("smtp.recipients_per_message_max", smtp.recipients_per_message_max),
+    ];
+    for (key, limit) in limits {
+        complaints.require(limit >= 1, key, "0 would turn everyone away", "write 1 or more");
+    }
+    complaints.require(
+        smtp.idle_timeout.seconds() >= 1,
+        "smtp.idle_timeout",
+        format!("{} is no time to answer in", smtp.idle_timeout),
+        "write for instance \"5m\"",
+    );
+    let all = [&smtp.listen, &smtp.listen_proxy, &http.listen];
+    let tcp: Vec<_> = all.into_iter().flatten().chain(&dns.listen).filter(|address| address.port() != 0).collect();
+    let distinct: BTreeSet<_> = tcp.iter().collect();
+    complaints.require(
+        distinct.len() == tcp.len(),
+        "smtp.listen, smtp.listen_proxy, http.listen, dns.listen",
+        "an address stands twice",
+        "give every listener an address and port of its own",
+    );
+}
+
+fn read_zones(directory: &Path) -> (Vec<ZoneFile>, Vec<Complaint>) {
+    let mut complaints = Complaints::about(directory.display().to_string());
+    let mut paths: Vec<PathBuf> = match fs::read_dir(directory) {
+        Ok(files) => files.filter_map(|file| Some(file.ok()?.path())).collect(),
+        Err(error) => {
+            complaints.add("", format!("can't be read: {error}"), "set zones_directory to the folder of zone files");
+            return (Vec::new(), complaints.into_vec());
+        }
+    };
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    complaints.require(!paths.is_empty(), "", "no *.toml in it", "put a zone file there, such as zones/backscatter.toml");
+    let (mut zones, mut wrong) = (Vec::new(), complaints.into_vec());
+    for path in paths {
+        let place = path.display().to_string();
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) => {
+                wrong.push(Complaint {
+                    key: place,
+                    problem: format!("can't be read: {error}"),
+                    remedy: "make it readable and UTF-8".to_owned(),
+                });
+                continue;
+            }
+        };
+        match zone::read(&place, &text) {
+            Ok(zone) => zones.push(ZoneFile { path, text, zone }),
+            Err(mut found) => wrong.append(&mut found),
+        }
+    }
+    (zones, wrong)
+}
+
+fn check_origins(zones: &[ZoneFile], complaints: &mut Complaints) {
+    for (at, file) in zones.iter().enumerate() {
+        let earlier = zones[..at].iter().find(|other| other.zone.origin == file.zone.origin);
+        if let Some(earlier) = earlier {
+            complaints.add(
+                "zones_directory",
+                format!("{} and {} have the same origin", earlier.path.display(), file.path.display()),
+                "one zone, one file",
+            );
+        }
+    }
+}
+
+/// What is made for laboratories must not leave them: everything on loopback, or under a name that nobody can own.
+fn check_laboratory(spec: &Spec, zones: &[ZoneFile], complaints: &mut Complaints) {
+    let listeners = [&spec.smtp.listen, &spec.smtp.listen_proxy, &spec.dns.listen, &spec.http.listen];
+    let on_loopback = listeners.into_iter().flatten().all(|address| address.ip().is_loopback());
+    let remedy = "put all listeners on loopback, or the origin under .test or .example";
+    for file in zones {
+        let owned_by_nobody =
+            file.zone.origin.labels().last().is_some_and(|last| LABORATORY_DOMAINS.contains(&last.as_str()));
+        if on_loopback || owned_by_nobody {
+            continue;
+        }
+        let place = file.path.display();
+        complaints.require(
+            file.zone.listable.laboratory_networks.is_empty(),
+            "zones_directory",
+            format!("{place} has laboratory_networks, which would list special-purpose addresses (RFC 6471 §3.5)"),
+            remedy,
+        );
+        complaints.require(
+            !spec.clock.laboratory,
+            "clock.laboratory",
+            format!("a clock that stands still would serve {place} for ever"),
+            remedy,
+        );
+    }
+}

@@ -1,0 +1,133 @@
+//! The configuration as written: every setting, its meaning and its default, and nothing else.
+//!
+//! `deploy/backscatterd.toml` shows them all; a test holds the two together.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::time::{Span, Timestamp};
+
+macro_rules! section {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty = $default:expr,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: $kind,)*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                $name { $($field: $default,)* }
+            }
+        }
+    };
+}
+
+section!(
+    /// The whole file.
+    Spec {
+        /// The version of the file's form.
+        version: u32 = 1,
+        /// The name of this node, in evidence and in the operator's Maildir.
+        node: String = "trap1".to_owned(),
+        /// The folder of zone files.
+        zones_directory: PathBuf = "/etc/backscatterd/zones".into(),
+        journal: Journal = Journal::default(),
+        keys: Keys = Keys::default(),
+        smtp: Smtp = Smtp::default(),
+        dns: Dns = Dns::default(),
+        http: Http = Http::default(),
+        control: Control = Control::default(),
+        clock: Clock = Clock::default(),
+        log: Log = Log::default(),
+    }
+);
+
+section!(
+    /// What is kept, where, and for how long.
+    Journal {
+        /// The folder of the store.
+        directory: PathBuf = "/var/lib/backscatterd".into(),
+        /// Evidence and everything else that makes the list.
+        keep_facts: Span = Span::from_days(56),
+        /// Reduced reports: the mail itself, sealed.
+        keep_reports: Span = Span::from_days(14),
+        /// How often the fold is told the time, so that listings end.
+        tick_interval: Span = Span::from_seconds(10),
+    }
+);
+
+section!(
+    /// Secrets, which must not lie below the journal's folder.
+    Keys {
+        directory: PathBuf = "/var/lib/backscatterd-keys".into(),
+    }
+);
+
+section!(
+    /// The trap's door.
+    Smtp {
+        /// The host's name in the greeting.
+        hostname: String = "trap.example.org".to_owned(),
+        listen: Vec<SocketAddr> = vec![SocketAddr::from(([0, 0, 0, 0], 25))],
+        /// Listeners whose clients are named by the PROXY protocol, version 2.
+        listen_proxy: Vec<SocketAddr> = Vec::new(),
+        /// Who may name clients on those.
+        proxy_peers: Vec<IpNet> = Vec::new(),
+        /// Where mail for postmaster and abuse goes.
+        operator_maildir: PathBuf = "/var/lib/backscatterd/operator".into(),
+        /// 421 beyond.
+        sessions_max: usize = 4_096,
+        sessions_per_client_max: usize = 64,
+        messages_per_session_max: usize = 1_000,
+        errors_per_session_max: usize = 20,
+        /// 452 beyond.
+        recipients_per_message_max: usize = 100,
+        /// 552 beyond. Large, because some clients leave without a word where it is too small.
+        message_octets_max: usize = 50 << 20,
+        /// 421 after so long without a command (RFC 5321 §4.5.3.2.7 asks for five minutes).
+        idle_timeout: Span = Span::from_seconds(300),
+    }
+);
+
+section!(
+    Dns {
+        /// UDP and TCP.
+        listen: Vec<SocketAddr> = vec![SocketAddr::from(([0, 0, 0, 0], 53))],
+    }
+);
+
+section!(
+    /// Pages, API and metrics.
+    Http {
+        listen: Vec<SocketAddr> = vec![SocketAddr::from(([127, 0, 0, 1], 8053))],
+    }
+);
+
+section!(
+    /// Where the command line talks to the daemon: whoever may write to the socket may do all of it.
+    Control {
+        socket: PathBuf = "/run/backscatterd/control.sock".into(),
+    }
+);
+
+section!(
+    /// Only for a laboratory: a clock that stands still until `POST /control/v1/clock` moves it.
+    Clock {
+        laboratory: bool = false,
+        laboratory_start: Timestamp = Timestamp::from_milliseconds(1_767_225_600_000),
+    }
+);
+
+section!(
+    Log {
+        /// error, warn, info, debug or trace; or a filter such as `backscatterd=debug`.
+        filter: String = "info".to_owned(),
+        /// One JSON object a line instead of text.
+        json: bool = false,
+    }
+);

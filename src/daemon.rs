@@ -1,0 +1,275 @@
+//! Builds the parts, starts them in order, and stops them in the reverse.
+//!
+//! Configuration, journal, fold, first snapshot; then DNS and HTTP; SMTP last, because what it acknowledges must go
+//! somewhere.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use dashmap::DashMap;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, Spec};
+use crate::digest::Digester;
+use crate::evidence::{Directive, Entry, Offset, Order};
+use crate::journal::{Embedded, Journal, JournalError};
+use crate::keys::{KeyError, Keys};
+use crate::metrics::Metrics;
+use crate::publish::{self, Keeping, PublishError, Published, Publisher, tick_number};
+use crate::time::{Clock, LaboratoryClock, SystemClock};
+use crate::{dns, http, smtp};
+
+/// The store's file in the journal's folder.
+pub const STORE_FILE: &str = "journal.redb";
+
+/// Octets of a message that are kept and judged; of a larger one, the beginning.
+const KEPT_OCTETS_MAX: usize = crate::mail::MESSAGE_OCTETS_MAX;
+
+/// Why the daemon can't start, each with who can act on what.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Publish(PublishError),
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    #[error("{path}: {source}")]
+    Folder { path: PathBuf, source: io::Error },
+    #[error("{what} can't listen on {address}: {source}")]
+    Listen { what: &'static str, address: String, source: io::Error },
+}
+
+impl From<PublishError> for StartError {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Journal(error) => StartError::Journal(error),
+            other => StartError::Publish(other),
+        }
+    }
+}
+
+/// The journal, the fold, and what hands out their results: all but the listeners.
+pub struct Core {
+    pub app: Arc<http::App>,
+    publisher: Publisher,
+    stop: CancellationToken,
+}
+
+/// Where the parts listen; ports that were 0 are filled in.
+#[derive(Clone, Debug, Default)]
+pub struct Bound {
+    pub smtp: Vec<SocketAddr>,
+    pub smtp_proxy: Vec<SocketAddr>,
+    pub dns: Vec<SocketAddr>,
+    pub http: Vec<SocketAddr>,
+}
+
+pub struct Daemon {
+    pub bound: Bound,
+    core: Core,
+    smtp: JoinSet<()>,
+    others: JoinSet<()>,
+    stop_smtp: CancellationToken,
+    stop_others: CancellationToken,
+}
+
+impl Core {
+    /// Opens the journal, folds it, and adopts the configured zones.
+    pub async fn start(config: &Config) -> Result<Self, StartError> {
+        let spec = &config.spec;
+        let laboratory =
+            spec.clock.laboratory.then(|| Arc::new(LaboratoryClock::new(spec.clock.laboratory_start)));
+        let clock: Arc<dyn Clock> = match &laboratory {
+            Some(laboratory) => Arc::<LaboratoryClock>::clone(laboratory),
+            None => Arc::new(SystemClock),
+        };
+        let directory = &spec.journal.directory;
+        let folder = |source| StartError::Folder { path: directory.clone(), source };
+        std::fs::create_dir_all(directory).map_err(folder)?;
+        let keys = Arc::new(Keys::open(&spec.keys.directory)?);
+        let journal: Arc<dyn Journal> = Arc::new(Embedded::open(&directory.join(STORE_FILE), Arc::clone(&clock))?);
+        if let Some(laboratory) = &laboratory {
+            // A laboratory goes on where it stopped: time doesn't go back.
+            let last = last_time(&*journal)?;
+            laboratory.advance(last.since(laboratory.now()));
+        }
+        let (stop, metrics) = (CancellationToken::new(), Arc::new(Metrics::new()));
+        let publisher = Publisher::start(
+            Arc::clone(&journal),
+            Arc::clone(&keys),
+            Arc::clone(&metrics),
+            Keeping { facts: spec.journal.keep_facts, reports: spec.journal.keep_reports },
+            stop.clone(),
+        )?;
+        let published = Arc::clone(&publisher.published);
+        let tick_interval = spec.journal.tick_interval;
+        let app = Arc::new(http::App { published, journal, keys, metrics, clock, laboratory, tick_interval });
+        let core = Core { app, publisher, stop };
+        core.adopt(config).await?;
+        Ok(core)
+    }
+
+    /// Tells the journal the time and every difference between the zones it knows and those that are configured.
+    async fn adopt(&self, config: &Config) -> Result<(), StartError> {
+        let app = &self.app;
+        let mut entries = vec![Entry::Tick(tick_number(app.clock.now(), app.tick_interval))];
+        let snapshot = app.published.snapshot();
+        for zone in snapshot.zones() {
+            if !config.zones.iter().any(|file| file.zone.origin == zone.config.origin) {
+                let origin = zone.config.origin.to_string();
+                entries.push(self.directive("its file is gone", Order::WithdrawZone { origin }));
+            }
+        }
+        for file in &config.zones {
+            let known = snapshot.zones().iter().find(|zone| zone.config.origin == file.zone.origin);
+            if known.is_none_or(|zone| zone.config.digest != file.zone.digest) {
+                let order =
+                    Order::AdoptZone { origin: file.zone.origin.to_string(), text: file.text.clone() };
+                entries.push(self.directive("its file is new or was changed", order));
+            }
+        }
+        let mut last = Offset::START;
+        for entry in entries {
+            last = last.max(app.journal.append(entry.into()).await?);
+        }
+        app.published.reached(last).await;
+        Ok(())
+    }
+
+    fn directive(&self, why: &str, order: Order) -> Entry {
+        let mut digester = Digester::default();
+        digester.add(format!("{order:?}").as_bytes());
+        digester.add(&self.app.clock.now().milliseconds().to_be_bytes());
+        digester.add(&self.app.published.applied().0.to_be_bytes());
+        let id = digester.digest();
+        Entry::Directive(Directive { id, by: "configuration".to_owned(), why: why.to_owned(), order })
+    }
+
+    /// Stops the fold, which leaves a checkpoint.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.publisher.stopped().await;
+    }
+}
+
+fn last_time(journal: &dyn Journal) -> Result<crate::time::Timestamp, JournalError> {
+    let head = journal.head().borrow().0;
+    let last = journal.read(Offset(head.saturating_sub(1)), 1)?;
+    Ok(last.last().map(|recorded| recorded.at).unwrap_or_default())
+}
+
+impl Daemon {
+    /// Starts everything; returns once all of it is ready.
+    pub async fn start(config: &Config) -> Result<Self, StartError> {
+        let core = Core::start(config).await?;
+        let (app, spec) = (&core.app, &config.spec);
+        let mut bound = Bound::default();
+        let (stop_smtp, stop_others) = (CancellationToken::new(), CancellationToken::new());
+        let (mut smtp, mut others) = (JoinSet::new(), JoinSet::new());
+
+        let mut dns_listening = Vec::new();
+        for &address in &spec.dns.listen {
+            let listening = dns::Listening::bind(address).await.map_err(listen("DNS", address))?;
+            bound.dns.push(listening.local_address().map_err(listen("DNS", address))?);
+            dns_listening.push(listening);
+        }
+        let mut http_listening = Vec::new();
+        for &address in &spec.http.listen {
+            let listening = http::bind_public(address).await.map_err(listen("HTTP", address))?;
+            bound.http.push(listening.local_addr().map_err(listen("HTTP", address))?);
+            http_listening.push(listening);
+        }
+        let control = http::bind_control(&spec.control.socket)
+            .map_err(listen("the control socket", spec.control.socket.display()))?;
+        let mut smtp_listening = Vec::new();
+        for (addresses, proxied, found) in [
+            (&spec.smtp.listen, false, &mut bound.smtp),
+            (&spec.smtp.listen_proxy, true, &mut bound.smtp_proxy),
+        ] {
+            for &address in addresses {
+                let listening = smtp::Listening::bind(address, proxied).map_err(listen("SMTP", address))?;
+                found.push(listening.local_address().map_err(listen("SMTP", address))?);
+                smtp_listening.push(listening);
+            }
+        }
+
+        let handler = Arc::new(dns::Handler {
+            published: Arc::clone(&app.published),
+            clock: Arc::clone(&app.clock),
+            metrics: Arc::clone(&app.metrics),
+        });
+        others.spawn(dns::serve(dns_listening, handler, stop_others.clone()));
+        for listener in http_listening {
+            others.spawn(http::serve_public(listener, Arc::clone(app), stop_others.clone()));
+        }
+        others.spawn(http::serve_control(control, Arc::clone(app), stop_others.clone()));
+        let journal = Arc::clone(&app.journal);
+        others.spawn(publish::tick(journal, Arc::clone(&app.clock), app.tick_interval, stop_others.clone()));
+        let serve = Arc::new(smtp_serve(spec, app));
+        for listening in smtp_listening {
+            smtp.spawn(smtp::serve(listening, Arc::clone(&serve), stop_smtp.clone()));
+        }
+        Ok(Daemon { bound, core, smtp, others, stop_smtp, stop_others })
+    }
+
+    pub fn published(&self) -> &Arc<Published> {
+        &self.core.app.published
+    }
+
+    pub fn app(&self) -> &Arc<http::App> {
+        &self.core.app
+    }
+
+    /// Stops taking mail, then answering, then folding; what was acknowledged is in the journal throughout.
+    pub async fn stop(mut self, control: &std::path::Path) {
+        self.stop_smtp.cancel();
+        while self.smtp.join_next().await.is_some() {}
+        self.stop_others.cancel();
+        while self.others.join_next().await.is_some() {}
+        if let Err(error) = std::fs::remove_file(control) {
+            tracing::debug!(%error, "the control socket was gone already");
+        }
+        self.core.stop().await;
+    }
+}
+
+fn smtp_serve(spec: &Spec, app: &http::App) -> smtp::Serve {
+    let limits = smtp::Limits {
+        message_octets_max: spec.smtp.message_octets_max,
+        kept_octets_max: KEPT_OCTETS_MAX,
+        recipients_max: spec.smtp.recipients_per_message_max,
+        messages_max: spec.smtp.messages_per_session_max,
+        errors_max: spec.smtp.errors_per_session_max,
+        idle_timeout: spec.smtp.idle_timeout,
+    };
+    let intake = smtp::Intake {
+        journal: Arc::clone(&app.journal),
+        keys: Arc::clone(&app.keys),
+        metrics: Arc::clone(&app.metrics),
+        node: spec.node.clone(),
+        operator_maildir: spec.smtp.operator_maildir.clone(),
+        transactions: AtomicU64::new(0),
+    };
+    smtp::Serve {
+        limits: Arc::new(limits),
+        hostname: spec.smtp.hostname.as_str().into(),
+        published: Arc::clone(&app.published),
+        intake: Arc::new(intake),
+        clock: Arc::clone(&app.clock),
+        metrics: Arc::clone(&app.metrics),
+        sessions_max: spec.smtp.sessions_max,
+        sessions_per_client_max: spec.smtp.sessions_per_client_max,
+        proxy_peers: spec.smtp.proxy_peers.clone(),
+        clients: DashMap::new(),
+    }
+}
+
+fn listen<A: std::fmt::Display>(what: &'static str, address: A) -> impl FnOnce(io::Error) -> StartError {
+    let address = address.to_string();
+    move |source| StartError::Listen { what, address, source }
+}

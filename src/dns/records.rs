@@ -1,0 +1,32 @@
+//! The zone's records as hickory's.
+
+use std::net::IpAddr;
+
+use hickory_proto::rr::rdata::{A, AAAA, HINFO, NS, SOA, TXT};
+use hickory_proto::rr::{Name as HickoryName, RData};
+
+use crate::zone::{Data, Name};
+
+pub(super) fn rdata(data: &Data) -> RData {
+    match data {
+        Data::Address(IpAddr::V4(v4)) => RData::A(A(*v4)),
+        Data::Address(IpAddr::V6(v6)) => RData::AAAA(AAAA(*v6)),
+        Data::Txt(text) => RData::TXT(TXT::new(vec![text.clone()])),
+        Data::Ns(name) => RData::NS(NS(to_hickory(name))),
+        Data::Hinfo(text) => RData::HINFO(HINFO::new((*text).to_owned(), String::new())),
+        Data::Soa(soa) => RData::SOA(SOA::new(
+            to_hickory(&soa.primary),
+            to_hickory(&soa.mailbox),
+            soa.serial,
+            i32::try_from(soa.refresh).unwrap_or(i32::MAX),
+            i32::try_from(soa.retry).unwrap_or(i32::MAX),
+            i32::try_from(soa.expire).unwrap_or(i32::MAX),
+            soa.minimum,
+        )),
+    }
+}
+
+/// A name of a checked zone has sound labels, so nothing is lost here.
+pub(super) fn to_hickory(name: &Name) -> HickoryName {
+    HickoryName::from_labels(name.labels().iter().map(|label| label.as_bytes())).unwrap_or_else(|_| HickoryName::root())
+}

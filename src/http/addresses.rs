@@ -1,0 +1,158 @@
+//! What anyone may know of an address: listed or not, under which codes, until when, why, and the cure.
+//!
+//! No counts, no trap, no evidence, times by the hour: traps are secrets, and attackers own relays to probe with.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use serde::{Deserialize, Serialize};
+
+use super::App;
+use crate::blocklist::ZoneRecord;
+use crate::explain::answer_mask;
+use crate::relay::{Relay, special_purpose};
+use crate::time::{Span, Timestamp};
+use crate::zone::reversed;
+
+#[derive(Debug, Serialize)]
+pub(super) struct Address {
+    address: IpAddr,
+    listed: bool,
+    /// Why it can never be listed, if so.
+    special_purpose: Option<&'static str>,
+    zones: Vec<Zone>,
+}
+
+#[derive(Debug, Serialize)]
+struct Zone {
+    zone: String,
+    /// The name to ask the DNS for.
+    query: String,
+    answer: Option<IpAddr>,
+    url: String,
+    codes: Vec<Code>,
+}
+
+#[derive(Debug, Serialize)]
+struct Code {
+    value: u8,
+    name: String,
+    why: String,
+    since: Timestamp,
+    until: Timestamp,
+    policy: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Problem {
+    pub(super) error: String,
+}
+
+#[derive(Template)]
+#[template(path = "address.html")]
+struct Page<'a> {
+    address: &'a Address,
+}
+
+#[derive(Template)]
+#[template(path = "index.html")]
+struct Index;
+
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    address: Option<String>,
+}
+
+fn describe(app: &App, relay: Relay) -> Address {
+    let record = app.published.relay(relay);
+    let snapshot = app.published.snapshot();
+    let zones: Vec<Zone> = snapshot
+        .zones()
+        .iter()
+        .map(|zone| {
+            let origin = zone.config.origin.to_string();
+            let of_zone = record.as_ref().and_then(|record| {
+                record.zones.iter().find(|of_zone| of_zone.config.origin == zone.config.origin)
+            });
+            let mask = of_zone.map_or(0, |of_zone| answer_mask(relay, of_zone));
+            Zone {
+                query: format!("{}.{origin}", reversed(relay.address())),
+                answer: (mask != 0).then(|| IpAddr::from([127, 0, 0, mask])),
+                url: zone.config.texts.url(relay.address()),
+                codes: of_zone.map(|of_zone| codes(relay, of_zone)).unwrap_or_default(),
+                zone: origin,
+            }
+        })
+        .collect();
+    Address {
+        address: relay.address(),
+        listed: zones.iter().any(|zone| !zone.codes.is_empty()),
+        special_purpose: special_purpose(relay.address()).map(|reason| reason.what),
+        zones,
+    }
+}
+
+fn codes(relay: Relay, zone: &ZoneRecord) -> Vec<Code> {
+    let listed = zone.records.iter().filter_map(|(value, record)| {
+        let listing = record.current.as_ref().filter(|listing| listing.prefix.contains(relay.address()))?;
+        let code = zone.config.codes.iter().find(|code| code.value == *value)?;
+        Some(Code {
+            value: *value,
+            name: code.name.clone(),
+            why: code.meaning.clone(),
+            since: whole_hour(listing.since),
+            until: whole_hour(listing.until.plus(Span::from_hours(1))),
+            policy: listing.policy.to_string(),
+        })
+    });
+    listed.collect()
+}
+
+/// Down to the hour, so that nobody can tell which of their reports completed a case.
+fn whole_hour(time: Timestamp) -> Timestamp {
+    Timestamp::from_milliseconds(Span::from_hours(i64::from(time.hour())).milliseconds())
+}
+
+pub(super) fn bad_address(problem: String) -> Response {
+    (StatusCode::BAD_REQUEST, Json(Problem { error: problem })).into_response()
+}
+
+/// `GET /api/v1/addresses/{address}`
+pub(super) async fn api(State(app): State<Arc<App>>, Path(address): Path<String>) -> Response {
+    match address.parse() {
+        Ok(relay) => Json(describe(&app, relay)).into_response(),
+        Err(problem) => bad_address(problem),
+    }
+}
+
+/// `GET /ip/{address}`
+pub(super) async fn page(State(app): State<Arc<App>>, Path(address): Path<String>) -> Response {
+    match address.parse() {
+        Ok(relay) => render(&Page { address: &describe(&app, relay) }),
+        Err(problem) => (StatusCode::BAD_REQUEST, problem).into_response(),
+    }
+}
+
+/// `GET /`, with or without an address to go to.
+pub(super) async fn index(Query(asked): Query<Asked>) -> Response {
+    match asked.address.map(|text| text.trim().parse::<Relay>()) {
+        Some(Ok(relay)) => Redirect::to(&format!("/ip/{relay}")).into_response(),
+        Some(Err(problem)) => (StatusCode::BAD_REQUEST, problem).into_response(),
+        None => render(&Index),
+    }
+}
+
+fn render(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => Html(html).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page can't be rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The operator's verbs. Whoever reaches the socket may use them all.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use super::App;
+use super::addresses::{Problem, bad_address};
+use crate::digest::Digester;
+use crate::evidence::{Directive, Entry, Offset, Order};
+use crate::explain;
+use crate::journal::JournalError;
+use crate::mail::Mailbox;
+use crate::publish::tick_number;
+use crate::relay::Relay;
+use crate::time::{Span, Timestamp};
+use crate::trap::{Donor, Scope, TrapKey};
+use crate::zone::Name;
+
+/// A trap to add: an address, or a whole domain.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NewTrap {
+    pub trap: String,
+    pub donor: String,
+    pub by: String,
+    pub why: String,
+}
+
+/// A trap to retire: an address, a domain, or the key that stands for it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RetireTrap {
+    pub trap: String,
+    pub by: String,
+    pub why: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Removal {
+    pub address: String,
+    pub by: String,
+    pub why: String,
+}
+
+/// How far to move a laboratory's clock.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Advance {
+    pub advance: Span,
+}
+
+/// A directive took effect.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Done {
+    pub offset: u64,
+    pub time: Timestamp,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Traps {
+    pub traps: Vec<TrapLine>,
+}
+
+/// A trap as far as anyone may see it: its key, not its address.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TrapLine {
+    pub key: String,
+    pub scope: String,
+    pub donor: String,
+    pub since: Timestamp,
+    pub retired: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Zones {
+    pub time: Timestamp,
+    pub offset: u64,
+    pub zones: Vec<ZoneLine>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ZoneLine {
+    pub origin: String,
+    pub serial: u32,
+    pub entries: usize,
+    pub digest: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Form {
+    #[serde(default)]
+    format: String,
+}
+
+/// `GET /control/v1/explain/{address}`, as JSON or, with `format=text`, for people.
+pub(super) async fn explain(
+    State(app): State<Arc<App>>,
+    Path(address): Path<String>,
+    Query(form): Query<Form>,
+) -> Response {
+    let relay: Relay = match address.parse() {
+        Ok(relay) => relay,
+        Err(problem) => return bad_address(problem),
+    };
+    let Some(record) = app.published.relay(relay) else {
+        let problem = Problem { error: format!("nothing is known of {relay}: no evidence within the horizon") };
+        return (StatusCode::NOT_FOUND, Json(problem)).into_response();
+    };
+    let explanation = explain::explain(relay, &record, app.published.snapshot().time);
+    if form.format == "text" { explanation.to_string().into_response() } else { Json(explanation).into_response() }
+}
+
+pub(super) async fn traps(State(app): State<Arc<App>>) -> Json<Traps> {
+    let line = |(key, trap): (TrapKey, &crate::trap::Trap)| TrapLine {
+        key: key.to_string(),
+        scope: match trap.scope {
+            Scope::Domain => "domain".to_owned(),
+            Scope::Address => "address".to_owned(),
+        },
+        donor: trap.donor.to_string(),
+        since: trap.since,
+        retired: trap.retired,
+    };
+    Json(Traps { traps: app.published.traps().iter().map(line).collect() })
+}
+
+pub(super) async fn add_trap(State(app): State<Arc<App>>, Json(new): Json<NewTrap>) -> Response {
+    let order = match Donor::parse(&new.donor).and_then(|donor| Ok((named(&app, &new.trap)?, donor))) {
+        Ok(((scope, key, domain), donor)) => Order::AddTrap { key, scope, domain, donor },
+        Err(problem) => return bad_address(problem),
+    };
+    direct(&app, new.by, new.why, order).await
+}
+
+pub(super) async fn retire_trap(State(app): State<Arc<App>>, Json(retire): Json<RetireTrap>) -> Response {
+    let key = retire.trap.parse().or_else(|_| named(&app, &retire.trap).map(|(_, key, _)| key));
+    match key {
+        Ok(key) if app.published.traps().get(key).is_some_and(|trap| trap.retired.is_none()) => {
+            direct(&app, retire.by, retire.why, Order::RetireTrap { key }).await
+        }
+        Ok(_) => {
+            let problem = Problem { error: "no active trap has that name or key".to_owned() };
+            (StatusCode::NOT_FOUND, Json(problem)).into_response()
+        }
+        Err(problem) => bad_address(problem),
+    }
+}
+
+/// An address or a domain, as a trap's scope, key and domain key.
+fn named(app: &App, text: &str) -> Result<(Scope, TrapKey, TrapKey), String> {
+    let hasher = app.keys.hasher();
+    if text.contains('@') {
+        let mailbox = Mailbox::parse(text).ok_or_else(|| format!("{text:?} is not an address"))?;
+        return Ok((Scope::Address, hasher.address(&mailbox), hasher.domain(mailbox.domain())));
+    }
+    let name = Name::parse(text)?;
+    if name.labels().len() < 2 {
+        return Err(format!("{text:?} is not a domain of its own"));
+    }
+    let key = hasher.domain(&name.labels().join("."));
+    Ok((Scope::Domain, key, key))
+}
+
+pub(super) async fn remove(State(app): State<Arc<App>>, Json(removal): Json<Removal>) -> Response {
+    match removal.address.parse() {
+        Ok(relay) => direct(&app, removal.by, removal.why, Order::Remove { relay }).await,
+        Err(problem) => bad_address(problem),
+    }
+}
+
+pub(super) async fn zones(State(app): State<Arc<App>>) -> Json<Zones> {
+    let line = |zone: crate::publish::ZoneDigest| ZoneLine {
+        origin: zone.origin,
+        serial: zone.serial,
+        entries: zone.entries,
+        digest: zone.digest.to_string(),
+    };
+    Json(Zones {
+        time: app.published.snapshot().time,
+        offset: app.published.applied().0,
+        zones: app.published.digests().into_iter().map(line).collect(),
+    })
+}
+
+/// Moves a laboratory's clock and ticks at once.
+pub(super) async fn advance_clock(State(app): State<Arc<App>>, Json(advance): Json<Advance>) -> Response {
+    let Some(laboratory) = &app.laboratory else {
+        let problem = "the clock is the machine's; only clock.laboratory can be moved".to_owned();
+        return (StatusCode::CONFLICT, Json(Problem { error: problem })).into_response();
+    };
+    let now = laboratory.advance(advance.advance);
+    append(&app, Entry::Tick(tick_number(now, app.tick_interval))).await
+}
+
+async fn direct(app: &App, by: String, why: String, order: Order) -> Response {
+    // Told apart by what it says and when: the same order a moment later is another one.
+    let mut digester = Digester::default();
+    let now = app.clock.now().milliseconds().to_be_bytes();
+    let head = app.journal.head().borrow().0.to_be_bytes();
+    digester.add(by.as_bytes()).add(why.as_bytes()).add(format!("{order:?}").as_bytes()).add(&now).add(&head);
+    append(app, Entry::Directive(Directive { id: digester.digest(), by, why, order })).await
+}
+
+/// Answers once the entry has taken effect, so that whoever asks next sees it.
+async fn append(app: &App, entry: Entry) -> Response {
+    match app.journal.append(entry.into()).await {
+        Ok(offset) => {
+            app.published.reached(offset).await;
+            let Offset(offset) = offset;
+            Json(Done { offset, time: app.published.snapshot().time }).into_response()
+        }
+        Err(error) => {
+            let status = match error {
+                JournalError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            (status, Json(Problem { error: error.to_string() })).into_response()
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Pages, API, metrics, and the verbs of the control socket: one router, of which the public sees a part.
+
+mod addresses;
+mod control;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use tokio::net::{TcpListener, UnixListener};
+use tokio_util::sync::CancellationToken;
+
+pub use control::{Advance, Done, NewTrap, Removal, RetireTrap, Traps, Zones};
+
+use crate::journal::Journal;
+use crate::keys::Keys;
+use crate::metrics::Metrics;
+use crate::publish::Published;
+use crate::time::{Clock, LaboratoryClock, Span};
+
+/// Most octets of a request's body.
+const BODY_OCTETS_MAX: usize = 64 << 10;
+/// How far the fold may be behind the journal and still be called ready, in entries.
+const READY_LAG_MAX: u64 = 10_000;
+
+/// What the handlers need.
+pub struct App {
+    pub published: Arc<Published>,
+    pub journal: Arc<dyn Journal>,
+    pub keys: Arc<Keys>,
+    pub metrics: Arc<Metrics>,
+    pub clock: Arc<dyn Clock>,
+    /// The same clock, where it is a laboratory's.
+    pub laboratory: Option<Arc<LaboratoryClock>>,
+    pub tick_interval: Span,
+}
+
+/// What anyone may ask.
+pub fn public(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/", get(addresses::index))
+        .route("/ip/{address}", get(addresses::page))
+        .route("/api/v1/addresses/{address}", get(addresses::api))
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .layer(axum::extract::DefaultBodyLimit::max(BODY_OCTETS_MAX))
+        .with_state(app)
+}
+
+/// What the operator may ask besides.
+pub fn control(app: Arc<App>) -> Router {
+    let verbs = Router::new()
+        .route("/control/v1/explain/{address}", get(control::explain))
+        .route("/control/v1/traps", get(control::traps).post(control::add_trap))
+        .route("/control/v1/traps/retire", post(control::retire_trap))
+        .route("/control/v1/removals", post(control::remove))
+        .route("/control/v1/zones", get(control::zones))
+        .route("/control/v1/clock", post(control::advance_clock))
+        .layer(axum::extract::DefaultBodyLimit::max(BODY_OCTETS_MAX))
+        .with_state(Arc::clone(&app));
+    public(app).merge(verbs)
+}
+
+/// Serves the public part over TCP until told to stop.
+pub async fn serve_public(listener: TcpListener, app: Arc<App>, stop: CancellationToken) {
+    let served = axum::serve(listener, public(app)).with_graceful_shutdown(stop.cancelled_owned()).await;
+    if let Err(error) = served {
+        tracing::error!(%error, "HTTP ended");
+    }
+}
+
+/// Serves everything over the control socket until told to stop.
+pub async fn serve_control(listener: UnixListener, app: Arc<App>, stop: CancellationToken) {
+    let served = axum::serve(listener, control(app)).with_graceful_shutdown(stop.cancelled_owned()).await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the control socket ended");
+    }
+}
+
+/// Binds the control socket; one that a dead daemon left behind is replaced.
+pub fn bind_control(path: &Path) -> std::io::Result<UnixListener> {
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    if path.exists() {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(std::io::ErrorKind::AddrInUse.into());
+        }
+        std::fs::remove_file(path)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    Ok(listener)
+}
+
+pub async fn bind_public(address: SocketAddr) -> std::io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.expose())
+}
+
+/// The process answers.
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// The zone is published and follows the journal.
+async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, String) {
+    let (head, applied) = (app.journal.head().borrow().0, app.published.applied().0);
+    let zones = app.published.snapshot().zones().len();
+    let ready = zones > 0 && head.saturating_sub(applied) <= READY_LAG_MAX;
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, format!("zones {zones}, journal at {head}, fold at {applied}\n"))
+}

@@ -1,0 +1,138 @@
+//! Every metric: its name, its help, its unit (in the name). The edges count; the core returns facts.
+
+use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+
+use crate::blocklist::{Change, Changes};
+use crate::classify::Kind;
+use crate::evidence::Offset;
+use crate::time::Timestamp;
+use crate::zone::Snapshot;
+
+/// The prefix of every name.
+const NAMESPACE: &str = "backscatterd";
+
+pub struct Metrics {
+    registry: Registry,
+    pub smtp_sessions: IntGauge,
+    pub smtp_sessions_total: IntCounter,
+    pub smtp_refused_total: IntCounterVec,
+    pub smtp_replies_total: IntCounterVec,
+    evidence_total: IntCounterVec,
+    pub messages_total: IntCounterVec,
+    dns_queries_total: IntCounterVec,
+    entries_applied_total: IntCounter,
+    changes_total: IntCounterVec,
+    fold_offset: IntGauge,
+    fold_time_seconds: IntGauge,
+    listed_addresses: IntGaugeVec,
+    zone_serial: IntGaugeVec,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Metrics::new()
+    }
+}
+
+impl Metrics {
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let r = &registry;
+        let metrics = Metrics {
+            smtp_sessions: gauge(r, "smtp_sessions", "SMTP sessions open now"),
+            smtp_sessions_total: counter(r, "smtp_sessions_total", "SMTP sessions begun"),
+            smtp_refused_total: counters(r, "smtp_refused_total", "Connections refused before a session", "reason"),
+            smtp_replies_total: counters(r, "smtp_replies_total", "SMTP replies by code", "code"),
+            messages_total: counters(r, "messages_total", "Messages by what became of them", "outcome"),
+            evidence_total: counters(r, "evidence_total", "Evidence made durable, by kind", "kind"),
+            dns_queries_total: counters(r, "dns_queries_total", "DNS queries by transport and answer", "answer"),
+            entries_applied_total: counter(r, "entries_applied_total", "Journal entries folded by this process"),
+            changes_total: counters(r, "changes_total", "What entries brought about", "change"),
+            fold_offset: gauge(r, "fold_offset", "Offset of the last entry folded"),
+            fold_time_seconds: gauge(r, "fold_time_seconds", "The fold's time in seconds since 1970"),
+            listed_addresses: gauges(r, "listed_addresses", "Addresses and ranges listed", "zone"),
+            zone_serial: gauges(r, "zone_serial", "Serial of the zone", "zone"),
+            registry,
+        };
+        #[cfg(target_os = "linux")]
+        register(&metrics.registry, prometheus::process_collector::ProcessCollector::for_self());
+        metrics
+    }
+
+    pub fn evidence(&self, kind: Kind) {
+        self.evidence_total.with_label_values(&[kind.name()]).inc();
+    }
+
+    /// One query, by transport (`udp`, `tcp`) and answer (`listed`, `nodata`, `nxdomain`, `refused`, ...).
+    pub fn dns_query(&self, transport: &str, answer: &str) {
+        self.dns_queries_total.with_label_values(&[format!("{transport}-{answer}").as_str()]).inc();
+    }
+
+    pub fn applied(&self, changes: &Changes) {
+        self.entries_applied_total.inc();
+        for change in &changes.list {
+            let name = match change {
+                Change::Counted { .. } => "counted",
+                Change::Listed { .. } => "listed",
+                Change::Extended { .. } => "extended",
+                Change::Ended { .. } => "ended",
+                Change::Traps => "traps",
+                Change::Zone { .. } => "zone",
+                Change::Ignored { .. } => "ignored",
+            };
+            self.changes_total.with_label_values(&[name]).inc();
+        }
+    }
+
+    pub fn published(&self, offset: Offset, time: Timestamp, snapshot: &Snapshot) {
+        self.fold_offset.set(i64::try_from(offset.0).unwrap_or(i64::MAX));
+        self.fold_time_seconds.set(time.seconds());
+        for zone in snapshot.zones() {
+            let origin = zone.config.origin.to_string();
+            let entries = i64::try_from(zone.entries.len()).unwrap_or(i64::MAX);
+            self.listed_addresses.with_label_values(&[&origin]).set(entries);
+            self.zone_serial.with_label_values(&[&origin]).set(i64::from(zone.serial));
+        }
+    }
+
+    /// The text exposition format.
+    pub fn expose(&self) -> Vec<u8> {
+        let mut octets = Vec::new();
+        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut octets) {
+            tracing::error!(%error, "metrics can't be written");
+        }
+        octets
+    }
+}
+
+fn register(registry: &Registry, collector: impl prometheus::core::Collector + 'static) {
+    registry.register(Box::new(collector)).expect("the names in this file are distinct");
+}
+
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(name, help).namespace(NAMESPACE)
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
+    let counter = IntCounter::with_opts(opts(name, help)).expect("a plain name");
+    register(registry, counter.clone());
+    counter
+}
+
+fn counters(registry: &Registry, name: &str, help: &str, label: &str) -> IntCounterVec {
+    let counters = IntCounterVec::new(opts(name, help), &[label]).expect("a plain name and label");
+    register(registry, counters.clone());
+    counters
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
+    let gauge = IntGauge::with_opts(opts(name, help)).expect("a plain name");
+    register(registry, gauge.clone());
+    gauge
+}
+
+fn gauges(registry: &Registry, name: &str, help: &str, label: &str) -> IntGaugeVec {
+    let gauges = IntGaugeVec::new(opts(name, help), &[label]).expect("a plain name and label");
+    register(registry, gauges.clone());
+    gauges
+}

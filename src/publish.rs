@@ -1,0 +1,376 @@
+//! From the journal through the fold to whoever reads: the snapshot behind one pointer, the mirror of relays, the
+//! traps. The fold has a thread of its own; readers never wait for it, nor it for them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use dashmap::DashMap;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::blocklist::{Blocklist, Change, Changes, CheckpointError, RelayRecord, STATE_VERSION};
+use crate::digest::Digest;
+use crate::evidence::{Entry, Offset};
+use crate::journal::{Checkpoint, Journal, JournalError, Retention};
+use crate::keys::{KeyError, Keys};
+use crate::metrics::Metrics;
+use crate::relay::{Prefix, Relay};
+use crate::time::{Clock, Day, Span, Timestamp};
+use crate::trap::{TrapDomains, TrapSet};
+use crate::zone::Snapshot;
+
+/// Most entries read from the journal at once, and so applied between two publications.
+const READ_ENTRIES_MAX: usize = 1_024;
+/// Least time between two publications: a burst of changes becomes one.
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(20);
+/// Entries between two checkpoints; a restart folds at most so many again.
+const CHECKPOINT_ENTRIES: u64 = 50_000;
+/// How hard a checkpoint is compressed.
+const CHECKPOINT_COMPRESSION_LEVEL: i32 = 1;
+/// Most octets that a checkpoint unfolds to.
+const CHECKPOINT_OCTETS_MAX: usize = 4 << 30;
+
+/// What readers see.
+pub struct Published {
+    snapshot: ArcSwap<Snapshot>,
+    traps: ArcSwap<TrapSet>,
+    trap_domains: ArcSwap<TrapDomains>,
+    mirror: DashMap<Prefix, Arc<RelayRecord>>,
+    applied: watch::Sender<Offset>,
+}
+
+/// How long what is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Keeping {
+    pub facts: Span,
+    pub reports: Span,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    #[error("{0}; the first entries are gone from the journal, so the list can't be made without it")]
+    NoWayBack(String),
+    #[error("the state is larger than a checkpoint may be")]
+    CheckpointSize,
+}
+
+/// One zone's name, serial and digest: what two replays of one journal have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneDigest {
+    pub origin: String,
+    pub serial: u32,
+    pub entries: usize,
+    pub digest: Digest,
+}
+
+impl Published {
+    fn of(blocklist: &Blocklist) -> Self {
+        let published = Published {
+            snapshot: ArcSwap::from_pointee(blocklist.snapshot()),
+            traps: ArcSwap::from_pointee(blocklist.traps().clone()),
+            trap_domains: ArcSwap::from_pointee(blocklist.traps().domains()),
+            mirror: DashMap::new(),
+            applied: watch::Sender::new(blocklist.offset()),
+        };
+        for prefix in blocklist.relays() {
+            published.mirror_relay(blocklist, prefix);
+        }
+        published
+    }
+
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    pub fn traps(&self) -> Arc<TrapSet> {
+        self.traps.load_full()
+    }
+
+    pub fn trap_domains(&self) -> Arc<TrapDomains> {
+        self.trap_domains.load_full()
+    }
+
+    pub fn relay(&self, relay: Relay) -> Option<Arc<RelayRecord>> {
+        self.mirror.get(&relay.ledger_prefix()).map(|record| Arc::clone(&record))
+    }
+
+    pub fn applied(&self) -> Offset {
+        *self.applied.borrow()
+    }
+
+    /// Waits until an entry has taken effect.
+    pub async fn reached(&self, offset: Offset) {
+        let mut applied = self.applied.subscribe();
+        // The sender lives in self, so there is nothing to fail.
+        let _ = applied.wait_for(|&applied| applied >= offset).await;
+    }
+
+    pub fn digests(&self) -> Vec<ZoneDigest> {
+        let of = |zone: &crate::zone::Zone| ZoneDigest {
+            origin: zone.config.origin.to_string(),
+            serial: zone.serial,
+            entries: zone.entries.len(),
+            digest: zone.digest(),
+        };
+        self.snapshot.load().zones().iter().map(of).collect()
+    }
+
+    fn mirror_relay(&self, blocklist: &Blocklist, prefix: Prefix) {
+        match blocklist.relay_record(prefix) {
+            Some(record) => {
+                self.mirror.insert(prefix, Arc::new(record));
+            }
+            None => {
+                self.mirror.remove(&prefix);
+            }
+        }
+    }
+}
+
+/// Reads the journal's checkpoint, or begins with nothing where there is none that can be used.
+///
+/// # Errors
+/// `NoWayBack` where the checkpoint can't be used and the journal no longer begins with its first entry.
+pub fn restore(journal: &dyn Journal) -> Result<Blocklist, PublishError> {
+    let from_start = |why: String| match journal.first()? {
+        Offset(1) => Ok(Blocklist::new()),
+        _ => Err(PublishError::NoWayBack(why)),
+    };
+    match journal.checkpoint()? {
+        None => from_start("there is no checkpoint".to_owned()),
+        Some(checkpoint) if checkpoint.version != STATE_VERSION => {
+            from_start(format!("the checkpoint is of version {}", checkpoint.version))
+        }
+        Some(checkpoint) => unfold(&checkpoint).or_else(|why| from_start(why.to_string())),
+    }
+}
+
+fn unfold(checkpoint: &Checkpoint) -> Result<Blocklist, CheckpointError> {
+    let octets = zstd::stream::decode_all(checkpoint.octets.as_slice())
+        .map_err(|error| minicbor::decode::Error::message(error.to_string()))?;
+    Blocklist::from_checkpoint(&octets)
+}
+
+/// Applies everything the journal holds behind the fold's offset.
+pub fn catch_up(
+    blocklist: &mut Blocklist,
+    journal: &dyn Journal,
+    mut applied: impl FnMut(&Blocklist, &Entry, &Changes),
+) -> Result<(), JournalError> {
+    loop {
+        let entries = journal.read(blocklist.offset(), READ_ENTRIES_MAX)?;
+        if entries.is_empty() {
+            return Ok(());
+        }
+        for recorded in entries {
+            let changes = blocklist.apply(&recorded);
+            applied(blocklist, &recorded.entry, &changes);
+        }
+    }
+}
+
+/// Keeps a checkpoint of the state as it is.
+pub fn checkpoint(blocklist: &Blocklist, journal: &dyn Journal) -> Result<(), PublishError> {
+    let octets = blocklist.to_checkpoint();
+    if octets.len() > CHECKPOINT_OCTETS_MAX {
+        return Err(PublishError::CheckpointSize);
+    }
+    let octets = zstd::bulk::compress(&octets, CHECKPOINT_COMPRESSION_LEVEL)
+        .map_err(|error| JournalError::Store(error.to_string()))?;
+    journal.save_checkpoint(&Checkpoint { offset: blocklist.offset(), version: STATE_VERSION, octets })?;
+    Ok(())
+}
+
+/// The fold at work: follows the journal until it is told to stop.
+pub struct Publisher {
+    pub published: Arc<Published>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+struct Follower {
+    journal: Arc<dyn Journal>,
+    keys: Arc<Keys>,
+    published: Arc<Published>,
+    metrics: Arc<Metrics>,
+    keeping: Keeping,
+    blocklist: Blocklist,
+    checkpointed: Offset,
+    swept: Day,
+}
+
+impl Publisher {
+    /// Restores the fold, catches up with the journal, publishes, and goes on in a thread.
+    pub fn start(
+        journal: Arc<dyn Journal>,
+        keys: Arc<Keys>,
+        metrics: Arc<Metrics>,
+        keeping: Keeping,
+        stop: CancellationToken,
+    ) -> Result<Self, PublishError> {
+        let mut blocklist = restore(&*journal)?;
+        let checkpointed = blocklist.offset();
+        catch_up(&mut blocklist, &*journal, |_, _, changes| metrics.applied(changes))?;
+        let published = Arc::new(Published::of(&blocklist));
+        let follower = Follower {
+            swept: blocklist.time().day(),
+            published: Arc::clone(&published),
+            journal,
+            keys,
+            metrics,
+            keeping,
+            blocklist,
+            checkpointed,
+        };
+        follower.count();
+        let runtime = tokio::runtime::Handle::current();
+        let thread = std::thread::Builder::new()
+            .name("fold".to_owned())
+            .spawn(move || runtime.block_on(follower.run(stop)))
+            .map_err(|error| JournalError::Store(error.to_string()))?;
+        Ok(Publisher { published, thread })
+    }
+
+    /// Waits for the thread after it was told to stop; it leaves a checkpoint behind.
+    pub async fn stopped(self) {
+        let joined = tokio::task::spawn_blocking(move || self.thread.join()).await;
+        if !matches!(joined, Ok(Ok(()))) {
+            tracing::error!("the fold's thread ended by a fault of the program");
+        }
+    }
+}
+
+impl Follower {
+    async fn run(mut self, stop: CancellationToken) {
+        let mut head = self.journal.head();
+        loop {
+            tokio::select! {
+                changed = head.wait_for(|&head| head > self.blocklist.offset()) => if changed.is_err() { break },
+                () = stop.cancelled() => break,
+            }
+            if let Err(error) = self.follow() {
+                tracing::error!(%error, "the fold can't follow the journal; the list stands still");
+                break;
+            }
+            tokio::time::sleep(PUBLISH_INTERVAL).await;
+        }
+        if let Err(error) = self.follow().and_then(|()| self.checkpoint()) {
+            tracing::error!(%error, "no checkpoint at the end; the next start folds more entries");
+        }
+    }
+
+    fn follow(&mut self) -> Result<(), PublishError> {
+        loop {
+            let entries = self.journal.read(self.blocklist.offset(), READ_ENTRIES_MAX)?;
+            if entries.is_empty() {
+                break;
+            }
+            let (mut relays, mut traps) = (std::collections::BTreeSet::new(), false);
+            for recorded in &entries {
+                let changes = self.blocklist.apply(recorded);
+                self.metrics.applied(&changes);
+                report(&changes);
+                traps |= changes.list.contains(&Change::Traps);
+                relays.extend(changes.relays);
+            }
+            for prefix in relays {
+                self.published.mirror_relay(&self.blocklist, prefix);
+            }
+            if traps {
+                self.published.traps.store(Arc::new(self.blocklist.traps().clone()));
+                self.published.trap_domains.store(Arc::new(self.blocklist.traps().domains()));
+            }
+            self.published.snapshot.store(Arc::new(self.blocklist.snapshot()));
+            self.published.applied.send_replace(self.blocklist.offset());
+            self.count();
+        }
+        if self.blocklist.offset().0 >= self.checkpointed.0 + CHECKPOINT_ENTRIES {
+            self.checkpoint()?;
+        }
+        let today = self.blocklist.time().day();
+        if today != self.swept {
+            self.swept = today;
+            self.retain(self.blocklist.time())?;
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&mut self) -> Result<(), PublishError> {
+        if self.blocklist.offset() > self.checkpointed {
+            checkpoint(&self.blocklist, &*self.journal)?;
+            self.checkpointed = self.blocklist.offset();
+        }
+        Ok(())
+    }
+
+    /// Once a day of the fold's time: drops what has been kept long enough.
+    fn retain(&mut self, now: Timestamp) -> Result<(), PublishError> {
+        self.checkpoint()?;
+        let reports_since = now.minus(self.keeping.reports).day();
+        let dropped = self
+            .journal
+            .retain(Retention { entries_since: now.minus(self.keeping.facts).day(), reports_since })?;
+        let keys = self.keys.destroy_before(reports_since)?;
+        if dropped != Default::default() || keys > 0 {
+            tracing::info!(entry_days = dropped.entry_days, report_days = dropped.report_days, keys, "retention");
+        }
+        Ok(())
+    }
+
+    fn count(&self) {
+        let snapshot = self.published.snapshot.load();
+        self.metrics.published(self.blocklist.offset(), self.blocklist.time(), &snapshot);
+    }
+}
+
+fn report(changes: &Changes) {
+    for change in &changes.list {
+        match change {
+            Change::Listed { origin, relay, code, until } => {
+                tracing::info!(%relay, code, zone = origin, %until, "listed");
+            }
+            Change::Extended { origin, relay, code, until } => {
+                tracing::info!(%relay, code, zone = origin, %until, "listing extended");
+            }
+            Change::Ended { origin, relay, code, how } => {
+                tracing::info!(%relay, code, zone = origin, ?how, "listing ended");
+            }
+            Change::Zone { origin } => tracing::info!(zone = origin, "zone adopted or withdrawn"),
+            Change::Ignored { why } => tracing::debug!(why, "an entry had no effect"),
+            Change::Counted { .. } | Change::Traps => {}
+        }
+    }
+}
+
+/// Writes a tick for every interval of the clock, until told to stop.
+pub async fn tick(journal: Arc<dyn Journal>, clock: Arc<dyn Clock>, interval: Span, stop: CancellationToken) {
+    let mut last = None;
+    let mut due = tokio::time::interval(interval.to_std().min(TICK_LOOK));
+    due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = due.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        let number = tick_number(clock.now(), interval);
+        if last == Some(number) {
+            continue;
+        }
+        match journal.append(Entry::Tick(number).into()).await {
+            Ok(_) => last = Some(number),
+            Err(error) => tracing::error!(%error, "no tick could be written; listings don't expire meanwhile"),
+        }
+    }
+}
+
+/// How often the clock is looked at: a laboratory's clock may jump at any moment.
+const TICK_LOOK: Duration = Duration::from_millis(50);
+
+/// Which interval a moment belongs to.
+pub fn tick_number(now: Timestamp, interval: Span) -> u64 {
+    u64::try_from(now.milliseconds() / interval.milliseconds().max(1)).unwrap_or(0)
+}

@@ -1,0 +1,139 @@
+//! From a transaction to durable evidence: judge, seal, append, and only then acknowledge.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::maildir;
+use super::session::{Outcome, Transaction};
+use crate::classify::{self, Session, Verdict};
+use crate::digest::{Digest, Digester};
+use crate::evidence::{Entry, Evidence, Facts, Reach};
+use crate::journal::{Append, Journal};
+use crate::keys::Keys;
+use crate::mail::{self, Mailbox};
+use crate::metrics::Metrics;
+
+pub struct Intake {
+    pub journal: Arc<dyn Journal>,
+    pub keys: Arc<Keys>,
+    pub metrics: Arc<Metrics>,
+    /// The name of this trap node.
+    pub node: String,
+    pub operator_maildir: PathBuf,
+    /// Tells the transactions of one node apart that fall into one millisecond.
+    pub transactions: AtomicU64,
+}
+
+impl Intake {
+    /// Takes a message in; `Durable` means that it would survive a crash.
+    pub async fn message(&self, transaction: Transaction) -> Outcome {
+        let id = self.id(&transaction);
+        let outcome = self.take(transaction, id).await;
+        let label = match &outcome {
+            Outcome::Durable { .. } => "durable",
+            Outcome::Later => "later",
+        };
+        self.metrics.messages_total.with_label_values(&[label]).inc();
+        outcome
+    }
+
+    async fn take(&self, transaction: Transaction, id: Digest) -> Outcome {
+        if !transaction.operators.is_empty() && !self.deliver(&transaction, id).await {
+            return Outcome::Later;
+        }
+        let Some(trap) = transaction.traps.first() else { return Outcome::Durable { id: id.to_string() } };
+        let message = mail::read(&transaction.message);
+        let session = Session {
+            reverse_path: Some(transaction.reverse_path.clone()),
+            client: Some(transaction.relay.address()),
+            recipient: Some(trap.clone()),
+        };
+        let verdict = classify::classify(&message, &session);
+        let mut digester = Digester::default();
+        digester.add(&transaction.message).add(&transaction.octets.to_be_bytes());
+        let evidence =
+            self.evidence(&transaction, trap, &verdict, id, Reach::Data, Some(digester.digest()));
+        let sealed = self.keys.seal(transaction.seen_at.day(), id, &mail::to_octets(&message));
+        let report = match sealed {
+            Ok(report) => Some(report),
+            Err(error) => {
+                // The evidence stands by itself; only judging it anew is lost.
+                tracing::error!(%error, "a reduced report can't be sealed and is not kept");
+                None
+            }
+        };
+        self.append(Append { entry: Entry::Evidence(Box::new(evidence)), report }, &verdict, id).await
+    }
+
+    /// Notes that a client named a trap and left.
+    pub async fn left(&self, transaction: Transaction) {
+        let id = self.id(&transaction);
+        let Some(trap) = transaction.traps.first() else { return };
+        let verdict = classify::callout();
+        let evidence = self.evidence(&transaction, trap, &verdict, id, Reach::Recipient, None);
+        self.append(Entry::Evidence(Box::new(evidence)).into(), &verdict, id).await;
+    }
+
+    async fn append(&self, append: Append, verdict: &Verdict, id: Digest) -> Outcome {
+        match self.journal.append(append).await {
+            Ok(_) => {
+                self.metrics.evidence(verdict.kind);
+                Outcome::Durable { id: id.to_string() }
+            }
+            Err(error) => {
+                tracing::error!(%error, "evidence could not be made durable; the client was asked to come back");
+                Outcome::Later
+            }
+        }
+    }
+
+    fn evidence(
+        &self,
+        transaction: &Transaction,
+        trap: &Mailbox,
+        verdict: &Verdict,
+        id: Digest,
+        reach: Reach,
+        report: Option<Digest>,
+    ) -> Evidence {
+        let hasher = self.keys.hasher();
+        Evidence {
+            id,
+            seen_at: transaction.seen_at,
+            relay: transaction.relay,
+            helo: transaction.helo.clone(),
+            reverse_path: transaction.reverse_path.clone(),
+            trap: hasher.address(trap),
+            trap_domain: hasher.domain(trap.domain()),
+            recipients: u16::try_from(transaction.traps.len()).unwrap_or(u16::MAX),
+            reach,
+            report,
+            facts: Facts::of(verdict, classify::VERSION, trap, hasher),
+            node: self.node.clone(),
+        }
+    }
+
+    async fn deliver(&self, transaction: &Transaction, id: Digest) -> bool {
+        let (maildir, octets) = (self.operator_maildir.clone(), transaction.message.clone());
+        let name = format!("{}.{id}.{}", transaction.seen_at.seconds(), self.node);
+        let written = tokio::task::spawn_blocking(move || maildir::deliver(&maildir, &name, &octets)).await;
+        match written {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::error!(%error, maildir = %self.operator_maildir.display(), "operator mail can't be written");
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn id(&self, transaction: &Transaction) -> Digest {
+        let nth = self.transactions.fetch_add(1, Ordering::Relaxed);
+        let mut digester = Digester::default();
+        digester.add(self.node.as_bytes()).add(&transaction.seen_at.milliseconds().to_be_bytes());
+        digester.add(&nth.to_be_bytes()).add(transaction.relay.to_string().as_bytes());
+        digester.add(&transaction.message);
+        digester.digest()
+    }
+}

@@ -1,0 +1,40 @@
+//! Whose mail is taken.
+
+use std::sync::Arc;
+
+use crate::mail::Mailbox;
+use crate::trap::{TrapDomains, TrapHasher};
+
+/// What a recipient is to the trap's host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recipient {
+    /// Any local part of a trap domain: whether it was ever seeded does not show.
+    Trap,
+    /// postmaster and abuse (RFC 5321 §4.5.1, RFC 2142): read by people, never scored.
+    Operator,
+    Unknown,
+}
+
+/// The domains of active traps and the host's own name.
+#[derive(Debug)]
+pub struct Recipients {
+    hasher: TrapHasher,
+    domains: Arc<TrapDomains>,
+    hostname: Arc<str>,
+}
+
+impl Recipients {
+    pub fn new(hasher: TrapHasher, domains: Arc<TrapDomains>, hostname: Arc<str>) -> Self {
+        Recipients { hasher, domains, hostname }
+    }
+
+    pub fn of(&self, mailbox: &Mailbox) -> Recipient {
+        let trap_domain = self.domains.contains(self.hasher.domain(mailbox.domain()));
+        let operator = ["postmaster", "abuse"].iter().any(|name| mailbox.local().eq_ignore_ascii_case(name));
+        match (operator, trap_domain || mailbox.domain().eq_ignore_ascii_case(&self.hostname)) {
+            (true, true) => Recipient::Operator,
+            (false, true) if trap_domain => Recipient::Trap,
+            _ => Recipient::Unknown,
+        }
+    }
+}
