@@ -1,4 +1,291 @@
-use super::Failure;
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {}
-pub(super) async fn run(_: Args) -> Result<(), Failure> { Ok(()) }
+//! `demo`: the whole server on loopback, fed bounces that real MTAs produced, under a laboratory's clock and the
+//! shipped policy.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use clap::Args as ClapArgs;
+use ppp::v2;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+use super::client::Client;
+use super::{Failure, tell, until_told};
+use crate::config::{self, Config, Spec};
+use crate::daemon::Daemon;
+use crate::dns::{Said, ask};
+use crate::http::{Advance, NewTrap};
+use crate::relay::Relay;
+use crate::time::Span;
+use crate::zone::reversed;
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Args {
+    /// End after the last line instead of serving on until Ctrl-C.
+    #[arg(long)]
+    once: bool,
+}
+
+/// The shipped zone: its policy is what the demo shows.
+const ZONE: &str = include_str!("../../zones/backscatter.toml");
+const NO_LABORATORY: &str = "laboratory_networks = []";
+/// Documentation networks (RFC 5737), which the demo's relays and injectors live in.
+const LABORATORY: &str = r#"laboratory_networks = ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"]"#;
+const ORIGIN: &str = "bl.backscatter.example";
+const TRAP_DOMAINS: [&str; 2] = ["trap.example", "bare.example"];
+/// The order in which an SMTP command line's answer is read ends here, in lines.
+const REPLY_LINES_MAX: usize = 20;
+
+/// A mail server, and what it sends to the traps.
+struct Server {
+    what: &'static str,
+    address: &'static str,
+    helo: &'static str,
+    reports: &'static [Report],
+}
+
+struct Report {
+    /// Hours after the beginning.
+    hour: i64,
+    trap: &'static str,
+    message: &'static [u8],
+}
+
+macro_rules! report {
+    ($hour:literal, $trap:literal, $sample:literal) => {
+        Report {
+            hour: $hour,
+            trap: $trap,
+            message: include_bytes!(concat!("../../tests/samples/rfc3464/", $sample, ".eml")),
+        }
+    };
+}
+
+/// Three servers that accept anything and return it later, and a well-run one with a broken forward.
+const SERVERS: &[Server] = &[
+    Server {
+        what: "Postfix without a list of its recipients",
+        address: "198.51.100.101",
+        helo: "postfix-bad.relay.example",
+        reports: &[
+            report!(0, "sales@trap.example", "postfix-3.7-trap-bernd"),
+            report!(1, "jdoe@bare.example", "postfix-3.7-bare-clara"),
+            report!(5, "sales@trap.example", "postfix-3.7-trap-dieter"),
+            report!(9, "jdoe@bare.example", "postfix-3.7-bare-emma"),
+            report!(25, "sales@trap.example", "postfix-3.7-trap-frank"),
+            report!(27, "jdoe@bare.example", "postfix-3.7-bare-greta"),
+        ],
+    },
+    Server {
+        what: "Exim that verifies no recipient",
+        address: "198.51.100.103",
+        helo: "exim-bad.relay.example",
+        reports: &[
+            report!(2, "sales@trap.example", "exim-4.96-trap-bernd"),
+            report!(3, "jdoe@bare.example", "exim-4.96-bare-clara"),
+            report!(8, "sales@trap.example", "exim-4.96-trap-dieter"),
+            report!(26, "jdoe@bare.example", "exim-4.96-bare-emma"),
+            report!(28, "sales@trap.example", "exim-4.96-trap-frank"),
+            report!(29, "jdoe@bare.example", "exim-4.96-bare-greta"),
+        ],
+    },
+    Server {
+        what: "Sendmail as a gateway that doesn't know the recipients behind it",
+        address: "198.51.100.107",
+        helo: "sendmail-bad.relay.example",
+        reports: &[
+            report!(4, "sales@trap.example", "sendmail-8.17-trap-bernd"),
+            report!(6, "jdoe@bare.example", "sendmail-8.17-bare-clara"),
+            report!(7, "sales@trap.example", "sendmail-8.17-trap-dieter"),
+            report!(30, "jdoe@bare.example", "sendmail-8.17-bare-emma"),
+            report!(31, "sales@trap.example", "sendmail-8.17-trap-frank"),
+            report!(32, "jdoe@bare.example", "sendmail-8.17-bare-greta"),
+        ],
+    },
+    Server {
+        what: "Postfix, well run, with one broken forward",
+        address: "198.51.100.102",
+        helo: "postfix-good.relay.example",
+        reports: &[
+            report!(10, "sales@trap.example", "postfix-3.7-wellrun-forward-refused"),
+            report!(11, "sales@trap.example", "postfix-3.7-wellrun-success"),
+            report!(33, "sales@trap.example", "postfix-3.7-wellrun-delayed"),
+        ],
+    },
+];
+
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::of_io(&error, format!("the demo's scratch folder: {error}"));
+    let scratch = std::env::temp_dir().join(format!("backscatterd-demo-{}", std::process::id()));
+    std::fs::create_dir(&scratch).map_err(failed)?;
+    let outcome = in_scratch(&scratch, args).await;
+    std::fs::remove_dir_all(&scratch).map_err(failed)?;
+    outcome
+}
+
+async fn in_scratch(scratch: &Path, args: Args) -> Result<(), Failure> {
+    let config = configuration(scratch)?;
+    let daemon = Daemon::start(&config).await?;
+    let shown = show(&config, &daemon).await;
+    if shown.is_ok() && !args.once {
+        tell("\nServing until Ctrl-C.\n")?;
+        until_told().await?;
+    }
+    daemon.stop(&config.spec.control.socket).await;
+    shown
+}
+
+fn configuration(scratch: &Path) -> Result<Config, Failure> {
+    let failed = |error: io::Error| Failure::of_io(&error, format!("{}: {error}", scratch.display()));
+    let zones = scratch.join("zones");
+    std::fs::create_dir(&zones).map_err(failed)?;
+    let zone = ZONE.replace(NO_LABORATORY, LABORATORY);
+    std::fs::write(zones.join("backscatter.toml"), zone).map_err(failed)?;
+    let loopback = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
+    let mut spec = Spec { zones_directory: zones, ..Spec::default() };
+    spec.journal.directory = scratch.join("journal");
+    spec.keys.directory = scratch.join("keys");
+    spec.smtp.hostname = "trap.backscatter.example".to_owned();
+    spec.smtp.listen = Vec::new();
+    spec.smtp.listen_proxy.clone_from(&loopback);
+    spec.smtp.proxy_peers = vec!["127.0.0.0/8".parse().expect("a sound network")];
+    spec.smtp.operator_maildir = scratch.join("operator");
+    spec.dns.listen.clone_from(&loopback);
+    spec.http.listen = loopback;
+    spec.control.socket = scratch.join("control.sock");
+    spec.clock.laboratory = true;
+    Ok(config::check(Path::new("demo"), spec)?)
+}
+
+async fn show(config: &Config, daemon: &Daemon) -> Result<(), Failure> {
+    let bound = &daemon.bound;
+    let ([smtp], [dns], [http]) = (&bound.smtp_proxy[..], &bound.dns[..], &bound.http[..]) else {
+        unreachable!("the demo asks for one listener each");
+    };
+    tell(&format!(
+        "backscatterd runs on loopback: SMTP {smtp} (PROXY protocol), DNS {dns} (UDP and TCP), HTTP http://{http}/\n\
+         The zone is {ORIGIN} under the shipped policy; the clock is a laboratory's.\n\n"
+    ))?;
+    for domain in TRAP_DOMAINS {
+        let new = NewTrap {
+            trap: domain.to_owned(),
+            donor: "demo".to_owned(),
+            by: "demo".to_owned(),
+            why: "demo".to_owned(),
+        };
+        Client::open(config).await?.post("/control/v1/traps", &new).await?;
+        tell(&format!("trap      every address of {domain}\n"))?;
+    }
+    let mut schedule: Vec<(&Server, &Report)> =
+        SERVERS.iter().flat_map(|server| server.reports.iter().map(move |report| (server, report))).collect();
+    schedule.sort_by_key(|(_, report)| report.hour);
+    let mut hour = 0;
+    for (server, report) in schedule {
+        let advance = Advance { advance: Span::from_hours(report.hour - hour) };
+        hour = report.hour;
+        Client::open(config).await?.post("/control/v1/clock", &advance).await?;
+        let reply = deliver(*smtp, *dns, server, report)
+            .await
+            .map_err(|error| Failure::of_io(&error, format!("the demo's mail: {error}")))?;
+        let said = settled(daemon, *dns, server.address).await?;
+        let answer = said.addresses.first().map_or(said.rcode, ToString::to_string);
+        tell(&format!("hour {hour:>3}  {} -> {:<18}  {reply}  dns: {answer}\n", server.address, report.trap))?;
+    }
+    for server in SERVERS {
+        tell_verdict(config, server, *dns, *http).await?;
+    }
+    Ok(())
+}
+
+/// Asks the DNS once the fold has taken in what the journal holds.
+async fn settled(daemon: &Daemon, dns: SocketAddr, address: &str) -> Result<Said, Failure> {
+    let head = *daemon.app().journal.head().borrow();
+    daemon.published().reached(head).await;
+    asked(dns, address).await
+}
+
+async fn asked(dns: SocketAddr, address: &str) -> Result<Said, Failure> {
+    let relay: Relay = address.parse().map_err(|problem: String| Failure::new(super::EX_DATA, problem))?;
+    ask(dns, &format!("{}.{ORIGIN}.", reversed(relay.address())))
+        .await
+        .map_err(|error| Failure::of_io(&error, format!("the demo's query: {error}")))
+}
+
+async fn tell_verdict(config: &Config, server: &Server, dns: SocketAddr, http: SocketAddr) -> Result<(), Failure> {
+    let Said { rcode, addresses, texts } = asked(dns, server.address).await?;
+    let address: IpAddr = server.address.parse().expect("the demo's addresses are sound");
+    let name = format!("{}.{ORIGIN}", reversed(address));
+    tell(&format!("\n== {} ({})\n", server.address, server.what))?;
+    tell(&format!("$ dig @{} -p {} {name} A\n{rcode}\n", dns.ip(), dns.port()))?;
+    for address in addresses {
+        tell(&format!("{name}.  A    {address}\n"))?;
+    }
+    for text in texts {
+        tell(&format!("{name}.  TXT  {text:?}\n"))?;
+    }
+    tell(&format!("http://{http}/ip/{address}\n"))?;
+    let path = format!("/control/v1/explain/{address}?format=text");
+    tell(&Client::open(config).await?.get(&path).await?)
+}
+
+/// Hands one report to the trap, as coming from the server; the reply to its end.
+async fn deliver(smtp: SocketAddr, dns: SocketAddr, server: &Server, report: &Report) -> io::Result<String> {
+    let mut stream = BufReader::new(TcpStream::connect(smtp).await?);
+    let client: IpAddr = server.address.parse().map_err(io::Error::other)?;
+    // The destination is of no interest here; any address of the same family does.
+    let header = v2::Builder::with_addresses(
+        v2::Version::Two | v2::Command::Proxy,
+        v2::Protocol::Stream,
+        (SocketAddr::new(client, 25), SocketAddr::new(dns.ip(), 25)),
+    )
+    .build()?;
+    stream.write_all(&header).await?;
+    reply(&mut stream).await?;
+    for command in [
+        format!("EHLO {}", server.helo),
+        "MAIL FROM:<>".to_owned(),
+        format!("RCPT TO:<{}>", report.trap),
+        "DATA".to_owned(),
+    ] {
+        stream.write_all(format!("{command}\r\n").as_bytes()).await?;
+        reply(&mut stream).await?;
+    }
+    stream.write_all(&stuffed(report.message)).await?;
+    let last = reply(&mut stream).await?;
+    stream.write_all(b"QUIT\r\n").await?;
+    reply(&mut stream).await?;
+    Ok(last.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
+}
+
+/// CR LF at every end of line, dots doubled, and the final dot (RFC 5321 §4.5.2).
+fn stuffed(message: &[u8]) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(message.len() + 64);
+    for line in message.strip_suffix(b"\n").unwrap_or(message).split(|&octet| octet == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.starts_with(b".") {
+            octets.push(b'.');
+        }
+        octets.extend_from_slice(line);
+        octets.extend_from_slice(b"\r\n");
+    }
+    octets.extend_from_slice(b".\r\n");
+    octets
+}
+
+/// Reads one reply; the last of its lines.
+async fn reply(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
+    for _ in 0..REPLY_LINES_MAX {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if line.as_bytes().get(3) != Some(&b'-') {
+            return match line.as_bytes().first() {
+                Some(b'2' | b'3') => Ok(line.trim_end().to_owned()),
+                _ => Err(io::Error::other(format!("the trap refused: {}", line.trim_end()))),
+            };
+        }
+    }
+    Err(io::Error::other("a reply without end"))
+}

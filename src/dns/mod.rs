@@ -1,5 +1,6 @@
 //! The DNS at the edge: hickory's server carries the messages, the pure zone knows the answers.
 
+mod ask;
 mod handler;
 mod records;
 
@@ -12,6 +13,7 @@ use hickory_server::Server;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio_util::sync::CancellationToken;
 
+pub use ask::{Said, ask};
 pub use handler::Handler;
 
 /// A TCP client that asks nothing for so long is let go (RFC 7766 §6.2.3).
