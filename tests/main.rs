@@ -1,1 +1,5 @@
-
+mod fold;
+mod journal;
+mod replay;
+mod rfc5782;
+mod world;

@@ -1,0 +1,358 @@
+//! Who is listed, for what, and for how long, under the shipped policy.
+
+use backscatterd::blocklist::Change;
+use backscatterd::classify::Kind;
+use backscatterd::evidence::{Entry, Observation, Order, Sender};
+use backscatterd::listing::Ending;
+use backscatterd::mail::ReversePath;
+use backscatterd::time::Span;
+
+use crate::world::{ORIGIN, World, laboratory_zone, prefix, relay};
+
+const RELAY: &str = "198.18.0.25";
+
+fn ignored(changes: &backscatterd::blocklist::Changes) -> &'static str {
+    match &changes.list[..] {
+        [Change::Ignored { why }] => why,
+        other => panic!("not ignored: {other:?}"),
+    }
+}
+
+#[test]
+fn a_pattern_over_traps_injectors_recipients_and_a_day_lists_a_relay() {
+    let mut world = World::new();
+    let mut listed_at = None;
+    for nth in 1..=6 {
+        world.tick(Span::from_hours(5));
+        assert!(!world.is_listed(RELAY), "before report {nth}");
+        let report = world.report(RELAY);
+        if world.send(report).list.iter().any(|change| matches!(change, Change::Listed { .. })) {
+            listed_at = Some(nth);
+            break;
+        }
+    }
+    assert_eq!(listed_at, Some(6));
+    assert!(world.is_listed(RELAY));
+    assert!(!world.is_listed("198.18.0.26"));
+}
+
+#[test]
+fn every_part_of_the_quorum_is_needed() {
+    let cases: [(&str, fn(&mut crate::world::Report)); 3] = [
+        ("one trap domain", |report| report.trap = "sales@trap-one.example"),
+        ("one injector network", |report| report.injector = "192.0.2.9".parse().ok()),
+        ("one failed recipient", |report| report.failed = "alias@relay.example".to_owned()),
+    ];
+    for (what, change) in cases {
+        let mut world = World::new();
+        for _ in 0..40 {
+            world.tick(Span::from_hours(5));
+            let mut report = world.report(RELAY);
+            change(&mut report);
+            world.send(report);
+        }
+        assert!(!world.is_listed(RELAY), "{what}");
+    }
+    let mut burst = World::new();
+    for _ in 0..40 {
+        burst.tick(Span::from_seconds(2_000));
+        let report = burst.report(RELAY);
+        burst.send(report);
+    }
+    assert!(!burst.is_listed(RELAY), "22 hours are less than a day");
+}
+
+#[test]
+fn one_injectors_burst_counts_once() {
+    let mut world = World::new();
+    world.tick(Span::from_hours(1));
+    for _ in 0..500 {
+        let mut report = world.report(RELAY);
+        report.injector = "192.0.2.9".parse().ok();
+        report.trap = "sales@trap-one.example";
+        world.send(report);
+    }
+    let record = world.blocklist.relay_record(prefix(RELAY)).unwrap();
+    assert_eq!(record.ledger.buckets().len(), 1);
+    assert_eq!(record.ledger.buckets()[0].reports, 500);
+    assert!(!world.is_listed(RELAY));
+}
+
+#[test]
+fn the_same_report_sent_again_counts_once() {
+    let mut world = World::new();
+    let report = world.report(RELAY);
+    world.send(report.clone());
+    world.tick(Span::from_hours(30));
+    assert_eq!(ignored(&world.send(report)), "the same report was counted before");
+}
+
+#[test]
+fn rfc3464_s6_only_failures_score() {
+    for kind in [Kind::DsnDelayed, Kind::DsnSuccess, Kind::Mdn, Kind::FeedbackReport, Kind::Unknown, Kind::FakeNdr] {
+        let mut world = World::new();
+        for _ in 0..20 {
+            world.tick(Span::from_hours(5));
+            let mut report = world.report(RELAY);
+            report.kind = kind;
+            assert_eq!(ignored(&world.send(report)), "no zone has a code for this kind", "{kind}");
+        }
+        assert!(!world.is_listed(RELAY), "{kind}");
+    }
+}
+
+#[test]
+fn rfc3464_s4_a_report_to_several_recipients_is_an_anomaly() {
+    let mut world = World::new();
+    let mut report = world.report(RELAY);
+    report.recipients = 2;
+    assert_eq!(ignored(&world.send(report)), "a report has one recipient (RFC 3464 §2)");
+}
+
+#[test]
+fn rfc3464_s8_a_report_from_another_reverse_path_does_not_score() {
+    let mut world = World::new();
+    let mut report = world.report(RELAY);
+    report.reverse_path = ReversePath::parse("<mailer-daemon@relay.example>");
+    assert_eq!(ignored(&world.send(report)), "a report must come from the null reverse-path (RFC 3464 §2)");
+}
+
+#[test]
+fn what_is_no_trap_weighs_nothing() {
+    let mut world = World::new();
+    let mut report = world.report(RELAY);
+    report.trap = "someone@elsewhere.example";
+    assert_eq!(ignored(&world.send(report.clone())), "the recipient is no trap");
+
+    world.add_trap("bait@elsewhere.example");
+    assert_eq!(ignored(&world.send(report.clone())), "the recipient is no trap", "unseeded local part");
+    report.trap = "bait@elsewhere.example";
+    assert!(matches!(world.send(report.clone()).list[..], [Change::Counted { .. }]));
+
+    let key = crate::world::hasher().address(&backscatterd::mail::Mailbox::parse("bait@elsewhere.example").unwrap());
+    world.order(Order::RetireTrap { key });
+    report.message = "another".to_owned();
+    assert_eq!(ignored(&world.send(report)), "the recipient is no trap", "retired");
+}
+
+#[test]
+fn rfc6471_o14_special_purpose_relays_are_never_listed() {
+    let mut world = World::bare();
+    world.adopt(crate::world::SHIPPED);
+    world.add_trap("trap-one.example");
+    world.add_trap("trap-two.example");
+    for address in ["192.0.2.99", "10.1.2.3", "127.0.0.2", "198.18.0.25", "2001:db8::1", "fe80::1"] {
+        for _ in 0..8 {
+            world.tick(Span::from_hours(5));
+            let report = world.report(address);
+            assert!(ignored(&world.send(report)).starts_with("the relay's address is special-purpose"), "{address}");
+        }
+        assert!(world.blocklist.relay_record(prefix(address)).is_none());
+    }
+    let mut report = world.report("9.9.9.9");
+    report.injector = "192.0.2.9".parse().ok();
+    world.send(report);
+    let record = world.blocklist.relay_record(prefix("9.9.9.9")).unwrap();
+    assert_eq!(record.ledger.buckets()[0].injector_network, None, "an injector that can't be on the net");
+}
+
+#[test]
+fn weaker_reports_need_company() {
+    let mut world = World::new();
+    for _ in 0..6 {
+        world.tick(Span::from_hours(5));
+        let mut report = world.report(RELAY);
+        report.sender = Sender::Other;
+        world.send(report);
+    }
+    assert!(!world.is_listed(RELAY), "reports about mail in somebody else's name weigh a quarter");
+}
+
+#[test]
+fn a_listing_ends_at_a_tick_and_only_new_evidence_brings_it_back() {
+    let mut world = World::new();
+    world.make_case(RELAY);
+    let serial = world.serial();
+    world.tick(Span::from_days(2));
+    assert!(world.is_listed(RELAY));
+    assert_eq!(world.serial(), serial, "a tick that ends nothing changes nothing");
+    let changes = world.tick(Span::from_days(1));
+    assert!(matches!(&changes.list[..], [Change::Ended { how: Ending::Expired, .. }]), "{changes:?}");
+    assert!(!world.is_listed(RELAY));
+    assert!(world.serial() > serial);
+
+    let report = world.report(RELAY);
+    world.send(report);
+    assert!(!world.is_listed(RELAY), "used evidence does not count again");
+    let changes = world.make_case(RELAY);
+    let until = changes.iter().find_map(|change| match change {
+        Change::Listed { until, .. } => Some(*until),
+        _ => None,
+    });
+    let lasts = until.unwrap().since(world.now);
+    assert!(lasts > Span::from_days(3) && lasts <= Span::from_days(7), "{lasts}");
+}
+
+#[test]
+fn new_evidence_extends_and_a_third_listing_shows_as_persistent() {
+    let mut world = World::new();
+    world.make_case(RELAY);
+    let changes = world.make_case(RELAY);
+    assert!(changes.iter().any(|change| matches!(change, Change::Extended { .. })));
+    assert!(!changes.iter().any(|change| matches!(change, Change::Listed { .. })));
+    for _ in 0..2 {
+        world.tick(Span::from_days(8));
+        assert!(!world.is_listed(RELAY));
+        world.make_case(RELAY);
+    }
+    let record = world.blocklist.relay_record(prefix(RELAY)).unwrap();
+    assert_eq!(record.zones[0].records[&2].current.as_ref().unwrap().times, 3);
+    assert_eq!(backscatterd::explain::answer_mask(relay(RELAY), &record.zones[0]), 2 | 64);
+}
+
+#[test]
+fn rfc5782_d11_a_removal_takes_effect_at_once_and_forgives_what_came_before() {
+    let mut world = World::new();
+    world.make_case(RELAY);
+    let changes = world.order(Order::Remove { relay: relay(RELAY) });
+    assert!(matches!(&changes.list[..], [Change::Ended { how: Ending::Removed, .. }]), "{changes:?}");
+    assert!(!world.is_listed(RELAY));
+    assert!(world.ask(&format!("25.0.18.198.{ORIGIN}"), backscatterd::zone::QueryType::Txt).answers.is_empty());
+
+    // Half a case, a removal, the other half: nothing.
+    for round in 0..2 {
+        for _ in 0..4 {
+            world.tick(Span::from_hours(5));
+            let report = world.report(RELAY);
+            world.send(report);
+        }
+        assert!(!world.is_listed(RELAY), "round {round}");
+        world.order(Order::Remove { relay: relay(RELAY) });
+    }
+    // Relisting after a removal lasts double: 7 days for the second time, so 14.
+    let changes = world.make_case(RELAY);
+    let until = changes.iter().find_map(|change| match change {
+        Change::Listed { until, .. } => Some(until.since(world.now)),
+        _ => None,
+    });
+    assert!(until.unwrap() > Span::from_days(13), "{until:?}");
+}
+
+#[test]
+fn an_unlisted_half_case_is_forgiven_by_a_removal_too() {
+    let mut world = World::new();
+    for _ in 0..5 {
+        world.tick(Span::from_hours(5));
+        let report = world.report(RELAY);
+        world.send(report);
+    }
+    assert!(ignored(&world.order(Order::Remove { relay: relay(RELAY) })).starts_with("the relay is not listed"));
+    world.tick(Span::from_hours(5));
+    let report = world.report(RELAY);
+    world.send(report);
+    assert!(!world.is_listed(RELAY));
+}
+
+#[test]
+fn time_comes_from_ticks_alone_and_evidence_is_bounded_by_it() {
+    let mut world = World::new();
+    let time = world.blocklist.time();
+    let mut report = world.report(RELAY);
+    report.seen_at = Some(time.plus(Span::from_days(400)));
+    world.send(report);
+    assert_eq!(world.blocklist.time(), time);
+    let record = world.blocklist.relay_record(prefix(RELAY)).unwrap();
+    assert_eq!(record.ledger.buckets()[0].last, time);
+
+    let mut report = world.report(RELAY);
+    report.seen_at = Some(time.minus(Span::from_days(400)));
+    world.send(report);
+    let record = world.blocklist.relay_record(prefix(RELAY)).unwrap();
+    assert_eq!(record.ledger.buckets()[1].first, time.minus(Span::from_days(7)));
+}
+
+#[test]
+fn evidence_waits_for_its_observation_or_its_deadline() {
+    let mut world = World::new();
+    world.adopt(&laboratory_zone().replace("observation_wait = \"0s\"", "observation_wait = \"10m\""));
+    let counted = |changes: &backscatterd::blocklist::Changes| {
+        changes.list.iter().any(|change| matches!(change, Change::Counted { .. }))
+    };
+    let report = world.report(RELAY);
+    let entry = world.evidence(report);
+    let id = entry.id();
+    assert!(!counted(&world.take(entry)));
+    let observation = Observation {
+        evidence: id,
+        confirmed_name: None,
+        mx_of_recipient: None,
+        spf_of_recipient: None,
+        network: None,
+    };
+    assert!(counted(&world.take(Entry::Observation(observation.clone()))));
+    assert!(!counted(&world.take(Entry::Observation(observation))), "once");
+
+    let report = world.report(RELAY);
+    world.send(report);
+    assert!(!counted(&world.tick(Span::from_seconds(599))));
+    assert!(counted(&world.tick(Span::from_seconds(1))));
+}
+
+#[test]
+fn ipv6_lists_the_address_and_widens_only_for_two() {
+    let mut world = World::new();
+    world.make_case("2001:db8:1:2::25");
+    assert!(world.is_listed("2001:db8:1:2::25"));
+    assert!(!world.is_listed("2001:db8:1:2::26"));
+    for nth in 0..6 {
+        world.tick(Span::from_hours(5));
+        let report = world.report(if nth == 0 { "2001:db8:1:2::99" } else { "2001:db8:1:2::25" });
+        world.send(report);
+    }
+    assert!(world.is_listed("2001:db8:1:2:ffff::1"), "two addresses of the /64 earned evidence");
+    assert!(!world.is_listed("2001:db8:1:3::25"));
+    world.tick(Span::from_days(4));
+    assert!(!world.is_listed("2001:db8:1:2::25"));
+    assert!(world.blocklist.snapshot().zones()[0].entries.is_empty());
+}
+
+#[test]
+fn old_evidence_is_forgotten() {
+    let mut world = World::new();
+    let report = world.report(RELAY);
+    world.send(report);
+    world.tick(Span::from_days(27));
+    assert!(world.blocklist.relay_record(prefix(RELAY)).is_some());
+    world.tick(Span::from_days(2));
+    assert!(world.blocklist.relay_record(prefix(RELAY)).is_none());
+}
+
+#[test]
+fn callouts_and_replies_are_listed_apart() {
+    for (kind, label, code) in [(Kind::Callout, "callout", 8), (Kind::AutoReply, "auto", 4)] {
+        let mut world = World::new();
+        for _ in 0..24 {
+            world.tick(Span::from_hours(5));
+            let mut report = world.report(RELAY);
+            report.kind = kind;
+            report.injector = None;
+            report.sender = Sender::Unknown;
+            world.send(report);
+        }
+        assert!(!world.is_listed(RELAY), "{kind} is not in the main zone");
+        let answer = world.ask(&format!("25.0.18.198.{label}.{ORIGIN}"), backscatterd::zone::QueryType::A);
+        let address = backscatterd::zone::Data::Address(std::net::IpAddr::from([127, 0, 0, code]));
+        assert_eq!(answer.answers.first().map(|record| record.data.clone()), Some(address), "{kind}");
+    }
+}
+
+#[test]
+fn a_zone_that_is_withdrawn_is_gone_and_one_that_loses_a_network_ends_its_listings() {
+    let mut world = World::new();
+    world.make_case(RELAY);
+    world.adopt(crate::world::SHIPPED);
+    assert!(!world.is_listed(RELAY), "the shipped zone lists no laboratory");
+    world.order(Order::WithdrawZone { origin: ORIGIN.to_owned() });
+    assert_eq!(world.rcode(RELAY), backscatterd::zone::Rcode::Refused);
+    assert_eq!(ignored(&world.adopt("nonsense")), "this program can't read the zone's file");
+}

@@ -1,0 +1,248 @@
+//! One contract, every kind of journal; and the wire format, which must read for ever.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use backscatterd::digest::Digest;
+use backscatterd::evidence::{Directive, Entry, Observation, Offset, Order, Recorded};
+use backscatterd::journal::{
+    Append, Checkpoint, Dropped, Embedded, Journal, JournalError, Memory, Retention, Sealed, wire,
+};
+use backscatterd::time::{Clock, LaboratoryClock, Span, Timestamp};
+
+use crate::world::{World, start};
+
+type Make = fn(&Path, Arc<dyn Clock>) -> Box<dyn Journal>;
+
+/// Every kind. One that keeps nothing over a restart says so.
+const KINDS: [(&str, Make, bool); 2] = [
+    ("memory", |_, clock| Box::new(Memory::new(clock)), false),
+    ("embedded", |folder, clock| Box::new(Embedded::open(&folder.join("store"), clock).unwrap()), true),
+];
+
+fn for_every_kind(promise: impl Fn(&dyn Journal, &LaboratoryClock, &dyn Fn() -> Option<Box<dyn Journal>>)) {
+    for (name, make, keeps) in KINDS {
+        println!("journal kind: {name}");
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(LaboratoryClock::new(start()));
+        let journal = make(folder.path(), Arc::<LaboratoryClock>::clone(&clock));
+        let copy = tempfile::tempdir().unwrap();
+        let again = || {
+            // The store is one file: a copy of it, taken while it is in use, is what a crash would leave.
+            keeps.then(|| {
+                std::fs::copy(folder.path().join("store"), copy.path().join("store")).unwrap();
+                make(copy.path(), Arc::<LaboratoryClock>::clone(&clock))
+            })
+        };
+        promise(&*journal, &clock, &again);
+    }
+}
+
+fn tick(number: u64) -> Append {
+    Entry::Tick(number).into()
+}
+
+fn all(journal: &dyn Journal) -> Vec<Recorded> {
+    journal.read(Offset::START, usize::MAX).unwrap()
+}
+
+#[test]
+fn offsets_rise_by_one_and_entries_come_back_in_order() {
+    for_every_kind(|journal, _, again| {
+        assert_eq!((journal.first().unwrap(), *journal.head().borrow()), (Offset(1), Offset::START));
+        for number in 1..=50 {
+            assert_eq!(journal.append(tick(number)).wait().unwrap(), Offset(number));
+        }
+        assert_eq!(*journal.head().borrow(), Offset(50));
+        let read = journal.read(Offset(10), 5).unwrap();
+        assert_eq!(read.iter().map(|recorded| recorded.offset.0).collect::<Vec<_>>(), [11, 12, 13, 14, 15]);
+        assert_eq!(read[0].entry, Entry::Tick(11));
+        assert!(journal.read(Offset(50), 5).unwrap().is_empty());
+        if let Some(again) = again() {
+            assert_eq!(all(&*again), all(journal));
+            assert_eq!(again.append(tick(51)).wait().unwrap(), Offset(51));
+        }
+    });
+}
+
+#[test]
+fn an_entry_that_comes_twice_lies_in_one_place() {
+    for_every_kind(|journal, clock, again| {
+        let first = journal.append(tick(7)).wait().unwrap();
+        journal.append(tick(8)).wait().unwrap();
+        assert_eq!(journal.append(tick(7)).wait().unwrap(), first);
+        clock.advance(Span::from_hours(20));
+        assert_eq!(journal.append(tick(7)).wait().unwrap(), first, "the next day too");
+        assert_eq!(all(journal).len(), 2);
+        if let Some(again) = again() {
+            assert_eq!(again.append(tick(7)).wait().unwrap(), first, "after a restart");
+        }
+    });
+}
+
+#[test]
+fn its_time_never_goes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |days: i64| Arc::new(LaboratoryClock::new(start().plus(Span::from_days(days))));
+    let journal = Embedded::open(&folder.path().join("store"), at(5)).unwrap();
+    journal.append(tick(1)).wait().unwrap();
+    drop(journal);
+    let journal = Embedded::open(&folder.path().join("store"), at(1)).unwrap();
+    journal.append(tick(2)).wait().unwrap();
+    let times: Vec<Timestamp> = all(&journal).into_iter().map(|recorded| recorded.at).collect();
+    assert!(times.is_sorted() && times[1] == start().plus(Span::from_days(5)), "{times:?}");
+}
+
+#[test]
+fn word_of_a_new_entry_goes_round() {
+    for_every_kind(|journal, _, _| {
+        let mut head = journal.head();
+        head.borrow_and_update();
+        journal.append(tick(1)).wait().unwrap();
+        assert!(head.has_changed().unwrap());
+        assert_eq!(*head.borrow_and_update(), Offset(1));
+    });
+}
+
+#[test]
+fn reports_lie_beside_their_evidence_and_go_earlier() {
+    for_every_kind(|journal, clock, _| {
+        let mut world = World::new();
+        let report = world.report("198.18.0.25");
+        let entry = world.evidence(report);
+        let sealed = Sealed { day: clock.now().day(), octets: b"sealed".to_vec() };
+        journal.append(Append { entry: entry.clone(), report: Some(sealed.clone()) }).wait().unwrap();
+        assert_eq!(journal.report(entry.id()).unwrap(), Some(sealed));
+        assert_eq!(journal.report(Digest::of(b"another")).unwrap(), None);
+        clock.advance(Span::from_days(1));
+        let retention = Retention { entries_since: start().day(), reports_since: clock.now().day() };
+        assert_eq!(journal.retain(retention).unwrap(), Dropped { entry_days: 0, report_days: 1 });
+        assert_eq!(journal.report(entry.id()).unwrap(), None);
+        assert_eq!(all(journal).len(), 1);
+    });
+}
+
+#[test]
+fn retention_drops_days_that_a_checkpoint_has_taken_in_and_no_others() {
+    for_every_kind(|journal, clock, again| {
+        for day in 0..10u64 {
+            journal.append(tick(2 * day)).wait().unwrap();
+            journal.append(tick(2 * day + 1)).wait().unwrap();
+            clock.advance(Span::from_days(1));
+        }
+        let today = clock.now().day();
+        let everything = Retention { entries_since: today, reports_since: today };
+        assert_eq!(journal.retain(everything).unwrap(), Dropped::default(), "no checkpoint, nothing dropped");
+        let checkpoint = Checkpoint { offset: Offset(9), version: 1, octets: b"state".to_vec() };
+        journal.save_checkpoint(&checkpoint).unwrap();
+        assert_eq!(journal.checkpoint().unwrap().as_ref(), Some(&checkpoint));
+        assert_eq!(journal.retain(everything).unwrap().entry_days, 4, "the fifth day is not taken in whole");
+        assert_eq!(journal.first().unwrap(), Offset(9));
+        assert_eq!(journal.read(Offset::START, 1).unwrap()[0].offset, Offset(9));
+        if let Some(again) = again() {
+            assert_eq!(again.checkpoint().unwrap(), Some(checkpoint));
+            assert_eq!(all(&*again), all(journal));
+        }
+    });
+}
+
+#[test]
+fn a_store_has_one_owner_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(LaboratoryClock::new(start()));
+    let path = folder.path().join("store");
+    let owner = Embedded::open(&path, Arc::<LaboratoryClock>::clone(&clock)).unwrap();
+    let second = Embedded::open(&path, Arc::<LaboratoryClock>::clone(&clock));
+    assert!(matches!(second.err(), Some(JournalError::InUse(_))));
+    drop(owner);
+    assert!(Embedded::open(&path, clock).is_ok());
+}
+
+/// An entry of each sort, with every field filled.
+fn golden_entries() -> Vec<(&'static str, Entry)> {
+    let mut world = World::new();
+    let report = world.report("198.18.0.25");
+    let evidence = world.evidence(report);
+    let id = Digest::of(b"golden");
+    let directive = |order| Entry::Directive(Directive { id, by: "op".into(), why: "golden".into(), order });
+    let traps: Vec<Order> = world
+        .entries
+        .iter()
+        .filter_map(|recorded| match &recorded.entry {
+            Entry::Directive(Directive { order: order @ Order::AddTrap { .. }, .. }) => Some(order.clone()),
+            _ => None,
+        })
+        .collect();
+    let key = crate::world::hasher().domain("trap-one.example");
+    vec![
+        ("evidence", evidence),
+        (
+            "observation",
+            Entry::Observation(Observation {
+                evidence: id,
+                confirmed_name: Some("relay.example".into()),
+                mx_of_recipient: Some(true),
+                spf_of_recipient: None,
+                network: Some(64_496),
+            }),
+        ),
+        ("add-trap", directive(traps[0].clone())),
+        ("retire-trap", directive(Order::RetireTrap { key })),
+        ("remove", directive(Order::Remove { relay: "2001:db8::25".parse().unwrap() })),
+        ("adopt-zone", directive(Order::AdoptZone { origin: "bl.example.".into(), text: "version = 1".into() })),
+        ("withdraw-zone", directive(Order::WithdrawZone { origin: "bl.example.".into() })),
+        ("tick", Entry::Tick(176_722_560)),
+    ]
+}
+
+/// Octets that version 1 wrote. They are never written anew: a program that can't read them has broken every journal.
+const GOLDEN: &str = include_str!("golden/wire-v1.txt");
+
+#[test]
+fn the_wire_format_reads_what_version_1_wrote() {
+    let written: Vec<(String, String)> = golden_entries()
+        .into_iter()
+        .map(|(name, entry)| (name.to_owned(), hex(&wire::to_octets(start(), &entry))))
+        .collect();
+    if std::env::var_os("BLESS").is_some() {
+        let text: String = written.iter().map(|(name, octets)| format!("{name} {octets}\n")).collect();
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/wire-v1.txt"), text).unwrap();
+        return;
+    }
+    for (line, (name, entry)) in GOLDEN.lines().zip(golden_entries()) {
+        let (golden_name, octets) = line.split_once(' ').unwrap();
+        assert_eq!(golden_name, name);
+        let read = wire::from_octets(Offset(1), &unhex(octets)).unwrap();
+        assert_eq!(read, Recorded { offset: Offset(1), at: start(), entry }, "{name}");
+    }
+    let golden: Vec<_> = GOLDEN.lines().filter_map(|line| line.split_once(' ')).collect();
+    assert_eq!(golden.len(), written.len());
+    for ((_, golden), (name, octets)) in golden.iter().zip(&written) {
+        assert_eq!(golden, octets, "{name} is written otherwise than before: raise the version");
+    }
+}
+
+#[test]
+fn the_wire_format_passes_over_fields_of_later_programs_and_names_other_versions() {
+    // A tick with a further field behind those that this program knows: [at, entry, "later"].
+    let mut octets = wire::to_octets(start(), &Entry::Tick(7));
+    assert_eq!(octets[1], 0x82, "an array of two");
+    octets[1] = 0x83;
+    octets.extend_from_slice(b"\x65later");
+    assert_eq!(wire::from_octets(Offset(1), &octets).unwrap().entry, Entry::Tick(7));
+
+    octets[0] = 9;
+    let error = wire::from_octets(Offset(3), &octets).unwrap_err().to_string();
+    assert!(error.contains("entry 3") && error.contains("version 9"), "{error}");
+    for damaged in [&[][..], &[1], &[1, 0xff, 0xff], &[1, 0x82, 0x00]] {
+        assert!(wire::from_octets(Offset(1), damaged).is_err());
+    }
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+}

@@ -1,0 +1,173 @@
+//! The same journal, the same list: octet for octet, however often, from wherever, and in however many pieces.
+
+use std::sync::Arc;
+
+use backscatterd::blocklist::Blocklist;
+use backscatterd::digest::Digest;
+use backscatterd::evidence::{Entry, Offset, Order, Recorded};
+use backscatterd::journal::{Journal, Memory};
+use backscatterd::publish::{catch_up, checkpoint, restore};
+use backscatterd::time::{LaboratoryClock, Span};
+
+use crate::world::{World, laboratory_zone, relay, start};
+
+/// A month with several relays, listings that come, go, are extended and removed, retired traps, a changed policy.
+fn month() -> Vec<Recorded> {
+    let mut world = World::new();
+    world.add_trap("bait@seeded.example");
+    let relays = ["198.18.0.25", "198.18.7.9", "2001:db8:1:2::25", "2001:db8:1:2::26", "198.19.1.1"];
+    for hour in 0..180usize {
+        world.tick(Span::from_hours(4));
+        for nth in 0..=(hour % 3) {
+            let mut report = world.report(relays[(hour * 7 + nth * 3) % relays.len()]);
+            if hour % 11 == 0 {
+                report.trap = "bait@seeded.example";
+            }
+            world.send(report);
+        }
+        match hour {
+            60 => drop(world.order(Order::Remove { relay: relay(relays[0]) })),
+            90 => drop(world.adopt(&laboratory_zone().replace("half_life = \"7d\"", "half_life = \"5d\""))),
+            120 => {
+                let key = crate::world::hasher().domain("trap-one.example");
+                world.order(Order::RetireTrap { key });
+            }
+            _ => {}
+        }
+    }
+    world.entries
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Outcome {
+    zones: Vec<(u32, Digest, usize)>,
+    state: Vec<u8>,
+}
+
+fn outcome(blocklist: &Blocklist) -> Outcome {
+    let snapshot = blocklist.snapshot();
+    let zones = snapshot.zones().iter().map(|zone| (zone.serial, zone.digest(), zone.entries.len()));
+    Outcome { zones: zones.collect(), state: blocklist.to_checkpoint() }
+}
+
+fn fold(entries: &[Recorded]) -> Blocklist {
+    let mut blocklist = Blocklist::new();
+    for recorded in entries {
+        blocklist.apply(recorded);
+    }
+    blocklist
+}
+
+#[test]
+fn twice_the_same() {
+    let entries = month();
+    let once = outcome(&fold(&entries));
+    assert_eq!(once, outcome(&fold(&entries)));
+    assert!(once.zones[0].2 > 0, "the month ends with listings");
+}
+
+#[test]
+fn from_any_checkpoint_the_same() {
+    let entries = month();
+    let whole = outcome(&fold(&entries));
+    for at in (0..entries.len()).step_by(7) {
+        let octets = fold(&entries[..at]).to_checkpoint();
+        let mut rest = Blocklist::from_checkpoint(&octets).unwrap();
+        assert_eq!(rest.to_checkpoint(), octets, "a checkpoint reads back what it wrote");
+        for recorded in &entries[at..] {
+            rest.apply(recorded);
+        }
+        assert_eq!(outcome(&rest), whole, "from entry {at}");
+    }
+}
+
+#[test]
+fn with_a_restart_after_every_entry_the_same() {
+    let entries = month();
+    let mut blocklist = Blocklist::new();
+    for recorded in &entries {
+        blocklist.apply(recorded);
+        let before = blocklist.snapshot();
+        blocklist = Blocklist::from_checkpoint(&blocklist.to_checkpoint()).unwrap();
+        assert_eq!(blocklist.snapshot(), before, "what follows from the state is made again alike");
+    }
+    assert_eq!(outcome(&blocklist), outcome(&fold(&entries)));
+}
+
+#[test]
+fn the_serial_is_base_plus_offset_of_the_last_change_and_never_falls() {
+    let entries = month();
+    let mut blocklist = Blocklist::new();
+    let mut last: Option<(u32, Digest)> = None;
+    for recorded in &entries {
+        blocklist.apply(recorded);
+        let snapshot = blocklist.snapshot();
+        let Some(zone) = snapshot.zones().first() else { continue };
+        let now = (zone.serial, zone.digest());
+        if let Some((serial, digest)) = last {
+            assert!(now.0 >= serial);
+            assert_eq!(now.0 == serial, now.1 == digest, "a new serial for every change, and for nothing else");
+            if now.0 != serial {
+                assert_eq!(u64::from(now.0), 1 + recorded.offset.0);
+            }
+        }
+        last = Some(now);
+    }
+}
+
+#[test]
+fn an_entry_seen_twice_is_taken_once() {
+    let entries = month();
+    let mut blocklist = Blocklist::new();
+    for recorded in &entries {
+        blocklist.apply(recorded);
+        assert!(blocklist.apply(recorded).list.is_empty());
+    }
+    assert_eq!(outcome(&blocklist), outcome(&fold(&entries)));
+}
+
+#[test]
+fn a_checkpoint_and_the_rest_are_everything_after_retention_too() {
+    let clock = Arc::new(LaboratoryClock::new(start()));
+    let journal = Memory::new(Arc::<LaboratoryClock>::clone(&clock));
+    let entries = month();
+    let third = entries.len() / 3;
+    let append = |recorded: &Recorded| {
+        clock.advance(recorded.at.since(backscatterd::time::Clock::now(&*clock)));
+        journal.append(recorded.entry.clone().into()).wait().unwrap();
+    };
+    entries[..2 * third].iter().for_each(append);
+    let mut half = restore(&journal).unwrap();
+    catch_up(&mut half, &journal, |_, _, _| {}).unwrap();
+    checkpoint(&half, &journal).unwrap();
+    entries[2 * third..].iter().for_each(append);
+
+    let since = entries[third].at.day();
+    let dropped = journal
+        .retain(backscatterd::journal::Retention { entries_since: since, reports_since: since })
+        .unwrap();
+    assert!(dropped.entry_days > 0 && journal.first().unwrap() > Offset(1));
+    let mut rest = restore(&journal).unwrap();
+    catch_up(&mut rest, &journal, |_, _, _| {}).unwrap();
+    assert_eq!(outcome(&rest), outcome(&fold(&entries)));
+}
+
+#[test]
+fn without_a_checkpoint_and_without_the_first_entry_there_is_no_list() {
+    let clock = Arc::new(LaboratoryClock::new(start()));
+    let journal = Memory::new(Arc::<LaboratoryClock>::clone(&clock));
+    for number in 0..3 {
+        journal.append(Entry::Tick(number).into()).wait().unwrap();
+        clock.advance(Span::from_days(1));
+    }
+    let mut blocklist = restore(&journal).unwrap();
+    catch_up(&mut blocklist, &journal, |_, _, _| {}).unwrap();
+    checkpoint(&blocklist, &journal).unwrap();
+    let later = backscatterd::time::Clock::now(&*clock).day();
+    journal.retain(backscatterd::journal::Retention { entries_since: later, reports_since: later }).unwrap();
+    let mut foreign = journal.checkpoint().unwrap().unwrap();
+    foreign.version += 1;
+    journal.save_checkpoint(&foreign).unwrap();
+    let error = restore(&journal).unwrap_err().to_string();
+    assert!(error.contains("version") && error.contains("first entries are gone"), "{error}");
+}
