@@ -1,5 +1,7 @@
+mod durability;
 mod fold;
 mod journal;
 mod replay;
 mod rfc5782;
+mod server;
 mod world;

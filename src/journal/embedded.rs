@@ -76,6 +76,9 @@ impl Embedded {
     /// # Errors
     /// `InUse` where another process has it, `Version` where another program wrote it, else `Store`.
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, JournalError> {
+        if !path.exists() {
+            begin(path)?;
+        }
         let database = Database::builder().set_cache_size(CACHE_OCTETS).create(path).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => JournalError::InUse(path.display().to_string()),
             other => store(other),
@@ -118,6 +121,22 @@ impl Drop for Embedded {
             let _ = thread.join();
         }
     }
+}
+
+/// Makes an empty store under another name and then gives it its own: a crash in the midst leaves no file that is
+/// neither a store nor absent.
+fn begin(path: &Path) -> Result<(), JournalError> {
+    let fresh = path.with_extension(format!("new-{}", std::process::id()));
+    prepare(&Database::create(&fresh).map_err(store)?)?;
+    let linked = std::fs::hard_link(&fresh, path);
+    std::fs::remove_file(&fresh).map_err(store)?;
+    match linked {
+        // Somebody else was first; whose it is shows when it is opened.
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(store(error)),
+        _ => {}
+    }
+    let directory = path.parent().unwrap_or(Path::new("."));
+    std::fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(store)
 }
 
 /// The last entry that is durable.

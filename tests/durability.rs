@@ -1,0 +1,227 @@
+//! 250 means durable: whatever happens after it, the evidence is there, and the list is what the journal says.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use backscatterd::blocklist::Blocklist;
+use backscatterd::evidence::{Entry, Offset, Recorded};
+use backscatterd::journal::{Embedded, Journal};
+use backscatterd::publish::{catch_up, checkpoint, restore};
+use backscatterd::time::{Clock, LaboratoryClock, SystemClock};
+use redb::StorageBackend;
+
+use crate::server::{Installation, report};
+use crate::world::{World, start};
+
+const ROUNDS: u64 = 20;
+const CLIENTS: usize = 4;
+
+/// Everything that got a 250, by id.
+type Acknowledged = Arc<Mutex<BTreeSet<String>>>;
+
+fn evidence_ids(store: &std::path::Path) -> Vec<String> {
+    let journal = Embedded::open(store, Arc::new(SystemClock)).unwrap();
+    let entries = journal.read(Offset::START, usize::MAX).unwrap();
+    let ids = entries.into_iter().filter_map(|recorded| match recorded.entry {
+        Entry::Evidence(evidence) => Some(evidence.id.to_string()),
+        _ => None,
+    });
+    ids.collect()
+}
+
+/// Sends reports until told to stop or cut off; notes each id that was acknowledged.
+fn load(installation: &Installation, client: usize, stop: &AtomicBool, nth: &AtomicU64, taken: &Acknowledged) {
+    let relays = ["198.18.0.25", "198.18.1.25", "198.18.2.25"];
+    let injectors = ["192.0.2.44", "198.51.100.66", "203.0.113.9"];
+    while !stop.load(Ordering::SeqCst) {
+        let Ok(mut smtp) = installation.smtp_from(relays[client % relays.len()]) else { continue };
+        if smtp.say("EHLO relay.example").is_err() {
+            continue;
+        }
+        for _ in 0..20 {
+            let id = nth.fetch_add(1, Ordering::SeqCst);
+            let trap = if id.is_multiple_of(2) { "a@trap-one.example" } else { "b@trap-two.example" };
+            let message = report(trap, &format!("u{id}@relay.example"), injectors[(id % 3) as usize], id);
+            match smtp.deliver("", trap, &message) {
+                Ok(reply) => {
+                    let id = reply.strip_prefix("250 2.0.0 taken as ").expect("a 250 or no reply at all");
+                    taken.lock().unwrap().insert(id.to_owned());
+                }
+                Err(_) => break,
+            }
+        }
+    }
+}
+
+#[test]
+fn rfc5321_s3_killed_at_any_moment_nothing_acknowledged_is_lost_and_the_zone_is_the_journals() {
+    let installation = Installation::new();
+    let server = installation.start();
+    for domain in ["trap-one.example", "trap-two.example"] {
+        installation.ok(&["trap", "add", domain]);
+    }
+    server.stop();
+    let (taken, nth) = (Acknowledged::default(), AtomicU64::new(0));
+    let mut lost = Vec::new();
+    // Where the kill falls is up to the machine; the waits only spread it.
+    for round in 0..ROUNDS {
+        let server = installation.start();
+        installation.ok(&["advance", "5h"]);
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for client in 0..CLIENTS {
+                let (installation, stop, nth, taken) = (&installation, &stop, &nth, &taken);
+                scope.spawn(move || load(installation, client, stop, nth, taken));
+            }
+            std::thread::sleep(Duration::from_millis(40 + round * 97 % 400));
+            stop.store(true, Ordering::SeqCst);
+            server.kill();
+        });
+        let kept: BTreeSet<String> = evidence_ids(&installation.store()).into_iter().collect();
+        lost.extend(taken.lock().unwrap().difference(&kept).cloned());
+        assert!(lost.is_empty(), "round {round}: lost {lost:?}");
+
+        let server = installation.start();
+        let zones: serde_json::Value = zones(&installation);
+        server.stop();
+        let replayed = installation.ok(&["replay"]);
+        let zone = &zones["zones"][0];
+        let line = format!(
+            "{} serial {} entries {} digest {}",
+            zone["origin"].as_str().unwrap(),
+            zone["serial"],
+            zone["entries"],
+            zone["digest"].as_str().unwrap()
+        );
+        assert!(replayed.contains(&line), "round {round}: {line}\n{replayed}");
+        let state = |text: &str| text.lines().last().map(str::to_owned);
+        assert_eq!(state(&replayed), state(&installation.ok(&["replay", "--from-checkpoint"])), "round {round}");
+    }
+    let acknowledged = taken.lock().unwrap().len();
+    let all = evidence_ids(&installation.store());
+    println!("{ROUNDS} kills, {acknowledged} acknowledged, {} in the journal", all.len());
+    assert!(acknowledged > 200, "too little load to mean anything: {acknowledged}");
+    assert_eq!(all.len(), all.iter().collect::<BTreeSet<_>>().len(), "nothing is there twice");
+    let listed = installation.ok(&["lookup", "198.18.0.25"]);
+    assert!(listed.contains("127.0.0.2"), "the load makes a case, so the zones compared were not empty: {listed}");
+}
+
+/// What the running daemon publishes.
+fn zones(installation: &Installation) -> serde_json::Value {
+    use std::io::{Read, Write};
+    let mut stream = std::os::unix::net::UnixStream::connect(installation.path().join("control.sock")).unwrap();
+    write!(stream, "GET /control/v1/zones HTTP/1.1\r\nHost: control\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+/// A disk that forgets everything since its last sync, and remembers what it held at each.
+#[derive(Clone, Debug, Default)]
+struct Forgetful(Arc<Mutex<Disk>>);
+
+#[derive(Debug, Default)]
+struct Disk {
+    now: Vec<u8>,
+    synced: Vec<Vec<u8>>,
+}
+
+impl Forgetful {
+    fn holding(octets: Vec<u8>) -> Self {
+        Forgetful(Arc::new(Mutex::new(Disk { now: octets, synced: Vec::new() })))
+    }
+
+    fn syncs(&self) -> usize {
+        self.0.lock().unwrap().synced.len()
+    }
+}
+
+impl StorageBackend for Forgetful {
+    fn len(&self) -> Result<u64, std::io::Error> {
+        Ok(self.0.lock().unwrap().now.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), std::io::Error> {
+        let offset = usize::try_from(offset).unwrap();
+        out.copy_from_slice(&self.0.lock().unwrap().now[offset..offset + out.len()]);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> Result<(), std::io::Error> {
+        self.0.lock().unwrap().now.resize(usize::try_from(len).unwrap(), 0);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> Result<(), std::io::Error> {
+        let mut disk = self.0.lock().unwrap();
+        let now = disk.now.clone();
+        disk.synced.push(now);
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> Result<(), std::io::Error> {
+        let offset = usize::try_from(offset).unwrap();
+        self.0.lock().unwrap().now[offset..offset + data.len()].copy_from_slice(data);
+        Ok(())
+    }
+}
+
+fn clock() -> Arc<LaboratoryClock> {
+    Arc::new(LaboratoryClock::new(start()))
+}
+
+/// The list that a journal makes, from its checkpoint and from its beginning.
+fn lists(journal: &dyn Journal) -> (Vec<u8>, Vec<u8>) {
+    let mut restored = restore(journal).unwrap();
+    catch_up(&mut restored, journal, |_, _, _| {}).unwrap();
+    let mut replayed = Blocklist::new();
+    catch_up(&mut replayed, journal, |_, _, _| {}).unwrap();
+    (restored.to_checkpoint(), replayed.to_checkpoint())
+}
+
+#[test]
+fn rfc5321_s3_cut_at_every_sync_what_was_acknowledged_before_is_there() {
+    let mut world = World::new();
+    world.make_case("198.18.0.25");
+    world.make_case("198.18.0.26");
+    let entries: Vec<Recorded> = world.entries;
+    let (disk, clock) = (Forgetful::default(), clock());
+    let journal = Embedded::over(disk.clone(), Arc::<LaboratoryClock>::clone(&clock)).unwrap();
+    // How many syncs there had been when each entry was acknowledged.
+    let mut acknowledged_at = Vec::new();
+    for (nth, recorded) in entries.iter().enumerate() {
+        clock.advance(recorded.at.since(clock.now()));
+        journal.append(recorded.entry.clone().into()).wait().unwrap();
+        acknowledged_at.push(disk.syncs());
+        if nth == entries.len() / 2 {
+            let (state, _) = lists(&journal);
+            checkpoint(&Blocklist::from_checkpoint(&state).unwrap(), &journal).unwrap();
+        }
+    }
+    drop(journal);
+    let images = disk.0.lock().unwrap().synced.clone();
+    assert!(images.len() > entries.len(), "a sync for every entry at least");
+    let mut listed = 0;
+    for (nth, image) in images.into_iter().enumerate() {
+        let promised = acknowledged_at.iter().filter(|&&syncs| syncs <= nth + 1).count();
+        let journal = match Embedded::over(Forgetful::holding(image), Arc::<LaboratoryClock>::clone(&clock)) {
+            Ok(journal) => journal,
+            // The very first sync comes before the file is a store; `Embedded::open` gives it its name afterwards.
+            Err(error) if nth == 0 => {
+                assert_eq!(promised, 0, "{error}");
+                continue;
+            }
+            Err(error) => panic!("cut after sync {nth}: {error}"),
+        };
+        let kept = journal.read(Offset::START, usize::MAX).unwrap();
+        assert!(kept.len() >= promised, "cut after sync {nth}: {} of {promised}", kept.len());
+        assert!(kept.iter().zip(&entries).all(|(kept, sent)| kept.entry == sent.entry), "cut after sync {nth}");
+        let (restored, replayed) = lists(&journal);
+        assert_eq!(restored, replayed, "cut after sync {nth}");
+        let blocklist = Blocklist::from_checkpoint(&replayed).unwrap();
+        listed += blocklist.snapshot().zones().iter().filter(|zone| !zone.entries.is_empty()).count();
+    }
+    assert!(listed > 0, "some of the lists compared were not empty");
+}

@@ -1,0 +1,225 @@
+//! The real program in a scratch folder on loopback, and clients that talk to it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use ppp::v2;
+
+use crate::world::laboratory_zone;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_backscatterd");
+/// Looks for readiness, a tenth of a second apart.
+const READY_LOOKS_MAX: usize = 300;
+
+/// Ports and paths of one installation.
+pub(crate) struct Installation {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) smtp: SocketAddr,
+    pub(crate) smtp_proxy: SocketAddr,
+    pub(crate) dns: SocketAddr,
+    pub(crate) http: SocketAddr,
+}
+
+pub(crate) struct Server {
+    child: Child,
+}
+
+/// A port that nobody used a moment ago.
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+impl Installation {
+    /// A laboratory's, with the shipped policy.
+    pub(crate) fn new() -> Self {
+        let installation = Installation {
+            folder: tempfile::tempdir().unwrap(),
+            smtp: free(),
+            smtp_proxy: free(),
+            dns: free(),
+            http: free(),
+        };
+        let path = installation.path();
+        std::fs::create_dir(path.join("zones")).unwrap();
+        std::fs::write(path.join("zones/backscatter.toml"), laboratory_zone()).unwrap();
+        std::fs::write(installation.config(), installation.settings()).unwrap();
+        installation
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.path().join("backscatterd.toml")
+    }
+
+    pub(crate) fn store(&self) -> PathBuf {
+        self.path().join("journal/journal.redb")
+    }
+
+    fn settings(&self) -> String {
+        let Installation { smtp, smtp_proxy, dns, http, .. } = self;
+        let path = self.path().display();
+        format!(
+            "version = 1\nzones_directory = \"{path}/zones\"\n\
+             [journal]\ndirectory = \"{path}/journal\"\n[keys]\ndirectory = \"{path}/keys\"\n\
+             [smtp]\nhostname = \"trap.backscatter.example\"\nlisten = [\"{smtp}\"]\nlisten_proxy = [\"{smtp_proxy}\"]\n\
+             proxy_peers = [\"127.0.0.0/8\"]\noperator_maildir = \"{path}/operator\"\nsessions_per_client_max = 200\n\
+             [dns]\nlisten = [\"{dns}\"]\n[http]\nlisten = [\"{http}\"]\n\
+             [control]\nsocket = \"{path}/control.sock\"\n[clock]\nlaboratory = true\n[log]\nfilter = \"warn\"\n"
+        )
+    }
+
+    /// Starts the daemon and waits until it is ready.
+    pub(crate) fn start(&self) -> Server {
+        let child = Command::new(PROGRAM)
+            .args(["serve", "--config"])
+            .arg(self.config())
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let mut server = Server { child };
+        for _ in 0..READY_LOOKS_MAX {
+            assert_eq!(server.child.try_wait().unwrap(), None, "the daemon ended at once");
+            if self.get("/readyz").is_ok_and(|(status, _)| status == 200) {
+                return server;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("the daemon does not become ready");
+    }
+
+    /// Runs a command of the program.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(PROGRAM).arg("--config").arg(self.config()).args(arguments).output().unwrap()
+    }
+
+    /// Runs a command that must succeed; what it prints.
+    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {error}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// `GET` over HTTP: status and body.
+    pub(crate) fn get(&self, path: &str) -> std::io::Result<(u16, String)> {
+        let mut stream = TcpStream::connect(self.http)?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
+        Ok((status, body))
+    }
+
+    /// An SMTP session as coming from a client.
+    pub(crate) fn smtp_from(&self, client: &str) -> std::io::Result<Smtp> {
+        let mut stream = TcpStream::connect(self.smtp_proxy)?;
+        let client: IpAddr = client.parse().unwrap();
+        let to = SocketAddr::new(if client.is_ipv4() { [127, 0, 0, 1].into() } else { [0; 16].into() }, 25);
+        let header = v2::Builder::with_addresses(
+            v2::Version::Two | v2::Command::Proxy,
+            v2::Protocol::Stream,
+            (SocketAddr::new(client, 25), to),
+        );
+        stream.write_all(&header.build().unwrap())?;
+        Smtp::greeted(stream)
+    }
+
+    pub(crate) fn smtp(&self) -> std::io::Result<Smtp> {
+        Smtp::greeted(TcpStream::connect(self.smtp)?)
+    }
+}
+
+impl Server {
+    /// As a crash would: no word of warning.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// As an operator would; it must end by itself, and well.
+    pub(crate) fn stop(mut self) {
+        let ended = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(ended.success());
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Only what a failed test left running is still there.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) struct Smtp {
+    stream: BufReader<TcpStream>,
+}
+
+impl Smtp {
+    fn greeted(stream: TcpStream) -> std::io::Result<Self> {
+        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        stream.set_nodelay(true)?;
+        let mut smtp = Smtp { stream: BufReader::new(stream) };
+        smtp.reply()?;
+        Ok(smtp)
+    }
+
+    pub(crate) fn send(&mut self, octets: &[u8]) -> std::io::Result<()> {
+        self.stream.get_mut().write_all(octets)
+    }
+
+    /// The last line of the next reply.
+    pub(crate) fn reply(&mut self) -> std::io::Result<String> {
+        loop {
+            let mut line = String::new();
+            if self.stream.read_line(&mut line)? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+            if line.as_bytes().get(3) != Some(&b'-') {
+                return Ok(line.trim_end().to_owned());
+            }
+        }
+    }
+
+    pub(crate) fn say(&mut self, command: &str) -> std::io::Result<String> {
+        self.send(format!("{command}\r\n").as_bytes())?;
+        self.reply()
+    }
+
+    /// A whole transaction; the reply to the end of the message.
+    pub(crate) fn deliver(&mut self, from: &str, to: &str, message: &str) -> std::io::Result<String> {
+        for command in [format!("MAIL FROM:<{from}>"), format!("RCPT TO:<{to}>"), "DATA".to_owned()] {
+            let reply = self.say(&command)?;
+            if !reply.starts_with(['2', '3']) {
+                return Ok(reply);
+            }
+        }
+        let message = message.replace("\r\n", "\n").replace('\n', "\r\n").replace("\r\n.", "\r\n..");
+        self.send(format!("{message}\r\n.\r\n").as_bytes())?;
+        self.reply()
+    }
+}
+
+/// A delivery report as Postfix writes them, about mail that an injector sent in the trap's name.
+pub(crate) fn report(trap: &str, failed: &str, injector: &str, id: u64) -> String {
+    format!(
+        "From: MAILER-DAEMON@relay.example\nTo: {trap}\nSubject: Undelivered Mail Returned to Sender\n\
+         Message-Id: <{id}@relay.example>\nMIME-Version: 1.0\n\
+         Content-Type: multipart/report; report-type=delivery-status; boundary=\"B\"\n\n\
+         --B\n\nSorry.\n--B\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; relay.example\n\n\
+         Final-Recipient: rfc822; {failed}\nAction: failed\nStatus: 5.1.1\n\n\
+         --B\nContent-Type: message/rfc822\n\nReturn-Path: <{trap}>\n\
+         Received: from helo.example (unknown [{injector}])\n\tby relay.example (Postfix) with ESMTP id {id}\n\
+         From: {trap}\nTo: {failed}\nSubject: pills\n\nthe body\n--B--\n"
+    )
+}
