@@ -1,6 +1,6 @@
 //! The real program in a scratch folder on loopback, and clients that talk to it.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ppp::v2;
 
+use crate::smtp_client::Smtp;
 use crate::world::laboratory_zone;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_backscatterd");
@@ -158,55 +159,6 @@ impl Drop for Server {
         // Only what a failed test left running is still there.
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-pub(crate) struct Smtp {
-    stream: BufReader<TcpStream>,
-}
-
-impl Smtp {
-    fn greeted(stream: TcpStream) -> std::io::Result<Self> {
-        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-        stream.set_nodelay(true)?;
-        let mut smtp = Smtp { stream: BufReader::new(stream) };
-        smtp.reply()?;
-        Ok(smtp)
-    }
-
-    pub(crate) fn send(&mut self, octets: &[u8]) -> std::io::Result<()> {
-        self.stream.get_mut().write_all(octets)
-    }
-
-    /// The last line of the next reply.
-    pub(crate) fn reply(&mut self) -> std::io::Result<String> {
-        loop {
-            let mut line = String::new();
-            if self.stream.read_line(&mut line)? == 0 {
-                return Err(std::io::ErrorKind::UnexpectedEof.into());
-            }
-            if line.as_bytes().get(3) != Some(&b'-') {
-                return Ok(line.trim_end().to_owned());
-            }
-        }
-    }
-
-    pub(crate) fn say(&mut self, command: &str) -> std::io::Result<String> {
-        self.send(format!("{command}\r\n").as_bytes())?;
-        self.reply()
-    }
-
-    /// A whole transaction; the reply to the end of the message.
-    pub(crate) fn deliver(&mut self, from: &str, to: &str, message: &str) -> std::io::Result<String> {
-        for command in [format!("MAIL FROM:<{from}>"), format!("RCPT TO:<{to}>"), "DATA".to_owned()] {
-            let reply = self.say(&command)?;
-            if !reply.starts_with(['2', '3']) {
-                return Ok(reply);
-            }
-        }
-        let message = message.replace("\r\n", "\n").replace('\n', "\r\n").replace("\r\n.", "\r\n..");
-        self.send(format!("{message}\r\n.\r\n").as_bytes())?;
-        self.reply()
     }
 }
 

@@ -1,0 +1,319 @@
+//! A small internet: a bridge, a namespace for each host, and the hosts on it. Everything is removed at the end.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use crate::postfix::Postfix;
+use crate::smtp_client::Smtp;
+
+/// The trap's host.
+const TRAP: &str = "198.18.0.1";
+/// Accepts everything and bounces later.
+pub(crate) const BAD: &str = "198.18.0.25";
+/// Rejects in the session.
+pub(crate) const GOOD: &str = "198.18.0.26";
+/// Uses the list.
+const CONSUMER: &str = "198.18.0.80";
+/// Never did anything.
+pub(crate) const CLEAN: &str = "198.18.0.99";
+pub(crate) const TRAP_DOMAINS: [&str; 3] = ["trap-one.test", "trap-two.test", "trap-three.test"];
+const OUTSIDE: [&str; 4] = ["192.0.2.44", "198.51.100.66", "203.0.113.9", CLEAN];
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_backscatterd");
+const ZONE: &str = include_str!("../../zones/backscatter.toml");
+const ORIGIN: &str = "bl.backscatter.example";
+/// Looks for something to happen, a twentieth of a second apart.
+const LOOKS_MAX: usize = 600;
+const LOOK: Duration = Duration::from_millis(50);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Bad,
+    Good,
+    Consumer,
+}
+
+impl Role {
+    fn host(self) -> (&'static str, &'static str) {
+        match self {
+            Role::Bad => ("bad", BAD),
+            Role::Good => ("good", GOOD),
+            Role::Consumer => ("consumer", CONSUMER),
+        }
+    }
+}
+
+pub(crate) struct Lab {
+    namespaces: Namespaces,
+    folder: tempfile::TempDir,
+    daemon: Child,
+    mtas: Vec<Postfix>,
+}
+
+/// What dig said.
+pub(crate) struct Dug {
+    /// NOERROR, NXDOMAIN, ...
+    pub(crate) status: String,
+    pub(crate) text: String,
+}
+
+/// What is missing for these tests, if anything is.
+fn missing() -> Option<String> {
+    if !nix::unistd::Uid::effective().is_root() {
+        return Some("root".to_owned());
+    }
+    let tools = ["/usr/sbin/postfix", "/usr/bin/dig", "/usr/sbin/ip"];
+    tools.into_iter().find(|tool| !Path::new(tool).exists()).map(str::to_owned)
+}
+
+pub(crate) fn run(program: &str, arguments: &[&str]) -> Output {
+    Command::new(program).args(arguments).stdin(Stdio::null()).output().unwrap_or_else(|e| panic!("{program}: {e}"))
+}
+
+pub(crate) fn must(program: &str, arguments: &[&str]) -> String {
+    let output = run(program, arguments);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments:?}: {error}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn resolver_directory(namespace: &str) -> PathBuf {
+    Path::new("/etc/netns").join(namespace)
+}
+
+/// The namespaces of one lab; they go when it goes, with everything that still runs in them.
+struct Namespaces {
+    prefix: String,
+    names: Vec<String>,
+}
+
+impl Namespaces {
+    fn new(name: &str) -> Self {
+        let mut namespaces = Namespaces { prefix: format!("bsd{}-{name}", std::process::id()), names: Vec::new() };
+        let hub = namespaces.add("hub");
+        must("ip", &["-n", &hub, "link", "add", "br0", "type", "bridge"]);
+        must("ip", &["-n", &hub, "link", "set", "br0", "up"]);
+        namespaces
+    }
+
+    fn add(&mut self, host: &str) -> String {
+        let name = self.name(host);
+        must("ip", &["netns", "add", &name]);
+        self.names.push(name.clone());
+        must("ip", &["-n", &name, "link", "set", "lo", "up"]);
+        name
+    }
+
+    fn name(&self, host: &str) -> String {
+        format!("{}-{host}", self.prefix)
+    }
+
+    /// A host on the bridge, for which every other address is a neighbour.
+    fn host(&mut self, host: &str, addresses: &[&str]) {
+        let (hub, name) = (self.name("hub"), self.add(host));
+        let port = format!("v-{host}");
+        must("ip", &["-n", &hub, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &name]);
+        must("ip", &["-n", &hub, "link", "set", &port, "master", "br0", "up"]);
+        for address in addresses {
+            must("ip", &["-n", &name, "addr", "add", &format!("{address}/32"), "dev", "eth0"]);
+        }
+        must("ip", &["-n", &name, "link", "set", "eth0", "up"]);
+        must("ip", &["-n", &name, "route", "add", "default", "dev", "eth0", "src", addresses[0]]);
+        // The list's own server is the only one there is: `ip netns exec` shows this file as /etc/resolv.conf.
+        let directory = resolver_directory(&name);
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join("resolv.conf"), format!("nameserver {TRAP}\n")).unwrap();
+    }
+}
+
+impl Drop for Namespaces {
+    fn drop(&mut self) {
+        for name in &self.names {
+            for pid in String::from_utf8_lossy(&run("ip", &["netns", "pids", name]).stdout).split_whitespace() {
+                run("kill", &["-9", pid]);
+            }
+            run("ip", &["netns", "del", name]);
+            // Only hosts have one.
+            let _ = std::fs::remove_dir_all(resolver_directory(name));
+        }
+    }
+}
+
+impl Lab {
+    /// Everything up, or `None`, loudly, where something is missing.
+    pub(crate) fn up(name: &str, roles: &[Role]) -> Option<Self> {
+        if let Some(missing) = missing() {
+            assert!(std::env::var_os("CI").is_none(), "CI must run this test, and {missing} is missing");
+            eprintln!("SKIPPED: this test needs {missing}; tests/run installs what it needs, as root");
+            return None;
+        }
+        let mut namespaces = Namespaces::new(name);
+        namespaces.host("trap", &[TRAP]);
+        namespaces.host("outside", &OUTSIDE);
+        let folder = tempfile::Builder::new().prefix("backscatterd-lab").tempdir().unwrap();
+        // Postfix drops its privileges and must reach its folders.
+        std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let daemon = start_daemon(folder.path(), &namespaces.name("trap"));
+        let mut lab = Lab { namespaces, folder, daemon, mtas: Vec::new() };
+        lab.wait("the daemon", || lab.control("GET", "/readyz", "").is_some_and(|(status, _)| status == 200));
+        for domain in TRAP_DOMAINS {
+            lab.verb(&["trap", "add", domain]);
+        }
+        for role in roles {
+            let (host, address) = role.host();
+            lab.namespaces.host(host, &[address]);
+            let namespace = lab.namespaces.name(host);
+            lab.mtas.push(Postfix::start(*role, &namespace, &lab.folder.path().join(host), TRAP));
+            lab.wait(host, || lab.connect("outside", CLEAN, address).is_some());
+        }
+        Some(lab)
+    }
+
+    /// Runs a verb of the program, which finds the daemon by its socket.
+    fn verb(&self, arguments: &[&str]) -> String {
+        let config = self.folder.path().join("backscatterd.toml");
+        must(PROGRAM, &[&["--config", config.to_str().unwrap()], arguments].concat())
+    }
+
+    /// Lets all of Postfix's processes begin anew.
+    pub(crate) fn reload(&self) {
+        self.mtas.iter().for_each(Postfix::reload);
+    }
+
+    pub(crate) fn advance(&self, hours: i64) {
+        self.verb(&["advance", &format!("{hours}h")]);
+    }
+
+    pub(crate) fn explain(&self, address: &str) -> String {
+        self.verb(&["explain", address])
+    }
+
+    /// What the fold says, whatever the DNS says.
+    pub(crate) fn is_listed(&self, address: &str) -> bool {
+        let told = self.control("GET", &format!("/api/v1/addresses/{address}"), "").map(|(_, body)| body);
+        told.is_some_and(|body| body.contains("\"listed\":true"))
+    }
+
+    /// The offset of the journal's last entry that isn't a tick: the laboratory's clock stands still between.
+    pub(crate) fn journal_head(&self) -> u64 {
+        let (_, body) = self.control("GET", "/readyz", "").expect("the daemon answers");
+        let after = body.split("journal at ").nth(1).expect("the journal's head");
+        after.split(',').next().and_then(|head| head.parse().ok()).expect("a number")
+    }
+
+    pub(crate) fn wait_for_journal(&self, head: u64) {
+        self.wait("a report at the trap", || self.journal_head() >= head);
+    }
+
+    fn wait(&self, what: &str, mut happened: impl FnMut() -> bool) {
+        for _ in 0..LOOKS_MAX {
+            if happened() {
+                return;
+            }
+            std::thread::sleep(LOOK);
+        }
+        let logs: String = self.mtas.iter().map(Postfix::log).collect();
+        panic!("{what} did not come; the mail logs say:\n{logs}");
+    }
+
+    pub(crate) fn dig(&self, address: &str, kind: &str) -> Dug {
+        let [a, b, c, d] = address.parse::<Ipv4Addr>().unwrap().octets();
+        let name = format!("{d}.{c}.{b}.{a}.{ORIGIN}");
+        let namespace = self.namespaces.name("outside");
+        let server = format!("@{TRAP}");
+        let text = must("ip", &["netns", "exec", &namespace, "dig", "+tries=1", "+time=2", &server, &name, kind]);
+        let status = text.split("status: ").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or("none");
+        Dug { status: status.to_owned(), text }
+    }
+
+    /// Hands a relay forged mail, as an injector would; the reply to it.
+    pub(crate) fn forge(&self, injector: &str, relay: &str, sender: &str, recipient: &str) -> String {
+        let stream = self.connect("outside", injector, relay).expect("the relay listens");
+        talk(stream, "botnet.test", sender, recipient)
+    }
+
+    /// Offers mail to the host that uses the list, from a host of the lab.
+    pub(crate) fn offer(&self, from: &str, sender: &str, recipient: &str) -> String {
+        let host = if from == BAD { "bad" } else { "outside" };
+        let stream = self.connect(host, from, CONSUMER).expect("the consumer listens");
+        talk(stream, "client.test", sender, recipient)
+    }
+
+    /// A connection out of a namespace: a thread of its own goes there and opens it.
+    fn connect(&self, host: &str, from: &str, to: &str) -> Option<TcpStream> {
+        let namespace = Path::new("/run/netns").join(self.namespaces.name(host));
+        let (from, to): (Ipv4Addr, Ipv4Addr) = (from.parse().unwrap(), to.parse().unwrap());
+        let opened = std::thread::spawn(move || {
+            let namespace = std::fs::File::open(namespace).unwrap();
+            nix::sched::setns(namespace, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+            let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+            socket.bind(&SocketAddr::from((from, 0)).into())?;
+            socket.connect_timeout(&SocketAddr::from((to, 25)).into(), Duration::from_secs(5))?;
+            std::io::Result::Ok(TcpStream::from(socket))
+        });
+        opened.join().unwrap().ok()
+    }
+
+    fn control(&self, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
+        let mut stream = UnixStream::connect(self.folder.path().join("control.sock")).ok()?;
+        let length = body.len();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: control\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let status = answer.split(' ').nth(1)?.parse().ok()?;
+        Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.mtas.clear();
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+/// One forged message; the last reply it drew.
+fn talk(stream: TcpStream, helo: &str, sender: &str, recipient: &str) -> String {
+    let mut smtp = Smtp::greeted(stream).expect("a greeting");
+    smtp.say(&format!("EHLO {helo}")).expect("a reply");
+    let message = format!("From: {sender}\nTo: {recipient}\nSubject: pills\nMessage-ID: <x@{helo}>\n\nBuy now.\n");
+    let reply = smtp.deliver(sender, recipient, &message).expect("a reply");
+    // The relay may close first.
+    let _ = smtp.say("QUIT");
+    reply
+}
+
+fn start_daemon(folder: &Path, namespace: &str) -> Child {
+    let zones: PathBuf = folder.join("zones");
+    std::fs::create_dir(&zones).unwrap();
+    let networks = r#"laboratory_networks = ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15"]"#;
+    let zone = ZONE.replace("laboratory_networks = []", networks);
+    assert_ne!(zone, ZONE);
+    std::fs::write(zones.join("backscatter.toml"), zone).unwrap();
+    let path = folder.display();
+    let settings = format!(
+        "version = 1\nzones_directory = \"{path}/zones\"\n\
+         [journal]\ndirectory = \"{path}/journal\"\n[keys]\ndirectory = \"{path}/keys\"\n\
+         [smtp]\nhostname = \"trap.backscatter.example\"\nlisten = [\"{TRAP}:25\"]\n\
+         operator_maildir = \"{path}/operator\"\n[dns]\nlisten = [\"{TRAP}:53\"]\n\
+         [http]\nlisten = [\"127.0.0.1:8053\"]\n[control]\nsocket = \"{path}/control.sock\"\n\
+         [clock]\nlaboratory = true\n[log]\nfilter = \"warn\"\n"
+    );
+    let config = folder.join("backscatterd.toml");
+    std::fs::write(&config, settings).unwrap();
+    Command::new("ip")
+        .args(["netns", "exec", namespace, PROGRAM, "serve", "--config"])
+        .arg(config)
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("the daemon starts")
+}

@@ -1,0 +1,76 @@
+//! Postfix, one instance a host, with its own configuration and queue.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::lab::{Role, must, run};
+
+/// What an administrator adds to use the list.
+const SHIPPED: &str = include_str!("../../deploy/mta/postfix/main.cf");
+
+pub(crate) struct Postfix {
+    namespace: String,
+    configuration: PathBuf,
+    folder: PathBuf,
+}
+
+impl Postfix {
+    /// Starts an instance in a namespace; all of its mail goes by way of the trap's host.
+    pub(crate) fn start(role: Role, namespace: &str, folder: &Path, trap: &str) -> Self {
+        let configuration = folder.join("etc");
+        for directory in ["etc", "spool", "data"] {
+            fs::create_dir_all(folder.join(directory)).unwrap();
+        }
+        must("chown", &["postfix", folder.join("data").to_str().unwrap()]);
+        fs::copy("/usr/share/postfix/master.cf.dist", configuration.join("master.cf")).unwrap();
+        fs::write(configuration.join("main.cf"), main_cf(role, folder, trap)).unwrap();
+        fs::write(folder.join("aliases"), "forward: someone@nowhere.test\npostmaster: root\n").unwrap();
+        let postfix = Postfix {
+            namespace: namespace.to_owned(),
+            configuration,
+            folder: folder.to_owned(),
+        };
+        let directory = postfix.configuration.to_str().unwrap();
+        must("postconf", &["-c", directory, "-F", "*/*/chroot=n"]);
+        must("postconf", &["-c", directory, "-M", "postlog/unix-dgram=postlog unix-dgram n - n - 1 postlogd"]);
+        must("postalias", &["-c", directory, &format!("hash:{}/aliases", folder.display())]);
+        must("ip", &["netns", "exec", namespace, "postfix", "-c", directory, "start"]);
+        postfix
+    }
+
+    pub(crate) fn reload(&self) {
+        let directory = self.configuration.to_str().unwrap();
+        must("ip", &["netns", "exec", &self.namespace, "postfix", "-c", directory, "reload"]);
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("mail.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Postfix {
+    fn drop(&mut self) {
+        let directory = self.configuration.to_str().unwrap_or_default();
+        run("ip", &["netns", "exec", &self.namespace, "postfix", "-c", directory, "stop"]);
+    }
+}
+
+fn main_cf(role: Role, folder: &Path, trap: &str) -> String {
+    let folder = folder.display();
+    let (host, own) = match role {
+        Role::Bad => ("bad.relay.test", "mydestination = relay.test\nlocal_recipient_maps =\n".to_owned()),
+        Role::Good => ("good.relay.test", "mydestination = relay.test\n".to_owned()),
+        Role::Consumer => (
+            "mx.consumer.test",
+            format!("mydestination = consumer.test\nlocal_recipient_maps =\nlocal_transport = discard:\n{SHIPPED}"),
+        ),
+    };
+    format!(
+        "compatibility_level = 3.6\nmyhostname = {host}\nqueue_directory = {folder}/spool\n\
+         data_directory = {folder}/data\ncommand_directory = /usr/sbin\ndaemon_directory = /usr/lib/postfix/sbin\n\
+         mail_owner = postfix\nsetgid_group = postdrop\nmaillog_file = {folder}/mail.log\n\
+         maillog_file_prefixes = {folder}\ninet_interfaces = all\ninet_protocols = ipv4\nmynetworks = 127.0.0.0/8\n\
+         alias_maps = hash:{folder}/aliases\nalias_database = hash:{folder}/aliases\nrelayhost = [{trap}]:25\n\
+         smtpd_peername_lookup = no\nsmtp_tls_security_level = none\n{own}"
+    )
+}
