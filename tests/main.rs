@@ -1,3 +1,5 @@
+mod classify_samples;
+mod corpora;
 mod durability;
 mod fold;
 mod journal;
@@ -5,4 +7,5 @@ mod replay;
 mod rfc5782;
 mod server;
 mod smtp_client;
+mod smtp_dialogs;
 mod world;

@@ -1,5 +1,6 @@
 //! The trap's door: SMTP (RFC 5321). It takes mail in and never sends any.
 
+mod data;
 mod intake;
 mod listener;
 mod maildir;

@@ -3,11 +3,12 @@
 //! It waits for DATA whatever the recipient, so that a callout shows itself by leaving; it answers VRFY with 252
 //! alike for everyone, so that nobody learns which addresses are traps.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use smtp_proto::request::receiver::DataReceiver;
 use smtp_proto::{Error, MailFrom, RcptTo, Request};
 
+use super::data::Data;
 use super::recipients::{Recipient, Recipients};
 use crate::mail::{Mailbox, ReversePath};
 use crate::relay::Relay;
@@ -75,7 +76,7 @@ enum State {
     Command,
     /// A line that is too long, up to its end.
     LongLine,
-    Data(DataReceiver),
+    Data(Data),
     /// A message is on its way to being durable.
     Unsettled,
     Closed,
@@ -246,8 +247,8 @@ impl Session {
         match Request::parse(&mut line.iter()) {
             Ok(Request::Ehlo { host }) => self.ehlo(&host),
             Ok(Request::Helo { host }) => self.hello(&host, format!("250 {}", self.hostname)),
-            Ok(Request::Mail { from }) => self.mail(&from),
-            Ok(Request::Rcpt { to }) => self.rcpt(&to),
+            Ok(Request::Mail { from }) => self.mail(&from, names_postmaster(&line)),
+            Ok(Request::Rcpt { to }) => self.rcpt(&to, names_postmaster(&line)),
             Ok(Request::Data) => self.start_data(),
             Ok(Request::Rset) => {
                 self.leave();
@@ -262,7 +263,7 @@ impl Session {
             }
             Ok(_) => self.refuse("502 5.5.1 not implemented"),
             Err(Error::InvalidSenderAddress) => self.refuse("553 5.1.7 that is no reverse-path"),
-            Err(Error::InvalidRecipientAddress) => self.rcpt_without_domain(&line),
+            Err(Error::InvalidRecipientAddress) => self.refuse("553 5.1.3 that is no mailbox"),
             Err(Error::SyntaxError { syntax }) => self.refuse(&format!("501 5.5.2 say {syntax}")),
             Err(Error::InvalidParameter { .. }) => self.refuse("501 5.5.4 a parameter's value is wrong"),
             Err(Error::UnsupportedParameter { .. }) => self.refuse("555 5.5.4 a parameter is not known here"),
@@ -285,7 +286,7 @@ impl Session {
         self.reply(&reply);
     }
 
-    fn mail(&mut self, from: &MailFrom<std::borrow::Cow<'_, str>>) {
+    fn mail(&mut self, from: &MailFrom<Cow<'_, str>>, postmaster: bool) {
         let Some(helo) = self.helo.clone() else { return self.refuse("503 5.5.1 say EHLO first") };
         if self.transaction.is_some() {
             return self.refuse("503 5.5.1 a transaction is open; say RSET first");
@@ -300,7 +301,7 @@ impl Session {
             seen_at: self.now,
             relay: self.relay,
             helo,
-            reverse_path: ReversePath::parse(&from.address),
+            reverse_path: ReversePath::parse(if postmaster { "postmaster" } else { &from.address }),
             traps: Vec::new(),
             operators: Vec::new(),
             message: Vec::new(),
@@ -309,26 +310,9 @@ impl Session {
         self.reply("250 2.1.0 go on");
     }
 
-    fn rcpt(&mut self, to: &RcptTo<std::borrow::Cow<'_, str>>) {
-        match Mailbox::parse(&to.address) {
-            Some(mailbox) => self.recipient(mailbox),
-            None if to.address.eq_ignore_ascii_case("postmaster") => self.own_postmaster(),
-            None => self.refuse("553 5.1.3 that is no mailbox"),
-        }
-    }
-
-    /// `RCPT TO:<postmaster>` needs no domain (RFC 5321 §4.1.1.3).
-    fn rcpt_without_domain(&mut self, line: &[u8]) {
-        let text = String::from_utf8_lossy(line).to_ascii_lowercase();
-        let path = text.split_once(':').map(|(_, path)| path.trim());
-        match path {
-            Some("<postmaster>") => self.own_postmaster(),
-            _ => self.refuse("553 5.1.3 that is no mailbox"),
-        }
-    }
-
-    fn own_postmaster(&mut self) {
-        match Mailbox::parse(&format!("postmaster@{}", self.hostname)) {
+    fn rcpt(&mut self, to: &RcptTo<Cow<'_, str>>, postmaster: bool) {
+        let own = || format!("postmaster@{}", self.hostname);
+        match Mailbox::parse(&if postmaster { own() } else { to.address.to_string() }) {
             Some(mailbox) => self.recipient(mailbox),
             None => self.refuse("553 5.1.3 that is no mailbox"),
         }
@@ -356,7 +340,7 @@ impl Session {
                 self.refuse("554 5.5.1 no valid recipients");
             }
             Some(_) => {
-                self.state = State::Data(DataReceiver::new());
+                self.state = State::Data(Data::default());
                 self.reply("354 end with a dot alone on a line");
             }
         }
@@ -369,10 +353,8 @@ impl Session {
         if waiting.is_empty() {
             return false;
         }
-        let mut iter = waiting.iter();
         let before = open.message.len();
-        let done = receiver.ingest(&mut iter, &mut open.message);
-        let consumed = waiting.len() - iter.as_slice().len();
+        let (consumed, done) = receiver.read(waiting, &mut open.message);
         open.octets += (open.message.len() - before) as u64;
         open.message.truncate(self.limits.kept_octets_max);
         self.consume(consumed);
@@ -400,6 +382,12 @@ impl Session {
             self.queued.push_back(Event::Left(Box::new(transaction)));
         }
     }
+}
+
+/// `<postmaster>` needs no domain (RFC 5321 §4.1.1.3). The parser reads it as it reads `<>`, so the line has to tell.
+fn names_postmaster(line: &[u8]) -> bool {
+    let path = line.splitn(2, |&octet| octet == b':').nth(1).unwrap_or_default().trim_ascii_start();
+    path.get(..12).is_some_and(|path| path.eq_ignore_ascii_case(b"<postmaster>"))
 }
 
 /// Whether a transaction could be a callout: probes come from nobody, or from an address that takes no mail.

@@ -26,9 +26,9 @@ const OUTSIDE: [&str; 4] = ["192.0.2.44", "198.51.100.66", "203.0.113.9", CLEAN]
 const PROGRAM: &str = env!("CARGO_BIN_EXE_backscatterd");
 const ZONE: &str = include_str!("../../zones/backscatter.toml");
 const ORIGIN: &str = "bl.backscatter.example";
-/// Looks for something to happen, a twentieth of a second apart.
-const LOOKS_MAX: usize = 600;
-const LOOK: Duration = Duration::from_millis(50);
+/// Looks for something to happen, a hundredth of a second apart.
+const LOOKS_MAX: usize = 3_000;
+const LOOK: Duration = Duration::from_millis(10);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -198,11 +198,19 @@ impl Lab {
         told.is_some_and(|body| body.contains("\"listed\":true"))
     }
 
-    /// The offset of the journal's last entry that isn't a tick: the laboratory's clock stands still between.
+    /// The offset of the journal's last entry; the laboratory's clock stands still, so no ticks come between.
     pub(crate) fn journal_head(&self) -> u64 {
+        self.offset("journal at ")
+    }
+
+    fn offset(&self, of: &str) -> u64 {
         let (_, body) = self.control("GET", "/readyz", "").expect("the daemon answers");
-        let after = body.split("journal at ").nth(1).expect("the journal's head");
-        after.split(',').next().and_then(|head| head.parse().ok()).expect("a number")
+        let after = body.split(of).nth(1).expect("readyz tells offsets");
+        after.split([',', '\n']).next().and_then(|offset| offset.parse().ok()).expect("a number")
+    }
+
+    pub(crate) fn wait_for_fold(&self, offset: u64) {
+        self.wait("the fold", || self.offset("fold at ") >= offset);
     }
 
     pub(crate) fn wait_for_journal(&self, head: u64) {

@@ -1,0 +1,85 @@
+//! The octets between DATA and the final dot (RFC 5321 §4.5.2).
+//!
+//! Our own, because the parser crate's receiver keeps a doubled dot at the very beginning of a message, and can't cut a
+//! message while it reads.
+
+/// Where a message stands between its lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Data {
+    /// Behind CR LF, or at the beginning.
+    #[default]
+    LineStart,
+    /// Behind a dot that began a line.
+    Dot,
+    /// Behind a dot and CR that began a line.
+    DotCr,
+    Line,
+    /// Behind a CR.
+    Cr,
+}
+
+impl Data {
+    /// Reads octets into a message up to its end: how many were read, and whether the end was among them. Only
+    /// CR LF dot CR LF ends a message, and only a CR LF ends a line.
+    pub(super) fn read(&mut self, octets: &[u8], message: &mut Vec<u8>) -> (usize, bool) {
+        for (at, &octet) in octets.iter().enumerate() {
+            *self = match (*self, octet) {
+                (Data::LineStart, b'.') => {
+                    *self = Data::Dot;
+                    continue;
+                }
+                (Data::Dot, b'\r') => {
+                    *self = Data::DotCr;
+                    continue;
+                }
+                (Data::DotCr, b'\n') => {
+                    *self = Data::LineStart;
+                    return (at + 1, true);
+                }
+                (Data::DotCr, _) => {
+                    // The dot was the sender's addition, the CR was not.
+                    message.push(b'\r');
+                    if octet == b'\r' { Data::Cr } else { Data::Line }
+                }
+                (Data::Cr, b'\n') => Data::LineStart,
+                (_, b'\r') => Data::Cr,
+                _ => Data::Line,
+            };
+            message.push(octet);
+        }
+        (octets.len(), false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dots_are_unstuffed_and_only_the_true_end_ends() {
+        let cases: [(&[u8], &[u8]); 8] = [
+            (b".\r\n", b""),
+            (b"..one\r\n.\r\n", b".one\r\n"),
+            (b".two\r\n.\r\n", b"two\r\n"),
+            (b"a\r\n..\r\n.\r\n", b"a\r\n.\r\n"),
+            (b"a\n.\nb\r\n.\r\n", b"a\n.\nb\r\n"),
+            (b"a\r.\r\n.\r\n", b"a\r.\r\n"),
+            (b".\rx\r\n.\r\n", b"\rx\r\n"),
+            (b".\r\r\n.\r\n", b"\r\r\n"),
+        ];
+        for (octets, want) in cases {
+            for size in 1..=octets.len() {
+                let (mut data, mut message, mut ended) = (Data::default(), Vec::new(), false);
+                for piece in octets.chunks(size) {
+                    let (read, end) = data.read(piece, &mut message);
+                    ended |= end;
+                    assert!(end || read == piece.len());
+                }
+                assert!(ended, "{octets:?}");
+                assert_eq!(message, want, "{octets:?} in pieces of {size}");
+            }
+        }
+        let (read, ended) = Data::default().read(b"x\r\n.\r\nQUIT\r\n", &mut Vec::new());
+        assert_eq!((read, ended), (6, true));
+    }
+}

@@ -1,0 +1,81 @@
+//! Samples in `tests/samples/<format>/`: mail that real MTAs wrote in our own laboratory, and hand-written mail, each
+//! with the verdict that is expected.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use backscatterd::classify::{FORMATS, Session, classify};
+use backscatterd::mail::{ReversePath, from_octets, read, to_octets};
+use serde_json::Value;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples")
+}
+
+/// Every sample: its format, its path.
+fn samples() -> Vec<(String, PathBuf)> {
+    let mut samples = Vec::new();
+    for format in fs::read_dir(folder()).unwrap() {
+        let format = format.unwrap().path();
+        let name = format.file_name().unwrap().to_str().unwrap().to_owned();
+        let eml = fs::read_dir(&format).unwrap().map(|file| file.unwrap().path());
+        samples.extend(eml.filter(|path| path.extension().is_some_and(|e| e == "eml")).map(|path| (name.clone(), path)));
+    }
+    samples.sort();
+    samples
+}
+
+#[test]
+fn every_format_has_samples_and_every_sample_a_format() {
+    let rows: BTreeSet<String> = FORMATS.iter().map(|format| format.name.to_owned()).collect();
+    let folders: BTreeSet<String> = samples().into_iter().map(|(format, _)| format).collect();
+    assert_eq!(rows, folders, "the rows of FORMATS and the folders of tests/samples name the same set");
+}
+
+#[test]
+fn one_format_claims_a_sample_and_no_other() {
+    for (format, path) in samples() {
+        let message = read(&fs::read(&path).unwrap());
+        let claims: Vec<_> = FORMATS.iter().filter(|f| (f.claim)(&message).is_some()).map(|f| f.name).collect();
+        assert_eq!(claims, [format.as_str()], "{}", path.display());
+    }
+}
+
+#[test]
+fn every_sample_draws_the_verdict_beside_it() {
+    let program = env!("CARGO_BIN_EXE_backscatterd");
+    let output = Command::new(program)
+        .args(["classify", "--json", "--reverse-path", "<>"])
+        .args(samples().into_iter().map(|(_, path)| path))
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let lines = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(lines.lines().count(), samples().len());
+    for (line, (format, path)) in lines.lines().zip(samples()) {
+        let verdict: Value = serde_json::from_str(line).unwrap();
+        let expected: Value = serde_json::from_slice(&fs::read(path.with_extension("verdict")).unwrap()).unwrap();
+        for (field, value) in expected.as_object().unwrap() {
+            assert_eq!(&verdict[field], value, "{field} of {}", path.display());
+        }
+        assert_eq!(verdict["format"], format.as_str());
+        assert!(!verdict["reasons"].as_array().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn the_reduced_report_draws_the_same_verdict_and_keeps_no_body_of_the_original() {
+    let session = Session { reverse_path: Some(ReversePath::Null), ..Session::default() };
+    for (_, path) in samples() {
+        let octets = fs::read(&path).unwrap();
+        let full = read(&octets);
+        let kept = to_octets(&full);
+        assert_eq!(classify(&from_octets(&kept).unwrap(), &session), classify(&full, &session), "{}", path.display());
+        for body in ["pills.spam.example", "belongs to whoever wrote it", "find the invoice attached"] {
+            let there = |octets: &[u8]| octets.windows(body.len()).any(|window| window == body.as_bytes());
+            assert!(!there(&kept), "{body:?} of {}", path.display());
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What is said and what is replied: `tests/dialogs/*.smtp`, played against the session without a socket.
+//!
+//! `C: ` is a line of the client's, with C escapes; `S: ` is how the next reply line begins; `+: ` names an event:
+//! `message durable`, `message later`, `left`, `closed`. Everything else is a comment. Each dialogue is played twice:
+//! line by line, and octet by octet.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use backscatterd::relay::Relay;
+use backscatterd::smtp::{Event, Limits, Outcome, Recipients, Session, Transaction};
+use backscatterd::time::Span;
+use backscatterd::trap::{Donor, Scope, Trap, TrapSet};
+use proptest::prelude::*;
+
+use crate::world::{hasher, start};
+
+fn limits() -> Limits {
+    Limits {
+        message_octets_max: 100_000,
+        kept_octets_max: 50_000,
+        recipients_max: 3,
+        messages_max: 3,
+        errors_max: 5,
+        idle_timeout: Span::from_seconds(300),
+    }
+}
+
+fn session() -> Session {
+    let mut traps = TrapSet::default();
+    let key = hasher().domain("trap.example");
+    let donor = Donor::parse("own").unwrap();
+    traps.insert(key, Trap { scope: Scope::Domain, domain: key, donor, since: start(), retired: None });
+    let hostname: Arc<str> = "mx.trap.example".into();
+    let recipients = Recipients::new(hasher(), Arc::new(traps.domains()), Arc::clone(&hostname));
+    Session::new(Arc::new(limits()), Arc::new(recipients), hostname, "198.18.0.25".parse::<Relay>().unwrap(), start())
+}
+
+/// What a session said and did, one line each.
+#[derive(Default)]
+struct Heard {
+    lines: std::collections::VecDeque<String>,
+    messages: Vec<Transaction>,
+    closed: bool,
+}
+
+fn listen(session: &mut Session, heard: &mut Heard, outcome: &Outcome) {
+    while !heard.closed {
+        match session.next() {
+            Some(Event::Reply(octets)) => {
+                let text = String::from_utf8(octets).unwrap();
+                assert!(text.ends_with("\r\n") && text.lines().all(|line| line.len() <= 510), "{text}");
+                heard.lines.extend(text.lines().map(|line| format!("S: {line}")));
+            }
+            Some(Event::Message(transaction)) => {
+                let word = if matches!(outcome, Outcome::Later) { "later" } else { "durable" };
+                heard.lines.push_back(format!("+: message {word}"));
+                heard.messages.push(*transaction);
+                session.settle(outcome);
+            }
+            Some(Event::Left(_)) => heard.lines.push_back("+: left".to_owned()),
+            Some(Event::Close) => {
+                heard.lines.push_back("+: closed".to_owned());
+                heard.closed = true;
+            }
+            None => return,
+        }
+    }
+}
+
+fn unescape(text: &str) -> Vec<u8> {
+    let mut octets = Vec::new();
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '\\' => match rest.next() {
+                Some('x') => {
+                    let mut hex = || rest.next().and_then(|c| c.to_digit(16)).unwrap() as u8;
+                    octets.push(hex() << 4 | hex());
+                }
+                Some('r') => octets.push(b'\r'),
+                Some('n') => octets.push(b'\n'),
+                other => panic!("\\{other:?}"),
+            },
+            // `~5000~` stands for so many letters.
+            '~' => {
+                let count: String = rest.by_ref().take_while(|c| *c != '~').collect();
+                octets.extend(std::iter::repeat_n(b'a', count.parse().unwrap()));
+            }
+            _ => octets.extend(c.to_string().bytes()),
+        }
+    }
+    octets
+}
+
+fn play(path: &Path, octet_by_octet: bool) {
+    let script = fs::read_to_string(path).unwrap();
+    let outcome = if script.contains("+: message later") {
+        Outcome::Later
+    } else {
+        Outcome::Durable { id: "0123".to_owned() }
+    };
+    let (mut session, mut heard) = (session(), Heard::default());
+    listen(&mut session, &mut heard, &outcome);
+    for (number, line) in script.lines().enumerate() {
+        let place = format!("{}:{}", path.display(), number + 1);
+        if let Some(said) = line.strip_prefix("C: ") {
+            let mut octets = unescape(said);
+            octets.extend(b"\r\n");
+            let size = if octet_by_octet { 1 } else { octets.len() };
+            for piece in octets.chunks(size) {
+                session.receive(piece, start());
+                listen(&mut session, &mut heard, &outcome);
+            }
+        } else if line.starts_with("S: ") || line.starts_with("+: ") {
+            let next = heard.lines.pop_front().unwrap_or_else(|| panic!("{place}: nothing came for {line:?}"));
+            assert!(next.starts_with(line), "{place}: {next:?} for {line:?}");
+        }
+    }
+    assert!(heard.lines.is_empty(), "{}: unexpected {:?}", path.display(), heard.lines);
+}
+
+#[test]
+fn every_dialogue_goes_as_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogs");
+    let mut played = 0;
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        play(&path, false);
+        play(&path, true);
+        played += 1;
+    }
+    assert!(played >= 10, "{played} dialogues");
+}
+
+fn converse(octets: &[u8]) -> Heard {
+    let (mut session, mut heard) = (session(), Heard::default());
+    let outcome = Outcome::Durable { id: "0123".to_owned() };
+    session.receive(octets, start());
+    listen(&mut session, &mut heard, &outcome);
+    heard
+}
+
+#[test]
+fn rfc5321_s1_every_null_sender_is_taken_and_nothing_is_sent() {
+    // A session has replies and transactions to give, and no way to open a connection; of the transactions none names
+    // a recipient that isn't this host's own.
+    for _ in 0..1_000 {
+        let heard = converse(b"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<any@trap.example>\r\nDATA\r\n\r\nx\r\n.\r\nQUIT\r\n");
+        assert_eq!(heard.messages.len(), 1);
+        assert!(heard.messages[0].reverse_path.is_null());
+    }
+}
+
+#[test]
+fn a_message_is_what_was_sent_with_its_dots() {
+    let heard = converse(
+        b"HELO a\r\nMAIL FROM:<>\r\nRCPT TO:<any@trap.example>\r\nDATA\r\n..one\r\n.two\r\n\0\xff\r\n\n.\nthree\r\n.\r\n",
+    );
+    assert_eq!(heard.messages[0].message, b".one\r\ntwo\r\n\0\xff\r\n\n.\nthree\r\n");
+}
+
+#[test]
+fn a_large_message_is_counted_whole_and_kept_in_part() {
+    let body = vec![b'x'; 80_000];
+    let octets =
+        [&b"HELO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@trap.example>\r\nDATA\r\n"[..], &body, b"\r\n.\r\n"].concat();
+    let heard = converse(&octets);
+    assert_eq!((heard.messages[0].message.len(), heard.messages[0].octets), (50_000, 80_002));
+    let body = vec![b'x'; 100_001];
+    let octets =
+        [&b"HELO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@trap.example>\r\nDATA\r\n"[..], &body, b"\r\n.\r\nNOOP\r\n"].concat();
+    let heard = converse(&octets);
+    assert!(heard.messages.is_empty());
+    assert!(heard.lines.iter().any(|line| line.starts_with("S: 552 5.3.4")), "{:?}", heard.lines);
+    assert!(heard.lines.back().unwrap().starts_with("S: 250"), "the session goes on");
+}
+
+#[test]
+fn a_silent_client_and_a_stop_end_a_session_with_421() {
+    for end in [Session::timed_out as fn(&mut Session), Session::stop] {
+        let (mut session, mut heard) = (session(), Heard::default());
+        end(&mut session);
+        listen(&mut session, &mut heard, &Outcome::Later);
+        assert!(heard.lines[1].starts_with("S: 421") && heard.closed, "{:?}", heard.lines);
+    }
+}
+
+proptest! {
+    /// Garbage in any pieces: no panic, and every reply a reply.
+    #[test]
+    fn garbage_is_answered_and_never_acknowledged_as_mail(
+        octets in proptest::collection::vec(any::<u8>(), 0..4_096),
+        piece in 1..97usize,
+    ) {
+        let (mut session, mut heard) = (session(), Heard::default());
+        for piece in octets.chunks(piece) {
+            session.receive(piece, start());
+            listen(&mut session, &mut heard, &Outcome::Later);
+        }
+        prop_assert!(heard.messages.is_empty());
+    }
+
+    /// Commands in any order, with garbage between.
+    #[test]
+    fn any_order_of_commands_is_answered(
+        lines in proptest::collection::vec(
+            prop_oneof![
+                Just("EHLO a".to_owned()), Just("HELO a".to_owned()), Just("MAIL FROM:<>".to_owned()),
+                Just("MAIL FROM:<a@b.example> SIZE=100".to_owned()), Just("RCPT TO:<a@trap.example>".to_owned()),
+                Just("RCPT TO:<a@other.example>".to_owned()), Just("DATA".to_owned()), Just(".".to_owned()),
+                Just("RSET".to_owned()), Just("NOOP".to_owned()), Just("VRFY a".to_owned()), Just("QUIT".to_owned()),
+                "[ -~]{0,80}",
+            ],
+            0..40,
+        )
+    ) {
+        let heard = converse((lines.join("\r\n") + "\r\n").as_bytes());
+        prop_assert!(heard.lines.iter().all(|line| !line.starts_with("S: 5") || line.len() > 7));
+        prop_assert!(heard.messages.iter().all(|message| !message.traps.is_empty()));
+    }
+}
