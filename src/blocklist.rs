@@ -96,16 +96,37 @@ struct Derived {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Evidence was added to a ledger.
-    Counted { relay: Relay },
-    Listed { origin: String, relay: Prefix, code: u8, until: Timestamp },
-    Extended { origin: String, relay: Prefix, code: u8, until: Timestamp },
-    Ended { origin: String, relay: Prefix, code: u8, how: Ending },
+    Counted {
+        relay: Relay,
+    },
+    Listed {
+        origin: String,
+        relay: Prefix,
+        code: u8,
+        until: Timestamp,
+    },
+    Extended {
+        origin: String,
+        relay: Prefix,
+        code: u8,
+        until: Timestamp,
+    },
+    Ended {
+        origin: String,
+        relay: Prefix,
+        code: u8,
+        how: Ending,
+    },
     /// The traps or donors are others than before.
     Traps,
     /// A zone is published, published otherwise, or published no longer.
-    Zone { origin: String },
+    Zone {
+        origin: String,
+    },
     /// The entry had no effect.
-    Ignored { why: &'static str },
+    Ignored {
+        why: &'static str,
+    },
 }
 
 /// The changes of one entry, and the ledgers they touched.
@@ -277,7 +298,8 @@ impl Blocklist {
     fn evidence(&mut self, evidence: &Evidence, changes: &mut Changes) {
         let now = self.state.time;
         let seen_at = evidence.seen_at.clamp(now.minus(EVIDENCE_LAG_MAX), now);
-        let wait = self.zones.values().map(|zone| zone.config.policy.observation_wait).max().unwrap_or_default();
+        let wait =
+            self.zones.values().map(|zone| zone.config.policy.observation_wait).max().unwrap_or_default();
         let offset = self.state.offset;
         if wait == Span::ZERO {
             self.score(evidence, seen_at, offset, changes);
@@ -325,7 +347,11 @@ impl Blocklist {
             Err("a report must come from the null reverse-path (RFC 3464 §2)")
         } else if evidence.recipients > 1 {
             Err("a report has one recipient (RFC 3464 §2)")
-        } else if !self.zones.values().any(|zone| zone.config.listable.permits(evidence.relay.address()).is_ok()) {
+        } else if !self
+            .zones
+            .values()
+            .any(|zone| zone.config.listable.permits(evidence.relay.address()).is_ok())
+        {
             Err("the relay's address is special-purpose and never listed (RFC 6471 §3.5)")
         } else {
             Ok(())
@@ -460,7 +486,8 @@ impl Blocklist {
         change: impl FnOnce(&mut Record) -> Option<RecordChange>,
     ) {
         let offset = self.state.offset;
-        let (Some(zone), Some(derived)) = (self.state.zones.get_mut(origin), self.zones.get_mut(origin)) else {
+        let (Some(zone), Some(derived)) = (self.state.zones.get_mut(origin), self.zones.get_mut(origin))
+        else {
             return;
         };
         let before = published(&zone.records, prefix, &derived.config);

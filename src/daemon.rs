@@ -92,7 +92,8 @@ impl Core {
         let folder = |source| StartError::Folder { path: directory.clone(), source };
         std::fs::create_dir_all(directory).map_err(folder)?;
         let keys = Arc::new(Keys::open(&spec.keys.directory)?);
-        let journal: Arc<dyn Journal> = Arc::new(Embedded::open(&directory.join(STORE_FILE), Arc::clone(&clock))?);
+        let journal: Arc<dyn Journal> =
+            Arc::new(Embedded::open(&directory.join(STORE_FILE), Arc::clone(&clock))?);
         if let Some(laboratory) = &laboratory {
             // A laboratory goes on where it stopped: time doesn't go back.
             let last = last_time(&*journal)?;

@@ -100,7 +100,8 @@ pub struct EvidenceExplanation {
 /// Explains an address by its record, at the fold's time.
 pub fn explain(relay: Relay, record: &RelayRecord, time: Timestamp) -> Explanation {
     let letters = letters(record);
-    let zones: Vec<_> = record.zones.iter().map(|zone| explain_zone(relay, record, zone, &letters, time)).collect();
+    let zones: Vec<_> =
+        record.zones.iter().map(|zone| explain_zone(relay, record, zone, &letters, time)).collect();
     let refusal = |zone: &ZoneRecord| zone.config.listable.permits(relay.address()).err();
     let never_listed = record.zones.iter().map(refusal).collect::<Option<Vec<_>>>();
     Explanation {
@@ -178,7 +179,9 @@ fn explain_code(
     config: &Config,
     letters: &BTreeMap<TrapKey, String>,
 ) -> CodeExplanation {
-    let Basis::Kinds { kinds, .. } = &code.basis else { unreachable!("the caller asked for codes with kinds") };
+    let Basis::Kinds { kinds, .. } = &code.basis else {
+        unreachable!("the caller asked for codes with kinds")
+    };
     let counts = |bucket: &Bucket| case.buckets().iter().any(|counted| std::ptr::eq(*counted, bucket));
     let rules = findings(case, config, quorum);
     CodeExplanation {
@@ -194,7 +197,10 @@ fn explain_code(
         rules: rules
             .into_iter()
             .map(|finding| RuleExplanation {
-                why: crate::score::RULES.iter().find(|rule| rule.name == finding.rule).map_or("", |rule| rule.why),
+                why: crate::score::RULES
+                    .iter()
+                    .find(|rule| rule.name == finding.rule)
+                    .map_or("", |rule| rule.why),
                 rule: finding.rule,
                 has: finding.has,
                 needs: finding.needs,
@@ -209,7 +215,9 @@ fn explain_code(
             .map(|bucket| EvidenceExplanation {
                 kind: bucket.kind.name(),
                 trap_domain: letters.get(&bucket.trap_domain).cloned().unwrap_or_default(),
-                injector_network: bucket.injector_network.map(|net| format!("{}/{}", net.network(), net.length())),
+                injector_network: bucket
+                    .injector_network
+                    .map(|net| format!("{}/{}", net.network(), net.length())),
                 original_sender: match bucket.sender {
                     Sender::Trap => "the trap",
                     Sender::Unknown => "unknown",
@@ -218,7 +226,8 @@ fn explain_code(
                 first: bucket.first,
                 reports: bucket.reports,
                 failed_recipients: bucket.recipients.len(),
-                weight: counts(bucket).then(|| Points::of_weight(case.weight(bucket, &config.policy)).to_string()),
+                weight: counts(bucket)
+                    .then(|| Points::of_weight(case.weight(bucket, &config.policy)).to_string()),
                 evidence: bucket.marks.iter().map(|mark| mark.evidence.to_string()).collect(),
             })
             .collect(),
@@ -295,7 +304,11 @@ impl Display for CodeExplanation {
         writeln!(f, "    towards the next listing:")?;
         for rule in &self.rules {
             let mark = if rule.met { "met " } else { "open" };
-            writeln!(f, "      {mark} {:<18} has {:>6}, needs {:>6}  ({})", rule.rule, rule.has, rule.needs, rule.why)?;
+            writeln!(
+                f,
+                "      {mark} {:<18} has {:>6}, needs {:>6}  ({})",
+                rule.rule, rule.has, rule.needs, rule.why
+            )?;
         }
         for evidence in &self.evidence {
             write!(f, "{evidence}")?;
@@ -306,7 +319,11 @@ impl Display for CodeExplanation {
 
 impl Display for ListingExplanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "    {} is listed from {} until {} (time {})", self.published, self.since, self.until, self.times)?;
+        writeln!(
+            f,
+            "    {} is listed from {} until {} (time {})",
+            self.published, self.since, self.until, self.times
+        )?;
         writeln!(
             f,
             "    entry {} completed the case: {} points, {} trap domains, {} injector networks, {} failed recipients, {} reports",

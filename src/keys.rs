@@ -37,7 +37,9 @@ pub struct Keys {
 pub enum KeyError {
     #[error("{path}: {source}")]
     File { path: PathBuf, source: io::Error },
-    #[error("{0}: not a key of {KEY_OCTETS} octets; restore it from your copy, for without it no trap is known")]
+    #[error(
+        "{0}: not a key of {KEY_OCTETS} octets; restore it from your copy, for without it no trap is known"
+    )]
     Damaged(PathBuf),
     #[error("the key of {0} is gone, and with it that day's reports")]
     Destroyed(Day),
@@ -92,8 +94,9 @@ impl Keys {
         let (nonce, octets) = sealed.octets.split_at_checked(NONCE_LEN).ok_or(KeyError::Unsealed)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| KeyError::Unsealed)?;
         let mut octets = octets.to_vec();
-        let reduced =
-            key.open_in_place(nonce, Aad::from(evidence.octets()), &mut octets).map_err(|_| KeyError::Unsealed)?;
+        let reduced = key
+            .open_in_place(nonce, Aad::from(evidence.octets()), &mut octets)
+            .map_err(|_| KeyError::Unsealed)?;
         zstd::bulk::decompress(reduced, REPORT_OCTETS_MAX).map_err(|_| KeyError::Unsealed)
     }
 
@@ -120,7 +123,8 @@ impl Keys {
     }
 
     fn remember(&self, day: Day, key: [u8; KEY_OCTETS]) -> Result<Arc<LessSafeKey>, KeyError> {
-        let key = UnboundKey::new(&CHACHA20_POLY1305, &key).map_err(|_| KeyError::Damaged(self.day_file(day)))?;
+        let key =
+            UnboundKey::new(&CHACHA20_POLY1305, &key).map_err(|_| KeyError::Damaged(self.day_file(day)))?;
         let key = Arc::new(LessSafeKey::new(key));
         self.days.insert(day, Arc::clone(&key));
         Ok(key)
@@ -145,7 +149,8 @@ fn read_or_make(path: &Path, random: &SystemRandom) -> Result<[u8; KEY_OCTETS], 
     let mut suffix = [0; 4];
     random.fill(&mut suffix).map_err(|_| KeyError::Random)?;
     let fresh = path.with_extension(format!("new-{:08x}", u32::from_be_bytes(suffix)));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).map_err(failed)?;
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).map_err(failed)?;
     file.write_all(&key).and_then(|()| file.sync_all()).map_err(failed)?;
     // Two threads may make the day's key at once: the first one to link it wins, and both use what is there.
     let linked = fs::hard_link(&fresh, path);

@@ -1,3 +1,11 @@
+//! `backscatterd` turns spam-trap mail into a DNS blocklist of backscatter sources.
+//!
+//! The program is a fold over a journal. The first half of it is pure: `mail` reads messages, `classify` judges them,
+//! `evidence` is what the journal holds, `score` and `listing` decide who is listed and for how long, `zone` is what the
+//! DNS says, and `blocklist` is the fold that ties them together. The second half is edges, which move octets and hold
+//! no opinions: `journal` and `keys` keep, `publish` follows the journal, `smtp` takes mail in, `dns` and `http` answer,
+//! `config`, `daemon` and `cli` start it all. ARCHITECTURE.md has the map, and a test holds the code to it.
+
 pub mod blocklist;
 pub mod classify;
 pub mod cli;

@@ -316,7 +316,12 @@ impl Follower {
             .retain(Retention { entries_since: now.minus(self.keeping.facts).day(), reports_since })?;
         let keys = self.keys.destroy_before(reports_since)?;
         if dropped != Default::default() || keys > 0 {
-            tracing::info!(entry_days = dropped.entry_days, report_days = dropped.report_days, keys, "retention");
+            tracing::info!(
+                entry_days = dropped.entry_days,
+                report_days = dropped.report_days,
+                keys,
+                "retention"
+            );
         }
         Ok(())
     }
@@ -362,7 +367,9 @@ pub async fn tick(journal: Arc<dyn Journal>, clock: Arc<dyn Clock>, interval: Sp
         }
         match journal.append(Entry::Tick(number).into()).await {
             Ok(_) => last = Some(number),
-            Err(error) => tracing::error!(%error, "no tick could be written; listings don't expire meanwhile"),
+            Err(error) => {
+                tracing::error!(%error, "no tick could be written; listings don't expire meanwhile")
+            }
         }
     }
 }

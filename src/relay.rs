@@ -171,7 +171,8 @@ const INTERNAL: &[&str] = &[
 
 static SPECIAL_PURPOSE_NETS: LazyLock<Vec<(IpNet, &str)>> =
     LazyLock::new(|| SPECIAL_PURPOSE.iter().map(|&(prefix, what)| (net(prefix), what)).collect());
-static INTERNAL_NETS: LazyLock<Vec<IpNet>> = LazyLock::new(|| INTERNAL.iter().map(|prefix| net(prefix)).collect());
+static INTERNAL_NETS: LazyLock<Vec<IpNet>> =
+    LazyLock::new(|| INTERNAL.iter().map(|prefix| net(prefix)).collect());
 
 fn net(text: &str) -> IpNet {
     text.parse().expect("the tables of networks in this file parse, as the tests below show")
@@ -214,14 +215,40 @@ mod tests {
     fn rfc6471_o14_special_purpose_addresses_are_never_listable() {
         let nobody = Listable::default();
         for address in [
-            "0.1.2.3", "10.0.0.1", "100.64.0.1", "100.127.255.255", "127.0.0.2", "169.254.9.9", "172.16.0.1",
-            "172.31.255.255", "192.0.0.8", "192.0.2.99", "192.168.1.1", "198.18.0.1", "198.19.255.255",
-            "198.51.100.7", "203.0.113.5", "224.0.0.1", "240.0.0.1", "255.255.255.255", "::", "::1", "fe80::1",
-            "fc00::1", "fdff::1", "2001:db8::1", "ff02::1", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1",
+            "0.1.2.3",
+            "10.0.0.1",
+            "100.64.0.1",
+            "100.127.255.255",
+            "127.0.0.2",
+            "169.254.9.9",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.8",
+            "192.0.2.99",
+            "192.168.1.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.7",
+            "203.0.113.5",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "fe80::1",
+            "fc00::1",
+            "fdff::1",
+            "2001:db8::1",
+            "ff02::1",
+            "::ffff:8.8.8.8",
+            "64:ff9b::808:808",
+            "2002:808:808::1",
         ] {
             assert!(nobody.permits(ip(address)).is_err(), "{address}");
         }
-        for address in ["1.1.1.1", "100.63.255.255", "172.32.0.1", "192.0.1.1", "223.255.255.255", "2001:4860::1"] {
+        for address in
+            ["1.1.1.1", "100.63.255.255", "172.32.0.1", "192.0.1.1", "223.255.255.255", "2001:4860::1"]
+        {
             assert!(nobody.permits(ip(address)).is_ok(), "{address}");
         }
     }
@@ -256,7 +283,10 @@ mod tests {
     #[test]
     fn ledgers_group_ipv6_by_64() {
         let one = Relay::new(ip("2a01:4f8::1:2:3:4"));
-        assert_eq!(one.ledger_prefix().to_string(), "2a01:4f8:0:0::/64".parse::<IpNet>().unwrap().to_string());
+        assert_eq!(
+            one.ledger_prefix().to_string(),
+            "2a01:4f8:0:0::/64".parse::<IpNet>().unwrap().to_string()
+        );
         assert!(one.ledger_prefix().contains(one.address()));
         assert_eq!(Relay::new(ip("192.0.2.9")).injector_network().to_string(), "192.0.0.0/16");
     }

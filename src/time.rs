@@ -148,7 +148,8 @@ impl Span {
 /// The largest unit that divides the span, as a configuration file would write it: `3d`, `90m`, `1500ms`.
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = [(24 * MILLISECONDS_PER_HOUR, "d"), (MILLISECONDS_PER_HOUR, "h"), (60_000, "m"), (1_000, "s")];
+        let units =
+            [(24 * MILLISECONDS_PER_HOUR, "d"), (MILLISECONDS_PER_HOUR, "h"), (60_000, "m"), (1_000, "s")];
         match units.iter().find(|(unit, _)| self.0 > 0 && self.0 % unit == 0) {
             Some((unit, name)) => write!(f, "{}{name}", self.0 / unit),
             None if self.0 == 0 => f.write_str("0s"),
@@ -242,7 +243,9 @@ mod tests {
 
     #[test]
     fn spans_are_read_and_written_alike() {
-        for (text, milliseconds) in [("28d", 28 * 86_400_000), ("24h", 86_400_000), ("90s", 90_000), ("250ms", 250)] {
+        for (text, milliseconds) in
+            [("28d", 28 * 86_400_000), ("24h", 86_400_000), ("90s", 90_000), ("250ms", 250)]
+        {
             let span: Span = text.parse().unwrap();
             assert_eq!(span.milliseconds(), milliseconds, "{text}");
         }

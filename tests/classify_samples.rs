@@ -21,7 +21,9 @@ fn samples() -> Vec<(String, PathBuf)> {
         let format = format.unwrap().path();
         let name = format.file_name().unwrap().to_str().unwrap().to_owned();
         let eml = fs::read_dir(&format).unwrap().map(|file| file.unwrap().path());
-        samples.extend(eml.filter(|path| path.extension().is_some_and(|e| e == "eml")).map(|path| (name.clone(), path)));
+        samples.extend(
+            eml.filter(|path| path.extension().is_some_and(|e| e == "eml")).map(|path| (name.clone(), path)),
+        );
     }
     samples.sort();
     samples
@@ -38,7 +40,8 @@ fn every_format_has_samples_and_every_sample_a_format() {
 fn one_format_claims_a_sample_and_no_other() {
     for (format, path) in samples() {
         let message = read(&fs::read(&path).unwrap());
-        let claims: Vec<_> = FORMATS.iter().filter(|f| (f.claim)(&message).is_some()).map(|f| f.name).collect();
+        let claims: Vec<_> =
+            FORMATS.iter().filter(|f| (f.claim)(&message).is_some()).map(|f| f.name).collect();
         assert_eq!(claims, [format.as_str()], "{}", path.display());
     }
 }
@@ -56,7 +59,8 @@ fn every_sample_draws_the_verdict_beside_it() {
     assert_eq!(lines.lines().count(), samples().len());
     for (line, (format, path)) in lines.lines().zip(samples()) {
         let verdict: Value = serde_json::from_str(line).unwrap();
-        let expected: Value = serde_json::from_slice(&fs::read(path.with_extension("verdict")).unwrap()).unwrap();
+        let expected: Value =
+            serde_json::from_slice(&fs::read(path.with_extension("verdict")).unwrap()).unwrap();
         for (field, value) in expected.as_object().unwrap() {
             assert_eq!(&verdict[field], value, "{field} of {}", path.display());
         }
@@ -72,7 +76,12 @@ fn the_reduced_report_draws_the_same_verdict_and_keeps_no_body_of_the_original()
         let octets = fs::read(&path).unwrap();
         let full = read(&octets);
         let kept = to_octets(&full);
-        assert_eq!(classify(&from_octets(&kept).unwrap(), &session), classify(&full, &session), "{}", path.display());
+        assert_eq!(
+            classify(&from_octets(&kept).unwrap(), &session),
+            classify(&full, &session),
+            "{}",
+            path.display()
+        );
         for body in ["pills.spam.example", "belongs to whoever wrote it", "find the invoice attached"] {
             let there = |octets: &[u8]| octets.windows(body.len()).any(|window| window == body.as_bytes());
             assert!(!there(&kept), "{body:?} of {}", path.display());

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use backscatterd::classify::{Session, classify};
-use backscatterd::mail::{FIELD_OCTETS_MAX, PARTS_MAX, ReversePath, TEXT_OCTETS_MAX, from_octets, read, to_octets};
+use backscatterd::mail::{
+    FIELD_OCTETS_MAX, PARTS_MAX, ReversePath, TEXT_OCTETS_MAX, from_octets, read, to_octets,
+};
 
 /// `BACKSCATTERD_CORPORA`, or the folder that lies beside some checkouts.
 fn corpora() -> Option<PathBuf> {
@@ -34,7 +36,8 @@ fn judging_the_full_message_and_the_reduced_one_is_the_same_for_all_of_them() {
     let mut paths = Vec::new();
     messages(&folder, &mut paths);
     assert!(paths.len() > 500, "{} messages are no corpus", paths.len());
-    let sessions = [Session::default(), Session { reverse_path: Some(ReversePath::Null), ..Session::default() }];
+    let sessions =
+        [Session::default(), Session { reverse_path: Some(ReversePath::Null), ..Session::default() }];
     for path in &paths {
         let full = read(&fs::read(path).unwrap());
         let octets = to_octets(&full);
@@ -67,7 +70,9 @@ fn no_ordinary_mail_is_called_a_report_and_reports_of_the_standard_form_are() {
                 right += usize::from(kind == "dsn-failed" || kind == "nonstandard-ndr");
             }
             "dsn-delayed" | "dsn-success" | "nonstandard-bounce" => {}
-            label if kind == "dsn-failed" || kind == "nonstandard-ndr" => wrong.push((file.to_owned(), label.to_owned())),
+            label if kind == "dsn-failed" || kind == "nonstandard-ndr" => {
+                wrong.push((file.to_owned(), label.to_owned()))
+            }
             _ => {}
         }
     }

@@ -32,7 +32,13 @@ fn evidence_ids(store: &std::path::Path) -> Vec<String> {
 }
 
 /// Sends reports until told to stop or cut off; notes each id that was acknowledged.
-fn load(installation: &Installation, client: usize, stop: &AtomicBool, nth: &AtomicU64, taken: &Acknowledged) {
+fn load(
+    installation: &Installation,
+    client: usize,
+    stop: &AtomicBool,
+    nth: &AtomicU64,
+    taken: &Acknowledged,
+) {
     let relays = ["198.18.0.25", "198.18.1.25", "198.18.2.25"];
     let injectors = ["192.0.2.44", "198.51.100.66", "203.0.113.9"];
     while !stop.load(Ordering::SeqCst) {
@@ -97,7 +103,11 @@ fn rfc5321_s3_killed_at_any_moment_nothing_acknowledged_is_lost_and_the_zone_is_
         );
         assert!(replayed.contains(&line), "round {round}: {line}\n{replayed}");
         let state = |text: &str| text.lines().last().map(str::to_owned);
-        assert_eq!(state(&replayed), state(&installation.ok(&["replay", "--from-checkpoint"])), "round {round}");
+        assert_eq!(
+            state(&replayed),
+            state(&installation.ok(&["replay", "--from-checkpoint"])),
+            "round {round}"
+        );
     }
     let acknowledged = taken.lock().unwrap().len();
     let all = evidence_ids(&installation.store());
@@ -105,13 +115,17 @@ fn rfc5321_s3_killed_at_any_moment_nothing_acknowledged_is_lost_and_the_zone_is_
     assert!(acknowledged > 200, "too little load to mean anything: {acknowledged}");
     assert_eq!(all.len(), all.iter().collect::<BTreeSet<_>>().len(), "nothing is there twice");
     let listed = installation.ok(&["lookup", "198.18.0.25"]);
-    assert!(listed.contains("127.0.0.2"), "the load makes a case, so the zones compared were not empty: {listed}");
+    assert!(
+        listed.contains("127.0.0.2"),
+        "the load makes a case, so the zones compared were not empty: {listed}"
+    );
 }
 
 /// What the running daemon publishes.
 fn zones(installation: &Installation) -> serde_json::Value {
     use std::io::{Read, Write};
-    let mut stream = std::os::unix::net::UnixStream::connect(installation.path().join("control.sock")).unwrap();
+    let mut stream =
+        std::os::unix::net::UnixStream::connect(installation.path().join("control.sock")).unwrap();
     write!(stream, "GET /control/v1/zones HTTP/1.1\r\nHost: control\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -217,7 +231,10 @@ fn rfc5321_s3_cut_at_every_sync_what_was_acknowledged_before_is_there() {
         };
         let kept = journal.read(Offset::START, usize::MAX).unwrap();
         assert!(kept.len() >= promised, "cut after sync {nth}: {} of {promised}", kept.len());
-        assert!(kept.iter().zip(&entries).all(|(kept, sent)| kept.entry == sent.entry), "cut after sync {nth}");
+        assert!(
+            kept.iter().zip(&entries).all(|(kept, sent)| kept.entry == sent.entry),
+            "cut after sync {nth}"
+        );
         let (restored, replayed) = lists(&journal);
         assert_eq!(restored, replayed, "cut after sync {nth}");
         let blocklist = Blocklist::from_checkpoint(&replayed).unwrap();

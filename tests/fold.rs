@@ -89,7 +89,9 @@ fn the_same_report_sent_again_counts_once() {
 
 #[test]
 fn rfc3464_s6_only_failures_score() {
-    for kind in [Kind::DsnDelayed, Kind::DsnSuccess, Kind::Mdn, Kind::FeedbackReport, Kind::Unknown, Kind::FakeNdr] {
+    for kind in
+        [Kind::DsnDelayed, Kind::DsnSuccess, Kind::Mdn, Kind::FeedbackReport, Kind::Unknown, Kind::FakeNdr]
+    {
         let mut world = World::new();
         for _ in 0..20 {
             world.tick(Span::from_hours(5));
@@ -129,7 +131,8 @@ fn what_is_no_trap_weighs_nothing() {
     report.trap = "bait@elsewhere.example";
     assert!(matches!(world.send(report.clone()).list[..], [Change::Counted { .. }]));
 
-    let key = crate::world::hasher().address(&backscatterd::mail::Mailbox::parse("bait@elsewhere.example").unwrap());
+    let key = crate::world::hasher()
+        .address(&backscatterd::mail::Mailbox::parse("bait@elsewhere.example").unwrap());
     world.order(Order::RetireTrap { key });
     report.message = "another".to_owned();
     assert_eq!(ignored(&world.send(report)), "the recipient is no trap", "retired");
@@ -145,7 +148,10 @@ fn rfc6471_o14_special_purpose_relays_are_never_listed() {
         for _ in 0..8 {
             world.tick(Span::from_hours(5));
             let report = world.report(address);
-            assert!(ignored(&world.send(report)).starts_with("the relay's address is special-purpose"), "{address}");
+            assert!(
+                ignored(&world.send(report)).starts_with("the relay's address is special-purpose"),
+                "{address}"
+            );
         }
         assert!(world.blocklist.relay_record(prefix(address)).is_none());
     }
@@ -217,7 +223,9 @@ fn rfc5782_d11_a_removal_takes_effect_at_once_and_forgives_what_came_before() {
     let changes = world.order(Order::Remove { relay: relay(RELAY) });
     assert!(matches!(&changes.list[..], [Change::Ended { how: Ending::Removed, .. }]), "{changes:?}");
     assert!(!world.is_listed(RELAY));
-    assert!(world.ask(&format!("25.0.18.198.{ORIGIN}"), backscatterd::zone::QueryType::Txt).answers.is_empty());
+    assert!(
+        world.ask(&format!("25.0.18.198.{ORIGIN}"), backscatterd::zone::QueryType::Txt).answers.is_empty()
+    );
 
     // Half a case, a removal, the other half: nothing.
     for round in 0..2 {
@@ -246,7 +254,9 @@ fn an_unlisted_half_case_is_forgiven_by_a_removal_too() {
         let report = world.report(RELAY);
         world.send(report);
     }
-    assert!(ignored(&world.order(Order::Remove { relay: relay(RELAY) })).starts_with("the relay is not listed"));
+    assert!(
+        ignored(&world.order(Order::Remove { relay: relay(RELAY) })).starts_with("the relay is not listed")
+    );
     world.tick(Span::from_hours(5));
     let report = world.report(RELAY);
     world.send(report);

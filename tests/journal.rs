@@ -189,7 +189,10 @@ fn golden_entries() -> Vec<(&'static str, Entry)> {
         ("add-trap", directive(traps[0].clone())),
         ("retire-trap", directive(Order::RetireTrap { key })),
         ("remove", directive(Order::Remove { relay: "2001:db8::25".parse().unwrap() })),
-        ("adopt-zone", directive(Order::AdoptZone { origin: "bl.example.".into(), text: "version = 1".into() })),
+        (
+            "adopt-zone",
+            directive(Order::AdoptZone { origin: "bl.example.".into(), text: "version = 1".into() }),
+        ),
         ("withdraw-zone", directive(Order::WithdrawZone { origin: "bl.example.".into() })),
         ("tick", Entry::Tick(176_722_560)),
     ]

@@ -106,7 +106,11 @@ fn the_serial_is_base_plus_offset_of_the_last_change_and_never_falls() {
         let now = (zone.serial, zone.digest());
         if let Some((serial, digest)) = last {
             assert!(now.0 >= serial);
-            assert_eq!(now.0 == serial, now.1 == digest, "a new serial for every change, and for nothing else");
+            assert_eq!(
+                now.0 == serial,
+                now.1 == digest,
+                "a new serial for every change, and for nothing else"
+            );
             if now.0 != serial {
                 assert_eq!(u64::from(now.0), 1 + recorded.offset.0);
             }

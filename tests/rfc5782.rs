@@ -49,7 +49,11 @@ fn txt(answer: &Answer) -> Option<&str> {
 fn rfc5782_d1_a_listed_address_answers_inside_127() {
     let world = listed();
     for address in [LISTED, LISTED_V6] {
-        assert_eq!(a(&world.ask(&name(address), QueryType::A)), Some(Ipv4Addr::new(127, 0, 0, 2)), "{address}");
+        assert_eq!(
+            a(&world.ask(&name(address), QueryType::A)),
+            Some(Ipv4Addr::new(127, 0, 0, 2)),
+            "{address}"
+        );
     }
 }
 
@@ -143,7 +147,9 @@ fn rfc5782_d5_ipv6_names_are_whole_and_their_case_does_not_matter() {
 #[test]
 fn rfc5782_d7_sublists_are_subdomains_and_codes() {
     let world = listed();
-    let at = |label: &str| world.ask(&format!("{}.{label}.{ORIGIN}", reversed(LISTED.parse().unwrap())), QueryType::A);
+    let at = |label: &str| {
+        world.ask(&format!("{}.{label}.{ORIGIN}", reversed(LISTED.parse().unwrap())), QueryType::A)
+    };
     assert_eq!(a(&at("dsn")), Some(Ipv4Addr::new(127, 0, 0, 2)));
     assert_eq!(a(&at("all")), Some(Ipv4Addr::new(127, 0, 0, 2)));
     assert_eq!(at("auto").rcode, Rcode::NameError);
@@ -159,12 +165,17 @@ fn rfc5782_d9_the_apex_leads_to_the_web_host_and_there_is_no_wildcard() {
     let mut world = listed();
     let apex = world.ask(ORIGIN, QueryType::A);
     assert!(apex.answers.is_empty() && apex.rcode == Rcode::NoError);
-    let zone = laboratory_zone().replace("web_addresses = []", "web_addresses = [\"203.0.113.80\", \"2001:db8::80\"]");
+    let zone = laboratory_zone()
+        .replace("web_addresses = []", "web_addresses = [\"203.0.113.80\", \"2001:db8::80\"]");
     world.adopt(&zone);
     assert_eq!(a(&world.ask(ORIGIN, QueryType::A)), Some(Ipv4Addr::new(203, 0, 113, 80)));
     assert_eq!(world.ask(ORIGIN, QueryType::Aaaa).answers.len(), 1);
     for nonsense in ["www", "nonsense", "a.b.c.d", "1.2.3.4.5", "256.1.1.1", "nonsense.dsn", "dsn.dsn"] {
-        assert_eq!(world.ask(&format!("{nonsense}.{ORIGIN}"), QueryType::A).rcode, Rcode::NameError, "{nonsense}");
+        assert_eq!(
+            world.ask(&format!("{nonsense}.{ORIGIN}"), QueryType::A).rcode,
+            Rcode::NameError,
+            "{nonsense}"
+        );
     }
 }
 
@@ -208,7 +219,19 @@ fn rfc2308_n1_negative_answers_carry_the_soa_with_the_lesser_ttl() {
 #[test]
 fn rfc8020_n2_empty_non_terminals_are_no_name_errors() {
     let world = listed();
-    for part in ["198", "18.198", "0.18.198", "127", "0.127", "0.0.127", "2", "1.0.0.2", "dsn", "auto", "0.18.198.dsn"] {
+    for part in [
+        "198",
+        "18.198",
+        "0.18.198",
+        "127",
+        "0.127",
+        "0.0.127",
+        "2",
+        "1.0.0.2",
+        "dsn",
+        "auto",
+        "0.18.198.dsn",
+    ] {
         for query_type in EVERY_TYPE {
             let answer = world.ask(&format!("{part}.{ORIGIN}"), query_type);
             assert_eq!((answer.rcode, answer.answers.len()), (Rcode::NoError, 0), "{part}");
@@ -235,7 +258,9 @@ fn rfc8482_n3_any_is_minimal_and_other_types_are_empty() {
 #[test]
 fn questions_outside_of_the_zone_are_refused() {
     let world = listed();
-    for outside in ["example.", "backscatter.example.", "xbl.backscatter.example.", "2.0.0.127.other.example."] {
+    for outside in
+        ["example.", "backscatter.example.", "xbl.backscatter.example.", "2.0.0.127.other.example."]
+    {
         let answer = world.ask(outside, QueryType::A);
         assert_eq!((answer.rcode, answer.authoritative), (Rcode::Refused, false), "{outside}");
     }

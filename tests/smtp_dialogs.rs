@@ -34,7 +34,13 @@ fn session() -> Session {
     traps.insert(key, Trap { scope: Scope::Domain, domain: key, donor, since: start(), retired: None });
     let hostname: Arc<str> = "mx.trap.example".into();
     let recipients = Recipients::new(hasher(), Arc::new(traps.domains()), Arc::clone(&hostname));
-    Session::new(Arc::new(limits()), Arc::new(recipients), hostname, "198.18.0.25".parse::<Relay>().unwrap(), start())
+    Session::new(
+        Arc::new(limits()),
+        Arc::new(recipients),
+        hostname,
+        "198.18.0.25".parse::<Relay>().unwrap(),
+        start(),
+    )
 }
 
 /// What a session said and did, one line each.
@@ -47,7 +53,7 @@ struct Heard {
 
 fn listen(session: &mut Session, heard: &mut Heard, outcome: &Outcome) {
     while !heard.closed {
-        match session.next() {
+        match session.next_event() {
             Some(Event::Reply(octets)) => {
                 let text = String::from_utf8(octets).unwrap();
                 assert!(text.ends_with("\r\n") && text.lines().all(|line| line.len() <= 510), "{text}");
@@ -114,7 +120,8 @@ fn play(path: &Path, octet_by_octet: bool) {
                 listen(&mut session, &mut heard, &outcome);
             }
         } else if line.starts_with("S: ") || line.starts_with("+: ") {
-            let next = heard.lines.pop_front().unwrap_or_else(|| panic!("{place}: nothing came for {line:?}"));
+            let next =
+                heard.lines.pop_front().unwrap_or_else(|| panic!("{place}: nothing came for {line:?}"));
             assert!(next.starts_with(line), "{place}: {next:?} for {line:?}");
         }
     }
@@ -147,7 +154,9 @@ fn rfc5321_s1_every_null_sender_is_taken_and_nothing_is_sent() {
     // A session has replies and transactions to give, and no way to open a connection; of the transactions none names
     // a recipient that isn't this host's own.
     for _ in 0..1_000 {
-        let heard = converse(b"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<any@trap.example>\r\nDATA\r\n\r\nx\r\n.\r\nQUIT\r\n");
+        let heard = converse(
+            b"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<any@trap.example>\r\nDATA\r\n\r\nx\r\n.\r\nQUIT\r\n",
+        );
         assert_eq!(heard.messages.len(), 1);
         assert!(heard.messages[0].reverse_path.is_null());
     }
@@ -165,12 +174,14 @@ fn a_message_is_what_was_sent_with_its_dots() {
 fn a_large_message_is_counted_whole_and_kept_in_part() {
     let body = vec![b'x'; 80_000];
     let octets =
-        [&b"HELO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@trap.example>\r\nDATA\r\n"[..], &body, b"\r\n.\r\n"].concat();
+        [&b"HELO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@trap.example>\r\nDATA\r\n"[..], &body, b"\r\n.\r\n"]
+            .concat();
     let heard = converse(&octets);
     assert_eq!((heard.messages[0].message.len(), heard.messages[0].octets), (50_000, 80_002));
     let body = vec![b'x'; 100_001];
     let octets =
-        [&b"HELO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@trap.example>\r\nDATA\r\n"[..], &body, b"\r\n.\r\nNOOP\r\n"].concat();
+        [&b"HELO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@trap.example>\r\nDATA\r\n"[..], &body, b"\r\n.\r\nNOOP\r\n"]
+            .concat();
     let heard = converse(&octets);
     assert!(heard.messages.is_empty());
     assert!(heard.lines.iter().any(|line| line.starts_with("S: 552 5.3.4")), "{:?}", heard.lines);

@@ -19,7 +19,8 @@ pub(crate) const SHIPPED: &str = include_str!("../zones/backscatter.toml");
 
 /// The shipped zone, with documentation networks allowed, as a laboratory has them.
 pub(crate) fn laboratory_zone() -> String {
-    let networks = r#"["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32"]"#;
+    let networks =
+        r#"["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32"]"#;
     let zone = SHIPPED.replace("laboratory_networks = []", &format!("laboratory_networks = {networks}"));
     assert_ne!(zone, SHIPPED);
     zone

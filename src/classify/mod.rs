@@ -79,7 +79,8 @@ pub fn classify(message: &Message, session: &Session) -> Verdict {
     match &session.reverse_path {
         Some(ReversePath::Null) => reasons.push("sent from the null reverse-path".to_owned()),
         Some(ReversePath::Address(_)) => {
-            reasons.push("not sent from the null reverse-path, which a report must be (RFC 3464 §2)".to_owned());
+            reasons
+                .push("not sent from the null reverse-path, which a report must be (RFC 3464 §2)".to_owned());
         }
         None => {}
     }

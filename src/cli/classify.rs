@@ -49,7 +49,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         reverse_path: args.reverse_path.as_deref().map(ReversePath::parse),
         client: args.client,
         recipient: match args.trap.as_deref().map(|trap| (trap, Mailbox::parse(trap))) {
-            Some((trap, None)) => return Err(Failure::new(super::EX_DATA, format!("--trap {trap:?} is no address"))),
+            Some((trap, None)) => {
+                return Err(Failure::new(super::EX_DATA, format!("--trap {trap:?} is no address")));
+            }
             other => other.and_then(|(_, mailbox)| mailbox),
         },
     };
@@ -58,7 +60,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         gather(path, &mut files)?;
     }
     for file in files {
-        let octets = fs::read(&file).map_err(|error| Failure::of_io(&error, format!("{}: {error}", file.display())))?;
+        let octets = fs::read(&file)
+            .map_err(|error| Failure::of_io(&error, format!("{}: {error}", file.display())))?;
         let name = file.display().to_string();
         let messages = messages(&octets);
         for (at, message) in messages.iter().enumerate() {
@@ -127,7 +130,11 @@ fn json(path: &str, verdict: &Verdict) -> String {
         kind: verdict.kind.name(),
         format: verdict.format,
         original_sender: report.original_sender.as_ref().map(ToString::to_string),
-        final_recipients: report.recipients.iter().filter_map(|r| Some(r.mailbox.as_ref()?.to_string())).collect(),
+        final_recipients: report
+            .recipients
+            .iter()
+            .filter_map(|r| Some(r.mailbox.as_ref()?.to_string()))
+            .collect(),
         reporting_mta: report.reporting_mta.as_deref(),
         action: worst.and_then(|recipient| recipient.action).map(Action::name),
         status: worst.and_then(|recipient| recipient.status).map(|status| status.to_string()),

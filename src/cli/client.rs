@@ -77,7 +77,8 @@ impl Client {
 }
 
 async fn over(stream: UnixStream, request: Request<Body>) -> Result<String, Failure> {
-    let failed = |error: hyper::Error| Failure::new(EX_UNAVAILABLE, format!("the daemon does not answer: {error}"));
+    let failed =
+        |error: hyper::Error| Failure::new(EX_UNAVAILABLE, format!("the daemon does not answer: {error}"));
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
     // Ends with the connection; a fault of it shows in the answer.

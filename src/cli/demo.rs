@@ -190,7 +190,10 @@ async fn show(config: &Config, daemon: &Daemon) -> Result<(), Failure> {
             .map_err(|error| Failure::of_io(&error, format!("the demo's mail: {error}")))?;
         let said = settled(daemon, *dns, server.address).await?;
         let answer = said.addresses.first().map_or(said.rcode, ToString::to_string);
-        tell(&format!("hour {hour:>3}  {} -> {:<18}  {reply}  dns: {answer}\n", server.address, report.trap))?;
+        tell(&format!(
+            "hour {hour:>3}  {} -> {:<18}  {reply}  dns: {answer}\n",
+            server.address, report.trap
+        ))?;
     }
     for server in SERVERS {
         tell_verdict(config, server, *dns, *http).await?;
@@ -212,7 +215,12 @@ async fn asked(dns: SocketAddr, address: &str) -> Result<Said, Failure> {
         .map_err(|error| Failure::of_io(&error, format!("the demo's query: {error}")))
 }
 
-async fn tell_verdict(config: &Config, server: &Server, dns: SocketAddr, http: SocketAddr) -> Result<(), Failure> {
+async fn tell_verdict(
+    config: &Config,
+    server: &Server,
+    dns: SocketAddr,
+    http: SocketAddr,
+) -> Result<(), Failure> {
     let Said { rcode, addresses, texts } = asked(dns, server.address).await?;
     let address: IpAddr = server.address.parse().expect("the demo's addresses are sound");
     let name = format!("{}.{ORIGIN}", reversed(address));

@@ -156,7 +156,8 @@ fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Fai
 fn start_log(config: &Config) -> Result<(), Failure> {
     let log = &config.spec.log;
     let filter = tracing_subscriber::EnvFilter::try_new(&log.filter).map_err(|error| {
-        let text = format!("log.filter: {:?} is no filter: {error}; write a level such as \"info\"", log.filter);
+        let text =
+            format!("log.filter: {:?} is no filter: {error}; write a level such as \"info\"", log.filter);
         Failure::new(EX_CONFIG, text)
     })?;
     // The DNS library tells two lines a query otherwise.
@@ -207,7 +208,8 @@ fn check(config: &Config) -> Result<(), Failure> {
 }
 
 fn effective(config: &Config) -> String {
-    toml::to_string(&config.spec).unwrap_or_else(|error| format!("# the settings can't be written: {error}\n"))
+    toml::to_string(&config.spec)
+        .unwrap_or_else(|error| format!("# the settings can't be written: {error}\n"))
 }
 
 /// Writes to standard output; a reader that left (`| head`) is no fault.

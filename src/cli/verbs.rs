@@ -114,5 +114,8 @@ fn done(text: &str) -> Result<(), Failure> {
 
 /// An address as one segment of a path: anything else is for the daemon to refuse.
 fn segment(address: &str) -> String {
-    address.bytes().map(|b| if b.is_ascii_hexdigit() || b":.".contains(&b) { char::from(b) } else { '_' }).collect()
+    address
+        .bytes()
+        .map(|b| if b.is_ascii_hexdigit() || b":.".contains(&b) { char::from(b) } else { '_' })
+        .collect()
 }

@@ -44,7 +44,11 @@ pub fn load(path: &Path) -> Result<Config, Vec<Complaint>> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
-            complaints.add("", format!("can't be read: {error}"), "name another file with --config, or make this one");
+            complaints.add(
+                "",
+                format!("can't be read: {error}"),
+                "name another file with --config, or make this one",
+            );
             return Err(complaints.into_vec());
         }
     };
@@ -136,7 +140,8 @@ fn check_settings(spec: &Spec, complaints: &mut Complaints) {
         "write for instance \"5m\"",
     );
     let all = [&smtp.listen, &smtp.listen_proxy, &http.listen];
-    let tcp: Vec<_> = all.into_iter().flatten().chain(&dns.listen).filter(|address| address.port() != 0).collect();
+    let tcp: Vec<_> =
+        all.into_iter().flatten().chain(&dns.listen).filter(|address| address.port() != 0).collect();
     let distinct: BTreeSet<_> = tcp.iter().collect();
     complaints.require(
         distinct.len() == tcp.len(),
@@ -151,13 +156,22 @@ fn read_zones(directory: &Path) -> (Vec<ZoneFile>, Vec<Complaint>) {
     let mut paths: Vec<PathBuf> = match fs::read_dir(directory) {
         Ok(files) => files.filter_map(|file| Some(file.ok()?.path())).collect(),
         Err(error) => {
-            complaints.add("", format!("can't be read: {error}"), "set zones_directory to the folder of zone files");
+            complaints.add(
+                "",
+                format!("can't be read: {error}"),
+                "set zones_directory to the folder of zone files",
+            );
             return (Vec::new(), complaints.into_vec());
         }
     };
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     paths.sort();
-    complaints.require(!paths.is_empty(), "", "no *.toml in it", "put a zone file there, such as zones/backscatter.toml");
+    complaints.require(
+        !paths.is_empty(),
+        "",
+        "no *.toml in it",
+        "put a zone file there, such as zones/backscatter.toml",
+    );
     let (mut zones, mut wrong) = (Vec::new(), complaints.into_vec());
     for path in paths {
         let place = path.display().to_string();
@@ -208,7 +222,9 @@ fn check_laboratory(spec: &Spec, zones: &[ZoneFile], complaints: &mut Complaints
         complaints.require(
             file.zone.listable.laboratory_networks.is_empty(),
             "zones_directory",
-            format!("{place} has laboratory_networks, which would list special-purpose addresses (RFC 6471 §3.5)"),
+            format!(
+                "{place} has laboratory_networks, which would list special-purpose addresses (RFC 6471 §3.5)"
+            ),
             remedy,
         );
         complaints.require(

@@ -119,15 +119,14 @@ section!(
     /// Only for a laboratory: a clock that stands still until `POST /control/v1/clock` moves it.
     Clock {
         laboratory: bool = false,
+        /// Where it stands at first: 2026-01-01T00:00:00Z.
         laboratory_start: Timestamp = Timestamp::from_milliseconds(1_767_225_600_000),
     }
 );
 
-section!(
-    Log {
-        /// error, warn, info, debug or trace; or a filter such as `backscatterd=debug`.
-        filter: String = "info".to_owned(),
-        /// One JSON object a line instead of text.
-        json: bool = false,
-    }
-);
+section!(Log {
+    /// error, warn, info, debug or trace; or a filter such as `backscatterd=debug`.
+    filter: String = "info".to_owned(),
+    /// One JSON object a line instead of text.
+    json: bool = false,
+});

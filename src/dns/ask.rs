@@ -34,7 +34,8 @@ pub async fn ask(server: SocketAddr, name: &str) -> io::Result<Said> {
             match &record.data {
                 RData::A(address) => said.addresses.push(address.0),
                 RData::TXT(text) => {
-                    let octets: Vec<u8> = text.txt_data.iter().flat_map(|part| part.iter().copied()).collect();
+                    let octets: Vec<u8> =
+                        text.txt_data.iter().flat_map(|part| part.iter().copied()).collect();
                     said.texts.push(String::from_utf8_lossy(&octets).into_owned());
                 }
                 _ => {}

@@ -106,8 +106,10 @@ impl Handler {
             Rcode::NameError => ResponseCode::NXDomain,
             Rcode::Refused => ResponseCode::Refused,
         };
-        let records = answers.iter().map(|record| Record::from_rdata(asked.clone(), record.ttl, rdata(&record.data)));
-        let soa = negative.map(|(origin, soa)| Record::from_rdata(to_hickory(&origin), soa.ttl, rdata(&soa.data)));
+        let records =
+            answers.iter().map(|record| Record::from_rdata(asked.clone(), record.ttl, rdata(&record.data)));
+        let soa =
+            negative.map(|(origin, soa)| Record::from_rdata(to_hickory(&origin), soa.ttl, rdata(&soa.data)));
         Sections { answers: records.collect(), authorities: soa.into_iter().collect() }
     }
 }

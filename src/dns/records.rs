@@ -28,5 +28,6 @@ pub(super) fn rdata(data: &Data) -> RData {
 
 /// A name of a checked zone has sound labels, so nothing is lost here.
 pub(super) fn to_hickory(name: &Name) -> HickoryName {
-    HickoryName::from_labels(name.labels().iter().map(|label| label.as_bytes())).unwrap_or_else(|_| HickoryName::root())
+    HickoryName::from_labels(name.labels().iter().map(|label| label.as_bytes()))
+        .unwrap_or_else(|_| HickoryName::root())
 }

@@ -105,11 +105,16 @@ pub(super) async fn explain(
         Err(problem) => return bad_address(problem),
     };
     let Some(record) = app.published.relay(relay) else {
-        let problem = Problem { error: format!("nothing is known of {relay}: no evidence within the horizon") };
+        let problem =
+            Problem { error: format!("nothing is known of {relay}: no evidence within the horizon") };
         return (StatusCode::NOT_FOUND, Json(problem)).into_response();
     };
     let explanation = explain::explain(relay, &record, app.published.snapshot().time);
-    if form.format == "text" { explanation.to_string().into_response() } else { Json(explanation).into_response() }
+    if form.format == "text" {
+        explanation.to_string().into_response()
+    } else {
+        Json(explanation).into_response()
+    }
 }
 
 pub(super) async fn traps(State(app): State<Arc<App>>) -> Json<Traps> {

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use redb::{
-    Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
-    StorageBackend, TableDefinition, TableError, WriteTransaction,
+    Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase, ReadableTable,
+    ReadableTableMetadata, StorageBackend, TableDefinition, TableError, WriteTransaction,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -79,10 +79,11 @@ impl Embedded {
         if !path.exists() {
             begin(path)?;
         }
-        let database = Database::builder().set_cache_size(CACHE_OCTETS).create(path).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => JournalError::InUse(path.display().to_string()),
-            other => store(other),
-        })?;
+        let database =
+            Database::builder().set_cache_size(CACHE_OCTETS).create(path).map_err(|error| match error {
+                DatabaseError::DatabaseAlreadyOpen => JournalError::InUse(path.display().to_string()),
+                other => store(other),
+            })?;
         Self::start(database, clock)
     }
 
@@ -102,7 +103,12 @@ impl Embedded {
             .name("journal".to_owned())
             .spawn(move || committer.run(waiting))
             .map_err(store)?;
-        Ok(Embedded { database, head: head_receiver, queue: Some(queue), committer: Mutex::new(Some(thread)) })
+        Ok(Embedded {
+            database,
+            head: head_receiver,
+            queue: Some(queue),
+            committer: Mutex::new(Some(thread)),
+        })
     }
 
     fn days(&self) -> Result<Vec<(u32, u64, u64)>, JournalError> {
@@ -240,7 +246,8 @@ fn write_group(
         entries.insert(last.offset.0, wire::to_octets(at, entry).as_slice()).map_err(store)?;
         ids.insert(id, last.offset.0).map_err(store)?;
         if let Some(Sealed { day, octets }) = report {
-            let mut reports = write.open_table(reports_table(&reports_name(day.yyyymmdd()))).map_err(store)?;
+            let mut reports =
+                write.open_table(reports_table(&reports_name(day.yyyymmdd()))).map_err(store)?;
             reports.insert(id, octets.as_slice()).map_err(store)?;
         }
         offsets.push(last.offset);
@@ -286,8 +293,12 @@ impl Journal for Embedded {
             None => Some((acknowledge, JournalError::Closed)),
             Some(queue) => match queue.try_send((append, acknowledge)) {
                 Ok(()) => None,
-                Err(mpsc::error::TrySendError::Full((_, acknowledge))) => Some((acknowledge, JournalError::Busy)),
-                Err(mpsc::error::TrySendError::Closed((_, acknowledge))) => Some((acknowledge, JournalError::Closed)),
+                Err(mpsc::error::TrySendError::Full((_, acknowledge))) => {
+                    Some((acknowledge, JournalError::Busy))
+                }
+                Err(mpsc::error::TrySendError::Closed((_, acknowledge))) => {
+                    Some((acknowledge, JournalError::Closed))
+                }
             },
         };
         if let Some((acknowledge, error)) = refused {
@@ -388,7 +399,9 @@ impl Journal for Embedded {
                 write.delete_table(ids_table(&ids_name(day))).map_err(store)?;
                 dropped.entry_days += 1;
             }
-            for day in report_days(&write)?.into_iter().filter(|&day| day < retention.reports_since.yyyymmdd()) {
+            for day in
+                report_days(&write)?.into_iter().filter(|&day| day < retention.reports_since.yyyymmdd())
+            {
                 write.delete_table(reports_table(&reports_name(day))).map_err(store)?;
                 dropped.report_days += 1;
             }

@@ -50,7 +50,8 @@ impl Journal for Memory {
         let known = kept.offsets.get(&id).copied();
         let offset = known.unwrap_or_else(|| {
             let offset = kept.last().next();
-            let at = kept.entries.last().map_or_else(|| self.clock.now(), |last| self.clock.now().max(last.at));
+            let at =
+                kept.entries.last().map_or_else(|| self.clock.now(), |last| self.clock.now().max(last.at));
             kept.entries.push(Recorded { offset, at, entry });
             kept.offsets.insert(id, offset);
             kept.reports.extend(report.map(|report| (id, report)));
@@ -102,7 +103,9 @@ impl Journal for Memory {
             kept.dropped += of_day as u64;
             dropped.entry_days += 1;
         }
-        let days = |kept: &Kept| kept.reports.values().map(|report| report.day).collect::<std::collections::HashSet<_>>();
+        let days = |kept: &Kept| {
+            kept.reports.values().map(|report| report.day).collect::<std::collections::HashSet<_>>()
+        };
         let before = days(&kept).len();
         kept.reports.retain(|_, report| report.day >= retention.reports_since);
         dropped.report_days = before - days(&kept).len();

@@ -78,7 +78,9 @@ pub enum JournalError {
     /// The operator has to act.
     #[error("the journal's store failed: {0}")]
     Store(String),
-    #[error("the journal is in use by another process ({0}); one process owns it, and other commands talk to that one")]
+    #[error(
+        "the journal is in use by another process ({0}); one process owns it, and other commands talk to that one"
+    )]
     InUse(String),
     #[error("the journal was written by version {found} of its format; this program reads version {known}")]
     Version { found: u32, known: u32 },

@@ -75,6 +75,12 @@ impl CodeSpec {
                 return None;
             }
         };
-        Some(Code { value: self.value, name: self.name.clone(), meaning: self.meaning.clone(), main: self.main, basis })
+        Some(Code {
+            value: self.value,
+            name: self.name.clone(),
+            meaning: self.meaning.clone(),
+            main: self.main,
+            basis,
+        })
     }
 }

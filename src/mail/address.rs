@@ -24,9 +24,14 @@ impl Mailbox {
         };
         let (local, domain) = text.rsplit_once('@')?;
         let domain = domain.trim_end_matches('.');
-        let bad = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '(' | ')' | ',' | ';');
+        let bad =
+            |c: char| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '(' | ')' | ',' | ';');
         let bad_local = !local.starts_with('"') && local.contains(bad);
-        if local.is_empty() || domain.is_empty() || bad_local || domain.contains(bad) || text.len() > MAILBOX_OCTETS_MAX
+        if local.is_empty()
+            || domain.is_empty()
+            || bad_local
+            || domain.contains(bad)
+            || text.len() > MAILBOX_OCTETS_MAX
         {
             return None;
         }
@@ -41,9 +46,11 @@ impl Mailbox {
         {
             return Some(mailbox);
         }
-        text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '<' | '>' | '(' | ')' | '"' | '[' | ']'))
-            .filter(|word| word.contains('@'))
-            .find_map(|word| Mailbox::parse(word.trim_end_matches(['.', ':'])))
+        text.split(|c: char| {
+            c.is_whitespace() || matches!(c, ',' | ';' | '<' | '>' | '(' | ')' | '"' | '[' | ']')
+        })
+        .filter(|word| word.contains('@'))
+        .find_map(|word| Mailbox::parse(word.trim_end_matches(['.', ':'])))
     }
 
     pub fn local(&self) -> &str {
@@ -80,7 +87,9 @@ impl ReversePath {
     pub fn parse(text: &str) -> Self {
         match text.trim().trim_start_matches('<').trim_end_matches('>') {
             "" => ReversePath::Null,
-            address => ReversePath::Address(address[..address.floor_char_boundary(MAILBOX_OCTETS_MAX)].to_owned()),
+            address => {
+                ReversePath::Address(address[..address.floor_char_boundary(MAILBOX_OCTETS_MAX)].to_owned())
+            }
         }
     }
 

@@ -139,10 +139,13 @@ fn decode_xtext(text: &str) -> String {
     let mut decoded = Vec::with_capacity(octets.len());
     let mut at = 0;
     while let Some(&octet) = octets.get(at) {
-        let pair = octets.get(at + 1..at + 3).filter(|pair| {
-            octet == b'+' && pair.iter().all(|d| matches!(d, b'0'..=b'9' | b'A'..=b'F'))
-        });
-        match pair.and_then(|pair| std::str::from_utf8(pair).ok()).and_then(|d| u8::from_str_radix(d, 16).ok()) {
+        let pair = octets
+            .get(at + 1..at + 3)
+            .filter(|pair| octet == b'+' && pair.iter().all(|d| matches!(d, b'0'..=b'9' | b'A'..=b'F')));
+        match pair
+            .and_then(|pair| std::str::from_utf8(pair).ok())
+            .and_then(|d| u8::from_str_radix(d, 16).ok())
+        {
             Some(value) => {
                 decoded.push(value);
                 at += 3;
@@ -184,7 +187,9 @@ mod tests {
 
     #[test]
     fn rfc3464_s5_a_missing_empty_line_costs_no_recipient() {
-        let read = status("Reporting-MTA: dns; relay.example\nFinal-Recipient: rfc822; a@b.example\nAction: failed\n");
+        let read = status(
+            "Reporting-MTA: dns; relay.example\nFinal-Recipient: rfc822; a@b.example\nAction: failed\n",
+        );
         assert_eq!(read.recipients.len(), 1);
     }
 

@@ -126,9 +126,13 @@ impl Reader {
             "message/delivery-status" | "message/global-delivery-status" => {
                 Content::Fields(Header::groups(contents, GROUPS_MAX))
             }
-            "message/disposition-notification" | "message/global-disposition-notification"
+            "message/disposition-notification"
+            | "message/global-disposition-notification"
             | "message/feedback-report" => Content::Fields(Header::groups(contents, GROUPS_MAX)),
-            "message/rfc822" | "message/global" | "text/rfc822-headers" | "message/rfc822-headers"
+            "message/rfc822"
+            | "message/global"
+            | "text/rfc822-headers"
+            | "message/rfc822-headers"
             | "message/global-headers" => Content::Original(Header::parse(without_empty_lines(contents))),
             "text/plain" => match &part.body {
                 PartType::Text(text) => self.words(text),
@@ -163,9 +167,10 @@ fn contents<'m>(parsed: &'m mail_parser::Message<'_>, part: &'m mail_parser::Mes
         PartType::Text(text) | PartType::Html(text) => text.as_bytes(),
         PartType::Binary(octets) | PartType::InlineBinary(octets) => octets,
         // A nested message that was encoded has octets of its own; else its offsets are those of the outer one.
-        PartType::Message(nested) => nested.parts.first().map_or(&[], |root| {
-            between(&nested.raw_message, root.offset_header, root.offset_end)
-        }),
+        PartType::Message(nested) => nested
+            .parts
+            .first()
+            .map_or(&[], |root| between(&nested.raw_message, root.offset_header, root.offset_end)),
         PartType::Multipart(_) => between(&parsed.raw_message, part.offset_body, part.offset_end),
     }
 }

@@ -100,7 +100,10 @@ mod tests {
     #[test]
     fn the_client_is_who_the_receiving_host_saw() {
         for (line, want) in [
-            ("from botnet (spam.example [198.51.100.66])\tby relay.example (Postfix) with ESMTP", "198.51.100.66"),
+            (
+                "from botnet (spam.example [198.51.100.66])\tby relay.example (Postfix) with ESMTP",
+                "198.51.100.66",
+            ),
             ("from [203.0.113.9] (unknown [198.51.100.66]) by relay.example (Postfix)", "198.51.100.66"),
             ("from [198.51.100.66] (helo=botnet) by relay.example with esmtp (Exim 4.96)", "198.51.100.66"),
             ("from [198.51.100.66] (helo=[203.0.113.9]) by relay.example with esmtp", "198.51.100.66"),
@@ -108,11 +111,19 @@ mod tests {
             ("from spam.example (HELO [203.0.113.9]) (198.51.100.66) by 0 with SMTP", "198.51.100.66"),
             ("from x (x.example [IPv6:2001:db8::1]) by relay.example", "2001:db8::1"),
             ("from [203.0.113.9] by botnet.example with SMTP", "203.0.113.9"),
-            ("from ex1.example (2001:db8::7) by ex2.example (2001:db8::8) with Microsoft SMTP Server", "2001:db8::7"),
+            (
+                "from ex1.example (2001:db8::7) by ex2.example (2001:db8::8) with Microsoft SMTP Server",
+                "2001:db8::7",
+            ),
         ] {
             assert_eq!(read(line).from_address, want.parse().ok(), "{line}");
         }
-        for line in ["(qmail 6636 invoked from network); 23 Nov 2026", "by relay.example (Postfix) id 9", "from by", ""] {
+        for line in [
+            "(qmail 6636 invoked from network); 23 Nov 2026",
+            "by relay.example (Postfix) id 9",
+            "from by",
+            "",
+        ] {
             assert_eq!(read(line).from_address, None, "{line}");
         }
     }
@@ -124,6 +135,9 @@ mod tests {
 
     #[test]
     fn the_writer_is_the_by_host() {
-        assert_eq!(read("from a (b by c [192.0.2.1]) by Relay.Example (Postfix)").by.as_deref(), Some("relay.example"));
+        assert_eq!(
+            read("from a (b by c [192.0.2.1]) by Relay.Example (Postfix)").by.as_deref(),
+            Some("relay.example")
+        );
     }
 }

@@ -22,7 +22,9 @@ pub fn to_octets(message: &Message) -> Vec<u8> {
 
 pub fn from_octets(octets: &[u8]) -> Result<Message, ReducedError> {
     match octets.split_first() {
-        Some((&VERSION, rest)) => minicbor::decode(rest).map_err(|error| ReducedError::Damaged(error.to_string())),
+        Some((&VERSION, rest)) => {
+            minicbor::decode(rest).map_err(|error| ReducedError::Damaged(error.to_string()))
+        }
         Some((&version, _)) => Err(ReducedError::Version(version)),
         None => Err(ReducedError::Damaged("no octets".to_owned())),
     }

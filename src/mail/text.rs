@@ -4,8 +4,7 @@ use super::Header;
 use super::header::is_field_name;
 
 /// Fields that a copied header has, of which it takes two to call lines a header.
-const TELLING_FIELDS: [&str; 7] =
-    ["from", "to", "received", "return-path", "date", "message-id", "subject"];
+const TELLING_FIELDS: [&str; 7] = ["from", "to", "received", "return-path", "date", "message-id", "subject"];
 /// Consecutive lines that look like fields before they are taken for a copied header.
 const FIELDS_MIN: usize = 3;
 

@@ -20,9 +20,8 @@ impl<'a> Case<'a> {
     /// Evidence at or before the floor was used up by an earlier listing, or forgiven by a removal.
     pub fn open(ledger: &'a Ledger, kinds: &[Kind], floor: Offset, policy: &Policy, now: Timestamp) -> Self {
         let oldest = now.minus(policy.horizon);
-        let counts = |bucket: &&Bucket| {
-            kinds.contains(&bucket.kind) && bucket.opened > floor && bucket.last >= oldest
-        };
+        let counts =
+            |bucket: &&Bucket| kinds.contains(&bucket.kind) && bucket.opened > floor && bucket.last >= oldest;
         Case { buckets: ledger.buckets().iter().filter(counts).collect(), now }
     }
 
@@ -36,7 +35,8 @@ impl<'a> Case<'a> {
         let mut heaviest = BTreeMap::new();
         for bucket in &self.buckets {
             let weight = self.weight(bucket, policy);
-            let slot = heaviest.entry((bucket.trap_domain, bucket.injector_network, bucket.hour)).or_insert(0);
+            let slot =
+                heaviest.entry((bucket.trap_domain, bucket.injector_network, bucket.hour)).or_insert(0);
             *slot = weight.max(*slot);
         }
         let mut sums: BTreeMap<_, u64> = BTreeMap::new();

@@ -198,7 +198,8 @@ impl Weights {
             Sender::Unknown => self.sender_unknown,
             Sender::Other => self.sender_other,
         };
-        let injector = if bucket.injector_network.is_some() { self.injector_known } else { self.injector_unknown };
+        let injector =
+            if bucket.injector_network.is_some() { self.injector_known } else { self.injector_unknown };
         u64::from(kind) * u64::from(sender) * u64::from(injector)
     }
 }

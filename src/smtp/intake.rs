@@ -52,8 +52,7 @@ impl Intake {
         let verdict = classify::classify(&message, &session);
         let mut digester = Digester::default();
         digester.add(&transaction.message).add(&transaction.octets.to_be_bytes());
-        let evidence =
-            self.evidence(&transaction, trap, &verdict, id, Reach::Data, Some(digester.digest()));
+        let evidence = self.evidence(&transaction, trap, &verdict, id, Reach::Data, Some(digester.digest()));
         let sealed = self.keys.seal(transaction.seen_at.day(), id, &mail::to_octets(&message));
         let report = match sealed {
             Ok(report) => Some(report),

@@ -85,7 +85,8 @@ pub async fn serve(listening: Listening, serve: Arc<Serve>, stop: CancellationTo
         match accepted {
             Ok((stream, peer)) => {
                 let (serve, stop) = (Arc::clone(&serve), stop.clone());
-                sessions.spawn(async move { serve.connection(stream, peer.ip(), listening.proxied, stop).await });
+                sessions
+                    .spawn(async move { serve.connection(stream, peer.ip(), listening.proxied, stop).await });
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection can't be accepted");
@@ -179,7 +180,7 @@ impl Serve {
         let mut replies = Vec::new();
         let mut open = true;
         while open {
-            match session.next() {
+            match session.next_event() {
                 Some(Event::Reply(reply)) => {
                     let code = std::str::from_utf8(&reply[..3]).unwrap_or("none");
                     self.metrics.smtp_replies_total.with_label_values(&[code]).inc();

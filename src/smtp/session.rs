@@ -128,7 +128,7 @@ impl Session {
         session
     }
 
-    /// Takes octets that came at a time. What `next` leaves of them is less than a command line.
+    /// Takes octets that came at a time. What `next_event` leaves of them is less than a command line.
     pub fn receive(&mut self, octets: &[u8], now: Timestamp) {
         self.now = now;
         self.input.drain(..self.read);
@@ -137,7 +137,7 @@ impl Session {
     }
 
     /// The next thing to do; `None` while the session waits for octets or for a message to be settled.
-    pub fn next(&mut self) -> Option<Event> {
+    pub fn next_event(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.queued.pop_front() {
                 return Some(event);
@@ -348,7 +348,9 @@ impl Session {
 
     /// Reads what is there of a message; only CR LF dot CR LF ends it, so nothing can be smuggled behind a bare one.
     fn data(&mut self) -> bool {
-        let (State::Data(receiver), Some(open)) = (&mut self.state, &mut self.transaction) else { return false };
+        let (State::Data(receiver), Some(open)) = (&mut self.state, &mut self.transaction) else {
+            return false;
+        };
         let waiting = &self.input[self.read..];
         if waiting.is_empty() {
             return false;
@@ -378,7 +380,9 @@ impl Session {
 
     /// Ends a transaction without a message: a client that named a trap and then leaves has called out.
     fn leave(&mut self) {
-        if let Some(transaction) = self.transaction.take().filter(|open| !open.traps.is_empty() && probes(open)) {
+        if let Some(transaction) =
+            self.transaction.take().filter(|open| !open.traps.is_empty() && probes(open))
+        {
             self.queued.push_back(Event::Left(Box::new(transaction)));
         }
     }

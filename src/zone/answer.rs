@@ -103,9 +103,15 @@ impl Zone {
             of_family.map(|&address| Record { ttl: config.ttls.apex, data: Data::Address(address) }).collect()
         };
         match query_type {
-            QueryType::Soa => self.positive(vec![Record { ttl: config.ttls.apex, data: Data::Soa(self.soa()) }]),
+            QueryType::Soa => {
+                self.positive(vec![Record { ttl: config.ttls.apex, data: Data::Soa(self.soa()) }])
+            }
             QueryType::Ns => self.positive(
-                config.ns.iter().map(|ns| Record { ttl: config.ttls.apex, data: Data::Ns(ns.clone()) }).collect(),
+                config
+                    .ns
+                    .iter()
+                    .map(|ns| Record { ttl: config.ttls.apex, data: Data::Ns(ns.clone()) })
+                    .collect(),
             ),
             QueryType::A => self.positive(addresses(IpAddr::is_ipv4)),
             QueryType::Aaaa => self.positive(addresses(IpAddr::is_ipv6)),
@@ -122,7 +128,9 @@ impl Zone {
         });
         match found {
             Some(found) => self.about(&found, mask, query_type, now),
-            None if readings.iter().any(|&start| self.any_below(start, mask)) => self.negative(Rcode::NoError),
+            None if readings.iter().any(|&start| self.any_below(start, mask)) => {
+                self.negative(Rcode::NoError)
+            }
             None => self.negative(Rcode::NameError),
         }
     }
@@ -151,9 +159,7 @@ impl Zone {
             u32::try_from(until.since(now).seconds()).unwrap_or(most).min(most)
         });
         let data = match query_type {
-            QueryType::A => {
-                Data::Address(IpAddr::V4(Ipv4Addr::new(127, 0, 0, found.entry.mask() & mask)))
-            }
+            QueryType::A => Data::Address(IpAddr::V4(Ipv4Addr::new(127, 0, 0, found.entry.mask() & mask))),
             QueryType::Txt => Data::Txt(config.texts.about(found.address, found.test)),
             QueryType::Any => minimal_any().data,
             _ => return self.negative(Rcode::NoError),

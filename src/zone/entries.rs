@@ -62,7 +62,8 @@ impl Entries {
     pub fn find(&self, address: IpAddr, mask: u8) -> Option<&Entry> {
         let host = Prefix::around(address, u8::MAX);
         let found = |prefix| self.0.get(&prefix).filter(|entry| entry.mask() & mask != 0);
-        found(host).or_else(|| address.is_ipv6().then(|| found(Prefix::around(address, IPV6_RANGE))).flatten())
+        found(host)
+            .or_else(|| address.is_ipv6().then(|| found(Prefix::around(address, IPV6_RANGE))).flatten())
     }
 
     /// Whether anything under one of the codes in the mask lies below the start of an address (RFC 8020).

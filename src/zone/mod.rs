@@ -5,7 +5,7 @@ mod entries;
 mod name;
 mod spec;
 
-pub use answer::{Answer, Data, Question, QueryType, Rcode, Record, Soa};
+pub use answer::{Answer, Data, QueryType, Question, Rcode, Record, Soa};
 pub use entries::{Entries, Entry};
 pub use name::{Name, Reversed, reversed};
 pub use spec::{Sublist, Texts, Ttls, Zone as Config, read};

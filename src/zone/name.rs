@@ -53,9 +53,15 @@ impl fmt::Display for Name {
 pub enum Reversed {
     Address(IpAddr),
     /// An empty non-terminal's place: the first `octets` of an IPv4 address.
-    Ipv4Start { start: Ipv4Addr, octets: usize },
+    Ipv4Start {
+        start: Ipv4Addr,
+        octets: usize,
+    },
     /// The first `nibbles` of an IPv6 address.
-    Ipv6Start { start: Ipv6Addr, nibbles: usize },
+    Ipv6Start {
+        start: Ipv6Addr,
+        nibbles: usize,
+    },
 }
 
 impl Reversed {

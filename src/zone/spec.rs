@@ -215,7 +215,9 @@ impl ZoneSpec {
     fn check_codes(&self, policy: &Policy, complaints: &mut Complaints) -> Vec<Code> {
         let mut codes: Vec<Code> = Vec::new();
         for (at, spec) in self.codes.iter().enumerate() {
-            let Some(code) = spec.check(&format!("codes[{at}]"), &policy.quorum, complaints) else { continue };
+            let Some(code) = spec.check(&format!("codes[{at}]"), &policy.quorum, complaints) else {
+                continue;
+            };
             let kinds = |code: &Code| match &code.basis {
                 Basis::Kinds { kinds, .. } => kinds.clone(),
                 Basis::Repeated { .. } => Vec::new(),
@@ -240,7 +242,9 @@ impl ZoneSpec {
             let key = format!("sublists[{at}]");
             let digits = label.bytes().all(|b| b.is_ascii_digit());
             complaints.require(
-                label.len() >= 2 && !digits && Name::parse(label).is_ok_and(|name| name.labels() == [label.clone()]),
+                label.len() >= 2
+                    && !digits
+                    && Name::parse(label).is_ok_and(|name| name.labels() == [label.clone()]),
                 &format!("{key}.label"),
                 format!("{label:?} can't be told from a part of an address, or is no label"),
                 "write two or more lower-case letters (RFC 5782 §2.3)",
@@ -282,7 +286,9 @@ fn test_entries(mask: u8) -> Entries {
 }
 
 fn name(key: &str, text: &str, complaints: &mut Complaints) -> Option<Name> {
-    Name::parse(text).map_err(|problem| complaints.add(key, problem, "write a name such as bl.example.org")).ok()
+    Name::parse(text)
+        .map_err(|problem| complaints.add(key, problem, "write a name such as bl.example.org"))
+        .ok()
 }
 
 /// RFC 2181 §8: a TTL is below 2^31.

@@ -71,7 +71,11 @@ fn missing() -> Option<String> {
 }
 
 pub(crate) fn run(program: &str, arguments: &[&str]) -> Output {
-    Command::new(program).args(arguments).stdin(Stdio::null()).output().unwrap_or_else(|e| panic!("{program}: {e}"))
+    Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|e| panic!("{program}: {e}"))
 }
 
 pub(crate) fn must(program: &str, arguments: &[&str]) -> String {
@@ -93,7 +97,8 @@ struct Namespaces {
 
 impl Namespaces {
     fn new(name: &str) -> Self {
-        let mut namespaces = Namespaces { prefix: format!("bsd{}-{name}", std::process::id()), names: Vec::new() };
+        let mut namespaces =
+            Namespaces { prefix: format!("bsd{}-{name}", std::process::id()), names: Vec::new() };
         let hub = namespaces.add("hub");
         must("ip", &["-n", &hub, "link", "add", "br0", "type", "bridge"]);
         must("ip", &["-n", &hub, "link", "set", "br0", "up"]);
@@ -116,7 +121,10 @@ impl Namespaces {
     fn host(&mut self, host: &str, addresses: &[&str]) {
         let (hub, name) = (self.name("hub"), self.add(host));
         let port = format!("v-{host}");
-        must("ip", &["-n", &hub, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &name]);
+        must(
+            "ip",
+            &["-n", &hub, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &name],
+        );
         must("ip", &["-n", &hub, "link", "set", &port, "master", "br0", "up"]);
         for address in addresses {
             must("ip", &["-n", &name, "addr", "add", &format!("{address}/32"), "dev", "eth0"]);
@@ -133,7 +141,8 @@ impl Namespaces {
 impl Drop for Namespaces {
     fn drop(&mut self) {
         for name in &self.names {
-            for pid in String::from_utf8_lossy(&run("ip", &["netns", "pids", name]).stdout).split_whitespace() {
+            for pid in String::from_utf8_lossy(&run("ip", &["netns", "pids", name]).stdout).split_whitespace()
+            {
                 run("kill", &["-9", pid]);
             }
             run("ip", &["netns", "del", name]);
@@ -233,7 +242,8 @@ impl Lab {
         let name = format!("{d}.{c}.{b}.{a}.{ORIGIN}");
         let namespace = self.namespaces.name("outside");
         let server = format!("@{TRAP}");
-        let text = must("ip", &["netns", "exec", &namespace, "dig", "+tries=1", "+time=2", &server, &name, kind]);
+        let text =
+            must("ip", &["netns", "exec", &namespace, "dig", "+tries=1", "+time=2", &server, &name, kind]);
         let status = text.split("status: ").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or("none");
         Dug { status: status.to_owned(), text }
     }
@@ -293,7 +303,8 @@ impl Drop for Lab {
 fn talk(stream: TcpStream, helo: &str, sender: &str, recipient: &str) -> String {
     let mut smtp = Smtp::greeted(stream).expect("a greeting");
     smtp.say(&format!("EHLO {helo}")).expect("a reply");
-    let message = format!("From: {sender}\nTo: {recipient}\nSubject: pills\nMessage-ID: <x@{helo}>\n\nBuy now.\n");
+    let message =
+        format!("From: {sender}\nTo: {recipient}\nSubject: pills\nMessage-ID: <x@{helo}>\n\nBuy now.\n");
     let reply = smtp.deliver(sender, recipient, &message).expect("a reply");
     // The relay may close first.
     let _ = smtp.say("QUIT");
@@ -303,7 +314,8 @@ fn talk(stream: TcpStream, helo: &str, sender: &str, recipient: &str) -> String 
 fn start_daemon(folder: &Path, namespace: &str) -> Child {
     let zones: PathBuf = folder.join("zones");
     std::fs::create_dir(&zones).unwrap();
-    let networks = r#"laboratory_networks = ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15"]"#;
+    let networks =
+        r#"laboratory_networks = ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15"]"#;
     let zone = ZONE.replace("laboratory_networks = []", networks);
     assert_ne!(zone, ZONE);
     std::fs::write(zones.join("backscatter.toml"), zone).unwrap();

@@ -3,6 +3,12 @@
 //! Needs root, Postfix, iproute2 and dig, which `tests/run` installs. Without them the tests say that they were
 //! skipped; under CI that is a failure.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that can't go on should end, and may talk"
+)]
+
 mod lab;
 mod postfix;
 #[path = "../smtp_client.rs"]
@@ -28,7 +34,8 @@ fn forge_until_listed(lab: &Lab) -> usize {
         hour = at;
         let sender = format!("bait{nth}@{}", TRAP_DOMAINS[nth % TRAP_DOMAINS.len()]);
         let head = lab.journal_head();
-        let reply = lab.forge(INJECTORS[nth % INJECTORS.len()], BAD, &sender, &format!("nosuch{nth}@relay.test"));
+        let reply =
+            lab.forge(INJECTORS[nth % INJECTORS.len()], BAD, &sender, &format!("nosuch{nth}@relay.test"));
         assert!(reply.starts_with("250"), "the relay accepts what it can't deliver: {reply}");
         lab.wait_for_journal(head + 1);
         let arrived = Instant::now();
@@ -55,7 +62,8 @@ fn an_accept_then_bounce_postfix_is_listed_within_a_second_and_a_rejecting_one_n
     let mut refused = 0;
     for (nth, sender) in ["sales", "info", "jdoe", "bait"].iter().cycle().take(12).enumerate() {
         let sender = format!("{sender}{nth}@{}", TRAP_DOMAINS[nth % TRAP_DOMAINS.len()]);
-        let reply = lab.forge(INJECTORS[nth % INJECTORS.len()], GOOD, &sender, &format!("nosuch{nth}@relay.test"));
+        let reply =
+            lab.forge(INJECTORS[nth % INJECTORS.len()], GOOD, &sender, &format!("nosuch{nth}@relay.test"));
         assert!(reply.starts_with("550"), "refused in the session: {reply}");
         refused += 1;
     }
@@ -74,7 +82,11 @@ fn an_accept_then_bounce_postfix_is_listed_within_a_second_and_a_rejecting_one_n
 
     assert_eq!(lab.dig(GOOD, "A").status, "NXDOMAIN");
     let explained = lab.explain(GOOD);
-    assert_eq!(explained.matches("dsn-failed to trap domain").count(), 1, "its one stray report: {explained}");
+    assert_eq!(
+        explained.matches("dsn-failed to trap domain").count(),
+        1,
+        "its one stray report: {explained}"
+    );
     println!("{refused} forged messages refused in the session, one stray report: never listed");
 }
 
@@ -88,7 +100,10 @@ fn the_shipped_postfix_files_refuse_a_listed_relays_reports_and_take_its_other_m
     lab.reload();
     let refused = lab.offer(BAD, "", "alice@consumer.test");
     assert!(refused.starts_with("554 5.7.1"), "{refused}");
-    assert!(refused.contains(&format!("Backscatter source {BAD} (for MAIL FROM:<> only), see https://")), "{refused}");
+    assert!(
+        refused.contains(&format!("Backscatter source {BAD} (for MAIL FROM:<> only), see https://")),
+        "{refused}"
+    );
     for sender in ["postmaster@relay.test", "mailer-daemon@relay.test"] {
         let reply = lab.offer(BAD, sender, "alice@consumer.test");
         assert!(reply.starts_with("554 5.7.1"), "{sender}: {reply}");

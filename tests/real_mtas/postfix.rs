@@ -25,14 +25,13 @@ impl Postfix {
         fs::copy("/usr/share/postfix/master.cf.dist", configuration.join("master.cf")).unwrap();
         fs::write(configuration.join("main.cf"), main_cf(role, folder, trap)).unwrap();
         fs::write(folder.join("aliases"), "forward: someone@nowhere.test\npostmaster: root\n").unwrap();
-        let postfix = Postfix {
-            namespace: namespace.to_owned(),
-            configuration,
-            folder: folder.to_owned(),
-        };
+        let postfix = Postfix { namespace: namespace.to_owned(), configuration, folder: folder.to_owned() };
         let directory = postfix.configuration.to_str().unwrap();
         must("postconf", &["-c", directory, "-F", "*/*/chroot=n"]);
-        must("postconf", &["-c", directory, "-M", "postlog/unix-dgram=postlog unix-dgram n - n - 1 postlogd"]);
+        must(
+            "postconf",
+            &["-c", directory, "-M", "postlog/unix-dgram=postlog unix-dgram n - n - 1 postlogd"],
+        );
         must("postalias", &["-c", directory, &format!("hash:{}/aliases", folder.display())]);
         must("ip", &["netns", "exec", namespace, "postfix", "-c", directory, "start"]);
         postfix
@@ -62,7 +61,9 @@ fn main_cf(role: Role, folder: &Path, trap: &str) -> String {
         Role::Good => ("good.relay.test", "mydestination = relay.test\n".to_owned()),
         Role::Consumer => (
             "mx.consumer.test",
-            format!("mydestination = consumer.test\nlocal_recipient_maps =\nlocal_transport = discard:\n{SHIPPED}"),
+            format!(
+                "mydestination = consumer.test\nlocal_recipient_maps =\nlocal_transport = discard:\n{SHIPPED}"
+            ),
         ),
     };
     format!(

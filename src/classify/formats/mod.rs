@@ -15,10 +15,8 @@ pub struct Format {
 }
 
 /// In the order they are asked; a message that two of them claim is a fault, which a test looks for.
-pub const FORMATS: &[Format] = &[
-    Format { name: "rfc3464", claim: rfc3464::claim },
-    Format { name: "qmail", claim: qmail::claim },
-];
+pub const FORMATS: &[Format] =
+    &[Format { name: "rfc3464", claim: rfc3464::claim }, Format { name: "qmail", claim: qmail::claim }];
 
 /// The original's envelope sender, by trust: the Return-Path that the relay wrote, Exim's note in its Received line,
 /// and last the From field, which whoever wrote the original chose.

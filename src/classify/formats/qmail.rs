@@ -47,7 +47,8 @@ fn recipients(words: &str) -> Vec<Recipient> {
     let mut found: Vec<Recipient> = Vec::new();
     let mut open = false;
     for line in words.lines().map(str::trim_end).take_while(|line| !line.starts_with("--- ")) {
-        let mailbox = line.strip_prefix('<').and_then(|rest| rest.strip_suffix(">:")).and_then(Mailbox::parse);
+        let mailbox =
+            line.strip_prefix('<').and_then(|rest| rest.strip_suffix(">:")).and_then(Mailbox::parse);
         if mailbox.is_some() {
             found.push(Recipient { mailbox, action: Some(Action::Failed), status: None, remote_mta: None });
             open = true;

@@ -53,7 +53,9 @@ fn report(message: &Message, groups: &[Header], status: DeliveryStatus) -> Repor
                 mailbox: recipient.final_recipient.or(recipient.original_recipient),
                 action: recipient.action,
                 status: recipient.status,
-                remote_mta: recipient.remote_mta.filter(|remote| Some(remote) != status.reporting_mta.as_ref()),
+                remote_mta: recipient
+                    .remote_mta
+                    .filter(|remote| Some(remote) != status.reporting_mta.as_ref()),
             })
             .collect(),
         reporting_mta: status.reporting_mta,

@@ -26,7 +26,8 @@ pub struct Finding {
 }
 
 /// A relay is listed when every one of them is met.
-pub const RULES: &[Rule] = &[points::RULE, trap_domains::RULE, injector_networks::RULE, failed_recipients::RULE, span::RULE];
+pub const RULES: &[Rule] =
+    &[points::RULE, trap_domains::RULE, injector_networks::RULE, failed_recipients::RULE, span::RULE];
 
 fn at_least<T: PartialOrd + std::fmt::Display>(rule: &'static str, has: T, needs: T) -> Finding {
     Finding { rule, met: has >= needs, has: has.to_string(), needs: needs.to_string() }

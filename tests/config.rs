@@ -1,0 +1,287 @@
+//! Configurations: the example shows everything, and each fault has its own complaint, before anything is touched.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+
+use backscatterd::config::Spec;
+
+use crate::server::Installation;
+use crate::world::SHIPPED;
+
+const EXAMPLE: &str = include_str!("../deploy/backscatterd.toml");
+
+#[test]
+fn the_example_shows_every_setting_with_its_default() {
+    let example: toml::Table = EXAMPLE.parse().unwrap();
+    let defaults = toml::Table::try_from(Spec::default()).unwrap();
+    assert_eq!(example, defaults);
+    let undocumented: Vec<&str> = EXAMPLE
+        .lines()
+        .zip(EXAMPLE.lines().skip(1))
+        .filter(|(above, line)| line.contains(" = ") && !line.starts_with('#') && !above.starts_with('#'))
+        .map(|(_, line)| line)
+        .collect();
+    assert!(undocumented.is_empty(), "settings without a word: {undocumented:?}");
+}
+
+#[test]
+fn the_shipped_zone_is_sound_and_lists_no_laboratory() {
+    let zone = backscatterd::zone::read("zones/backscatter.toml", SHIPPED).unwrap();
+    assert!(zone.listable.laboratory_networks.is_empty());
+}
+
+#[test]
+fn check_prints_what_is_in_force() {
+    let installation = Installation::new();
+    let told = installation.ok(&["check"]);
+    assert!(
+        told.contains("hostname = \"trap.backscatter.example\"") && told.contains("tick_interval = \"10s\"")
+    );
+    assert!(told.contains("bl.backscatter.example. with 5 codes and 5 sublists, policy "));
+}
+
+/// A fault in the daemon's settings or in the zone: what to replace by what, and what the complaint says.
+struct Fault {
+    file: &'static str,
+    replace: &'static str,
+    by: &'static str,
+    complaint: &'static [&'static str],
+}
+
+const FAULTS: &[Fault] = &[
+    Fault {
+        file: "backscatterd.toml",
+        replace: "version = 1",
+        by: "version = ",
+        complaint: &["backscatterd.toml:", "deploy/backscatterd.toml shows every setting"],
+    },
+    Fault {
+        file: "backscatterd.toml",
+        replace: "version = 1",
+        by: "version = 7",
+        complaint: &["version: 7 is not known", "this program reads version 1"],
+    },
+    Fault {
+        file: "backscatterd.toml",
+        replace: "[smtp]",
+        by: "[smtp]\nhostnam = \"x\"",
+        complaint: &["unknown field `hostnam`"],
+    },
+    Fault {
+        file: "backscatterd.toml",
+        replace: "hostname = \"trap.backscatter.example\"",
+        by: "hostname = \"trap\"",
+        complaint: &["smtp.hostname: \"trap\" is no host's full name"],
+    },
+    Fault {
+        file: "backscatterd.toml",
+        replace: "listen = [\"127",
+        by: "listen = [\"somewhere:25\", \"127",
+        complaint: &["invalid socket address"],
+    },
+    Fault {
+        file: "backscatterd.toml",
+        replace: "/keys\"",
+        by: "/journal/keys\"",
+        complaint: &["keys.directory:", "lies in the journal's folder"],
+    },
+    Fault {
+        file: "backscatterd.toml",
+        replace: "proxy_peers = [\"127.0.0.0/8\"]",
+        by: "proxy_peers = []",
+        complaint: &["smtp.proxy_peers: nobody may name clients"],
+    },
+    Fault {
+        file: "backscatterd.toml",
+        replace: "sessions_per_client_max = 200",
+        by: "sessions_per_client_max = 0",
+        complaint: &["smtp.sessions_per_client_max: 0 would turn everyone away"],
+    },
+    Fault {
+        file: "backscatterd.toml",
+        replace: "sessions_per_client_max = 200",
+        by: "idle_timeout = \"soon\"",
+        complaint: &["\"soon\" is not a length of time", "24h"],
+    },
+    Fault {
+        file: "backscatterd.toml",
+        replace: "[keys]",
+        by: "keep_reports = \"99d\"\n[keys]",
+        complaint: &["journal.keep_reports: 99d is longer"],
+    },
+    Fault {
+        file: "backscatterd.toml",
+        replace: "/zones\"",
+        by: "/nowhere\"",
+        complaint: &["nowhere: can't be read", "set zones_directory"],
+    },
+    Fault {
+        file: "zones/backscatter.toml",
+        replace: "origin = \"bl.backscatter.example\"",
+        by: "origin = \"example\"",
+        complaint: &["origin: \"example\" is a top-level domain", "RFC 6471"],
+    },
+    Fault {
+        file: "zones/backscatter.toml",
+        replace: "value = 16",
+        by: "value = 17",
+        complaint: &["codes[3].value: 17 is not one of"],
+    },
+    Fault {
+        file: "zones/backscatter.toml",
+        replace: "kinds = [\"callout\"]",
+        by: "kinds = [\"caller\"]",
+        complaint: &["codes[2].kinds: \"caller\" is not a kind"],
+    },
+    Fault {
+        file: "zones/backscatter.toml",
+        replace: "trap_domains = 2\n# Networks",
+        by: "trap_domains = 1\n# Networks",
+        complaint: &["policy.quorum.trap_domains: 1 would let a single trap domain list a relay"],
+    },
+    Fault {
+        file: "zones/backscatter.toml",
+        replace: "dsn-failed = 1000",
+        by: "dsn-failed = 1000\ndsn-delayed = 1",
+        complaint: &["policy.weights.kinds.dsn-delayed: well-run hosts send these"],
+    },
+    Fault {
+        file: "zones/backscatter.toml",
+        replace: "\"28d\"]",
+        by: "\"60d\"]",
+        complaint: &["listing.durations:", "none of them longer than 28d"],
+    },
+    Fault {
+        file: "zones/backscatter.toml",
+        replace: "label = \"dsn\"",
+        by: "label = \"12\"",
+        complaint: &["sublists[0].label:", "RFC 5782 §2.3"],
+    },
+    Fault {
+        file: "zones/backscatter.toml",
+        replace: "expire = \"1d\"",
+        by: "expire = \"1m\"",
+        complaint: &["soa.expire: 1m is not longer"],
+    },
+    Fault {
+        file: "zones/backscatter.toml",
+        replace: "see {url}\"\ntest",
+        by: "see {url} {url} {url} {url}\"\ntest",
+        complaint: &["texts.listed:", "255"],
+    },
+];
+
+fn edit(path: &Path, replace: &str, by: &str) {
+    let text = fs::read_to_string(path).unwrap();
+    let edited = text.replacen(replace, by, 1);
+    assert_ne!(text, edited, "{replace:?} is not in {}", path.display());
+    fs::write(path, edited).unwrap();
+}
+
+#[test]
+fn every_fault_has_its_own_complaint_and_touches_nothing() {
+    for Fault { file, replace, by, complaint } in FAULTS {
+        let installation = Installation::new();
+        edit(&installation.path().join(file), replace, by);
+        for verb in ["check", "serve"] {
+            let output = installation.run(&[verb]);
+            let told = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(78), "{verb} after {by:?}: {told}");
+            for part in *complaint {
+                assert!(told.contains(part), "{verb} after {by:?}: {part:?} is not in {told}");
+            }
+            assert!(!told.contains("panicked"), "{told}");
+        }
+        assert!(!installation.path().join("journal").exists(), "nothing is written before all is true");
+    }
+}
+
+#[test]
+fn all_complaints_come_at_once() {
+    let installation = Installation::new();
+    for Fault { file, replace, by, .. } in [&FAULTS[3], &FAULTS[5], &FAULTS[12], &FAULTS[18]] {
+        edit(&installation.path().join(file), replace, by);
+    }
+    let told = String::from_utf8(installation.run(&["check"]).stderr).unwrap();
+    assert_eq!(told.lines().filter(|line| line.starts_with("backscatterd: ")).count(), 4, "{told}");
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let installation = Installation::new();
+    fs::remove_file(installation.config()).unwrap();
+    let output = installation.run(&["check"]);
+    assert_eq!(output.status.code(), Some(78));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("name another file with --config"));
+}
+
+#[test]
+fn rfc6471_o14_a_laboratory_stays_one() {
+    let public = |installation: &Installation| {
+        edit(&installation.config(), "[dns]\nlisten = [\"127.0.0.1", "[dns]\nlisten = [\"0.0.0.0");
+    };
+    let installation = Installation::new();
+    public(&installation);
+    installation.ok(&["check"]);
+    edit(
+        &installation.path().join("zones/backscatter.toml"),
+        "origin = \"bl.backscatter.example\"",
+        "origin = \"bl.backscatter.org\"",
+    );
+    let output = installation.run(&["check"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(78));
+    assert!(told.contains("has laboratory_networks") && told.contains("clock.laboratory"), "{told}");
+
+    let installation = Installation::new();
+    edit(
+        &installation.path().join("zones/backscatter.toml"),
+        "origin = \"bl.backscatter.example\"",
+        "origin = \"bl.backscatter.org\"",
+    );
+    installation.ok(&["check"]);
+}
+
+#[test]
+fn what_the_machine_refuses_has_codes_of_its_own() {
+    // A port that is taken.
+    let installation = Installation::new();
+    let taken = TcpListener::bind(installation.http).unwrap();
+    let output = installation.run(&["serve"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(69), "{told}");
+    assert!(told.contains("HTTP can't listen on"), "{told}");
+    drop(taken);
+
+    // A store that another program wrote.
+    let installation = Installation::new();
+    installation.ok(&["trap", "list"]);
+    {
+        let database = redb::Database::open(installation.store()).unwrap();
+        let write = database.begin_write().unwrap();
+        let meta: redb::TableDefinition<&str, u32> = redb::TableDefinition::new("meta");
+        write.open_table(meta).unwrap().insert("format", 99).unwrap();
+        write.commit().unwrap();
+    }
+    let output = installation.run(&["serve"]);
+    assert_eq!(output.status.code(), Some(65));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("version 99"));
+
+    // Keys that are damaged.
+    let installation = Installation::new();
+    installation.ok(&["trap", "list"]);
+    fs::write(installation.path().join("keys/traps.key"), "short").unwrap();
+    let output = installation.run(&["serve"]);
+    assert_eq!(output.status.code(), Some(65));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("restore it from your copy"));
+
+    // A filter that is none, a folder that is a file, and no verb at all.
+    let installation = Installation::new();
+    edit(&installation.config(), "filter = \"warn\"", "filter = \"a=b=c\"");
+    assert_eq!(installation.run(&["serve"]).status.code(), Some(78));
+    let installation = Installation::new();
+    fs::write(installation.path().join("journal"), "").unwrap();
+    assert_eq!(installation.run(&["serve"]).status.code(), Some(74));
+    assert_eq!(installation.run(&[]).status.code(), Some(2));
+}

@@ -1,0 +1,216 @@
+//! The name server over real sockets.
+
+use std::io::{Read, Write};
+use std::net::{TcpStream, UdpSocket};
+use std::time::Duration;
+
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::rr::{DNSClass, Name, RData, RecordType};
+
+use crate::server::{Installation, Server, report};
+
+const ORIGIN: &str = "bl.backscatter.example.";
+const LISTED: &str = "25.0.18.198.bl.backscatter.example.";
+
+/// A server with one relay listed by way of SMTP.
+fn listed() -> (Installation, Server) {
+    let installation = Installation::new();
+    let server = installation.start();
+    installation.ok(&["trap", "add", "trap-one.example"]);
+    installation.ok(&["trap", "add", "trap-two.example"]);
+    installation.make_case("198.18.0.25");
+    (installation, server)
+}
+
+impl Installation {
+    /// Six reports over 30 hours: enough for the shipped policy.
+    pub(crate) fn make_case(&self, relay: &str) {
+        let injectors = ["192.0.2.44", "198.51.100.66", "203.0.113.9"];
+        for nth in 0..6u64 {
+            let trap = if nth % 2 == 0 { "a@trap-one.example" } else { "b@trap-two.example" };
+            let mut smtp = self.smtp_from(relay).unwrap();
+            smtp.say("EHLO relay.example").unwrap();
+            let message = report(trap, &format!("u{nth}@relay.example"), injectors[(nth % 3) as usize], nth);
+            let reply = smtp.deliver("", trap, &format!("{message}\nfrom {relay}\n")).unwrap();
+            assert!(reply.starts_with("250"), "{reply}");
+            self.ok(&["advance", "6h"]);
+        }
+    }
+
+    fn udp(&self, octets: &[u8]) -> Option<Vec<u8>> {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        socket.send_to(octets, self.dns).unwrap();
+        let mut response = vec![0; 65_535];
+        let length = socket.recv(&mut response).ok()?;
+        response.truncate(length);
+        Some(response)
+    }
+
+    fn ask(&self, query: &Message) -> Message {
+        let response = self.udp(&query.to_vec().unwrap()).expect("an answer");
+        Message::from_vec(&response).unwrap()
+    }
+}
+
+fn query(name: &str, kind: RecordType) -> Message {
+    let mut message = Message::query();
+    message.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
+    message
+}
+
+fn framed(message: &Message) -> Vec<u8> {
+    let octets = message.to_vec().unwrap();
+    [&(octets.len() as u16).to_be_bytes()[..], &octets].concat()
+}
+
+fn read_framed(stream: &mut TcpStream) -> Message {
+    let mut length = [0; 2];
+    stream.read_exact(&mut length).unwrap();
+    let mut octets = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut octets).unwrap();
+    Message::from_vec(&octets).unwrap()
+}
+
+#[test]
+fn the_zone_is_served_over_udp_and_tcp_alike() {
+    let (installation, server) = listed();
+    let a = installation.ask(&query(LISTED, RecordType::A));
+    assert_eq!(a.metadata.response_code, ResponseCode::NoError);
+    assert!(a.metadata.authoritative && !a.metadata.recursion_available);
+    assert!(
+        matches!(&a.answers[..], [record] if matches!(record.data, RData::A(a) if a.0.octets() == [127, 0, 0, 2]))
+    );
+
+    // rfc7766_n4: several queries in one write, and each is answered.
+    let mut stream = TcpStream::connect(installation.dns).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let queries = [
+        query(LISTED, RecordType::TXT),
+        query(ORIGIN, RecordType::SOA),
+        query(ORIGIN, RecordType::NS),
+        query("9.9.9.9.bl.backscatter.example.", RecordType::A),
+    ];
+    stream.write_all(&queries.iter().flat_map(framed).collect::<Vec<u8>>()).unwrap();
+    for _ in &queries {
+        let answer = read_framed(&mut stream);
+        let asked =
+            queries.iter().find(|query| query.metadata.id == answer.metadata.id).expect("one of ours");
+        assert_eq!(answer.queries, asked.queries);
+        let nothing = asked.queries[0].query_type() == RecordType::A;
+        assert_eq!(answer.metadata.response_code == ResponseCode::NXDomain, nothing);
+        assert_eq!(answer.answers.is_empty(), nothing);
+        let same = installation.ask(asked);
+        assert_eq!((same.answers, same.authorities), (answer.answers, answer.authorities));
+    }
+    server.stop();
+}
+
+#[test]
+fn rfc2308_n1_negative_answers_carry_the_soa_on_the_wire() {
+    let (installation, server) = listed();
+    for (name, kind, code) in [
+        ("9.9.9.9.bl.backscatter.example.", RecordType::A, ResponseCode::NXDomain),
+        (LISTED, RecordType::MX, ResponseCode::NoError),
+        ("18.198.bl.backscatter.example.", RecordType::A, ResponseCode::NoError),
+    ] {
+        let answer = installation.ask(&query(name, kind));
+        assert_eq!((answer.metadata.response_code, answer.answers.len()), (code, 0), "{name}");
+        let [soa] = &answer.authorities[..] else { panic!("{name}: {:?}", answer.authorities) };
+        assert_eq!(
+            (soa.name.to_string().as_str(), soa.record_type(), soa.ttl),
+            (ORIGIN, RecordType::SOA, 120)
+        );
+    }
+    server.stop();
+}
+
+#[test]
+fn rfc8482_n3_any_gets_one_hinfo() {
+    let (installation, server) = listed();
+    let answer = installation.ask(&query(LISTED, RecordType::ANY));
+    assert!(matches!(&answer.answers[..], [record] if record.record_type() == RecordType::HINFO));
+    server.stop();
+}
+
+#[test]
+fn headers_extensions_and_letters_are_answered_by_the_book() {
+    let (installation, server) = listed();
+    // N14: the question comes back letter by letter, and owns the answer.
+    let mixed = installation.ask(&query("25.0.18.198.Bl.BackScatter.eXample.", RecordType::A));
+    assert_eq!(mixed.queries[0].name().to_string(), "25.0.18.198.Bl.BackScatter.eXample.");
+    assert_eq!(mixed.answers[0].name.to_string(), "25.0.18.198.Bl.BackScatter.eXample.");
+    // N5: an OPT only for an OPT, version 0, and BADVERS for another.
+    assert!(mixed.edns.is_none());
+    let with = |version| {
+        let mut message = query(LISTED, RecordType::A);
+        let mut edns = Edns::new();
+        edns.set_max_payload(4_096).set_version(version);
+        message.set_edns(edns);
+        installation.ask(&message)
+    };
+    let edns = with(0).edns.unwrap();
+    assert_eq!((edns.version(), edns.max_payload()), (0, 1_232));
+    let badvers = with(1);
+    // 16 is BADVERS here; TSIG has another name for the same number.
+    assert_eq!((u16::from(badvers.metadata.response_code), badvers.answers.len()), (16, 0));
+    // N8: other classes, other operations, other zones.
+    let mut chaos = query("version.bind.", RecordType::TXT);
+    chaos.queries[0].set_query_class(DNSClass::CH);
+    assert_eq!(installation.ask(&chaos).metadata.response_code, ResponseCode::Refused);
+    let mut notify = query(ORIGIN, RecordType::SOA);
+    notify.metadata.op_code = OpCode::Notify;
+    assert_eq!(installation.ask(&notify).metadata.response_code, ResponseCode::NotImp);
+    let outside = installation.ask(&query("2.0.0.127.other.example.", RecordType::A));
+    assert_eq!(outside.metadata.response_code, ResponseCode::Refused);
+    assert!(!outside.metadata.authoritative && outside.answers.is_empty());
+    // Two questions, or none, are no question.
+    let mut two = query(LISTED, RecordType::A);
+    two.add_query(Query::query(Name::from_ascii(ORIGIN).unwrap(), RecordType::A));
+    assert_eq!(installation.ask(&two).metadata.response_code, ResponseCode::FormErr);
+    server.stop();
+}
+
+#[test]
+fn garbage_is_survived() {
+    let (installation, server) = listed();
+    let good = query(LISTED, RecordType::A);
+    let octets = good.to_vec().unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for cut in 0..octets.len() {
+        socket.send_to(&octets[..cut], installation.dns).unwrap();
+    }
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    for _ in 0..2_000 {
+        let mut damaged = octets.clone();
+        for _ in 0..3 {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            let at = (seed as usize) % damaged.len();
+            damaged[at] = (seed >> 32) as u8;
+        }
+        socket.send_to(&damaged, installation.dns).unwrap();
+    }
+    // A response is no query.
+    let mut response = good.clone();
+    response.metadata.message_type = MessageType::Response;
+    assert_eq!(installation.udp(&response.to_vec().unwrap()), None, "answering responses would make loops");
+    for octets in [&b"\x00"[..], b"\xff\xff", b"GET / HTTP/1.1\r\n\r\n", b"\x00\x01\x00", b"\x00\x00\x00\x00"]
+    {
+        let mut stream = TcpStream::connect(installation.dns).unwrap();
+        stream.write_all(octets).unwrap();
+    }
+    assert_eq!(installation.ask(&good).answers.len(), 1);
+    server.stop();
+}
+
+#[test]
+fn rfc5782_d11_a_removal_is_seen_by_the_next_query() {
+    let (installation, server) = listed();
+    assert_eq!(installation.ask(&query(LISTED, RecordType::A)).answers.len(), 1);
+    installation.ok(&["remove", "198.18.0.25"]);
+    let answer = installation.ask(&query(LISTED, RecordType::A));
+    assert_eq!(answer.metadata.response_code, ResponseCode::NXDomain);
+    server.stop();
+}

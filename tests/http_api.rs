@@ -1,0 +1,93 @@
+//! Pages and API: what they show, and what they must not.
+
+use serde_json::Value;
+
+use crate::server::Installation;
+
+#[test]
+fn what_anyone_may_know_of_an_address() {
+    let installation = Installation::new();
+    let server = installation.start();
+    installation.ok(&["trap", "add", "trap-one.example"]);
+    installation.ok(&["trap", "add", "trap-two.example"]);
+    installation.make_case("198.18.0.25");
+
+    let (status, body) = installation.get("/api/v1/addresses/198.18.0.25").unwrap();
+    let told: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &told["listed"]), (200, &Value::Bool(true)));
+    let zone = &told["zones"][0];
+    assert_eq!(zone["answer"], "127.0.0.2");
+    assert_eq!(zone["query"], "25.0.18.198.bl.backscatter.example.");
+    let code = &zone["codes"][0];
+    assert_eq!((&code["value"], &code["name"]), (&Value::from(2), &Value::from("dsn")));
+    for time in ["since", "until"] {
+        let time = code[time].as_str().unwrap();
+        assert!(time.ends_with(":00:00Z"), "no finer than the hour: {time}");
+    }
+
+    let (status, page) = installation.get("/ip/198.18.0.25").unwrap();
+    assert_eq!(status, 200);
+    assert!(page.contains("Listed as a source of backscatter") && page.contains("550"), "{page}");
+    // Traps are secrets, and so is how much they saw.
+    for text in [&page, &body] {
+        for secret in
+            ["trap-one", "trap-two", "points", "reports\":", "evidence\":", "injector", "192.0.2.44", "u1@"]
+        {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+    }
+
+    let (_, clear) = installation.get("/api/v1/addresses/198.18.0.26").unwrap();
+    let clear: Value = serde_json::from_str(&clear).unwrap();
+    assert_eq!(clear["listed"], false);
+    assert_eq!(clear["special_purpose"], "benchmarking (RFC 2544)");
+    let (status, page) = installation.get("/ip/9.9.9.9").unwrap();
+    assert!(status == 200 && page.contains("Not listed") && !page.contains("The cure"));
+
+    for wrong in
+        ["/api/v1/addresses/nonsense", "/ip/%3Cscript%3E", "/api/v1/addresses/1.2.3.4.5", "/?address=x"]
+    {
+        let (status, body) = installation.get(wrong).unwrap();
+        assert_eq!(status, 400, "{wrong}");
+        assert!(body.contains("is not an IPv4 or IPv6 address"), "{wrong}: {body}");
+    }
+    server.stop();
+}
+
+#[test]
+fn health_and_metrics() {
+    let installation = Installation::new();
+    let server = installation.start();
+    installation.ok(&["trap", "add", "trap-one.example"]);
+    installation.ok(&["trap", "add", "trap-two.example"]);
+    installation.make_case("198.18.0.25");
+    assert_eq!(installation.get("/healthz").unwrap(), (200, "ok\n".to_owned()));
+    let (status, ready) = installation.get("/readyz").unwrap();
+    assert_eq!(status, 200);
+    assert!(ready.starts_with("zones 1, journal at "), "{ready}");
+    let (status, metrics) = installation.get("/metrics").unwrap();
+    assert_eq!(status, 200);
+    for line in [
+        "backscatterd_evidence_total{kind=\"dsn-failed\"} 6",
+        "backscatterd_messages_total{outcome=\"durable\"} 6",
+        "backscatterd_changes_total{change=\"listed\"} 1",
+        "backscatterd_listed_addresses{zone=\"bl.backscatter.example.\"} 1",
+        "process_resident_memory_bytes",
+    ] {
+        assert!(metrics.contains(line), "{line}\n{metrics}");
+    }
+    server.stop();
+}
+
+#[test]
+fn the_operators_verbs_are_not_for_the_public() {
+    let installation = Installation::new();
+    let server = installation.start();
+    for path in ["/control/v1/traps", "/control/v1/zones", "/control/v1/explain/198.18.0.25"] {
+        assert_eq!(installation.get(path).unwrap().0, 404, "{path}");
+    }
+    let socket = installation.path().join("control.sock");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(socket).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    server.stop();
+}

@@ -1,0 +1,171 @@
+//! The rules of ARCHITECTURE.md that a machine can check, told in words where they are broken.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
+const MANIFEST: &str = include_str!("../Cargo.toml");
+/// Lines of one file without its tests: longer ones want to be two.
+const FILE_LINES_MAX: usize = 800;
+/// What the pure part must not touch, besides crates that have no home there.
+const IMPURE: [&str; 10] = [
+    "std::fs",
+    "std::io",
+    "std::thread",
+    "std::env",
+    "std::process",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "std::sync::Mutex",
+    "std::time::SystemTime::now",
+    "HashMap",
+];
+
+/// The rows of the table that has this head, cell by cell.
+fn table(head: &str) -> Vec<Vec<String>> {
+    let after =
+        ARCHITECTURE.split(head).nth(1).unwrap_or_else(|| panic!("ARCHITECTURE.md has no table {head:?}"));
+    let rows = after.lines().skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
+}
+
+/// Every source file: the module it belongs to, its path, its text without its own tests.
+fn sources() -> Vec<(String, PathBuf, String)> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for file in fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    walk(&src, &mut paths);
+    paths.sort();
+    let sources = paths.into_iter().map(|path| {
+        let relative = path.strip_prefix(&src).unwrap().to_owned();
+        let first = relative.iter().next().unwrap().to_str().unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned();
+        (first.trim_end_matches(".rs").to_owned(), relative, text)
+    });
+    sources.collect()
+}
+
+/// The modules a file names behind `crate::`, in braces too.
+fn uses(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices("crate::") {
+        let rest = &text[at + "crate::".len()..];
+        let names: Vec<&str> = match rest.strip_prefix('{') {
+            Some(inside) => inside.split('}').next().unwrap_or_default().split(',').collect(),
+            None => vec![rest],
+        };
+        for name in names {
+            let name = name.trim_start();
+            let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
+            found.push(name[..end].to_owned());
+        }
+    }
+    found.retain(|name| !name.is_empty());
+    found
+}
+
+#[test]
+fn modules_use_only_those_above_them() {
+    let rows = table("| module | part | what it is |");
+    let rank: BTreeMap<&str, usize> =
+        rows.iter().enumerate().map(|(at, row)| (row[0].as_str(), at)).collect();
+    for (module, path, text) in sources() {
+        if module == "lib" || module == "main" {
+            continue;
+        }
+        let own =
+            *rank.get(module.as_str()).unwrap_or_else(|| panic!("{module} has no row in ARCHITECTURE.md"));
+        for used in uses(&text) {
+            let Some(&other) = rank.get(used.as_str()) else {
+                panic!("{}: no module {used}", path.display())
+            };
+            assert!(
+                other <= own,
+                "{} is part of `{module}` and uses `{used}`, which stands below it in ARCHITECTURE.md: move what both need up",
+                path.display()
+            );
+        }
+    }
+    for row in &rows {
+        assert!(sources().iter().any(|(module, ..)| *module == row[0]), "there is no module {}", row[0]);
+    }
+}
+
+#[test]
+fn every_crate_stays_at_home() {
+    let homes: BTreeMap<String, String> =
+        table("| crate | homes |").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+    let dependencies: Vec<&str> = MANIFEST
+        .split("[dependencies]")
+        .nth(1)
+        .and_then(|rest| rest.split("\n[").next())
+        .unwrap()
+        .lines()
+        .filter_map(|line| line.split_once(" = ").map(|(name, _)| name))
+        .collect();
+    let named: Vec<&str> = homes.keys().map(String::as_str).collect();
+    assert_eq!(
+        dependencies, named,
+        "Cargo.toml and the table of crates in ARCHITECTURE.md name the same crates"
+    );
+    let pure: Vec<String> = table("| module | part | what it is |")
+        .into_iter()
+        .filter(|row| row[1] == "pure")
+        .map(|row| row[0].clone())
+        .collect();
+    for (module, path, text) in sources() {
+        for (name, homes) in &homes {
+            let ident = name.replace('-', "_");
+            let used = text.match_indices(&format!("{ident}::")).any(|(at, _)| {
+                // Not the tail of a longer name.
+                !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':')
+            });
+            let at_home = homes == "any" || homes.split(", ").any(|home| home == module);
+            assert!(!used || at_home, "{} uses {name}, whose homes are {homes}", path.display());
+        }
+        if pure.contains(&module) {
+            for word in IMPURE {
+                let excused = (module == "time" && word.contains("SystemTime")) || word == "HashMap";
+                assert!(excused || !text.contains(word), "{} is pure and names {word}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn files_stay_readable() {
+    for (_, path, text) in sources() {
+        let lines = text.lines().count();
+        assert!(lines <= FILE_LINES_MAX, "{} has {lines} lines: make it two", path.display());
+        let first = text.lines().next().unwrap_or_default();
+        assert!(first.starts_with("//! "), "{} does not open with what it is", path.display());
+        for word in ["todo!(", "unimplemented!(", "FIXME", "#[allow("] {
+            assert!(!text.contains(word), "{} holds {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_rule_of_the_quorum_has_a_file_and_a_row() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/score/rules");
+    let mut files: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .filter(|name| name != "mod")
+        .collect();
+    let mut rows: Vec<&str> = backscatterd::score::RULES.iter().map(|rule| rule.name).collect();
+    files.sort();
+    rows.sort_unstable();
+    assert_eq!(files, rows);
+}

@@ -1,0 +1,198 @@
+//! The command line, with a daemon and without one.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::server::Installation;
+
+#[test]
+fn the_verbs_do_the_same_with_a_daemon_and_without() {
+    let with = Installation::new();
+    let without = Installation::new();
+    let server = with.start();
+    for installation in [&with, &without] {
+        assert!(
+            installation
+                .ok(&["trap", "add", "trap.example", "--donor", "isp-1"])
+                .starts_with("done as entry ")
+        );
+        installation.ok(&["trap", "add", "bait@other.example"]);
+        let list = installation.ok(&["trap", "list"]);
+        assert_eq!(list.lines().count(), 2, "{list}");
+        assert!(list.contains("isp-1") && list.contains("domain ") && list.contains("address"));
+        assert!(!list.contains("trap.example") && !list.contains("bait"), "traps are secrets: {list}");
+
+        assert!(installation.ok(&["trap", "retire", "trap.example"]).starts_with("done"));
+        let again = installation.run(&["trap", "retire", "trap.example"]);
+        assert_eq!(again.status.code(), Some(66), "there is no such active trap any more");
+        let key = list
+            .lines()
+            .find(|line| line.contains("address"))
+            .and_then(|line| line.split(' ').next())
+            .unwrap();
+        installation.ok(&["trap", "retire", key]);
+        assert_eq!(installation.ok(&["trap", "list"]).matches("retired").count(), 2);
+
+        for wrong in ["nodots", "a b@trap.example", "@trap.example", "tr@p@"] {
+            assert_eq!(installation.run(&["trap", "add", wrong]).status.code(), Some(65), "{wrong}");
+        }
+        assert!(installation.ok(&["lookup", "9.9.9.9"]).starts_with("9.9.9.9 is not listed\n"));
+        assert!(installation.ok(&["lookup", "127.0.0.2"]).contains("special-purpose: loopback"));
+        assert_eq!(installation.run(&["lookup", "nonsense"]).status.code(), Some(65));
+        let unknown = installation.run(&["explain", "9.9.9.9"]);
+        assert_eq!(unknown.status.code(), Some(66));
+        assert!(String::from_utf8_lossy(&unknown.stderr).contains("nothing is known of 9.9.9.9"));
+        assert!(installation.ok(&["remove", "9.9.9.9"]).starts_with("done"));
+    }
+    let owned = with.run(&["replay"]);
+    assert_eq!(owned.status.code(), Some(75), "the daemon owns the store");
+    assert!(String::from_utf8_lossy(&owned.stderr).contains("in use by another process"));
+    server.stop();
+    assert!(with.ok(&["replay"]).contains("bl.backscatter.example. serial "));
+    assert_eq!(Installation::new().run(&["replay"]).status.code(), Some(66), "no journal there");
+}
+
+#[test]
+fn explain_tells_the_whole_way_by_rule() {
+    let installation = Installation::new();
+    let server = installation.start();
+    installation.ok(&["trap", "add", "trap-one.example"]);
+    installation.ok(&["trap", "add", "trap-two.example"]);
+    installation.make_case("198.18.0.25");
+    let text = installation.ok(&["explain", "198.18.0.25"]);
+    for part in [
+        "answers: 127.0.0.2",
+        "completed the case",
+        "2 trap domains",
+        "3 injector networks",
+        "used up",
+        "policy ",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("trap-one") && !text.contains("trap-two"));
+    let json: Value = serde_json::from_str(&installation.ok(&["explain", "--json", "198.18.0.25"])).unwrap();
+    let code = &json["zones"][0]["codes"][0];
+    assert_eq!(code["rules"].as_array().unwrap().len(), backscatterd::score::RULES.len());
+    assert!(!code["listing"]["evidence"].as_array().unwrap().is_empty());
+    assert_eq!(code["evidence"].as_array().unwrap().len(), 6);
+    assert!(installation.ok(&["lookup", "198.18.0.25"]).contains("is listed"));
+    server.stop();
+    // The same without the daemon.
+    assert_eq!(installation.ok(&["explain", "198.18.0.25"]).lines().count(), text.lines().count());
+}
+
+#[test]
+fn rfc5321_s2_operator_mail_goes_to_the_maildir_and_never_scores() {
+    let installation = Installation::new();
+    let server = installation.start();
+    installation.ok(&["trap", "add", "trap-one.example"]);
+    let mut smtp = installation.smtp_from("198.18.0.25").unwrap();
+    smtp.say("EHLO relay.example").unwrap();
+    for to in ["postmaster@trap-one.example", "abuse@trap-one.example", "postmaster"] {
+        assert!(
+            smtp.deliver("someone@example.org", to, "Subject: hello\n\nto the operator")
+                .unwrap()
+                .starts_with("250")
+        );
+    }
+    let new = installation.path().join("operator/new");
+    let mail: Vec<_> =
+        fs::read_dir(new).unwrap().map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    assert_eq!(mail.len(), 3);
+    assert!(mail.iter().all(|mail| mail.contains("to the operator")));
+    assert_eq!(
+        installation.run(&["explain", "198.18.0.25"]).status.code(),
+        Some(66),
+        "nothing is held against it"
+    );
+    server.stop();
+}
+
+#[test]
+fn a_closed_connection_at_every_point_costs_nothing() {
+    let installation = Installation::new();
+    let server = installation.start();
+    installation.ok(&["trap", "add", "trap-one.example"]);
+    let dialogue =
+        "EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@trap-one.example>\r\nDATA\r\nSubject: x\r\n\r\ntext\r\n.\r\n";
+    for cut in 0..dialogue.len() {
+        let mut smtp = installation.smtp().unwrap();
+        smtp.send(&dialogue.as_bytes()[..cut]).unwrap();
+    }
+    let mut smtp = installation.smtp().unwrap();
+    smtp.say("EHLO a").unwrap();
+    assert!(smtp.deliver("", "a@trap-one.example", "still here").unwrap().starts_with("250"));
+    let (_, metrics) = installation.get("/metrics").unwrap();
+    assert!(
+        metrics.contains("backscatterd_messages_total{outcome=\"durable\"} 1"),
+        "only the whole one: {metrics}"
+    );
+    server.stop();
+}
+
+#[test]
+fn a_proxy_header_counts_only_on_its_own_port_and_must_be_whole() {
+    let installation = Installation::new();
+    let server = installation.start();
+    use std::io::{Read, Write};
+    for garbage in
+        [&b"EHLO early\r\n"[..], b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n", &[0x0d; 12], &[0xff; 2_000]]
+    {
+        let mut stream = std::net::TcpStream::connect(installation.smtp_proxy).unwrap();
+        stream.write_all(garbage).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+        let mut heard = Vec::new();
+        // Closed without a word, or reset with octets unread.
+        let _ = stream.read_to_end(&mut heard);
+        assert!(heard.is_empty(), "{}", String::from_utf8_lossy(&heard));
+    }
+    let mut smtp = installation.smtp_from("2001:db8::25").unwrap();
+    assert!(smtp.say("EHLO a").unwrap().starts_with("250"));
+    server.stop();
+}
+
+#[test]
+fn classify_reads_files_folders_and_mbox() {
+    let installation = Installation::new();
+    let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/samples");
+    let one = fs::read(format!("{samples}/qmail/handwritten-network.eml")).unwrap();
+    let two = fs::read(format!("{samples}/rfc3464/exim-4.96-success.eml")).unwrap();
+    let separator = b"From MAILER-DAEMON Mon Nov 23 20:24:01 2026\n".to_vec();
+    let mbox = [&separator[..], &one, b"\n", &separator, &two].concat();
+    fs::write(installation.path().join("mbox"), mbox).unwrap();
+    let mbox = installation.path().join("mbox");
+    let lines = installation.ok(&["classify", "--json", mbox.to_str().unwrap(), samples]);
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        (&lines[0]["kind"], &lines[1]["kind"]),
+        (&Value::from("nonstandard-ndr"), &Value::from("dsn-success"))
+    );
+    assert!(lines[1]["path"].as_str().unwrap().ends_with("mbox#2"));
+    assert!(lines.len() > 30, "the folder too");
+    for field in [
+        "path",
+        "kind",
+        "format",
+        "original_sender",
+        "final_recipients",
+        "reporting_mta",
+        "action",
+        "status",
+        "injector",
+        "reasons",
+    ] {
+        assert!(lines.iter().all(|line| line.get(field).is_some()), "{field}");
+    }
+    assert_eq!(installation.run(&["classify", "/nowhere"]).status.code(), Some(66));
+    let text = installation.ok(&[
+        "classify",
+        "--reverse-path",
+        "<>",
+        "--trap",
+        "sales@trap.example",
+        &format!("{samples}/rfc3464/postfix-3.7-trap-bernd.eml"),
+    ]);
+    assert!(text.contains("the original's sender is the address that received the report"), "{text}");
+}
