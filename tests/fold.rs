@@ -38,17 +38,24 @@ fn a_pattern_over_traps_injectors_recipients_and_a_day_lists_a_relay() {
 
 #[test]
 fn every_part_of_the_quorum_is_needed() {
-    let cases: [(&str, fn(&mut crate::world::Report)); 3] = [
-        ("one trap domain", |report| report.trap = "sales@trap-one.example"),
-        ("one injector network", |report| report.injector = "192.0.2.9".parse().ok()),
-        ("one failed recipient", |report| report.failed = "alias@relay.example".to_owned()),
+    struct Spoiled {
+        what: &'static str,
+        spoil: fn(&mut crate::world::Report),
+    }
+    let cases = [
+        Spoiled { what: "one trap domain", spoil: |report| report.trap = "sales@trap-one.example" },
+        Spoiled { what: "one injector network", spoil: |report| report.injector = "192.0.2.9".parse().ok() },
+        Spoiled {
+            what: "one failed recipient",
+            spoil: |report| report.failed = "alias@relay.example".to_owned(),
+        },
     ];
-    for (what, change) in cases {
+    for Spoiled { what, spoil } in cases {
         let mut world = World::new();
         for _ in 0..40 {
             world.tick(Span::from_hours(5));
             let mut report = world.report(RELAY);
-            change(&mut report);
+            spoil(&mut report);
             world.send(report);
         }
         assert!(!world.is_listed(RELAY), "{what}");
