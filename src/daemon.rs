@@ -204,7 +204,8 @@ impl Daemon {
             clock: Arc::clone(&app.clock),
             metrics: Arc::clone(&app.metrics),
         });
-        others.spawn(dns::serve(dns_listening, handler, stop_others.clone()));
+        let idle = spec.dns.tcp_idle_timeout.to_std();
+        others.spawn(dns::serve(dns_listening, handler, idle, stop_others.clone()));
         for listener in http_listening {
             others.spawn(http::serve_public(listener, Arc::clone(app), stop_others.clone()));
         }

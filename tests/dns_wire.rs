@@ -73,7 +73,7 @@ fn read_framed(stream: &mut TcpStream) -> Message {
 }
 
 #[test]
-fn the_zone_is_served_over_udp_and_tcp_alike() {
+fn rfc7766_n4_the_zone_is_served_over_udp_and_tcp_alike() {
     let (installation, server) = listed();
     let a = installation.ask(&query(LISTED, RecordType::A));
     assert_eq!(a.metadata.response_code, ResponseCode::NoError);
@@ -82,7 +82,7 @@ fn the_zone_is_served_over_udp_and_tcp_alike() {
         matches!(&a.answers[..], [record] if matches!(record.data, RData::A(a) if a.0.octets() == [127, 0, 0, 2]))
     );
 
-    // rfc7766_n4: several queries in one write, and each is answered.
+    // Several queries in one write, and each is answered.
     let mut stream = TcpStream::connect(installation.dns).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let queries = [
@@ -103,6 +103,44 @@ fn the_zone_is_served_over_udp_and_tcp_alike() {
         let same = installation.ask(asked);
         assert_eq!((same.answers, same.authorities), (answer.answers, answer.authorities));
     }
+    server.stop();
+}
+
+#[test]
+fn rfc7766_n4_what_is_too_large_for_udp_is_cut_and_whole_over_tcp() {
+    let installation = Installation::new();
+    let zone = installation.path().join("zones/backscatter.toml");
+    let names: Vec<String> =
+        (0..15).map(|n| format!("\"name-server-{n}.a-long-label-{n}.example\"")).collect();
+    let text = std::fs::read_to_string(&zone).unwrap();
+    let text = text.replace(
+        "ns = [\"ns1.backscatter.example\", \"ns2.backscatter.example\"]",
+        &format!("ns = [{}]", names.join(", ")),
+    );
+    std::fs::write(&zone, text).unwrap();
+    let server = installation.start();
+    let asked = query(ORIGIN, RecordType::NS);
+    let cut = installation.udp(&asked.to_vec().unwrap()).unwrap();
+    assert!(cut.len() <= 512, "{} octets without EDNS", cut.len());
+    assert!(Message::from_vec(&cut).unwrap().metadata.truncation);
+    let mut with_edns = asked.clone();
+    let mut edns = Edns::new();
+    edns.set_max_payload(4_096);
+    with_edns.set_edns(edns);
+    let whole = installation.ask(&with_edns);
+    assert_eq!((whole.metadata.truncation, whole.answers.len()), (false, 15));
+    let mut stream = TcpStream::connect(installation.dns).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.write_all(&framed(&asked)).unwrap();
+    let whole = read_framed(&mut stream);
+    assert_eq!((whole.metadata.truncation, whole.answers.len()), (false, 15));
+    // Silent for longer than the test's configuration allows: the server closes.
+    let mut rest = Vec::new();
+    assert_eq!(
+        stream.read_to_end(&mut rest).unwrap(),
+        0,
+        "closed, and within the time that the read would wait"
+    );
     server.stop();
 }
 

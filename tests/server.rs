@@ -70,7 +70,7 @@ impl Installation {
              [journal]\ndirectory = \"{path}/journal\"\n[keys]\ndirectory = \"{path}/keys\"\n\
              [smtp]\nhostname = \"trap.backscatter.example\"\nlisten = [\"{smtp}\"]\nlisten_proxy = [\"{smtp_proxy}\"]\n\
              proxy_peers = [\"127.0.0.0/8\"]\noperator_maildir = \"{path}/operator\"\nsessions_per_client_max = 200\n\
-             [dns]\nlisten = [\"{dns}\"]\n[http]\nlisten = [\"{http}\"]\n\
+             [dns]\nlisten = [\"{dns}\"]\ntcp_idle_timeout = \"1s\"\n[http]\nlisten = [\"{http}\"]\n\
              [control]\nsocket = \"{path}/control.sock\"\n[clock]\nlaboratory = true\n[log]\nfilter = \"warn\"\n"
         )
     }

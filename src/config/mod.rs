@@ -133,12 +133,12 @@ fn check_settings(spec: &Spec, complaints: &mut Complaints) {
     for (key, limit) in limits {
         complaints.require(limit >= 1, key, "0 would turn everyone away", "write 1 or more");
     }
-    complaints.require(
-        smtp.idle_timeout.seconds() >= 1,
-        "smtp.idle_timeout",
-        format!("{} is no time to answer in", smtp.idle_timeout),
-        "write for instance \"5m\"",
-    );
+    for (key, timeout) in
+        [("smtp.idle_timeout", smtp.idle_timeout), ("dns.tcp_idle_timeout", dns.tcp_idle_timeout)]
+    {
+        let problem = format!("{timeout} is no time to say something in");
+        complaints.require(timeout.seconds() >= 1, key, problem, "write \"1s\" or more");
+    }
     let all = [&smtp.listen, &smtp.listen_proxy, &http.listen];
     let tcp: Vec<_> =
         all.into_iter().flatten().chain(&dns.listen).filter(|address| address.port() != 0).collect();

@@ -98,6 +98,8 @@ section!(
     Dns {
         /// UDP and TCP.
         listen: Vec<SocketAddr> = vec![SocketAddr::from(([0, 0, 0, 0], 53))],
+        /// A TCP client that asks nothing for so long is let go (RFC 7766 §6.2.3).
+        tcp_idle_timeout: Span = Span::from_seconds(10),
     }
 );
 

@@ -16,8 +16,6 @@ use tokio_util::sync::CancellationToken;
 pub use ask::{Said, ask};
 pub use handler::Handler;
 
-/// A TCP client that asks nothing for so long is let go (RFC 7766 §6.2.3).
-const TCP_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Responses that may wait to be written to one TCP client.
 const TCP_RESPONSES_MAX: usize = 32;
 
@@ -41,11 +39,16 @@ impl Listening {
 }
 
 /// Answers on all the sockets until told to stop.
-pub async fn serve(listening: Vec<Listening>, handler: Arc<Handler>, stop: CancellationToken) {
+pub async fn serve(
+    listening: Vec<Listening>,
+    handler: Arc<Handler>,
+    tcp_idle_timeout: Duration,
+    stop: CancellationToken,
+) {
     let mut server = Server::new(handler::Shared(handler));
     for Listening { udp, tcp } in listening {
         server.register_socket(udp);
-        server.register_listener(tcp, TCP_IDLE_TIMEOUT, TCP_RESPONSES_MAX);
+        server.register_listener(tcp, tcp_idle_timeout, TCP_RESPONSES_MAX);
     }
     stop.cancelled().await;
     if let Err(error) = server.shutdown_gracefully().await {

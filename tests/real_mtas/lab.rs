@@ -261,6 +261,44 @@ impl Lab {
         talk(stream, "client.test", sender, recipient)
     }
 
+    /// Brings the trap so many reports from an address, all from the null reverse-path.
+    pub(crate) fn pour(&self, from: &str, first: usize, count: usize) {
+        let mut sent = 0;
+        while sent < count {
+            let mut smtp =
+                Smtp::greeted(self.connect("outside", from, TRAP).expect("the trap listens")).unwrap();
+            smtp.say("EHLO relay.test").unwrap();
+            for nth in sent..count.min(sent + 500) {
+                let trap = format!("anyone{nth}@{}", TRAP_DOMAINS[nth % TRAP_DOMAINS.len()]);
+                let message = format!(
+                    "From: MAILER-DAEMON@relay.test\nTo: {trap}\nSubject: failure {}\nContent-Type: message/delivery-status\n\n\
+                     Reporting-MTA: dns; relay.test\n\nFinal-Recipient: rfc822; u{nth}@relay.test\nAction: failed\n",
+                    first + nth
+                );
+                let reply = smtp.deliver("", &trap, &message).unwrap();
+                assert!(reply.starts_with("250"), "{reply}");
+            }
+            sent = count.min(sent + 500);
+        }
+    }
+
+    /// TCP connections that were opened out of the trap's namespace since it was made.
+    pub(crate) fn connections_opened_by_the_trap(&self) -> u64 {
+        let namespace = self.namespaces.name("trap");
+        let text = must("ip", &["netns", "exec", &namespace, "cat", "/proc/net/snmp"]);
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp: "));
+        let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
+        let mut pairs = names.split(' ').zip(values.split(' '));
+        pairs
+            .find(|(name, _)| *name == "ActiveOpens")
+            .and_then(|(_, value)| value.parse().ok())
+            .expect("a number")
+    }
+
+    pub(crate) fn metrics(&self) -> (u16, String) {
+        self.control("GET", "/metrics", "").expect("the daemon answers")
+    }
+
     /// A connection out of a namespace: a thread of its own goes there and opens it.
     fn connect(&self, host: &str, from: &str, to: &str) -> Option<TcpStream> {
         let namespace = Path::new("/run/netns").join(self.namespaces.name(host));

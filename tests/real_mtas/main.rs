@@ -115,3 +115,18 @@ fn the_shipped_postfix_files_refuse_a_listed_relays_reports_and_take_its_other_m
         assert!(clean.starts_with("250"), "another host's mail from <{sender}>: {clean}");
     }
 }
+
+#[test]
+fn rfc5321_s1_ten_thousand_null_sender_messages_draw_no_connection_from_the_trap() {
+    let Some(lab) = Lab::up("mute", &[]) else { return };
+    assert_eq!(lab.connections_opened_by_the_trap(), 0);
+    std::thread::scope(|scope| {
+        for (client, injector) in INJECTORS.iter().chain([&lab::CLEAN]).enumerate() {
+            let lab = &lab;
+            scope.spawn(move || lab.pour(injector, client * 2_500, 2_500));
+        }
+    });
+    let (_, metrics) = lab.metrics();
+    assert!(metrics.contains("backscatterd_messages_total{outcome=\"durable\"} 10000"), "{metrics}");
+    assert_eq!(lab.connections_opened_by_the_trap(), 0, "it takes mail in and sends none");
+}
