@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use dashmap::DashMap;
 use tokio::task::JoinSet;
@@ -26,6 +27,8 @@ use crate::{dns, http, smtp};
 /// The store's file in the journal's folder.
 pub const STORE_FILE: &str = "journal.redb";
 
+/// Longest wait at the end for clients in the midst of something.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 /// Octets of a message that are kept and judged; of a larger one, the beginning.
 const KEPT_OCTETS_MAX: usize = crate::mail::MESSAGE_OCTETS_MAX;
 
@@ -138,8 +141,11 @@ impl Core {
         for entry in entries {
             last = last.max(app.journal.append(entry.into()).await?);
         }
-        app.published.reached(last).await;
-        Ok(())
+        if app.published.reached(last).await {
+            Ok(())
+        } else {
+            Err(StartError::Publish(PublishError::Behind))
+        }
     }
 
     fn directive(&self, why: &str, order: Order) -> Entry {
@@ -227,16 +233,30 @@ impl Daemon {
         &self.core.app
     }
 
+    /// Ready when the fold could not go on, and so nothing can.
+    pub fn failed(&self) -> CancellationToken {
+        self.core.publisher.failed.clone()
+    }
+
     /// Stops taking mail, then answering, then folding; what was acknowledged is in the journal throughout.
     pub async fn stop(mut self, control: &std::path::Path) {
         self.stop_smtp.cancel();
-        while self.smtp.join_next().await.is_some() {}
+        drain(&mut self.smtp, "SMTP").await;
         self.stop_others.cancel();
-        while self.others.join_next().await.is_some() {}
+        drain(&mut self.others, "HTTP or DNS").await;
         if let Err(error) = std::fs::remove_file(control) {
             tracing::debug!(%error, "the control socket was gone already");
         }
         self.core.stop().await;
+    }
+}
+
+/// Waits for tasks that were told to end, and no longer than `DRAIN_TIMEOUT`.
+async fn drain(tasks: &mut JoinSet<()>, what: &str) {
+    let ended = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN_TIMEOUT, ended).await.is_err() {
+        tracing::warn!(what, "clients that did not end in time were cut off");
+        tasks.abort_all();
     }
 }
 

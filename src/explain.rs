@@ -228,7 +228,7 @@ fn explain_code(
                 failed_recipients: bucket.recipients.len(),
                 weight: counts(bucket)
                     .then(|| Points::of_weight(case.weight(bucket, &config.policy)).to_string()),
-                evidence: bucket.marks.iter().map(|mark| mark.evidence.to_string()).collect(),
+                evidence: bucket.evidence.iter().map(ToString::to_string).collect(),
             })
             .collect(),
     }

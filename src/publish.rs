@@ -26,6 +26,8 @@ const READ_ENTRIES_MAX: usize = 1_024;
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(20);
 /// Entries between two checkpoints; a restart folds at most so many again.
 const CHECKPOINT_ENTRIES: u64 = 50_000;
+/// Longest wait for an entry to take effect: behind a checkpoint of a large state, or never.
+const REACH_TIMEOUT: Duration = Duration::from_secs(30);
 /// How hard a checkpoint is compressed.
 const CHECKPOINT_COMPRESSION_LEVEL: i32 = 1;
 /// Most octets that a checkpoint unfolds to.
@@ -57,6 +59,8 @@ pub enum PublishError {
     NoWayBack(String),
     #[error("the state is larger than a checkpoint may be")]
     CheckpointSize,
+    #[error("the fold does not follow the journal")]
+    Behind,
 }
 
 /// One zone's name, serial and digest: what two replays of one journal have in common.
@@ -103,11 +107,11 @@ impl Published {
         *self.applied.borrow()
     }
 
-    /// Waits until an entry has taken effect.
-    pub async fn reached(&self, offset: Offset) {
+    /// Waits until an entry has taken effect; `false` where it has not after `REACH_TIMEOUT`.
+    pub async fn reached(&self, offset: Offset) -> bool {
         let mut applied = self.applied.subscribe();
-        // The sender lives in self, so there is nothing to fail.
-        let _ = applied.wait_for(|&applied| applied >= offset).await;
+        let reached = applied.wait_for(|&applied| applied >= offset);
+        tokio::time::timeout(REACH_TIMEOUT, reached).await.is_ok_and(|reached| reached.is_ok())
     }
 
     pub fn digests(&self) -> Vec<ZoneDigest> {
@@ -189,6 +193,8 @@ pub fn checkpoint(blocklist: &Blocklist, journal: &dyn Journal) -> Result<(), Pu
 /// The fold at work: follows the journal until it is told to stop.
 pub struct Publisher {
     pub published: Arc<Published>,
+    /// Cancelled when the fold could not go on: the process should end, and be started again.
+    pub failed: CancellationToken,
     thread: std::thread::JoinHandle<()>,
 }
 
@@ -228,11 +234,19 @@ impl Publisher {
         };
         follower.count();
         let runtime = tokio::runtime::Handle::current();
+        let failed = CancellationToken::new();
+        let failing = failed.clone();
         let thread = std::thread::Builder::new()
             .name("fold".to_owned())
-            .spawn(move || runtime.block_on(follower.run(stop)))
+            .spawn(move || {
+                // Told on every way out but the one that was asked for, a panic's too.
+                let failing = failing.drop_guard();
+                if runtime.block_on(follower.run(stop)) {
+                    failing.disarm();
+                }
+            })
             .map_err(|error| JournalError::Store(error.to_string()))?;
-        Ok(Publisher { published, thread })
+        Ok(Publisher { published, failed, thread })
     }
 
     /// Waits for the thread after it was told to stop; it leaves a checkpoint behind.
@@ -245,22 +259,24 @@ impl Publisher {
 }
 
 impl Follower {
-    async fn run(mut self, stop: CancellationToken) {
+    /// Follows the journal; `true` if it was told to stop, `false` if it could not go on.
+    async fn run(mut self, stop: CancellationToken) -> bool {
         let mut head = self.journal.head();
         loop {
             tokio::select! {
-                changed = head.wait_for(|&head| head > self.blocklist.offset()) => if changed.is_err() { break },
+                changed = head.wait_for(|&head| head > self.blocklist.offset()) => if changed.is_err() { return false },
                 () = stop.cancelled() => break,
             }
             if let Err(error) = self.follow() {
-                tracing::error!(%error, "the fold can't follow the journal; the list stands still");
-                break;
+                tracing::error!(%error, "the fold can't follow the journal");
+                return false;
             }
             tokio::time::sleep(PUBLISH_INTERVAL).await;
         }
         if let Err(error) = self.follow().and_then(|()| self.checkpoint()) {
             tracing::error!(%error, "no checkpoint at the end; the next start folds more entries");
         }
+        true
     }
 
     fn follow(&mut self) -> Result<(), PublishError> {

@@ -256,7 +256,7 @@ fn what_the_machine_refuses_has_codes_of_its_own() {
 
     // A store that another program wrote.
     let installation = Installation::new();
-    installation.ok(&["trap", "list"]);
+    installation.ok(&["trap", "add", "trap.example"]);
     {
         let database = redb::Database::open(installation.store()).unwrap();
         let write = database.begin_write().unwrap();
@@ -270,7 +270,7 @@ fn what_the_machine_refuses_has_codes_of_its_own() {
 
     // Keys that are damaged.
     let installation = Installation::new();
-    installation.ok(&["trap", "list"]);
+    installation.ok(&["trap", "add", "trap.example"]);
     fs::write(installation.path().join("keys/traps.key"), "short").unwrap();
     let output = installation.run(&["serve"]);
     assert_eq!(output.status.code(), Some(65));

@@ -50,7 +50,15 @@ fn the_verbs_do_the_same_with_a_daemon_and_without() {
     assert!(String::from_utf8_lossy(&owned.stderr).contains("in use by another process"));
     server.stop();
     assert!(with.ok(&["replay"]).contains("bl.backscatter.example. serial "));
-    assert_eq!(Installation::new().run(&["replay"]).status.code(), Some(66), "no journal there");
+    let empty = Installation::new();
+    for verb in [&["replay"][..], &["lookup", "9.9.9.9"], &["explain", "9.9.9.9"], &["trap", "list"]] {
+        assert_eq!(
+            empty.run(verb).status.code(),
+            Some(66),
+            "no journal there, and reading makes none: {verb:?}"
+        );
+    }
+    assert!(!empty.path().join("journal").exists());
 }
 
 #[test]

@@ -28,8 +28,19 @@ pub(super) enum Client {
 }
 
 impl Client {
-    /// Finds the daemon, or opens the store where none runs.
-    pub(super) async fn open(config: &Config) -> Result<Self, Failure> {
+    /// Finds the daemon, or opens the store where none runs. A store that isn't there is not begun: nothing is known.
+    pub(super) async fn to_read(config: &Config) -> Result<Self, Failure> {
+        let (socket, directory) = (&config.spec.control.socket, &config.spec.journal.directory);
+        if !socket.exists() && !store_exists(directory) {
+            let text =
+                format!("no daemon at {}, and no journal in {}", socket.display(), directory.display());
+            return Err(Failure::new(EX_NO_INPUT, text + "; start one, or name another configuration"));
+        }
+        Client::to_write(config).await
+    }
+
+    /// Finds the daemon, or opens the store, or begins one, where none runs.
+    pub(super) async fn to_write(config: &Config) -> Result<Self, Failure> {
         let socket = &config.spec.control.socket;
         match UnixStream::connect(socket).await {
             Ok(stream) => Ok(Client::Daemon(stream)),

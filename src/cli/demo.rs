@@ -174,7 +174,7 @@ async fn show(config: &Config, daemon: &Daemon) -> Result<(), Failure> {
             by: "demo".to_owned(),
             why: "demo".to_owned(),
         };
-        Client::open(config).await?.post("/control/v1/traps", &new).await?;
+        Client::to_write(config).await?.post("/control/v1/traps", &new).await?;
         tell(&format!("trap      every address of {domain}\n"))?;
     }
     let mut schedule: Vec<(&Server, &Report)> =
@@ -184,7 +184,7 @@ async fn show(config: &Config, daemon: &Daemon) -> Result<(), Failure> {
     for (server, report) in schedule {
         let advance = Advance { advance: Span::from_hours(report.hour - hour) };
         hour = report.hour;
-        Client::open(config).await?.post("/control/v1/clock", &advance).await?;
+        Client::to_write(config).await?.post("/control/v1/clock", &advance).await?;
         let reply = deliver(*smtp, *dns, server, report)
             .await
             .map_err(|error| Failure::of_io(&error, format!("the demo's mail: {error}")))?;
@@ -234,7 +234,7 @@ async fn tell_verdict(
     }
     tell(&format!("http://{http}/ip/{address}\n"))?;
     let path = format!("/control/v1/explain/{address}?format=text");
-    tell(&Client::open(config).await?.get(&path).await?)
+    tell(&Client::to_write(config).await?.get(&path).await?)
 }
 
 /// Hands one report to the trap, as coming from the server; the reply to its end.

@@ -174,10 +174,14 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     }
     let daemon = Daemon::start(config).await?;
     tracing::info!(bound = ?daemon.bound, "ready");
-    until_told().await?;
+    let failed = daemon.failed();
+    let told = tokio::select! {
+        told = until_told() => told,
+        () = failed.cancelled() => Err(Failure::new(EX_IO, "the fold could not go on; start again")),
+    };
     tracing::info!("stopping");
     daemon.stop(&config.spec.control.socket).await;
-    Ok(())
+    told
 }
 
 /// Waits for Ctrl-C or SIGTERM.

@@ -46,7 +46,7 @@ fn by() -> String {
 }
 
 pub(super) async fn lookup(config: &Config, address: &str) -> Result<(), Failure> {
-    let text = Client::open(config).await?.get(&format!("/api/v1/addresses/{}", segment(address))).await?;
+    let text = Client::to_read(config).await?.get(&format!("/api/v1/addresses/{}", segment(address))).await?;
     let told: Value = parse(&text)?;
     let text_of = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let listed = if told["listed"] == true { "listed" } else { "not listed" };
@@ -73,22 +73,21 @@ pub(super) async fn lookup(config: &Config, address: &str) -> Result<(), Failure
 pub(super) async fn explain(config: &Config, address: &str, json: bool) -> Result<(), Failure> {
     let form = if json { "json" } else { "text" };
     let path = format!("/control/v1/explain/{}?format={form}", segment(address));
-    tell(&Client::open(config).await?.get(&path).await?)
+    tell(&Client::to_read(config).await?.get(&path).await?)
 }
 
 pub(super) async fn trap(config: &Config, trap: Trap) -> Result<(), Failure> {
-    let client = Client::open(config).await?;
     match trap {
         Trap::Add { trap, donor, why } => {
             let new = NewTrap { trap, donor, by: by(), why };
-            done(&client.post("/control/v1/traps", &new).await?)
+            done(&Client::to_write(config).await?.post("/control/v1/traps", &new).await?)
         }
         Trap::Retire { trap, why } => {
             let retire = RetireTrap { trap, by: by(), why };
-            done(&client.post("/control/v1/traps/retire", &retire).await?)
+            done(&Client::to_write(config).await?.post("/control/v1/traps/retire", &retire).await?)
         }
         Trap::List => {
-            let Traps { traps } = parse(&client.get("/control/v1/traps").await?)?;
+            let Traps { traps } = parse(&Client::to_read(config).await?.get("/control/v1/traps").await?)?;
             let lines = traps.iter().map(|trap| {
                 let retired = trap.retired.map_or(String::new(), |at| format!(", retired {at}"));
                 format!("{}  {:<7}  {}  since {}{retired}\n", trap.key, trap.scope, trap.donor, trap.since)
@@ -100,11 +99,11 @@ pub(super) async fn trap(config: &Config, trap: Trap) -> Result<(), Failure> {
 
 pub(super) async fn remove(config: &Config, RemoveArgs { address, why }: RemoveArgs) -> Result<(), Failure> {
     let removal = Removal { address, by: by(), why };
-    done(&Client::open(config).await?.post("/control/v1/removals", &removal).await?)
+    done(&Client::to_write(config).await?.post("/control/v1/removals", &removal).await?)
 }
 
 pub(super) async fn advance(config: &Config, span: Span) -> Result<(), Failure> {
-    done(&Client::open(config).await?.post("/control/v1/clock", &Advance { advance: span }).await?)
+    done(&Client::to_write(config).await?.post("/control/v1/clock", &Advance { advance: span }).await?)
 }
 
 fn done(text: &str) -> Result<(), Failure> {

@@ -211,11 +211,12 @@ async fn direct(app: &App, by: String, why: String, order: Order) -> Response {
 /// Answers once the entry has taken effect, so that whoever asks next sees it.
 async fn append(app: &App, entry: Entry) -> Response {
     match app.journal.append(entry.into()).await {
-        Ok(offset) => {
-            app.published.reached(offset).await;
-            let Offset(offset) = offset;
-            Json(Done { offset, time: app.published.snapshot().time }).into_response()
+        Ok(offset) if !app.published.reached(offset).await => {
+            let problem =
+                format!("taken as entry {offset}, but it has not taken effect yet; see the daemon's log");
+            (StatusCode::GATEWAY_TIMEOUT, Json(Problem { error: problem })).into_response()
         }
+        Ok(Offset(offset)) => Json(Done { offset, time: app.published.snapshot().time }).into_response(),
         Err(error) => {
             let status = match error {
                 JournalError::Busy => StatusCode::SERVICE_UNAVAILABLE,

@@ -81,6 +81,6 @@ impl<'a> Case<'a> {
 
     /// The evidence that is remembered by name.
     pub fn evidence(&self) -> impl Iterator<Item = Digest> {
-        self.buckets.iter().flat_map(|bucket| bucket.marks.iter().map(|mark| mark.evidence))
+        self.buckets.iter().flat_map(|bucket| bucket.evidence.iter().copied())
     }
 }

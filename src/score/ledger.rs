@@ -13,8 +13,10 @@ use crate::trap::TrapKey;
 
 /// Most buckets of one ledger; the oldest makes room.
 pub const BUCKETS_MAX: usize = 512;
-/// Most reports and most failed recipients remembered in one bucket; it counts once in any case.
-const MARKS_MAX: usize = 8;
+/// Most evidence named in one bucket, and most failed recipients counted in it; it weighs once in any case.
+const NAMED_MAX: usize = 8;
+/// Most reports remembered in one bucket, so that the same one, sent again hours later, counts for nothing.
+const REPORTS_MAX: usize = 64;
 /// Most addresses remembered inside one IPv6 /64.
 const ADDRESSES_MAX: usize = 16;
 
@@ -53,21 +55,15 @@ pub struct Bucket {
     pub first: Timestamp,
     #[n(8)]
     pub last: Timestamp,
+    /// The first of its evidence.
     #[n(9)]
-    pub marks: Vec<Mark>,
+    pub evidence: Vec<Digest>,
     /// Short digests of the recipients that could not be reached.
     #[n(10)]
     pub recipients: Vec<u64>,
-}
-
-/// What tells one report from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Mark {
-    #[n(0)]
-    pub evidence: Digest,
-    /// The short digest of the report.
-    #[n(1)]
-    pub report: u64,
+    /// Short digests of the reports.
+    #[n(11)]
+    seen: Vec<u64>,
 }
 
 impl Ledger {
@@ -82,7 +78,7 @@ impl Ledger {
     ) -> bool {
         // A session without a message has nothing but its own id.
         let report = evidence.report.unwrap_or(evidence.id).short();
-        if self.buckets.iter().any(|bucket| bucket.marks.iter().any(|mark| mark.report == report)) {
+        if self.buckets.iter().any(|bucket| bucket.seen.contains(&report)) {
             return false;
         }
         let key = (evidence.facts.kind, evidence.trap_domain, injector_network, seen_at.hour());
@@ -101,8 +97,9 @@ impl Ledger {
                 sender: Sender::Other,
                 first: seen_at,
                 last: seen_at,
-                marks: Vec::new(),
+                evidence: Vec::new(),
                 recipients: Vec::new(),
+                seen: Vec::new(),
             });
             self.buckets.len() - 1
         });
@@ -139,12 +136,15 @@ impl Bucket {
         self.sender = self.sender.max(evidence.facts.sender);
         self.first = self.first.min(seen_at);
         self.last = self.last.max(seen_at);
-        if self.marks.len() < MARKS_MAX {
-            self.marks.push(Mark { evidence: evidence.id, report });
+        if self.evidence.len() < NAMED_MAX {
+            self.evidence.push(evidence.id);
+        }
+        if self.seen.len() < REPORTS_MAX {
+            self.seen.push(report);
         }
         for failure in &evidence.facts.failures {
             let recipient = failure.recipient.short();
-            if self.recipients.len() < MARKS_MAX && !self.recipients.contains(&recipient) {
+            if self.recipients.len() < NAMED_MAX && !self.recipients.contains(&recipient) {
                 self.recipients.push(recipient);
             }
         }

@@ -11,7 +11,7 @@ mod power;
 mod rules;
 
 pub use case::Case;
-pub use ledger::{BUCKETS_MAX, Bucket, Ledger, Mark};
+pub use ledger::{BUCKETS_MAX, Bucket, Ledger};
 pub use policy::{Policy, PolicySpec, Quorum, QuorumSpec, Weights};
 pub use rules::{Finding, RULES, Rule};
 

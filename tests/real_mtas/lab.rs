@@ -282,9 +282,9 @@ impl Lab {
         }
     }
 
-    /// TCP connections that were opened out of the trap's namespace since it was made.
-    pub(crate) fn connections_opened_by_the_trap(&self) -> u64 {
-        let namespace = self.namespaces.name("trap");
+    /// TCP connections that were opened out of a host's namespace since it was made.
+    pub(crate) fn connections_opened_by(&self, host: &str) -> u64 {
+        let namespace = self.namespaces.name(host);
         let text = must("ip", &["netns", "exec", &namespace, "cat", "/proc/net/snmp"]);
         let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp: "));
         let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
