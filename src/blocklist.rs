@@ -16,7 +16,7 @@ pub use state::{CheckpointError, STATE_VERSION};
 use crate::classify::Kind;
 use crate::complaint::Complaint;
 use crate::digest::Digest;
-use crate::evidence::{Directive, Entry, Evidence, Observation, Offset, Order, Recorded};
+use crate::evidence::{Directive, Entry, Evidence, Observation, Offset, Order, Recorded, Sent};
 use crate::listing::{Basis, Code, Ending, Grounds, Record};
 use crate::relay::{Prefix, Relay};
 use crate::score::{Case, Finding, Ledger, Quorum, RULES};
@@ -25,7 +25,10 @@ use crate::trap::{Donor, Trap, TrapSet};
 use crate::zone::{self, Entries, Snapshot};
 
 /// How far before the fold's time evidence may say that it was seen: a trap node may have been cut off for a while.
-const EVIDENCE_LAG_MAX: Span = Span::from_days(7);
+///
+/// Evidence from further back counts as seen now: a clock that is wrong must not make a burst look like a pattern of days,
+/// so this is less than the span that any case needs.
+const EVIDENCE_LAG_MAX: Span = Span::from_hours(12);
 /// The horizon where no zone states one.
 const HORIZON_DEFAULT: Span = Span::from_days(28);
 
@@ -70,7 +73,7 @@ struct Pending {
     evidence: Box<Evidence>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 struct ZoneState {
     /// The zone's file.
     #[n(0)]
@@ -81,6 +84,9 @@ struct ZoneState {
     /// The last entry that changed what the zone publishes.
     #[n(2)]
     changed: Offset,
+    /// A zone that was withdrawn keeps its records.
+    #[n(3)]
+    published: bool,
 }
 
 /// What follows from a zone's state and is not kept.
@@ -184,8 +190,11 @@ impl Blocklist {
         self.state.zones.keys().map(String::as_str)
     }
 
-    pub fn relays(&self) -> impl Iterator<Item = Prefix> {
-        self.state.ledgers.keys().copied()
+    /// Every prefix that anything is known of.
+    pub fn relays(&self) -> BTreeSet<Prefix> {
+        let recorded =
+            self.state.zones.values().flat_map(|zone| zone.records.keys().map(|(prefix, _)| *prefix));
+        self.state.ledgers.keys().copied().chain(recorded).collect()
     }
 
     /// The zones as they stand.
@@ -287,17 +296,23 @@ impl Blocklist {
         });
         let ledgers = &self.state.ledgers;
         for (origin, zone) in &mut self.state.zones {
-            let Some(derived) = self.zones.get(origin) else { continue };
-            // A floor matters as long as evidence below it is still there.
+            let terms = self.zones.get(origin).map(|derived| &derived.config.terms);
             zone.records.retain(|(prefix, _), record| {
-                record.forget(now, &derived.config.terms) || ledgers.contains_key(prefix)
+                // A floor matters as long as evidence below it is still there.
+                let kept =
+                    terms.is_none_or(|terms| record.forget(now, terms)) || ledgers.contains_key(prefix);
+                if !kept {
+                    touched.insert(*prefix);
+                }
+                kept
             });
         }
     }
 
     fn evidence(&mut self, evidence: &Evidence, changes: &mut Changes) {
         let now = self.state.time;
-        let seen_at = evidence.seen_at.clamp(now.minus(EVIDENCE_LAG_MAX), now);
+        let plausible = evidence.seen_at >= now.minus(EVIDENCE_LAG_MAX) && evidence.seen_at <= now;
+        let seen_at = if plausible { evidence.seen_at } else { now };
         let wait =
             self.zones.values().map(|zone| zone.config.policy.observation_wait).max().unwrap_or_default();
         let offset = self.state.offset;
@@ -343,7 +358,7 @@ impl Blocklist {
             Err("the recipient is no trap")
         } else if !self.zones.values().any(scores) {
             Err("no zone has a code for this kind")
-        } else if kind.comes_from_the_null_reverse_path() && !evidence.reverse_path.is_null() {
+        } else if kind.comes_from_the_null_reverse_path() && evidence.reverse_path != Sent::FromNull {
             Err("a report must come from the null reverse-path (RFC 3464 §2)")
         } else if evidence.recipients > 1 {
             Err("a report has one recipient (RFC 3464 §2)")
@@ -382,7 +397,7 @@ impl Blocklist {
             return;
         }
         let grounds = Grounds::of(&case, &config.policy, offset, now);
-        let listed = listed_prefix(ledger, prefix, relay);
+        let listed = listed_prefix(&case, prefix, relay);
         self.change_record(origin, prefix, code, changes, |record| {
             let was_listed = record.current.is_some();
             record.complete(listed, grounds, config.digest, &config.terms);
@@ -413,42 +428,35 @@ impl Blocklist {
             }
             Order::Remove { relay } => self.remove(*relay, changes),
             Order::AdoptZone { origin, text } => self.adopt(origin, text, changes),
-            Order::WithdrawZone { origin } => {
-                self.zones.remove(origin);
-                if self.state.zones.remove(origin).is_some() {
-                    changes.list.push(Change::Zone { origin: origin.clone() });
-                } else {
-                    changes.ignore("no such zone is published");
-                }
-            }
+            Order::WithdrawZone { origin } => self.withdraw(origin, changes),
         }
     }
 
-    /// Takes a relay off every zone and raises its floor under every code, so that a case half made is forgiven too.
+    /// Takes a relay off every zone, and forgives what came before: a case half made, and evidence that waits, too.
     fn remove(&mut self, relay: Relay, changes: &mut Changes) {
         let (prefix, now, offset) = (relay.ledger_prefix(), self.state.time, self.state.offset);
-        let known = self.state.ledgers.contains_key(&prefix);
-        let codes: Vec<(String, u8)> = self
-            .zones
-            .iter()
-            .flat_map(|(origin, zone)| zone.config.codes.iter().map(|code| (origin.clone(), code)))
-            .filter(|(_, code)| matches!(code.basis, Basis::Kinds { .. }))
-            .map(|(origin, code)| (origin, code.value))
-            .collect();
+        self.state.pending.retain(|_, pending| pending.evidence.relay.ledger_prefix() != prefix);
+        if let Some(ledger) = self.state.ledgers.get_mut(&prefix) {
+            ledger.forgive(offset);
+        }
         let before = changes.list.len();
-        for (origin, code) in codes {
-            let recorded =
-                self.state.zones.get(&origin).is_some_and(|zone| zone.records.contains_key(&(prefix, code)));
-            if known || recorded {
-                self.change_record(&origin, prefix, code, changes, |record| {
-                    record.remove(now, offset).map(|_| RecordChange::Ended(Ending::Removed))
-                });
-            }
+        for (origin, code) in self.recorded(prefix) {
+            self.change_record(&origin, prefix, code, changes, |record| {
+                record.remove(now, offset).map(|_| RecordChange::Ended(Ending::Removed))
+            });
         }
         changes.relays.insert(prefix);
         if changes.list.len() == before {
             changes.ignore("the relay is not listed; nothing that came before counts against it");
         }
+    }
+
+    /// The records there are of a ledger's prefix, by origin and code.
+    fn recorded(&self, prefix: Prefix) -> Vec<(String, u8)> {
+        let of = |(origin, zone): (&String, &ZoneState)| {
+            records_of(&zone.records, prefix).map(|(code, _)| (origin.clone(), code)).collect::<Vec<_>>()
+        };
+        self.state.zones.iter().flat_map(of).collect()
     }
 
     fn adopt(&mut self, origin: &str, text: &str, changes: &mut Changes) {
@@ -458,21 +466,47 @@ impl Blocklist {
         if config.origin.to_string() != origin {
             return changes.ignore("the zone's file is about another origin");
         }
-        let changed = self.state.offset;
-        let state = self.state.zones.entry(origin.to_owned()).or_insert_with(|| ZoneState {
-            text: String::new(),
-            records: BTreeMap::new(),
-            changed,
-        });
+        let (now, changed) = (self.state.time, self.state.offset);
+        if let (Some(state), Some(derived)) = (self.state.zones.get(origin), self.zones.get(origin)) {
+            let published = serial(derived.config.serial_base, state.changed);
+            let ahead = serial(config.serial_base, changed).wrapping_sub(published);
+            // RFC 1982 §3.2: secondaries would take it for an older zone.
+            if ahead == 0 || ahead > i32::MAX as u32 {
+                return changes.ignore("the serial would go back; raise serial_base");
+            }
+        }
+        let state = self.state.zones.entry(origin.to_owned()).or_default();
         text.clone_into(&mut state.text);
         state.changed = changed;
-        // A policy that has lost a code, or an address that may no longer be listed, ends those listings.
-        let values: Vec<u8> = config.codes.iter().map(|code| code.value).collect();
-        state.records.retain(|(prefix, code), _| {
-            values.contains(code) && config.listable.permits(prefix.network()).is_ok()
-        });
-        self.zones.insert(origin.to_owned(), Derived::of(state, Arc::new(config)));
+        state.published = true;
+        // A code that is lost, or an address that may no longer be listed, ends those listings. The records stay: what
+        // was used up or forgiven is not to count again.
+        for ((prefix, code), record) in &mut state.records {
+            let judged =
+                config.codes.iter().any(|of| of.value == *code && matches!(of.basis, Basis::Kinds { .. }));
+            if !judged || config.listable.permits(prefix.network()).is_err() {
+                record.withdraw(now);
+            }
+        }
+        changes.relays.extend(state.records.keys().map(|(prefix, _)| *prefix));
         changes.relays.extend(self.state.ledgers.keys());
+        self.zones.insert(origin.to_owned(), Derived::of(state, Arc::new(config)));
+        changes.list.push(Change::Zone { origin: origin.to_owned() });
+    }
+
+    /// Publishes a zone no longer. Its records stay, without their listings.
+    fn withdraw(&mut self, origin: &str, changes: &mut Changes) {
+        let now = self.state.time;
+        let Some(state) = self.state.zones.get_mut(origin).filter(|state| state.published) else {
+            return changes.ignore("no such zone is published");
+        };
+        state.published = false;
+        for record in state.records.values_mut() {
+            record.withdraw(now);
+        }
+        changes.relays.extend(state.records.keys().map(|(prefix, _)| *prefix));
+        changes.relays.extend(self.state.ledgers.keys());
+        self.zones.remove(origin);
         changes.list.push(Change::Zone { origin: origin.to_owned() });
     }
 
@@ -604,9 +638,9 @@ pub fn findings(case: &Case<'_>, config: &zone::Config, quorum: &Quorum) -> Vec<
     RULES.iter().map(|rule| (rule.judge)(case, &config.policy, quorum)).collect()
 }
 
-/// The address itself; the /64 only where two or more addresses in it earned evidence.
-fn listed_prefix(ledger: &Ledger, prefix: Prefix, relay: Relay) -> Prefix {
-    if ledger.addresses().len() >= 2 { prefix } else { Prefix::host(relay) }
+/// The address itself; the /64 only where two or more addresses in it earned the evidence of the case.
+fn listed_prefix(case: &Case<'_>, prefix: Prefix, relay: Relay) -> Prefix {
+    if case.addresses() >= 2 { prefix } else { Prefix::host(relay) }
 }
 
 /// The low 32 bits of base + offset (RFC 1982 arithmetic lets secondaries follow it round the end).

@@ -22,7 +22,7 @@ use crate::keys::{KeyError, Keys};
 use crate::metrics::Metrics;
 use crate::publish::{self, Keeping, PublishError, Published, Publisher, tick_number};
 use crate::time::{Clock, LaboratoryClock, SystemClock};
-use crate::{dns, http, smtp};
+use crate::{dns, http, smtp, sockets};
 
 /// The store's file in the journal's folder.
 pub const STORE_FILE: &str = "journal.redb";
@@ -43,6 +43,8 @@ pub enum StartError {
     Keys(#[from] KeyError),
     #[error("{path}: {source}")]
     Folder { path: PathBuf, source: io::Error },
+    #[error("{path}: not adopted: with its serial_base the zone's serial would go back; raise serial_base")]
+    NotAdopted { path: PathBuf },
     #[error("{what} can't listen on {address}: {source}")]
     Listen { what: &'static str, address: String, source: io::Error },
 }
@@ -73,17 +75,95 @@ pub struct Bound {
 }
 
 pub struct Daemon {
-    pub bound: Bound,
+    serving: Serving,
     core: Core,
-    smtp: JoinSet<()>,
-    others: JoinSet<()>,
-    stop_smtp: CancellationToken,
-    stop_others: CancellationToken,
+}
+
+/// The listeners, in the order in which they are stopped.
+struct Serving {
+    bound: Bound,
+    smtp: Tasks,
+    http: Tasks,
+    dns: Tasks,
+}
+
+/// Tasks that end together.
+#[derive(Default)]
+struct Tasks {
+    running: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Tasks {
+    /// Waits for them after telling them to end, and no longer than `DRAIN_TIMEOUT`.
+    async fn stop(mut self, what: &str) {
+        self.stop.cancel();
+        let ended = async { while self.running.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN_TIMEOUT, ended).await.is_err() {
+            tracing::warn!(what, "clients that did not end in time were cut off");
+            self.running.abort_all();
+        }
+    }
+}
+
+impl Serving {
+    /// Adopts the zones, binds everything, and only then begins to answer; SMTP last.
+    async fn start(core: &Core, config: &Config) -> Result<Self, StartError> {
+        core.tell_time().await?;
+        core.adopt(config).await?;
+        let (app, spec) = (&core.app, &config.spec);
+        let mut bound = Bound::default();
+        let mut dns_listening = Vec::new();
+        for &address in &spec.dns.listen {
+            let listening = dns::Listening::bind(address).map_err(listen("DNS", address))?;
+            bound.dns.push(listening.local_address().map_err(listen("DNS", address))?);
+            dns_listening.push(listening);
+        }
+        let mut http_listening = Vec::new();
+        for &address in &spec.http.listen {
+            let listening = sockets::tcp(address).map_err(listen("HTTP", address))?;
+            bound.http.push(listening.local_addr().map_err(listen("HTTP", address))?);
+            http_listening.push(listening);
+        }
+        let control = http::bind_control(&spec.control.socket)
+            .map_err(listen("the control socket", spec.control.socket.display()))?;
+        let mut smtp_listening = Vec::new();
+        for (addresses, proxied, found) in [
+            (&spec.smtp.listen, false, &mut bound.smtp),
+            (&spec.smtp.listen_proxy, true, &mut bound.smtp_proxy),
+        ] {
+            for &address in addresses {
+                let listening = smtp::Listening::bind(address, proxied).map_err(listen("SMTP", address))?;
+                found.push(listening.local_address().map_err(listen("SMTP", address))?);
+                smtp_listening.push(listening);
+            }
+        }
+        let serve = Arc::new(smtp_serve(spec, app, app.keys.nonce()?));
+
+        let (mut smtp, mut http, mut dns) = (Tasks::default(), Tasks::default(), Tasks::default());
+        let handler = Arc::new(dns::Handler {
+            published: Arc::clone(&app.published),
+            clock: Arc::clone(&app.clock),
+            metrics: Arc::clone(&app.metrics),
+        });
+        let idle = spec.dns.tcp_idle_timeout.to_std();
+        dns.running.spawn(dns::serve(dns_listening, handler, idle, dns.stop.clone()));
+        for listener in http_listening {
+            http.running.spawn(http::serve_public(listener, Arc::clone(app), http.stop.clone()));
+        }
+        http.running.spawn(http::serve_control(control, Arc::clone(app), http.stop.clone()));
+        let (journal, clock) = (Arc::clone(&app.journal), Arc::clone(&app.clock));
+        http.running.spawn(publish::tick(journal, clock, app.tick_interval, http.stop.clone()));
+        for listening in smtp_listening {
+            smtp.running.spawn(smtp::serve(listening, Arc::clone(&serve), smtp.stop.clone()));
+        }
+        Ok(Serving { bound, smtp, http, dns })
+    }
 }
 
 impl Core {
-    /// Opens the journal, folds it, and adopts the configured zones.
-    pub async fn start(config: &Config) -> Result<Self, StartError> {
+    /// Opens the journal and folds it: the list as it was left.
+    pub fn open(config: &Config) -> Result<Self, StartError> {
         let spec = &config.spec;
         let laboratory =
             spec.clock.laboratory.then(|| Arc::new(LaboratoryClock::new(spec.clock.laboratory_start)));
@@ -94,9 +174,12 @@ impl Core {
         let directory = &spec.journal.directory;
         let folder = |source| StartError::Folder { path: directory.clone(), source };
         std::fs::create_dir_all(directory).map_err(folder)?;
-        let keys = Arc::new(Keys::open(&spec.keys.directory)?);
         let journal: Arc<dyn Journal> =
             Arc::new(Embedded::open(&directory.join(STORE_FILE), Arc::clone(&clock))?);
+        let begun = *journal.head().borrow() > Offset::START;
+        let keys =
+            if begun { Keys::open_known(&spec.keys.directory) } else { Keys::open(&spec.keys.directory) };
+        let keys = Arc::new(keys?);
         if let Some(laboratory) = &laboratory {
             // A laboratory goes on where it stopped: time doesn't go back.
             let last = last_time(&*journal)?;
@@ -113,15 +196,25 @@ impl Core {
         let published = Arc::clone(&publisher.published);
         let tick_interval = spec.journal.tick_interval;
         let app = Arc::new(http::App { published, journal, keys, metrics, clock, laboratory, tick_interval });
-        let core = Core { app, publisher, stop };
-        core.adopt(config).await?;
-        Ok(core)
+        Ok(Core { app, publisher, stop })
     }
 
-    /// Tells the journal the time and every difference between the zones it knows and those that are configured.
+    /// Tells the fold the time, which moves by entries alone.
+    pub async fn tell_time(&self) -> Result<(), StartError> {
+        let app = &self.app;
+        let tick = Entry::Tick(tick_number(app.clock.now(), app.tick_interval));
+        let offset = app.journal.append(tick.into()).await?;
+        if app.published.reached(offset).await {
+            Ok(())
+        } else {
+            Err(StartError::Publish(PublishError::Behind))
+        }
+    }
+
+    /// Tells the journal every difference between the zones it knows and those that are configured.
     async fn adopt(&self, config: &Config) -> Result<(), StartError> {
         let app = &self.app;
-        let mut entries = vec![Entry::Tick(tick_number(app.clock.now(), app.tick_interval))];
+        let mut entries = Vec::new();
         let snapshot = app.published.snapshot();
         for zone in snapshot.zones() {
             if !config.zones.iter().any(|file| file.zone.origin == zone.config.origin) {
@@ -141,11 +234,15 @@ impl Core {
         for entry in entries {
             last = last.max(app.journal.append(entry.into()).await?);
         }
-        if app.published.reached(last).await {
-            Ok(())
-        } else {
-            Err(StartError::Publish(PublishError::Behind))
+        if !app.published.reached(last).await {
+            return Err(StartError::Publish(PublishError::Behind));
         }
+        let snapshot = app.published.snapshot();
+        let refused = config
+            .zones
+            .iter()
+            .find(|file| !snapshot.zones().iter().any(|zone| zone.config.digest == file.zone.digest));
+        refused.map_or(Ok(()), |file| Err(StartError::NotAdopted { path: file.path.clone() }))
     }
 
     fn directive(&self, why: &str, order: Order) -> Entry {
@@ -173,56 +270,18 @@ fn last_time(journal: &dyn Journal) -> Result<crate::time::Timestamp, JournalErr
 impl Daemon {
     /// Starts everything; returns once all of it is ready.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
-        let core = Core::start(config).await?;
-        let (app, spec) = (&core.app, &config.spec);
-        let mut bound = Bound::default();
-        let (stop_smtp, stop_others) = (CancellationToken::new(), CancellationToken::new());
-        let (mut smtp, mut others) = (JoinSet::new(), JoinSet::new());
-
-        let mut dns_listening = Vec::new();
-        for &address in &spec.dns.listen {
-            let listening = dns::Listening::bind(address).await.map_err(listen("DNS", address))?;
-            bound.dns.push(listening.local_address().map_err(listen("DNS", address))?);
-            dns_listening.push(listening);
-        }
-        let mut http_listening = Vec::new();
-        for &address in &spec.http.listen {
-            let listening = http::bind_public(address).await.map_err(listen("HTTP", address))?;
-            bound.http.push(listening.local_addr().map_err(listen("HTTP", address))?);
-            http_listening.push(listening);
-        }
-        let control = http::bind_control(&spec.control.socket)
-            .map_err(listen("the control socket", spec.control.socket.display()))?;
-        let mut smtp_listening = Vec::new();
-        for (addresses, proxied, found) in [
-            (&spec.smtp.listen, false, &mut bound.smtp),
-            (&spec.smtp.listen_proxy, true, &mut bound.smtp_proxy),
-        ] {
-            for &address in addresses {
-                let listening = smtp::Listening::bind(address, proxied).map_err(listen("SMTP", address))?;
-                found.push(listening.local_address().map_err(listen("SMTP", address))?);
-                smtp_listening.push(listening);
+        let core = Core::open(config)?;
+        match Serving::start(&core, config).await {
+            Ok(serving) => Ok(Daemon { serving, core }),
+            Err(error) => {
+                core.stop().await;
+                Err(error)
             }
         }
+    }
 
-        let handler = Arc::new(dns::Handler {
-            published: Arc::clone(&app.published),
-            clock: Arc::clone(&app.clock),
-            metrics: Arc::clone(&app.metrics),
-        });
-        let idle = spec.dns.tcp_idle_timeout.to_std();
-        others.spawn(dns::serve(dns_listening, handler, idle, stop_others.clone()));
-        for listener in http_listening {
-            others.spawn(http::serve_public(listener, Arc::clone(app), stop_others.clone()));
-        }
-        others.spawn(http::serve_control(control, Arc::clone(app), stop_others.clone()));
-        let journal = Arc::clone(&app.journal);
-        others.spawn(publish::tick(journal, Arc::clone(&app.clock), app.tick_interval, stop_others.clone()));
-        let serve = Arc::new(smtp_serve(spec, app));
-        for listening in smtp_listening {
-            smtp.spawn(smtp::serve(listening, Arc::clone(&serve), stop_smtp.clone()));
-        }
-        Ok(Daemon { bound, core, smtp, others, stop_smtp, stop_others })
+    pub fn bound(&self) -> &Bound {
+        &self.serving.bound
     }
 
     pub fn published(&self) -> &Arc<Published> {
@@ -239,11 +298,11 @@ impl Daemon {
     }
 
     /// Stops taking mail, then answering, then folding; what was acknowledged is in the journal throughout.
-    pub async fn stop(mut self, control: &std::path::Path) {
-        self.stop_smtp.cancel();
-        drain(&mut self.smtp, "SMTP").await;
-        self.stop_others.cancel();
-        drain(&mut self.others, "HTTP or DNS").await;
+    pub async fn stop(self, control: &std::path::Path) {
+        let Serving { smtp, http, dns, .. } = self.serving;
+        smtp.stop("SMTP").await;
+        http.stop("HTTP").await;
+        dns.stop("DNS").await;
         if let Err(error) = std::fs::remove_file(control) {
             tracing::debug!(%error, "the control socket was gone already");
         }
@@ -251,16 +310,7 @@ impl Daemon {
     }
 }
 
-/// Waits for tasks that were told to end, and no longer than `DRAIN_TIMEOUT`.
-async fn drain(tasks: &mut JoinSet<()>, what: &str) {
-    let ended = async { while tasks.join_next().await.is_some() {} };
-    if tokio::time::timeout(DRAIN_TIMEOUT, ended).await.is_err() {
-        tracing::warn!(what, "clients that did not end in time were cut off");
-        tasks.abort_all();
-    }
-}
-
-fn smtp_serve(spec: &Spec, app: &http::App) -> smtp::Serve {
+fn smtp_serve(spec: &Spec, app: &http::App, start: [u8; 16]) -> smtp::Serve {
     let limits = smtp::Limits {
         message_octets_max: spec.smtp.message_octets_max,
         kept_octets_max: KEPT_OCTETS_MAX,
@@ -275,6 +325,7 @@ fn smtp_serve(spec: &Spec, app: &http::App) -> smtp::Serve {
         metrics: Arc::clone(&app.metrics),
         node: spec.node.clone(),
         operator_maildir: spec.smtp.operator_maildir.clone(),
+        start,
         transactions: AtomicU64::new(0),
     };
     smtp::Serve {

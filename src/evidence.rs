@@ -84,7 +84,7 @@ pub struct Evidence {
     #[n(3)]
     pub helo: String,
     #[n(4)]
-    pub reverse_path: ReversePath,
+    pub reverse_path: Sent,
     #[n(5)]
     pub trap: TrapKey,
     #[n(6)]
@@ -102,6 +102,25 @@ pub struct Evidence {
     /// The trap node that took it.
     #[n(11)]
     pub node: String,
+}
+
+/// From which reverse-path a transaction came. Spam names its victim, so the path may be a trap's: it is kept as a
+/// keyed digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Sent {
+    #[n(0)]
+    FromNull,
+    #[n(1)]
+    FromAddress(#[n(0)] Digest),
+}
+
+impl Sent {
+    pub fn of(reverse_path: &ReversePath, hasher: &TrapHasher) -> Self {
+        match reverse_path {
+            ReversePath::Null => Sent::FromNull,
+            ReversePath::Address(address) => Sent::FromAddress(hasher.reverse_path(address)),
+        }
+    }
 }
 
 /// How far a session went.
@@ -126,14 +145,12 @@ pub struct Facts {
     #[n(3)]
     pub reporting_mta: Option<String>,
     #[n(4)]
-    pub original_envelope_id: Option<String>,
-    #[n(5)]
     pub sender: Sender,
-    #[n(6)]
+    #[n(5)]
     pub injector: Option<IpAddr>,
-    #[n(7)]
+    #[n(6)]
     pub failures: Vec<Failure>,
-    #[n(8)]
+    #[n(7)]
     pub reasons: Vec<String>,
 }
 
@@ -157,8 +174,9 @@ pub struct Failure {
     /// Keyed; tells distinct recipients apart.
     #[n(0)]
     pub recipient: Digest,
+    /// Not kept where it is the trap's own.
     #[n(1)]
-    pub domain: String,
+    pub domain: Option<String>,
     #[n(2)]
     pub status: Option<Status>,
     /// Another host refused it; else the relay itself failed.
@@ -178,7 +196,6 @@ impl Facts {
             format: verdict.format.to_owned(),
             classifier,
             reporting_mta: report.reporting_mta.clone(),
-            original_envelope_id: report.original_envelope_id.clone(),
             sender: match &report.original_sender {
                 Some(sender) if sender.folded() == trap.folded() => Sender::Trap,
                 Some(_) => Sender::Other,
@@ -190,7 +207,7 @@ impl Facts {
                     let mailbox = recipient.mailbox.as_ref()?;
                     Some(Failure {
                         recipient: hasher.recipient(mailbox),
-                        domain: mailbox.domain().to_owned(),
+                        domain: (mailbox.domain() != trap.domain()).then(|| mailbox.domain().to_owned()),
                         status: recipient.status,
                         remote: recipient.remote_mta.is_some(),
                     })

@@ -193,7 +193,7 @@ fn explain_code(
             .iter()
             .map(|past| PastExplanation { since: past.since, ended: past.ended, how: ending(past.how) })
             .collect(),
-        floor: record.floor.0,
+        floor: record.floor.max(relay.ledger.forgiven()).0,
         rules: rules
             .into_iter()
             .map(|finding| RuleExplanation {
@@ -256,6 +256,7 @@ const fn ending(how: Ending) -> &'static str {
     match how {
         Ending::Expired => "expired",
         Ending::Removed => "removed",
+        Ending::Withdrawn => "the zone changed",
     }
 }
 

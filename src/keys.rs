@@ -41,6 +41,10 @@ pub enum KeyError {
         "{0}: not a key of {KEY_OCTETS} octets; restore it from your copy, for without it no trap is known"
     )]
     Damaged(PathBuf),
+    #[error(
+        "{0}: the key that this journal's traps are hashed under is not there; restore it from your copy"
+    )]
+    Lost(PathBuf),
     #[error("the key of {0} is gone, and with it that day's reports")]
     Destroyed(Day),
     #[error("the report doesn't fit its key, or was tampered with")]
@@ -50,6 +54,15 @@ pub enum KeyError {
 }
 
 impl Keys {
+    /// Opens the folder of a journal that has entries: its key must be there.
+    ///
+    /// # Errors
+    /// `Lost` where there is none. A new one would not know a single trap, and turn all of their mail away.
+    pub fn open_known(directory: &Path) -> Result<Self, KeyError> {
+        let path = directory.join(TRAP_KEY_FILE);
+        if path.exists() { Keys::open(directory) } else { Err(KeyError::Lost(path)) }
+    }
+
     /// Opens the folder; makes it, and the key of traps, where there is none.
     pub fn open(directory: &Path) -> Result<Self, KeyError> {
         let failed = |source| KeyError::File { path: directory.to_owned(), source };
@@ -57,6 +70,13 @@ impl Keys {
         let random = SystemRandom::new();
         let hasher = TrapHasher::new(read_or_make(&directory.join(TRAP_KEY_FILE), &random)?);
         Ok(Keys { directory: directory.to_owned(), random, days: DashMap::new(), hasher })
+    }
+
+    /// Sixteen random octets.
+    pub fn nonce(&self) -> Result<[u8; 16], KeyError> {
+        let mut nonce = [0; 16];
+        self.random.fill(&mut nonce).map_err(|_| KeyError::Random)?;
+        Ok(nonce)
     }
 
     pub fn hasher(&self) -> &TrapHasher {

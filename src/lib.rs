@@ -26,6 +26,7 @@ pub mod publish;
 pub mod relay;
 pub mod score;
 pub mod smtp;
+pub mod sockets;
 pub mod time;
 pub mod trap;
 pub mod zone;

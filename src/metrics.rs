@@ -86,13 +86,13 @@ impl Metrics {
         self.entries_applied_total.inc();
         for change in &changes.list {
             let name = match change {
-                Change::Counted { .. } => "counted",
+                // Whether a report counted tells which addresses are seeded: nobody may read that off a metric.
+                Change::Counted { .. } | Change::Ignored { .. } => continue,
                 Change::Listed { .. } => "listed",
                 Change::Extended { .. } => "extended",
                 Change::Ended { .. } => "ended",
                 Change::Traps => "traps",
                 Change::Zone { .. } => "zone",
-                Change::Ignored { .. } => "ignored",
             };
             self.changes_total.with_label_values(&[name]).inc();
         }

@@ -147,9 +147,11 @@ pub fn restore(journal: &dyn Journal) -> Result<Blocklist, PublishError> {
     };
     match journal.checkpoint()? {
         None => from_start("there is no checkpoint".to_owned()),
-        Some(checkpoint) if checkpoint.version != STATE_VERSION => {
-            from_start(format!("the checkpoint is of version {}", checkpoint.version))
-        }
+        // An older one reads: its fields have numbers, and new ones have defaults.
+        Some(checkpoint) if checkpoint.version > STATE_VERSION => from_start(format!(
+            "the checkpoint is of version {}, and this program reads up to {STATE_VERSION}: go back to the program that wrote it",
+            checkpoint.version
+        )),
         Some(checkpoint) => unfold(&checkpoint).or_else(|why| from_start(why.to_string())),
     }
 }
@@ -309,8 +311,11 @@ impl Follower {
         }
         let today = self.blocklist.time().day();
         if today != self.swept {
-            self.swept = today;
-            self.retain(self.blocklist.time())?;
+            // Tried again at the next tick: what is kept too long costs less than a list that stands still.
+            match self.retain(self.blocklist.time()) {
+                Ok(()) => self.swept = today,
+                Err(error) => tracing::error!(%error, "old days could not be dropped"),
+            }
         }
         Ok(())
     }
@@ -384,7 +389,8 @@ pub async fn tick(journal: Arc<dyn Journal>, clock: Arc<dyn Clock>, interval: Sp
         match journal.append(Entry::Tick(number).into()).await {
             Ok(_) => last = Some(number),
             Err(error) => {
-                tracing::error!(%error, "no tick could be written; listings don't expire meanwhile")
+                tracing::error!(%error, "no tick could be written; listings don't expire meanwhile");
+                tokio::time::sleep(TICK_PAUSE).await;
             }
         }
     }
@@ -392,6 +398,9 @@ pub async fn tick(journal: Arc<dyn Journal>, clock: Arc<dyn Clock>, interval: Sp
 
 /// How often the clock is looked at: a laboratory's clock may jump at any moment.
 const TICK_LOOK: Duration = Duration::from_millis(50);
+
+/// Pause after a tick that could not be written.
+const TICK_PAUSE: Duration = Duration::from_secs(5);
 
 /// Which interval a moment belongs to.
 pub fn tick_number(now: Timestamp, interval: Span) -> u64 {

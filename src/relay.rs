@@ -156,23 +156,8 @@ const SPECIAL_PURPOSE: &[(&str, &str)] = &[
     ("ff00::/8", "multicast (RFC 4291)"),
 ];
 
-/// Networks of hosts behind somebody's border, which say nothing about who injected a message from outside.
-const INTERNAL: &[&str] = &[
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-    "::1/128",
-    "fc00::/7",
-    "fe80::/10",
-];
-
 static SPECIAL_PURPOSE_NETS: LazyLock<Vec<(IpNet, &str)>> =
     LazyLock::new(|| SPECIAL_PURPOSE.iter().map(|&(prefix, what)| (net(prefix), what)).collect());
-static INTERNAL_NETS: LazyLock<Vec<IpNet>> =
-    LazyLock::new(|| INTERNAL.iter().map(|prefix| net(prefix)).collect());
 
 fn net(text: &str) -> IpNet {
     text.parse().expect("the tables of networks in this file parse, as the tests below show")
@@ -182,10 +167,6 @@ fn net(text: &str) -> IpNet {
 pub fn special_purpose(address: IpAddr) -> Option<SpecialPurpose> {
     let around = SPECIAL_PURPOSE_NETS.iter().find(|(net, _)| net.contains(&address));
     around.map(|&(_, what)| SpecialPurpose { what })
-}
-
-pub fn is_internal(address: IpAddr) -> bool {
-    INTERNAL_NETS.iter().any(|net| net.contains(&address))
 }
 
 /// Which addresses may be listed: all but the special-purpose ones, save where a laboratory uses those as its own.
@@ -270,7 +251,6 @@ mod tests {
         for (prefix, _) in SPECIAL_PURPOSE {
             assert_eq!(net(prefix).trunc(), net(prefix));
         }
-        assert!(INTERNAL.iter().all(|prefix| net(prefix).trunc() == net(prefix)));
     }
 
     #[test]

@@ -52,6 +52,13 @@ impl TrapHasher {
     }
 }
 
+impl TrapHasher {
+    /// What stands for the reverse-path of a transaction.
+    pub fn reverse_path(&self, address: &str) -> Digest {
+        Digest::keyed(&self.0, format!("reverse-path {}", address.to_lowercase()).as_bytes())
+    }
+}
+
 impl fmt::Debug for TrapHasher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TrapHasher(secret)")

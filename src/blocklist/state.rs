@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::{Blocklist, Derived, State};
 use crate::complaint::Complaint;
 
-/// Goes up when the state's form changes, or when the same entries would make another list: an older checkpoint is
-/// then not used, and the journal is folded from its first entry.
+/// Goes up with the state's form. Older checkpoints must read for ever: once the first entries are dropped, they are
+/// the only copy of old traps and zones. So a field is only ever added, under a number of its own and with a default;
+/// `tests/golden` keeps a checkpoint of every version.
 pub const STATE_VERSION: u32 = 1;
 
 /// Why a checkpoint can't be used.
@@ -27,7 +28,7 @@ impl Blocklist {
     pub fn from_checkpoint(octets: &[u8]) -> Result<Self, CheckpointError> {
         let state: State = minicbor::decode(octets)?;
         let mut zones = BTreeMap::new();
-        for (origin, zone) in &state.zones {
+        for (origin, zone) in state.zones.iter().filter(|(_, zone)| zone.published) {
             let derived = Derived::read(origin, zone).map_err(|complaints| {
                 let first = complaints.into_iter().next();
                 CheckpointError::Zone(first.expect("a zone that can't be read has a complaint"))

@@ -3,27 +3,26 @@
 use std::net::IpAddr;
 
 use crate::mail::Hop;
-use crate::relay::is_internal;
 
-/// Most internal hops that are followed behind a relay's border.
-const INTERNAL_HOPS_MAX: usize = 5;
+/// Most hops inside the relay itself that are followed: a content filter or two.
+const INNER_HOPS_MAX: usize = 4;
 
 /// The address in the topmost Received line of the returned original (newest first).
 ///
-/// Everything below the first line that came from outside can be forged. A line whose client is internal (loopback,
-/// private) was one hop inside the relay's own house; the next line counts only where the same house wrote it.
+/// Everything below the first line that came from outside can be forged, so a topmost line that doesn't tell, such as
+/// that of a local submission, ends the search. A line from loopback is a hop inside the relay, behind a content
+/// filter; the next one counts only where the same host's house wrote it.
 pub(super) fn injector(hops: &[Hop]) -> Option<IpAddr> {
     let mut house: Option<&str> = None;
-    for hop in hops.iter().filter(|hop| hop.from_address.is_some()).take(INTERNAL_HOPS_MAX) {
+    for hop in hops.iter().filter(|hop| !hop.is_qmail_note).take(INNER_HOPS_MAX) {
         let writer = hop.by.as_deref().map(organisation);
         if house.is_some() && writer != house {
             return None;
         }
-        house = writer.or(house);
         match hop.from_address {
-            Some(address) if !is_internal(address) => return Some(address),
-            _ if house.is_none() => return None,
-            _ => {}
+            Some(address) if !address.is_loopback() => return Some(address),
+            Some(_) if writer.is_some() => house = writer,
+            _ => return None,
         }
     }
     None
@@ -39,26 +38,55 @@ fn organisation(host: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::{Header, hops};
 
-    fn hop(from: &str, by: &str) -> Hop {
-        Hop { from_address: from.parse().ok(), by: (!by.is_empty()).then(|| by.to_owned()) }
+    fn of(lines: &[&str]) -> Option<String> {
+        let header: String = lines.iter().map(|line| format!("Received: {line}\n")).collect();
+        injector(&hops(&Header::parse(header.as_bytes()))).map(|address| address.to_string())
+    }
+
+    const FORGED: &str = "from a (b [203.0.113.9]) by c.relay.example with SMTP; today";
+
+    #[test]
+    fn the_topmost_line_tells_whatever_is_below_it() {
+        for top in [
+            "from botnet (unknown [198.51.100.66]) by mx.relay.example (Postfix)",
+            "from by (unknown [198.51.100.66]) by mx.relay.example (Postfix)",
+            "from [198.51.100.66] (port=4321 helo=evil) by mx.relay.example",
+            "from unknown (HELO x) (user@198.51.100.66) by 0 with SMTP",
+        ] {
+            assert_eq!(of(&[top, FORGED]).as_deref(), Some("198.51.100.66"), "{top}");
+            assert_eq!(
+                of(&["(qmail 9 invoked from network); today", top, FORGED]).as_deref(),
+                Some("198.51.100.66")
+            );
+        }
     }
 
     #[test]
-    fn only_what_the_relay_wrote_itself_counts() {
-        let want = |address: &str| address.parse::<IpAddr>().ok();
-        let forged_below = [hop("198.51.100.66", "mx.relay.example"), hop("203.0.113.9", "botnet.example")];
-        assert_eq!(injector(&forged_below), want("198.51.100.66"));
-        let behind_a_filter = [
-            hop("", ""),
-            hop("127.0.0.1", "mx.relay.example"),
-            hop("10.0.0.7", "gw.relay.example"),
-            hop("198.51.100.66", "in.relay.example"),
-        ];
-        assert_eq!(injector(&behind_a_filter), want("198.51.100.66"));
-        let another_house = [hop("127.0.0.1", "mx.relay.example"), hop("203.0.113.9", "mx.other.example")];
-        assert_eq!(injector(&another_house), None);
-        assert_eq!(injector(&[hop("10.0.0.1", "")]), None);
-        assert_eq!(injector(&[]), None);
+    fn a_line_that_does_not_tell_ends_the_search() {
+        for top in [
+            "by mx.relay.example (Postfix, from userid 33) id 7; today",
+            "from localhost by mx.relay.example",
+            "from evil (unknown) by mx.relay.example (Postfix)",
+            "from localhost (unknown [172.17.0.1]) by other.example",
+            "(qmail 9 invoked by uid 89); today",
+            "from Debian-exim by mx.relay.example with local (Exim 4.96)",
+        ] {
+            assert_ne!(of(&[top, FORGED]).as_deref(), Some("203.0.113.9"), "{top}");
+        }
+        assert_eq!(of(&[]), None);
+    }
+
+    #[test]
+    fn a_filter_on_the_relay_itself_is_looked_through() {
+        let filter = "from localhost (localhost [127.0.0.1]) by mx.relay.example (amavisd)";
+        let outside = "from botnet (unknown [198.51.100.66]) by in.relay.example (Postfix)";
+        assert_eq!(of(&[filter, filter, outside, FORGED]).as_deref(), Some("198.51.100.66"));
+        assert_eq!(
+            of(&[filter, "from a (b [203.0.113.9]) by mx.other.example"]),
+            None,
+            "another house wrote that"
+        );
     }
 }

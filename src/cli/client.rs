@@ -45,7 +45,8 @@ impl Client {
         match UnixStream::connect(socket).await {
             Ok(stream) => Ok(Client::Daemon(stream)),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
-                let core = Core::start(config).await?;
+                let core = Core::open(config)?;
+                core.tell_time().await?;
                 let router = http::control(std::sync::Arc::clone(&core.app));
                 Ok(Client::Store(Box::new(core), router))
             }

@@ -159,7 +159,7 @@ fn configuration(scratch: &Path) -> Result<Config, Failure> {
 }
 
 async fn show(config: &Config, daemon: &Daemon) -> Result<(), Failure> {
-    let bound = &daemon.bound;
+    let bound = daemon.bound();
     let ([smtp], [dns], [http]) = (&bound.smtp_proxy[..], &bound.dns[..], &bound.http[..]) else {
         unreachable!("the demo asks for one listener each");
     };

@@ -16,6 +16,7 @@ use crate::config::{self, Config};
 use crate::daemon::{Daemon, StartError};
 use crate::journal::JournalError;
 use crate::keys::KeyError;
+use crate::publish::PublishError;
 
 /// Turns spam-trap mail into a DNS blocklist of backscatter sources.
 #[derive(Debug, Parser)]
@@ -98,14 +99,17 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let line = error.to_string();
         match &error {
-            StartError::Journal(JournalError::InUse(_)) => Failure::new(EX_TEMPORARY, line),
+            StartError::Journal(JournalError::InUse(_)) | StartError::Publish(PublishError::Behind) => {
+                Failure::new(EX_TEMPORARY, line)
+            }
             StartError::Journal(JournalError::Version { .. }) | StartError::Publish(_) => {
                 Failure::new(EX_DATA, line)
             }
-            StartError::Keys(KeyError::Damaged(_)) => Failure::new(EX_DATA, line),
+            StartError::Keys(KeyError::Damaged(_) | KeyError::Lost(_)) => Failure::new(EX_DATA, line),
             StartError::Keys(KeyError::File { source, .. })
             | StartError::Folder { source, .. }
             | StartError::Listen { source, .. } => Failure::of_io(source, line),
+            StartError::NotAdopted { .. } => Failure::new(EX_CONFIG, line),
             StartError::Journal(_) | StartError::Keys(_) => Failure::new(EX_IO, line),
         }
     }
@@ -155,11 +159,7 @@ fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Fai
 
 fn start_log(config: &Config) -> Result<(), Failure> {
     let log = &config.spec.log;
-    let filter = tracing_subscriber::EnvFilter::try_new(&log.filter).map_err(|error| {
-        let text =
-            format!("log.filter: {:?} is no filter: {error}; write a level such as \"info\"", log.filter);
-        Failure::new(EX_CONFIG, text)
-    })?;
+    let filter = log_filter(config)?;
     // The DNS library tells two lines a query otherwise.
     let quiet = "hickory_server=warn".parse().expect("a sound directive");
     let subscriber =
@@ -168,12 +168,20 @@ fn start_log(config: &Config) -> Result<(), Failure> {
     started.map_err(|error| Failure::new(EX_IO, format!("no log: {error}")))
 }
 
+fn log_filter(config: &Config) -> Result<tracing_subscriber::EnvFilter, Failure> {
+    let filter = &config.spec.log.filter;
+    tracing_subscriber::EnvFilter::try_new(filter).map_err(|error| {
+        let text = format!("log.filter: {filter:?} is no filter: {error}; write a level such as \"info\"");
+        Failure::new(EX_CONFIG, text)
+    })
+}
+
 async fn serve(config: &Config) -> Result<(), Failure> {
     for line in effective(config).lines() {
         tracing::info!(setting = line, "in force");
     }
     let daemon = Daemon::start(config).await?;
-    tracing::info!(bound = ?daemon.bound, "ready");
+    tracing::info!(bound = ?daemon.bound(), "ready");
     let failed = daemon.failed();
     let told = tokio::select! {
         told = until_told() => told,
@@ -196,6 +204,7 @@ async fn until_told() -> Result<(), Failure> {
 }
 
 fn check(config: &Config) -> Result<(), Failure> {
+    log_filter(config)?;
     let mut told = effective(config);
     for file in &config.zones {
         let zone = &file.zone;

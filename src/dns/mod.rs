@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 pub use ask::{Said, ask};
 pub use handler::Handler;
 
+use crate::sockets;
+
 /// Responses that may wait to be written to one TCP client.
 const TCP_RESPONSES_MAX: usize = 32;
 
@@ -27,9 +29,9 @@ pub struct Listening {
 
 impl Listening {
     /// Binds UDP and TCP; with port 0 both get the same free port.
-    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
-        let tcp = TcpListener::bind(address).await?;
-        let udp = UdpSocket::bind(tcp.local_addr()?).await?;
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let tcp = sockets::tcp(address)?;
+        let udp = sockets::udp(tcp.local_addr()?)?;
         Ok(Listening { udp, tcp })
     }
 

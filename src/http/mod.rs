@@ -3,7 +3,7 @@
 mod addresses;
 mod control;
 
-use std::net::SocketAddr;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -88,19 +88,21 @@ pub fn bind_control(path: &Path) -> std::io::Result<UnixListener> {
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory)?;
     }
-    if path.exists() {
-        if std::os::unix::net::UnixStream::connect(path).is_ok() {
-            return Err(std::io::ErrorKind::AddrInUse.into());
+    if let Ok(found) = std::fs::symlink_metadata(path) {
+        let dead = std::os::unix::fs::FileTypeExt::is_socket(&found.file_type())
+            && std::os::unix::net::UnixStream::connect(path)
+                .is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused);
+        if !dead {
+            return Err(std::io::Error::new(
+                ErrorKind::AddrInUse,
+                "another daemon's socket, or no socket at all",
+            ));
         }
         std::fs::remove_file(path)?;
     }
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     Ok(listener)
-}
-
-pub async fn bind_public(address: SocketAddr) -> std::io::Result<TcpListener> {
-    TcpListener::bind(address).await
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {

@@ -198,6 +198,11 @@ impl Committer {
                 // A peer that left in the meantime needs no answer; the entry is durable all the same.
                 let _ = acknowledge.send(answer);
             }
+            if outcome.is_err() {
+                // The store answers nothing but errors from now on; a process that is started anew may fare better.
+                // Letting go of the head tells whoever follows it.
+                return;
+            }
         }
     }
 

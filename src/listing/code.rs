@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::classify::Kind;
 use crate::complaint::Complaints;
-use crate::score::{Quorum, QuorumSpec};
+use crate::score::{Policy, Quorum, QuorumSpec};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,7 +46,7 @@ pub enum Basis {
 }
 
 impl CodeSpec {
-    pub fn check(&self, key: &str, policy_quorum: &Quorum, complaints: &mut Complaints) -> Option<Code> {
+    pub fn check(&self, key: &str, policy: &Policy, complaints: &mut Complaints) -> Option<Code> {
         complaints.require(
             self.value.is_power_of_two() && (2..=64).contains(&self.value),
             &format!("{key}.value"),
@@ -56,14 +56,22 @@ impl CodeSpec {
         let mut kinds = Vec::new();
         for name in &self.kinds {
             match name.parse() {
-                Ok(kind) => kinds.push(kind),
+                Ok(kind) => {
+                    complaints.require(
+                        policy.weights.has(kind),
+                        &format!("{key}.kinds"),
+                        format!("{kind} weighs nothing by policy.weights.kinds"),
+                        "give it a weight there, or remove it here",
+                    );
+                    kinds.push(kind);
+                }
                 Err(problem) => complaints.add(&format!("{key}.kinds"), problem, "correct the name"),
             }
         }
         let basis = match (kinds.is_empty(), self.listed_times) {
             (false, None) => {
                 let quorum = self.quorum.as_ref().map(|own| own.check(&format!("{key}.quorum"), complaints));
-                Basis::Kinds { kinds, quorum: quorum.unwrap_or_else(|| policy_quorum.clone()) }
+                Basis::Kinds { kinds, quorum: quorum.unwrap_or_else(|| policy.quorum.clone()) }
             }
             (true, Some(times)) if times >= 2 => Basis::Repeated { times },
             _ => {

@@ -89,6 +89,9 @@ pub enum Ending {
     Expired,
     #[n(1)]
     Removed,
+    /// The zone's file no longer lets it be listed, or the zone is published no longer.
+    #[n(2)]
+    Withdrawn,
 }
 
 impl Grounds {
@@ -129,6 +132,11 @@ impl Record {
     pub fn remove(&mut self, now: Timestamp, at: Offset) -> Option<Listing> {
         self.floor = at;
         self.end(now, Ending::Removed)
+    }
+
+    /// Ends the listing because the zone changed. Its evidence stays used up.
+    pub fn withdraw(&mut self, now: Timestamp) -> Option<Listing> {
+        self.end(now, Ending::Withdrawn)
     }
 
     fn end(&mut self, ended: Timestamp, how: Ending) -> Option<Listing> {

@@ -38,6 +38,14 @@ impl Mailbox {
         Some(Mailbox { local: local.to_owned(), domain: domain.to_lowercase() })
     }
 
+    /// A mailbox whose local part may hold anything, as it does behind quotes (RFC 5321 §4.1.2).
+    pub fn unquoted(text: &str) -> Option<Self> {
+        let (local, domain) = text.rsplit_once('@')?;
+        let plain = Mailbox::parse(&format!("x@{domain}"))?;
+        let fits = !local.is_empty() && text.len() <= MAILBOX_OCTETS_MAX && !local.contains(char::is_control);
+        fits.then(|| Mailbox { local: local.to_owned(), domain: plain.domain })
+    }
+
     /// Finds the first mailbox in the text of a header field such as `From: Name <a@b.example>`.
     pub fn find(text: &str) -> Option<Self> {
         if let Some((_, rest)) = text.rsplit_once('<')

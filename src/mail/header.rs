@@ -30,12 +30,40 @@ impl Header {
         Header::groups(octets, 1).pop().unwrap_or_default()
     }
 
+    /// Reads fields up to the first line that isn't one: behind it may be a body that nobody set apart.
+    pub fn parse_strictly(octets: &[u8]) -> Self {
+        let mut header = Header::default();
+        for line in lines(octets) {
+            let continued = line.starts_with(b" ") || line.starts_with(b"\t");
+            if line.trim_ascii().is_empty() || !(continued || field_name(line).is_some()) {
+                break;
+            }
+            header.push_line(line);
+        }
+        header
+    }
+
+    /// Reads the groups of a machine-readable report: fields that such reports have, up to a line that looks like a
+    /// boundary, so that a body behind a wrong one is not taken for fields.
+    pub fn report_groups(octets: &[u8], groups_max: usize) -> Vec<Self> {
+        let end = lines(octets).take_while(|line| !line.starts_with(b"--")).last();
+        let end = end.map_or(0, |last| last.as_ptr() as usize - octets.as_ptr() as usize + last.len());
+        let mut groups = Header::groups(&octets[..end], groups_max);
+        for group in &mut groups {
+            group.0.retain(|field| {
+                let name = field.name.to_ascii_lowercase();
+                name.starts_with("x-") || REPORT_FIELDS.contains(&name.as_str())
+            });
+        }
+        groups.retain(|group| !group.is_empty());
+        groups
+    }
+
     /// Reads groups of fields that are set apart by empty lines (RFC 3464 §2.1), at most `groups_max` of them.
     pub fn groups(octets: &[u8], groups_max: usize) -> Vec<Self> {
         let mut groups: Vec<Header> = Vec::new();
         let mut current = Header::default();
-        for line in octets.split(|&octet| octet == b'\n') {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
+        for line in lines(octets) {
             if line.iter().all(u8::is_ascii_whitespace) {
                 if !current.0.is_empty() {
                     groups.push(std::mem::take(&mut current));
@@ -60,11 +88,10 @@ impl Header {
             }
             return;
         }
-        let Some(colon) = line.iter().position(|&octet| octet == b':') else { return };
-        let name = line[..colon].trim_ascii_end();
-        if is_field_name(name) && self.0.len() < HEADER_FIELDS_MAX {
+        let Some((name, value)) = field_name(line) else { return };
+        if self.0.len() < HEADER_FIELDS_MAX {
             let mut field = Field { name: String::from_utf8_lossy(name).into_owned(), value: String::new() };
-            append(&mut field.value, &line[colon + 1..]);
+            append(&mut field.value, value);
             self.0.push(field);
         }
     }
@@ -94,6 +121,58 @@ fn append(value: &mut String, octets: &[u8]) {
     }
     let room = FIELD_OCTETS_MAX.saturating_sub(value.len());
     value.push_str(&text[..text.floor_char_boundary(room)]);
+}
+
+/// The fields of delivery-status (RFC 3464, RFC 3885), disposition (RFC 8098) and feedback reports (RFC 5965), in lower
+/// case.
+const REPORT_FIELDS: [&str; 35] = [
+    "action",
+    "arrival-date",
+    "authentication-results",
+    "diagnostic-code",
+    "disposition",
+    "dsn-gateway",
+    "error",
+    "failure",
+    "feedback-type",
+    "final-log-id",
+    "final-recipient",
+    "incidents",
+    "last-attempt-date",
+    "mdn-gateway",
+    "mtrk-certifier",
+    "original-envelope-id",
+    "original-mail-from",
+    "original-message-id",
+    "original-rcpt-to",
+    "original-recipient",
+    "received-date",
+    "received-from-mta",
+    "remote-mta",
+    "remote-recipient",
+    "reported-domain",
+    "reported-uri",
+    "reporting-mta",
+    "reporting-ua",
+    "source-ip",
+    "status",
+    "user-agent",
+    "version",
+    "warning",
+    "will-retry-until",
+    "localized-error",
+];
+
+/// Lines without their ends.
+fn lines(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
+    octets.split(|&octet| octet == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+}
+
+/// A field's name and what follows its colon.
+fn field_name(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = line.iter().position(|&octet| octet == b':')?;
+    let name = line[..colon].trim_ascii_end();
+    is_field_name(name).then_some((name, &line[colon + 1..]))
 }
 
 /// RFC 5322 §3.6.8: printable US-ASCII without space and colon.

@@ -80,7 +80,7 @@ impl Message {
 
 /// Reads a message of any octets whatever.
 pub fn read(octets: &[u8]) -> Message {
-    let octets = &octets[..octets.len().min(MESSAGE_OCTETS_MAX)];
+    let octets = bounded(&octets[..octets.len().min(MESSAGE_OCTETS_MAX)]);
     let mut reader = Reader { message: Message::default(), words_room: TEXT_OCTETS_MAX };
     if let Some(parsed) = MessageParser::default().parse(octets) {
         reader.message.header = header_of(&parsed, 0);
@@ -88,6 +88,26 @@ pub fn read(octets: &[u8]) -> Message {
     }
     reader.message
 }
+
+/// The octets before the line that would make one part too many.
+///
+/// The parser nests without a limit and looks for every boundary to the end: what nobody needs must not reach it. A
+/// part that is more than text says what it is in a line that begins so.
+fn bounded(octets: &[u8]) -> &[u8] {
+    let mut at = 0;
+    let mut parts = 0;
+    for line in octets.split_inclusive(|&octet| octet == b'\n') {
+        let typed = line.get(..PART_MARK.len()).is_some_and(|start| start.eq_ignore_ascii_case(PART_MARK));
+        parts += usize::from(typed);
+        if parts > PARTS_MAX {
+            return &octets[..at];
+        }
+        at += line.len();
+    }
+    octets
+}
+
+const PART_MARK: &[u8] = b"content-type";
 
 struct Reader {
     message: Message,
@@ -123,18 +143,20 @@ impl Reader {
 
     fn content(&mut self, media_type: &str, part: &mail_parser::MessagePart<'_>, contents: &[u8]) -> Content {
         match media_type {
-            "message/delivery-status" | "message/global-delivery-status" => {
-                Content::Fields(Header::groups(contents, GROUPS_MAX))
-            }
-            "message/disposition-notification"
+            "message/delivery-status"
+            | "message/global-delivery-status"
+            | "message/disposition-notification"
             | "message/global-disposition-notification"
-            | "message/feedback-report" => Content::Fields(Header::groups(contents, GROUPS_MAX)),
+            | "message/feedback-report" => Content::Fields(Header::report_groups(contents, GROUPS_MAX)),
             "message/rfc822"
             | "message/global"
             | "text/rfc822-headers"
             | "message/rfc822-headers"
-            | "message/global-headers" => Content::Original(Header::parse(without_empty_lines(contents))),
-            "text/plain" => match &part.body {
+            | "message/global-headers" => {
+                Content::Original(Header::parse_strictly(without_empty_lines(contents)))
+            }
+            // The first text is the report's own; a further one may be the original's.
+            "text/plain" if self.message.words().next().is_none() => match &part.body {
                 PartType::Text(text) => self.words(text),
                 _ => Content::Opaque,
             },

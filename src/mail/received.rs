@@ -9,6 +9,8 @@ pub struct Hop {
     pub from_address: Option<IpAddr>,
     /// The host that wrote the line.
     pub by: Option<String>,
+    /// qmail's note that the message came by network, which stands above the line that says from where.
+    pub is_qmail_note: bool,
 }
 
 /// Most Received lines that are read.
@@ -21,7 +23,9 @@ pub fn hops(header: &super::Header) -> Vec<Hop> {
 
 fn read(line: &str) -> Hop {
     let folded = line.to_ascii_lowercase();
-    let by_at = find_word(&folded, "by");
+    // What follows "from" is the client's to choose; it may well say "by".
+    let chosen = if folded.starts_with("from ") { 5 + folded[5..].find(' ').unwrap_or(0) } else { 0 };
+    let by_at = find_word(&folded[chosen..], "by").map(|at| at + chosen);
     let by = by_at
         .and_then(|at| line[at..].split_whitespace().nth(1))
         .map(|host| host.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_ascii_lowercase())
@@ -29,7 +33,8 @@ fn read(line: &str) -> Hop {
     let from_address = find_word(&folded, "from")
         .filter(|&from| by_at.is_none_or(|by| from < by))
         .and_then(|from| client_address(&line[from..by_at.unwrap_or(line.len())]));
-    Hop { from_address, by }
+    let is_qmail_note = folded.starts_with("(qmail ") && folded.contains(" invoked from network)");
+    Hop { from_address, by, is_qmail_note }
 }
 
 /// Where a word of its own stands outside of comments.
@@ -78,7 +83,9 @@ fn client_address(from: &str) -> Option<IpAddr> {
         }
         comment.split_whitespace().filter(|word| !claim(word)).find_map(address)
     });
-    let exim = comments.iter().any(|comment| comment.to_ascii_lowercase().starts_with("helo="));
+    let exim = comments
+        .iter()
+        .any(|comment| comment.split_whitespace().any(|word| word.to_ascii_lowercase().starts_with("helo=")));
     let bare = comments.is_empty() || exim;
     stated.or_else(|| if bare { outside.split_whitespace().skip(1).find_map(bracketed) } else { None })
 }
@@ -88,6 +95,8 @@ fn bracketed(word: &str) -> Option<IpAddr> {
 }
 
 fn address(word: &str) -> Option<IpAddr> {
+    // qmail puts what the client's ident daemon said before it.
+    let word = word.rsplit('@').next()?;
     let word = word.trim_start_matches('[').split(']').next()?.trim_end_matches(&[',', ';'][..]);
     let word = word.get(..5).filter(|p| p.eq_ignore_ascii_case("IPv6:")).map_or(word, |_| &word[5..]);
     word.parse().ok()
@@ -108,6 +117,9 @@ mod tests {
             ("from [198.51.100.66] (helo=botnet) by relay.example with esmtp (Exim 4.96)", "198.51.100.66"),
             ("from [198.51.100.66] (helo=[203.0.113.9]) by relay.example with esmtp", "198.51.100.66"),
             ("from spam.example ([198.51.100.66] helo=botnet) by relay.example", "198.51.100.66"),
+            ("from [198.51.100.66] (port=4321 helo=evil) by relay.example with esmtp", "198.51.100.66"),
+            ("from by (unknown [198.51.100.66]) by relay.example (Postfix)", "198.51.100.66"),
+            ("from unknown (HELO x) (user@198.51.100.66) by 0 with SMTP", "198.51.100.66"),
             ("from spam.example (HELO [203.0.113.9]) (198.51.100.66) by 0 with SMTP", "198.51.100.66"),
             ("from x (x.example [IPv6:2001:db8::1]) by relay.example", "2001:db8::1"),
             ("from [203.0.113.9] by botnet.example with SMTP", "203.0.113.9"),

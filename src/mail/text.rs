@@ -7,15 +7,32 @@ use super::header::is_field_name;
 const TELLING_FIELDS: [&str; 7] = ["from", "to", "received", "return-path", "date", "message-id", "subject"];
 /// Consecutive lines that look like fields before they are taken for a copied header.
 const FIELDS_MIN: usize = 3;
+/// What a line of dashes says when it announces the original, in lower case.
+const COPY_MARKS: [&str; 9] = [
+    "below this line is a copy",
+    "enclosed are the original headers",
+    "this is a copy of",
+    "copy of your message",
+    "original message",
+    "message follows",
+    "message header follows",
+    "unsent message",
+    "returned message",
+];
 
 /// The words of the report, and the header of the copied original below them, if there is one.
 ///
-/// Nothing below the copied header is kept: that is the original's body.
+/// Whatever is below a line that announces the original, or a block of lines that looks like its header, is the
+/// original: its header is kept, its body never.
 pub(super) fn split_copy(text: &str) -> (&str, Option<Header>) {
     let mut at = 0;
     let mut block: Option<Block> = None;
     for line in text.split_inclusive('\n') {
-        let content = line.trim_end_matches(['\r', '\n']);
+        if announces_copy(line) {
+            let below = at + line.len();
+            return (&text[..below], copied_header(&text[below..]));
+        }
+        let content = unquoted(line);
         match (&mut block, field_name(content)) {
             (Some(block), Some(name)) => block.add(name),
             (None, Some(name)) => {
@@ -23,7 +40,7 @@ pub(super) fn split_copy(text: &str) -> (&str, Option<Header>) {
                 started.add(name);
                 block = Some(started);
             }
-            (Some(_), None) if content.starts_with([' ', '\t']) && !content.trim().is_empty() => {}
+            (Some(_), None) if is_continued(line) && !content.is_empty() => {}
             (Some(found), None) if found.is_header() => return cut(text, found.start),
             (_, None) => block = None,
         }
@@ -53,32 +70,95 @@ impl Block {
 }
 
 fn cut(text: &str, start: usize) -> (&str, Option<Header>) {
-    (&text[..start], Some(Header::parse(&text.as_bytes()[start..])))
+    (&text[..start], copied_header(&text[start..]))
+}
+
+/// The header that a copy begins with, quoted or not.
+fn copied_header(copy: &str) -> Option<Header> {
+    let copy = copy.trim_start_matches(['\r', '\n', ' ', '\t']);
+    let plain: String = if copy.starts_with('>') {
+        copy.lines().map(|line| line.trim_start_matches(['>', ' ']).to_owned() + "\n").collect()
+    } else {
+        copy.to_owned()
+    };
+    let header = Header::parse_strictly(plain.as_bytes());
+    (!header.is_empty()).then_some(header)
+}
+
+/// A line of at least three dashes, with words that mean the original.
+fn announces_copy(line: &str) -> bool {
+    let line = line.trim();
+    if !line.starts_with("---") {
+        return false;
+    }
+    let line = line.to_lowercase();
+    COPY_MARKS.iter().any(|mark| line.contains(mark))
+}
+
+/// A folded line, quoted or not: behind the quote's own space there is another one.
+fn is_continued(line: &str) -> bool {
+    let inside = line.trim_start_matches('>');
+    inside.starts_with('\t') || inside.starts_with("  ") || line.starts_with(' ')
+}
+
+fn unquoted(line: &str) -> &str {
+    line.trim_start_matches(['>', ' ', '\t']).trim_end()
 }
 
 fn field_name(line: &str) -> Option<&str> {
     let (name, _) = line.split_once(':')?;
-    (is_field_name(name.as_bytes()) && !name.starts_with(['<', '>', '-'])).then_some(name)
+    (is_field_name(name.as_bytes()) && !name.starts_with(['<', '-'])).then_some(name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const HEADER: &str =
+        "Return-Path: <t@trap.example>\nReceived: from x\n  by y\nSubject: pills\n\nSECRET body\n";
+
     #[test]
     fn the_copy_is_cut_to_its_header() {
-        let text = "Hi.\n<a@b.example>:\nSorry.\n\n--- Below this line is a copy of the message.\n\n\
-                    Return-Path: <t@trap.example>\nReceived: from x\n  by y\nSubject: pills\n\nSECRET body\n";
-        let (words, copy) = split_copy(text);
-        assert!(words.ends_with("copy of the message.\n\n"), "{words}");
+        let text = format!(
+            "Hi.\n<a@b.example>:\nSorry.\n\n--- Below this line is a copy of the message.\n\n{HEADER}"
+        );
+        let (words, copy) = split_copy(&text);
+        assert!(words.ends_with("copy of the message.\n"), "{words}");
         let copy = copy.unwrap();
         assert_eq!(copy.field("Subject"), Some("pills"));
         assert_eq!(copy.field("Received"), Some("from x by y"));
     }
 
     #[test]
+    fn no_way_of_copying_keeps_the_body() {
+        let quoted: String = HEADER.lines().map(|line| format!("> {line}\n")).collect();
+        let indented: String = HEADER.lines().map(|line| format!("    {line}\n")).collect();
+        let broken = "Return-Path: <t@trap.example>\nnot a field\nSubject: pills\n\nSECRET body\n";
+        for copy in [
+            HEADER.to_owned(),
+            quoted,
+            indented,
+            format!("--- Below this line is a copy of the message.\n\n{broken}"),
+            "------ This is a copy of the message, including all the headers. ------\n\nSECRET only\n"
+                .to_owned(),
+            "   ----- Unsent message follows -----\nnote: SECRET\n\nSECRET\n".to_owned(),
+        ] {
+            let text = format!("Sorry.\n\n{copy}");
+            let (words, header) = split_copy(&text);
+            assert!(words.starts_with("Sorry.") && !words.contains("SECRET"), "{copy}: {words}");
+            let kept = header.map(|header| format!("{header:?}")).unwrap_or_default();
+            assert!(!kept.contains("SECRET body"), "{copy}: {kept}");
+        }
+    }
+
+    #[test]
     fn words_that_only_look_like_fields_stay() {
-        for text in ["Note: one\nand two: three\n", "To: x\nPS: y\n\nbye", "Reason: no\nCode: 5\nHost: x\n"] {
+        for text in [
+            "Note: one\nand two: three\n",
+            "To: x\nPS: y\n\nbye",
+            "Reason: no\nCode: 5\nHost: x\n",
+            "--- sorry\n",
+        ] {
             assert_eq!(split_copy(text), (text, None), "{text}");
         }
     }

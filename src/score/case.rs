@@ -20,8 +20,13 @@ impl<'a> Case<'a> {
     /// Evidence at or before the floor was used up by an earlier listing, or forgiven by a removal.
     pub fn open(ledger: &'a Ledger, kinds: &[Kind], floor: Offset, policy: &Policy, now: Timestamp) -> Self {
         let oldest = now.minus(policy.horizon);
-        let counts =
-            |bucket: &&Bucket| kinds.contains(&bucket.kind) && bucket.opened > floor && bucket.last >= oldest;
+        let counts = |bucket: &&Bucket| {
+            kinds.contains(&bucket.kind)
+                && bucket.opened > floor.max(ledger.forgiven())
+                && bucket.last >= oldest
+                // What weighs nothing must not make up the numbers either.
+                && policy.weights.of(bucket) > 0
+        };
         Case { buckets: ledger.buckets().iter().filter(counts).collect(), now }
     }
 
@@ -67,6 +72,11 @@ impl<'a> Case<'a> {
 
     pub fn failed_recipients(&self) -> usize {
         self.buckets.iter().flat_map(|bucket| &bucket.recipients).collect::<BTreeSet<_>>().len()
+    }
+
+    /// The IPv6 addresses that earned it; none for IPv4.
+    pub fn addresses(&self) -> usize {
+        self.buckets.iter().flat_map(|bucket| &bucket.addresses).collect::<BTreeSet<_>>().len()
     }
 
     /// From the first report to the last.

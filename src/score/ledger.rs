@@ -1,7 +1,5 @@
 //! The evidence against one relay, in buckets.
 
-use std::collections::BTreeSet;
-
 use minicbor::{Decode, Encode};
 
 use crate::classify::Kind;
@@ -17,8 +15,8 @@ pub const BUCKETS_MAX: usize = 512;
 const NAMED_MAX: usize = 8;
 /// Most reports remembered in one bucket, so that the same one, sent again hours later, counts for nothing.
 const REPORTS_MAX: usize = 64;
-/// Most addresses remembered inside one IPv6 /64.
-const ADDRESSES_MAX: usize = 16;
+/// Most addresses of an IPv6 /64 remembered in one bucket: a second one is what widens a listing.
+const ADDRESSES_MAX: usize = 2;
 
 /// What a relay did within the horizon.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
@@ -26,9 +24,9 @@ pub struct Ledger {
     /// In the order they were opened.
     #[n(0)]
     buckets: Vec<Bucket>,
-    /// The addresses that earned evidence: one for IPv4, any of a /64 for IPv6.
+    /// A removal forgave what was taken at or before this entry, whatever the zone and the code.
     #[n(1)]
-    addresses: BTreeSet<Relay>,
+    forgiven: Offset,
 }
 
 /// Reports of one kind, to one trap domain, injected from one network, within one hour.
@@ -64,6 +62,9 @@ pub struct Bucket {
     /// Short digests of the reports.
     #[n(11)]
     seen: Vec<u64>,
+    /// The first two addresses of an IPv6 /64 that earned it; none for IPv4, whose ledger is one address.
+    #[n(12)]
+    pub addresses: Vec<Relay>,
 }
 
 impl Ledger {
@@ -100,13 +101,11 @@ impl Ledger {
                 evidence: Vec::new(),
                 recipients: Vec::new(),
                 seen: Vec::new(),
+                addresses: Vec::new(),
             });
             self.buckets.len() - 1
         });
-        self.buckets[at].add(evidence, seen_at, report);
-        if self.addresses.len() < ADDRESSES_MAX {
-            self.addresses.insert(evidence.relay);
-        }
+        self.buckets[at].add(evidence, seen_at, report, offset);
         true
     }
 
@@ -114,8 +113,12 @@ impl Ledger {
         &self.buckets
     }
 
-    pub fn addresses(&self) -> &BTreeSet<Relay> {
-        &self.addresses
+    pub fn forgive(&mut self, at: Offset) {
+        self.forgiven = at;
+    }
+
+    pub fn forgiven(&self) -> Offset {
+        self.forgiven
     }
 
     /// Drops what is older than the horizon; `false` where nothing is left.
@@ -131,7 +134,13 @@ impl Bucket {
         (self.kind, self.trap_domain, self.injector_network, self.hour)
     }
 
-    fn add(&mut self, evidence: &Evidence, seen_at: Timestamp, report: u64) {
+    fn add(&mut self, evidence: &Evidence, seen_at: Timestamp, report: u64, offset: Offset) {
+        // Evidence that waited may be older than the bucket; what a floor covers in part, it covers whole.
+        self.opened = self.opened.min(offset);
+        let tells = evidence.relay.address().is_ipv6() && !self.addresses.contains(&evidence.relay);
+        if tells && self.addresses.len() < ADDRESSES_MAX {
+            self.addresses.push(evidence.relay);
+        }
         self.reports = self.reports.saturating_add(1);
         self.sender = self.sender.max(evidence.facts.sender);
         self.first = self.first.min(seen_at);

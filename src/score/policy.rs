@@ -190,6 +190,11 @@ fn within_one(key: &str, weight: u32, complaints: &mut Complaints) {
 }
 
 impl Weights {
+    /// Whether reports of this kind can weigh anything.
+    pub fn has(&self, kind: Kind) -> bool {
+        self.kinds.get(&kind).is_some_and(|&weight| weight > 0)
+    }
+
     /// The product of three weights, in units of 10^-9; at most 10^9.
     pub(super) fn of(&self, bucket: &Bucket) -> u64 {
         let kind = self.kinds.get(&bucket.kind).copied().unwrap_or(0);

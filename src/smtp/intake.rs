@@ -8,7 +8,7 @@ use super::maildir;
 use super::session::{Outcome, Transaction};
 use crate::classify::{self, Session, Verdict};
 use crate::digest::{Digest, Digester};
-use crate::evidence::{Entry, Evidence, Facts, Reach};
+use crate::evidence::{Entry, Evidence, Facts, Reach, Sent};
 use crate::journal::{Append, Journal};
 use crate::keys::Keys;
 use crate::mail::{self, Mailbox};
@@ -21,6 +21,8 @@ pub struct Intake {
     /// The name of this trap node.
     pub node: String,
     pub operator_maildir: PathBuf,
+    /// Random: tells this start of the node from any other, whose clock may have stood at the same moment.
+    pub start: [u8; 16],
     /// Tells the transactions of one node apart that fall into one millisecond.
     pub transactions: AtomicU64,
 }
@@ -42,17 +44,24 @@ impl Intake {
         if !transaction.operators.is_empty() && !self.deliver(&transaction, id).await {
             return Outcome::Later;
         }
-        let Some(trap) = transaction.traps.first() else { return Outcome::Durable { id: id.to_string() } };
-        let message = mail::read(&transaction.message);
+        let Some(trap) = transaction.traps.first().cloned() else {
+            return Outcome::Durable { id: id.to_string() };
+        };
         let session = Session {
             reverse_path: Some(transaction.reverse_path.clone()),
             client: Some(transaction.relay.address()),
             recipient: Some(trap.clone()),
         };
-        let verdict = classify::classify(&message, &session);
+        // The largest messages take long enough to hold up everybody else on a worker of the runtime.
+        let judging = tokio::task::spawn_blocking(move || {
+            let message = mail::read(&transaction.message);
+            let verdict = classify::classify(&message, &session);
+            (transaction, message, verdict)
+        });
+        let Ok((transaction, message, verdict)) = judging.await else { return Outcome::Later };
         let mut digester = Digester::default();
         digester.add(&transaction.message).add(&transaction.octets.to_be_bytes());
-        let evidence = self.evidence(&transaction, trap, &verdict, id, Reach::Data, Some(digester.digest()));
+        let evidence = self.evidence(&transaction, &trap, &verdict, id, Reach::Data, Some(digester.digest()));
         let sealed = self.keys.seal(transaction.seen_at.day(), id, &mail::to_octets(&message));
         let report = match sealed {
             Ok(report) => Some(report),
@@ -102,7 +111,7 @@ impl Intake {
             seen_at: transaction.seen_at,
             relay: transaction.relay,
             helo: transaction.helo.clone(),
-            reverse_path: transaction.reverse_path.clone(),
+            reverse_path: Sent::of(&transaction.reverse_path, hasher),
             trap: hasher.address(trap),
             trap_domain: hasher.domain(trap.domain()),
             recipients: u16::try_from(transaction.traps.len()).unwrap_or(u16::MAX),
@@ -130,8 +139,14 @@ impl Intake {
     fn id(&self, transaction: &Transaction) -> Digest {
         let nth = self.transactions.fetch_add(1, Ordering::Relaxed);
         let mut digester = Digester::default();
-        digester.add(self.node.as_bytes()).add(&transaction.seen_at.milliseconds().to_be_bytes());
+        digester
+            .add(&self.start)
+            .add(self.node.as_bytes())
+            .add(&transaction.seen_at.milliseconds().to_be_bytes());
         digester.add(&nth.to_be_bytes()).add(transaction.relay.to_string().as_bytes());
+        for trap in &transaction.traps {
+            digester.add(trap.folded().as_bytes());
+        }
         digester.add(&transaction.message);
         digester.digest()
     }

@@ -19,10 +19,9 @@ use super::session::{Event, Limits, Session};
 use crate::metrics::Metrics;
 use crate::publish::Published;
 use crate::relay::Relay;
+use crate::sockets;
 use crate::time::Clock;
 
-/// Connections that may wait to be accepted: clients that queue many reports stall on a short one.
-const BACKLOG: u32 = 1_024;
 /// Pause after an accept that failed, such as for want of file descriptors: weather, not death.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Time for a trusted peer to say who the client is.
@@ -57,16 +56,7 @@ pub struct Listening {
 
 impl Listening {
     pub fn bind(address: SocketAddr, proxied: bool) -> io::Result<Self> {
-        let domain = if address.is_ipv4() { socket2::Domain::IPV4 } else { socket2::Domain::IPV6 };
-        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
-        socket.set_reuse_address(true)?;
-        if address.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(i32::try_from(BACKLOG).unwrap_or(i32::MAX))?;
-        Ok(Listening { listener: TcpListener::from_std(socket.into())?, proxied })
+        Ok(Listening { listener: sockets::tcp(address)?, proxied })
     }
 
     pub fn local_address(&self) -> io::Result<SocketAddr> {
@@ -221,6 +211,8 @@ impl<'a> Place<'a> {
         if usize::try_from(open).is_ok_and(|open| open >= serve.sessions_max) {
             return None;
         }
+        // One IPv6 host has a /64 to choose its addresses from.
+        let client = Relay::new(client).ledger_prefix().network();
         let mut sessions = serve.clients.entry(client).or_insert(0);
         if *sessions >= serve.sessions_per_client_max {
             return None;

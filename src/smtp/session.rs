@@ -312,7 +312,8 @@ impl Session {
 
     fn rcpt(&mut self, to: &RcptTo<Cow<'_, str>>, postmaster: bool) {
         let own = || format!("postmaster@{}", self.hostname);
-        match Mailbox::parse(&if postmaster { own() } else { to.address.to_string() }) {
+        // The parser has taken the quotes off a quoted local part.
+        match Mailbox::unquoted(&if postmaster { own() } else { to.address.to_string() }) {
             Some(mailbox) => self.recipient(mailbox),
             None => self.refuse("553 5.1.3 that is no mailbox"),
         }
@@ -383,6 +384,8 @@ impl Session {
         if let Some(transaction) =
             self.transaction.take().filter(|open| !open.traps.is_empty() && probes(open))
         {
+            // It leaves an entry behind as a message does, so it counts as one.
+            self.messages += 1;
             self.queued.push_back(Event::Left(Box::new(transaction)));
         }
     }

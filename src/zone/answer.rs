@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Entries, Entry, Name, Reversed, Zone};
+use super::entries::Found;
+use super::{Entries, Name, Reversed, Zone};
 use crate::time::Timestamp;
 
 /// A question of class IN.
@@ -70,9 +71,9 @@ pub struct Soa {
 }
 
 /// An address that the zone has something to say about.
-struct Found<'z> {
+struct About {
     address: IpAddr,
-    entry: &'z Entry,
+    found: Found,
     test: bool,
 }
 
@@ -127,7 +128,7 @@ impl Zone {
             _ => None,
         });
         match found {
-            Some(found) => self.about(&found, mask, query_type, now),
+            Some(about) => self.about(&about, query_type, now),
             None if readings.iter().any(|&start| self.any_below(start, mask)) => {
                 self.negative(Rcode::NoError)
             }
@@ -135,11 +136,11 @@ impl Zone {
         }
     }
 
-    fn find(&self, address: IpAddr, mask: u8) -> Option<Found<'_>> {
-        let listed = self.entries.find(address, mask).map(|entry| Found { address, entry, test: false });
+    fn find(&self, address: IpAddr, mask: u8) -> Option<About> {
+        let listed = self.entries.find(address, mask).map(|found| About { address, found, test: false });
         listed.or_else(|| {
-            let entry = self.test_entries(mask).find(address, u8::MAX)?;
-            Some(Found { address, entry, test: true })
+            let found = self.test_entries(mask).find(address, u8::MAX)?;
+            Some(About { address, found, test: true })
         })
     }
 
@@ -151,16 +152,16 @@ impl Zone {
         self.config.test_entries.get(&mask).expect("every view of a checked zone has its test entries")
     }
 
-    fn about(&self, found: &Found<'_>, mask: u8, query_type: QueryType, now: Timestamp) -> Answer {
+    fn about(&self, about: &About, query_type: QueryType, now: Timestamp) -> Answer {
         let config = &self.config;
-        let most = if found.test { config.ttls.test } else { config.ttls.listed };
-        let ttl = found.entry.until(mask).map_or(most, |until| {
+        let most = if about.test { config.ttls.test } else { config.ttls.listed };
+        let ttl = about.found.until.map_or(most, |until| {
             // RFC 5782 §4: what is about to go must not linger in caches.
             u32::try_from(until.since(now).seconds()).unwrap_or(most).min(most)
         });
         let data = match query_type {
-            QueryType::A => Data::Address(IpAddr::V4(Ipv4Addr::new(127, 0, 0, found.entry.mask() & mask))),
-            QueryType::Txt => Data::Txt(config.texts.about(found.address, found.test)),
+            QueryType::A => Data::Address(IpAddr::V4(Ipv4Addr::new(127, 0, 0, about.found.mask))),
+            QueryType::Txt => Data::Txt(config.texts.about(about.address, about.test)),
             QueryType::Any => minimal_any().data,
             _ => return self.negative(Rcode::NoError),
         };

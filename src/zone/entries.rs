@@ -18,6 +18,14 @@ pub struct Entry {
     pub codes: Vec<(u8, Option<Timestamp>)>,
 }
 
+/// What a zone says of one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub mask: u8,
+    /// The first moment at which one of the codes ends; `None` for what doesn't end.
+    pub until: Option<Timestamp>,
+}
+
 /// The only prefix length that is listed apart from whole addresses.
 const IPV6_RANGE: u8 = 64;
 
@@ -58,12 +66,18 @@ impl Entries {
         self.0.is_empty()
     }
 
-    /// The entry that covers an address under one of the codes in the mask.
-    pub fn find(&self, address: IpAddr, mask: u8) -> Option<&Entry> {
+    /// What is said of an address under the codes in the mask: by itself, and by the /64 around it.
+    pub fn find(&self, address: IpAddr, mask: u8) -> Option<Found> {
         let host = Prefix::around(address, u8::MAX);
-        let found = |prefix| self.0.get(&prefix).filter(|entry| entry.mask() & mask != 0);
-        found(host)
-            .or_else(|| address.is_ipv6().then(|| found(Prefix::around(address, IPV6_RANGE))).flatten())
+        let around = address.is_ipv6().then(|| Prefix::around(address, IPV6_RANGE));
+        let entries = [Some(host), around].into_iter().flatten().filter_map(|prefix| self.0.get(&prefix));
+        let found = entries
+            .filter(|entry| entry.mask() & mask != 0)
+            .map(|entry| Found { mask: entry.mask() & mask, until: entry.until(mask) });
+        found.reduce(|one, other| Found {
+            mask: one.mask | other.mask,
+            until: one.until.into_iter().chain(other.until).min(),
+        })
     }
 
     /// Whether anything under one of the codes in the mask lies below the start of an address (RFC 8020).

@@ -172,7 +172,7 @@ impl ZoneSpec {
             "delegate a name of your own, such as bl.example.org (RFC 6471 §3.1)",
         );
         complaints.require(!self.ns.is_empty(), "ns", "no name server", "name at least one, better two");
-        let ns = self.ns.iter().filter_map(|ns| name("ns", ns, &mut complaints)).collect();
+        let ns: Vec<Name> = self.ns.iter().filter_map(|ns| name("ns", ns, &mut complaints)).collect();
         let soa = self.soa.check(&mut complaints);
         let ttls = self.ttl.check(&mut complaints);
         let texts = self.texts.check(&mut complaints);
@@ -193,6 +193,12 @@ impl ZoneSpec {
         let views = sublists.iter().map(|sublist: &Sublist| sublist.mask).chain([main_mask]);
         let test_entries = views.map(|mask| (mask, test_entries(mask))).collect();
         let (Some(origin), Some(soa)) = (origin, soa) else { return Err(complaints.into_vec()) };
+        complaints.require(
+            ns.iter().all(|ns| !ns.is_under(&origin)),
+            "ns",
+            "a name server's name lies in the zone itself, which has no address for it",
+            "name servers by names outside of the list's zone",
+        );
         complaints.or(Zone {
             origin,
             digest,
@@ -215,7 +221,7 @@ impl ZoneSpec {
     fn check_codes(&self, policy: &Policy, complaints: &mut Complaints) -> Vec<Code> {
         let mut codes: Vec<Code> = Vec::new();
         for (at, spec) in self.codes.iter().enumerate() {
-            let Some(code) = spec.check(&format!("codes[{at}]"), &policy.quorum, complaints) else {
+            let Some(code) = spec.check(&format!("codes[{at}]"), policy, complaints) else {
                 continue;
             };
             let kinds = |code: &Code| match &code.basis {
