@@ -88,3 +88,18 @@ fn the_reduced_report_draws_the_same_verdict_and_keeps_no_body_of_the_original()
         }
     }
 }
+
+/// Messages made to exhaust the reader: nested or repeated without end. They are read in bounded time and depth.
+#[test]
+fn hostile_nesting_is_cut() {
+    let nested = "Content-Type: message/rfc822\n\n".repeat(50_000);
+    let parts = "--b\nContent-Type: multipart/mixed; boundary=zz\n\nx\n".repeat(40_000);
+    let quadratic = format!("Content-Type: multipart/mixed; boundary=b\n\n{parts}");
+    let digest =
+        format!("Content-Type: multipart/digest; boundary=b\n\n{}", "--b\n\nSubject: x\n\n".repeat(50_000));
+    for octets in [nested, quadratic, digest] {
+        let message = read(octets.as_bytes());
+        assert!(message.parts.len() <= backscatterd::mail::PARTS_MAX);
+        assert_eq!(classify(&message, &Session::default()).kind.name(), "unknown");
+    }
+}

@@ -279,7 +279,21 @@ fn what_the_machine_refuses_has_codes_of_its_own() {
     // A filter that is none, a folder that is a file, and no verb at all.
     let installation = Installation::new();
     edit(&installation.config(), "filter = \"warn\"", "filter = \"a=b=c\"");
-    assert_eq!(installation.run(&["serve"]).status.code(), Some(78));
+    for verb in ["check", "serve"] {
+        assert_eq!(installation.run(&[verb]).status.code(), Some(78), "{verb}");
+    }
+
+    // A key that is gone, and a file where the socket should be.
+    let installation = Installation::new();
+    installation.ok(&["trap", "add", "trap.example"]);
+    fs::remove_dir_all(installation.path().join("keys")).unwrap();
+    let output = installation.run(&["serve"]);
+    assert_eq!(output.status.code(), Some(65));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("restore it from your copy"));
+    let installation = Installation::new();
+    fs::write(installation.path().join("control.sock"), "precious").unwrap();
+    assert_eq!(installation.run(&["serve"]).status.code(), Some(69));
+    assert_eq!(fs::read_to_string(installation.path().join("control.sock")).unwrap(), "precious");
     let installation = Installation::new();
     fs::write(installation.path().join("journal"), "").unwrap();
     assert_eq!(installation.run(&["serve"]).status.code(), Some(74));

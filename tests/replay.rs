@@ -28,6 +28,21 @@ fn month() -> Vec<Recorded> {
         match hour {
             60 => drop(world.order(Order::Remove { relay: relay(relays[0]) })),
             90 => drop(world.adopt(&laboratory_zone().replace("half_life = \"7d\"", "half_life = \"5d\""))),
+            70 => {
+                drop(world.adopt(
+                    &laboratory_zone().replace("observation_wait = \"0s\"", "observation_wait = \"5h\""),
+                ))
+            }
+            100 => drop(world.order(Order::WithdrawZone { origin: crate::world::ORIGIN.to_owned() })),
+            104 => {
+                drop(world.adopt(
+                    &laboratory_zone().replace("observation_wait = \"0s\"", "observation_wait = \"5h\""),
+                ))
+            }
+            110 => {
+                let second = laboratory_zone().replace("origin = \"bl.", "origin = \"bl2.");
+                world.order(Order::AdoptZone { origin: "bl2.backscatter.example.".to_owned(), text: second });
+            }
             120 => {
                 let key = crate::world::hasher().domain("trap-one.example");
                 world.order(Order::RetireTrap { key });
@@ -102,7 +117,9 @@ fn the_serial_is_base_plus_offset_of_the_last_change_and_never_falls() {
     for recorded in &entries {
         blocklist.apply(recorded);
         let snapshot = blocklist.snapshot();
-        let Some(zone) = snapshot.zones().first() else { continue };
+        let of_first =
+            |zone: &&backscatterd::zone::Zone| zone.config.origin.to_string() == crate::world::ORIGIN;
+        let Some(zone) = snapshot.zones().iter().find(of_first) else { continue };
         let now = (zone.serial, zone.digest());
         if let Some((serial, digest)) = last {
             assert!(now.0 >= serial);

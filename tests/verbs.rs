@@ -204,3 +204,20 @@ fn classify_reads_files_folders_and_mbox() {
     ]);
     assert!(text.contains("the original's sender is the address that received the report"), "{text}");
 }
+
+#[test]
+fn a_verb_without_a_daemon_leaves_the_zones_as_they_are() {
+    let installation = Installation::new();
+    let server = installation.start();
+    installation.ok(&["trap", "add", "trap-one.example"]);
+    installation.ok(&["trap", "add", "trap-two.example"]);
+    installation.make_case("198.18.0.25");
+    server.stop();
+    let zone = installation.path().join("zones/backscatter.toml");
+    let other = fs::read_to_string(&zone).unwrap().replace("origin = \"bl.", "origin = \"bl2.");
+    fs::write(&zone, other).unwrap();
+    assert!(
+        installation.ok(&["lookup", "198.18.0.25"]).contains("is listed"),
+        "only serve adopts and withdraws"
+    );
+}

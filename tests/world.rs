@@ -6,7 +6,7 @@ use backscatterd::blocklist::{Blocklist, Change, Changes};
 use backscatterd::classify::Kind;
 use backscatterd::digest::Digest;
 use backscatterd::evidence::{
-    Directive, Entry, Evidence, Facts, Failure, Offset, Order, Reach, Recorded, Sender,
+    Directive, Entry, Evidence, Facts, Failure, Offset, Order, Reach, Recorded, Sender, Sent,
 };
 use backscatterd::mail::{Mailbox, ReversePath};
 use backscatterd::relay::{Prefix, Relay};
@@ -152,7 +152,7 @@ impl World {
             seen_at: report.seen_at.unwrap_or(self.now),
             relay: report.relay,
             helo: "relay.example".into(),
-            reverse_path: report.reverse_path,
+            reverse_path: Sent::of(&report.reverse_path, &hasher()),
             trap: hasher().address(&trap),
             trap_domain: hasher().domain(trap.domain()),
             recipients: report.recipients,
@@ -163,12 +163,11 @@ impl World {
                 format: "rfc3464".into(),
                 classifier: 1,
                 reporting_mta: Some("relay.example".into()),
-                original_envelope_id: None,
                 sender: report.sender,
                 injector: report.injector,
                 failures: vec![Failure {
                     recipient: hasher().recipient(&failed),
-                    domain: failed.domain().to_owned(),
+                    domain: Some(failed.domain().to_owned()),
                     status: None,
                     remote: false,
                 }],

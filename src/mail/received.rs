@@ -24,7 +24,7 @@ pub fn hops(header: &super::Header) -> Vec<Hop> {
 fn read(line: &str) -> Hop {
     let folded = line.to_ascii_lowercase();
     // What follows "from" is the client's to choose; it may well say "by".
-    let chosen = if folded.starts_with("from ") { 5 + folded[5..].find(' ').unwrap_or(0) } else { 0 };
+    let chosen = folded.strip_prefix("from ").map_or(0, |rest| 5 + rest.find(' ').unwrap_or(0));
     let by_at = find_word(&folded[chosen..], "by").map(|at| at + chosen);
     let by = by_at
         .and_then(|at| line[at..].split_whitespace().nth(1))
