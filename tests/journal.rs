@@ -3,12 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use backscatterd::classify::Kind;
 use backscatterd::digest::Digest;
-use backscatterd::evidence::{Directive, Entry, Observation, Offset, Order, Recorded};
+use backscatterd::evidence::{Directive, Entry, Observation, Offset, Order, Recorded, Sender};
 use backscatterd::journal::{
     Append, Checkpoint, Dropped, Embedded, Journal, JournalError, Memory, Retention, Sealed, wire,
 };
+use backscatterd::mail::Status;
 use backscatterd::time::{Clock, LaboratoryClock, Span, Timestamp};
+use backscatterd::trap::Donor;
 
 use crate::world::{World, start};
 
@@ -159,7 +162,7 @@ fn a_store_has_one_owner_and_says_so() {
 }
 
 /// An entry of each sort, with every field filled.
-fn golden_entries() -> Vec<(&'static str, Entry)> {
+fn golden_entries() -> Vec<(String, Entry)> {
     let mut world = World::new();
     let report = world.report("198.18.0.25");
     let evidence = world.evidence(report);
@@ -174,7 +177,23 @@ fn golden_entries() -> Vec<(&'static str, Entry)> {
         })
         .collect();
     let key = crate::world::hasher().domain("trap-one.example");
-    vec![
+    let mut kinds: Vec<(String, Entry)> = Vec::new();
+    for &kind in Kind::ALL {
+        let mut report = world.report("2001:db8::25");
+        report.kind = kind;
+        report.sender = [Sender::Trap, Sender::Other, Sender::Unknown][kinds.len() % 3];
+        report.injector = "2001:db8:f::1".parse().ok();
+        report.reverse_path = backscatterd::mail::ReversePath::parse("<someone@relay.example>");
+        let mut entry = world.evidence(report);
+        if let Entry::Evidence(evidence) = &mut entry {
+            evidence.facts.reasons = vec!["a reason".to_owned()];
+            evidence.facts.failures[0].status = Some(Status { class: 5, subject: 1, detail: 1 });
+            evidence.facts.failures[0].remote = true;
+        }
+        kinds.push((format!("evidence-{kind}"), entry));
+    }
+    let donor = Donor::parse("isp-1").unwrap();
+    let mut entries = vec![
         ("evidence", evidence),
         (
             "observation",
@@ -194,8 +213,13 @@ fn golden_entries() -> Vec<(&'static str, Entry)> {
             directive(Order::AdoptZone { origin: "bl.example.".into(), text: "version = 1".into() }),
         ),
         ("withdraw-zone", directive(Order::WithdrawZone { origin: "bl.example.".into() })),
+        ("add-donor", directive(Order::AddDonor { donor })),
         ("tick", Entry::Tick(176_722_560)),
-    ]
+    ];
+    let mut named: Vec<(String, Entry)> =
+        entries.drain(..).map(|(name, entry)| (name.to_owned(), entry)).collect();
+    named.extend(kinds);
+    named
 }
 
 /// Octets that version 1 wrote. They are never written anew: a program that can't read them has broken every journal.
@@ -205,7 +229,7 @@ const GOLDEN: &str = include_str!("golden/wire-v1.txt");
 fn the_wire_format_reads_what_version_1_wrote() {
     let written: Vec<(String, String)> = golden_entries()
         .into_iter()
-        .map(|(name, entry)| (name.to_owned(), hex(&wire::to_octets(start(), &entry))))
+        .map(|(name, entry)| (name, hex(&wire::to_octets(start(), &entry))))
         .collect();
     if std::env::var_os("BLESS").is_some() {
         let text: String = written.iter().map(|(name, octets)| format!("{name} {octets}\n")).collect();

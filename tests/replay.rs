@@ -192,3 +192,20 @@ fn without_a_checkpoint_and_without_the_first_entry_there_is_no_list() {
     let error = restore(&journal).unwrap_err().to_string();
     assert!(error.contains("version") && error.contains("first entries are gone"), "{error}");
 }
+
+/// A checkpoint that version 1 wrote, zones' files and all. It is never written anew: old traps and zones may be nowhere
+/// else.
+const GOLDEN: &[u8] = include_bytes!("golden/state-v1.bin");
+
+#[test]
+fn a_checkpoint_of_version_1_reads_for_ever() {
+    if std::env::var_os("BLESS").is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/state-v1.bin");
+        std::fs::write(path, fold(&month()[..200]).to_checkpoint()).unwrap();
+        return;
+    }
+    let read = Blocklist::from_checkpoint(GOLDEN).unwrap();
+    assert_eq!(read.offset(), Offset(200));
+    assert!(read.snapshot().zones().iter().any(|zone| !zone.entries.is_empty()));
+    assert_eq!(read.traps().iter().count(), 3);
+}
