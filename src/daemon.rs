@@ -173,7 +173,7 @@ impl Core {
         };
         let directory = &spec.journal.directory;
         let folder = |source| StartError::Folder { path: directory.clone(), source };
-        std::fs::create_dir_all(directory).map_err(folder)?;
+        crate::folder::make(directory).map_err(folder)?;
         let journal: Arc<dyn Journal> =
             Arc::new(Embedded::open(&directory.join(STORE_FILE), Arc::clone(&clock))?);
         let begun = *journal.head().borrow() > Offset::START;

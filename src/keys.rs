@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundK
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::digest::Digest;
+use crate::folder;
 use crate::journal::Sealed;
 use crate::time::Day;
 use crate::trap::TrapHasher;
@@ -66,7 +67,7 @@ impl Keys {
     /// Opens the folder; makes it, and the key of traps, where there is none.
     pub fn open(directory: &Path) -> Result<Self, KeyError> {
         let failed = |source| KeyError::File { path: directory.to_owned(), source };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+        folder::make(directory).map_err(failed)?;
         let random = SystemRandom::new();
         let hasher = TrapHasher::new(read_or_make(&directory.join(TRAP_KEY_FILE), &random)?);
         Ok(Keys { directory: directory.to_owned(), random, days: DashMap::new(), hasher })

@@ -16,6 +16,7 @@ pub mod digest;
 pub mod dns;
 pub mod evidence;
 pub mod explain;
+pub mod folder;
 pub mod http;
 pub mod journal;
 pub mod keys;

@@ -7,7 +7,7 @@ use std::path::Path;
 /// Writes one message: into `tmp`, durable, then moved to `new`, and that durable too.
 pub(super) fn deliver(maildir: &Path, name: &str, octets: &[u8]) -> io::Result<()> {
     for folder in ["tmp", "new", "cur"] {
-        fs::create_dir_all(maildir.join(folder))?;
+        crate::folder::make(&maildir.join(folder))?;
     }
     let (tmp, new) = (maildir.join("tmp").join(name), maildir.join("new").join(name));
     let mut file = OpenOptions::new().write(true).create_new(true).open(&tmp)?;
