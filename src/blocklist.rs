@@ -29,6 +29,8 @@ use crate::zone::{self, Entries, Snapshot};
 /// Evidence from further back counts as seen now: a clock that is wrong must not make a burst look like a pattern of days,
 /// so this is less than the span that any case needs.
 const EVIDENCE_LAG_MAX: Span = Span::from_hours(12);
+/// Most relays whose evidence is kept. One that doesn't fit is not listed, which is the safe side to fail on.
+const LEDGERS_MAX: usize = 4_000_000;
 /// The horizon where no zone states one.
 const HORIZON_DEFAULT: Span = Span::from_days(28);
 
@@ -339,6 +341,10 @@ impl Blocklist {
         }
         let prefix = evidence.relay.ledger_prefix();
         let injector_network = self.injector_network(evidence);
+        if self.state.ledgers.len() >= LEDGERS_MAX && !self.state.ledgers.contains_key(&prefix) {
+            return changes
+                .ignore("too many relays are known; no further one is until the horizon has passed");
+        }
         let ledger = self.state.ledgers.entry(prefix).or_default();
         if !ledger.add(evidence, seen_at, injector_network, offset) {
             return changes.ignore("the same report was counted before");
@@ -397,7 +403,7 @@ impl Blocklist {
             return;
         }
         let grounds = Grounds::of(&case, &config.policy, offset, now);
-        let listed = listed_prefix(&case, prefix, relay);
+        let listed = listed_prefix(&case, prefix);
         self.change_record(origin, prefix, code, changes, |record| {
             let was_listed = record.current.is_some();
             record.complete(listed, grounds, config.digest, &config.terms);
@@ -467,8 +473,14 @@ impl Blocklist {
             return changes.ignore("the zone's file is about another origin");
         }
         let (now, changed) = (self.state.time, self.state.offset);
-        if let (Some(state), Some(derived)) = (self.state.zones.get(origin), self.zones.get(origin)) {
-            let published = serial(derived.config.serial_base, state.changed);
+        // A zone that was withdrawn had a serial too, and secondaries remember it.
+        let before = self
+            .state
+            .zones
+            .get(origin)
+            .and_then(|state| Some((state, zone::read(origin, &state.text).ok()?)));
+        if let Some((state, known)) = before {
+            let published = serial(known.serial_base, state.changed);
             let ahead = serial(config.serial_base, changed).wrapping_sub(published);
             // RFC 1982 §3.2: secondaries would take it for an older zone.
             if ahead == 0 || ahead > i32::MAX as u32 {
@@ -638,9 +650,16 @@ pub fn findings(case: &Case<'_>, config: &zone::Config, quorum: &Quorum) -> Vec<
     RULES.iter().map(|rule| (rule.judge)(case, &config.policy, quorum)).collect()
 }
 
-/// The address itself; the /64 only where two or more addresses in it earned the evidence of the case.
-fn listed_prefix(case: &Case<'_>, prefix: Prefix, relay: Relay) -> Prefix {
-    if case.addresses() >= 2 { prefix } else { Prefix::host(relay) }
+/// The address that earned the evidence of the case; the /64 only where two or more addresses in it did.
+///
+/// Not the one that brought the last report, which may weigh nothing: nobody is listed for his neighbour's evidence.
+fn listed_prefix(case: &Case<'_>, prefix: Prefix) -> Prefix {
+    let addresses = case.addresses();
+    let mut addresses = addresses.into_iter();
+    match (addresses.next(), addresses.next()) {
+        (Some(only), None) => Prefix::host(only),
+        _ => prefix,
+    }
 }
 
 /// The low 32 bits of base + offset (RFC 1982 arithmetic lets secondaries follow it round the end).

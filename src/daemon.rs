@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -21,7 +21,7 @@ use crate::journal::{Embedded, Journal, JournalError};
 use crate::keys::{KeyError, Keys};
 use crate::metrics::Metrics;
 use crate::publish::{self, Keeping, PublishError, Published, Publisher, tick_number};
-use crate::time::{Clock, LaboratoryClock, SystemClock};
+use crate::time::{Clock, LaboratoryClock, Span, SystemClock, Timestamp};
 use crate::{dns, http, smtp, sockets};
 
 /// The store's file in the journal's folder.
@@ -45,6 +45,11 @@ pub enum StartError {
     Folder { path: PathBuf, source: io::Error },
     #[error("{path}: not adopted: with its serial_base the zone's serial would go back; raise serial_base")]
     NotAdopted { path: PathBuf },
+    #[error(
+        "the clock says {now}, and the journal's last entry is of {last}, more than {leap_max} before: set the clock right, \
+         or, if it is, raise clock.leap_max for this start"
+    )]
+    ClockLeap { now: Timestamp, last: Timestamp, leap_max: Span },
     #[error("{what} can't listen on {address}: {source}")]
     Listen { what: &'static str, address: String, source: io::Error },
 }
@@ -169,7 +174,7 @@ impl Core {
             spec.clock.laboratory.then(|| Arc::new(LaboratoryClock::new(spec.clock.laboratory_start)));
         let clock: Arc<dyn Clock> = match &laboratory {
             Some(laboratory) => Arc::<LaboratoryClock>::clone(laboratory),
-            None => Arc::new(SystemClock),
+            None => Arc::new(SystemClock::start()),
         };
         let directory = &spec.journal.directory;
         let folder = |source| StartError::Folder { path: directory.clone(), source };
@@ -180,10 +185,14 @@ impl Core {
         let keys =
             if begun { Keys::open_known(&spec.keys.directory) } else { Keys::open(&spec.keys.directory) };
         let keys = Arc::new(keys?);
-        if let Some(laboratory) = &laboratory {
+        let (last, leap_max) = (last_time(&*journal)?, spec.clock.leap_max);
+        match &laboratory {
             // A laboratory goes on where it stopped: time doesn't go back.
-            let last = last_time(&*journal)?;
-            laboratory.advance(last.since(laboratory.now()));
+            Some(laboratory) => drop(laboratory.advance(last.since(laboratory.now()))),
+            None if begun && clock.now().since(last) > leap_max => {
+                return Err(StartError::ClockLeap { now: clock.now(), last, leap_max });
+            }
+            None => {}
         }
         let (stop, metrics) = (CancellationToken::new(), Arc::new(Metrics::new()));
         let publisher = Publisher::start(
@@ -261,7 +270,7 @@ impl Core {
     }
 }
 
-fn last_time(journal: &dyn Journal) -> Result<crate::time::Timestamp, JournalError> {
+fn last_time(journal: &dyn Journal) -> Result<Timestamp, JournalError> {
     let head = journal.head().borrow().0;
     let last = journal.read(Offset(head.saturating_sub(1)), 1)?;
     Ok(last.last().map(|recorded| recorded.at).unwrap_or_default())
@@ -339,6 +348,7 @@ fn smtp_serve(spec: &Spec, app: &http::App, start: [u8; 16]) -> smtp::Serve {
         sessions_per_client_max: spec.smtp.sessions_per_client_max,
         proxy_peers: spec.smtp.proxy_peers.clone(),
         clients: DashMap::new(),
+        held: AtomicUsize::new(0),
     }
 }
 

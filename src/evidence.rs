@@ -195,7 +195,7 @@ impl Facts {
             kind: verdict.kind,
             format: verdict.format.to_owned(),
             classifier,
-            reporting_mta: report.reporting_mta.clone(),
+            reporting_mta: report.reporting_mta.clone().filter(|name| is_host(name)),
             sender: match &report.original_sender {
                 Some(sender) if sender.folded() == trap.folded() => Sender::Trap,
                 Some(_) => Sender::Other,
@@ -217,6 +217,11 @@ impl Facts {
             reasons: verdict.reasons.clone(),
         }
     }
+}
+
+/// A host's name, or an address in brackets: reports may write anything there, a trap's address too.
+fn is_host(name: &str) -> bool {
+    name.len() <= 255 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_[]:".contains(&b))
 }
 
 /// What the edge found out about a relay after it brought evidence.

@@ -22,8 +22,8 @@ use crate::trap::TrapHasher;
 const KEY_OCTETS: usize = 32;
 /// How hard reports are compressed before they are sealed: the fastest that still halves them.
 const COMPRESSION_LEVEL: i32 = 1;
-/// Most octets that a sealed report unfolds to.
-const REPORT_OCTETS_MAX: usize = 8 << 20;
+/// Most octets of a reduced report: a replacement character takes three where a wrong octet took one.
+const REPORT_OCTETS_MAX: usize = 3 * crate::mail::MESSAGE_OCTETS_MAX + (1 << 20);
 const TRAP_KEY_FILE: &str = "traps.key";
 
 /// The folder of keys, and the day keys that were used lately.
@@ -50,6 +50,8 @@ pub enum KeyError {
     Destroyed(Day),
     #[error("the report doesn't fit its key, or was tampered with")]
     Unsealed,
+    #[error("a reduced report of {0} octets is larger than {REPORT_OCTETS_MAX} and can't be kept")]
+    Size(usize),
     #[error("the system gives no random numbers")]
     Random,
 }
@@ -86,6 +88,9 @@ impl Keys {
 
     /// Seals a reduced report; it opens only together with the id of its evidence.
     pub fn seal(&self, day: Day, evidence: Digest, reduced: &[u8]) -> Result<Sealed, KeyError> {
+        if reduced.len() > REPORT_OCTETS_MAX {
+            return Err(KeyError::Size(reduced.len()));
+        }
         let key = match self.days.get(&day).map(|key| Arc::clone(&key)) {
             Some(key) => key,
             None => self.remember(day, read_or_make(&self.day_file(day), &self.random)?)?,

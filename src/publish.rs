@@ -72,6 +72,82 @@ pub struct ZoneDigest {
     pub digest: Digest,
 }
 
+/// Where a replay begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// Or the checkpoint, where the first entries were dropped.
+    FirstEntry,
+    Checkpoint,
+}
+
+/// What came of folding a journal anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    pub first: Offset,
+    pub last: Offset,
+    pub time: Timestamp,
+    pub zones: Vec<ZoneDigest>,
+    /// Of the whole state: equal digests, equal states.
+    pub state: Digest,
+}
+
+/// Folds a journal anew, as far as it goes. It changes nothing.
+pub fn replay(journal: &dyn Journal, beginning: Beginning) -> Result<Replay, PublishError> {
+    let whole = beginning == Beginning::FirstEntry && journal.first()? == Offset(1);
+    let mut blocklist = if whole { Blocklist::new() } else { restore(journal)? };
+    let first = blocklist.offset().next();
+    catch_up(&mut blocklist, journal, |_, _, _| {})?;
+    Ok(Replay {
+        first,
+        last: blocklist.offset(),
+        time: blocklist.time(),
+        zones: digests(&blocklist.snapshot()),
+        state: Digest::of(&blocklist.to_checkpoint()),
+    })
+}
+
+fn digests(snapshot: &Snapshot) -> Vec<ZoneDigest> {
+    let of = |zone: &crate::zone::Zone| ZoneDigest {
+        origin: zone.config.origin.to_string(),
+        serial: zone.serial,
+        entries: zone.entries.len(),
+        digest: zone.digest(),
+    };
+    snapshot.zones().iter().map(of).collect()
+}
+
+impl std::fmt::Display for Beginning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Beginning::FirstEntry => "first-entry",
+            Beginning::Checkpoint => "checkpoint",
+        })
+    }
+}
+
+impl std::str::FromStr for Beginning {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = [Beginning::FirstEntry, Beginning::Checkpoint];
+        known
+            .into_iter()
+            .find(|beginning| beginning.to_string() == text)
+            .ok_or_else(|| format!("{text:?} is no beginning of a replay; write first-entry or checkpoint"))
+    }
+}
+
+impl std::fmt::Display for Replay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "entries {} to {}, time {}", self.first, self.last, self.time)?;
+        for zone in &self.zones {
+            let ZoneDigest { origin, serial, entries, digest } = zone;
+            writeln!(f, "{origin} serial {serial} entries {entries} digest {digest}")?;
+        }
+        writeln!(f, "state digest {}", self.state)
+    }
+}
+
 impl Published {
     fn of(blocklist: &Blocklist) -> Self {
         let published = Published {
@@ -115,13 +191,7 @@ impl Published {
     }
 
     pub fn digests(&self) -> Vec<ZoneDigest> {
-        let of = |zone: &crate::zone::Zone| ZoneDigest {
-            origin: zone.config.origin.to_string(),
-            serial: zone.serial,
-            entries: zone.entries.len(),
-            digest: zone.digest(),
-        };
-        self.snapshot.load().zones().iter().map(of).collect()
+        digests(&self.snapshot.load())
     }
 
     fn mirror_relay(&self, blocklist: &Blocklist, prefix: Prefix) {

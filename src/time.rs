@@ -203,16 +203,41 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's clock.
-#[derive(Debug, Default)]
-pub struct SystemClock;
+/// The machine's clock, as long as it runs evenly.
+///
+/// A journal's time never goes back, so a clock that leaps forward by mistake would spoil it for good. A leap of more than
+/// `LEAP_MAX` while the program runs is not followed: time goes on as measured, until the next start.
+#[derive(Debug)]
+pub struct SystemClock {
+    started: Timestamp,
+    since: std::time::Instant,
+}
+
+/// Leaps that are followed: whatever a clock that is set right makes.
+const LEAP_MAX: Span = Span::from_days(1);
+
+impl SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one reading of the machine's clocks")]
+    pub fn start() -> Self {
+        SystemClock { started: wall(), since: std::time::Instant::now() }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one reading of the machine's clocks")]
+fn wall() -> Timestamp {
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// What the wall says, unless it is too far ahead of what was measured.
+fn even(wall: Timestamp, measured: Timestamp) -> Timestamp {
+    if wall > measured.plus(LEAP_MAX) { measured } else { wall }
+}
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one reading of the machine's clock")]
     fn now(&self) -> Timestamp {
-        let since_1970 =
-            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+        let elapsed = i64::try_from(self.since.elapsed().as_millis()).unwrap_or(i64::MAX);
+        even(wall(), self.started.plus(Span(elapsed)))
     }
 }
 
@@ -255,6 +280,25 @@ mod tests {
         for wrong in ["", "3", "-3d", "three days", "1y"] {
             assert!(wrong.parse::<Span>().is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_leap_of_the_clock_is_not_followed() {
+        let measured: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
+        for (wall, want) in [
+            ("2026-11-23T12:00:01Z", "2026-11-23T12:00:01Z"),
+            ("2026-11-24T11:59:59Z", "2026-11-24T11:59:59Z"),
+            ("2036-11-23T12:00:00Z", "2026-11-23T12:00:00Z"),
+            ("2020-01-01T00:00:00Z", "2020-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(
+                even(wall.parse().unwrap(), measured).to_string(),
+                want,
+                "the journal keeps it from going back"
+            );
+        }
+        let clock = SystemClock::start();
+        assert!(clock.now() >= clock.started);
     }
 
     #[test]

@@ -97,7 +97,17 @@ fn hostile_nesting_is_cut() {
     let quadratic = format!("Content-Type: multipart/mixed; boundary=b\n\n{parts}");
     let digest =
         format!("Content-Type: multipart/digest; boundary=b\n\n{}", "--b\n\nSubject: x\n\n".repeat(50_000));
-    for octets in [nested, quadratic, digest] {
+    let spaced = " Content -Type: message/rfc822\n\n".repeat(50_000);
+    let behind_colon = ":\tcontent-type: multipart/mixed; boundary=zz\n\n".repeat(50_000);
+    let encoded = |encoding: &str, inside: &str| {
+        format!("Content-Type: message/rfc822\nContent-Transfer-Encoding: {encoding}\n\n{inside}")
+    };
+    let in_quoted = encoded("quoted-printable", &nested.replace('=', "=3D"));
+    // "Content-Type: message/rfc822\n\n", thrice, which is a whole number of base64's groups.
+    let thrice = "Q29udGVudC1UeXBlOiBtZXNzYWdlL3JmYzgyMgoKQ29udGVudC1UeXBlOiBtZXNzYWdlL3JmYzgyMgoK\
+                  Q29udGVudC1UeXBlOiBtZXNzYWdlL3JmYzgyMgoK";
+    let in_base64 = encoded("base64", &format!("{thrice}\n").repeat(17_000));
+    for octets in [nested, quadratic, digest, spaced, behind_colon, in_quoted, in_base64] {
         let message = read(octets.as_bytes());
         assert!(message.parts.len() <= backscatterd::mail::PARTS_MAX);
         assert_eq!(classify(&message, &Session::default()).kind.name(), "unknown");

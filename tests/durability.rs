@@ -7,8 +7,12 @@ use std::time::Duration;
 
 use backscatterd::blocklist::Blocklist;
 use backscatterd::evidence::{Entry, Offset, Recorded};
-use backscatterd::journal::{Embedded, Journal};
+use backscatterd::journal::{Embedded, Journal, Memory};
+use backscatterd::keys::Keys;
+use backscatterd::mail::{Mailbox, ReversePath};
+use backscatterd::metrics::Metrics;
 use backscatterd::publish::{catch_up, checkpoint, restore};
+use backscatterd::smtp::{Intake, Outcome, Transaction};
 use backscatterd::time::{Clock, LaboratoryClock, SystemClock};
 use redb::StorageBackend;
 
@@ -22,7 +26,7 @@ const CLIENTS: usize = 4;
 type Acknowledged = Arc<Mutex<BTreeSet<String>>>;
 
 fn evidence_ids(store: &std::path::Path) -> Vec<String> {
-    let journal = Embedded::open(store, Arc::new(SystemClock)).unwrap();
+    let journal = Embedded::open(store, Arc::new(SystemClock::start())).unwrap();
     let entries = journal.read(Offset::START, usize::MAX).unwrap();
     let ids = entries.into_iter().filter_map(|recorded| match recorded.entry {
         Entry::Evidence(evidence) => Some(evidence.id.to_string()),
@@ -140,11 +144,15 @@ struct Forgetful(Arc<Mutex<Disk>>);
 struct Disk {
     now: Vec<u8>,
     synced: Vec<Vec<u8>>,
+    /// It is full from this sync on.
+    full_at: Option<usize>,
+    /// How long a sync takes.
+    slow: Duration,
 }
 
 impl Forgetful {
     fn holding(octets: Vec<u8>) -> Self {
-        Forgetful(Arc::new(Mutex::new(Disk { now: octets, synced: Vec::new() })))
+        Forgetful(Arc::new(Mutex::new(Disk { now: octets, ..Disk::default() })))
     }
 
     fn syncs(&self) -> usize {
@@ -169,7 +177,11 @@ impl StorageBackend for Forgetful {
     }
 
     fn sync_data(&self) -> Result<(), std::io::Error> {
+        std::thread::sleep(self.0.lock().unwrap().slow);
         let mut disk = self.0.lock().unwrap();
+        if disk.full_at.is_some_and(|full_at| disk.synced.len() >= full_at) {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
         let now = disk.now.clone();
         disk.synced.push(now);
         Ok(())
@@ -193,6 +205,98 @@ fn lists(journal: &dyn Journal) -> (Vec<u8>, Vec<u8>) {
     let mut replayed = Blocklist::new();
     catch_up(&mut replayed, journal, |_, _, _| {}).unwrap();
     (restored.to_checkpoint(), replayed.to_checkpoint())
+}
+
+/// What takes mail in, over a journal.
+fn intake(journal: Arc<dyn Journal>, folder: &std::path::Path, maildir: std::path::PathBuf) -> Intake {
+    Intake {
+        journal,
+        keys: Arc::new(Keys::open(&folder.join("keys")).unwrap()),
+        metrics: Arc::new(Metrics::new()),
+        node: "trap1".to_owned(),
+        operator_maildir: maildir,
+        start: [7; 16],
+        transactions: AtomicU64::new(0),
+    }
+}
+
+fn transaction(nth: u64, operator: bool) -> Transaction {
+    let message =
+        report("a@trap-one.example", &format!("u{nth}@relay.example"), "192.0.2.44", nth).into_bytes();
+    let mailbox = |text| Mailbox::parse(text).unwrap();
+    Transaction {
+        seen_at: start(),
+        relay: "198.18.0.25".parse().unwrap(),
+        helo: "relay.example".to_owned(),
+        reverse_path: ReversePath::Null,
+        traps: vec![mailbox("a@trap-one.example")],
+        operators: if operator { vec![mailbox("abuse@trap-one.example")] } else { Vec::new() },
+        octets: message.len() as u64,
+        message,
+    }
+}
+
+#[test]
+fn rfc5321_s3_a_journal_that_cannot_says_451_and_what_got_250_before_is_there() {
+    let (disk, folder) = (Forgetful::default(), tempfile::tempdir().unwrap());
+    let journal = Arc::new(Embedded::over(disk.clone(), clock()).unwrap());
+    disk.0.lock().unwrap().full_at = Some(disk.syncs() + 20);
+    let intake = intake(Arc::<Embedded>::clone(&journal), folder.path(), folder.path().join("operator"));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let outcomes: Vec<Outcome> =
+        (0..40).map(|nth| runtime.block_on(intake.message(transaction(nth, false)))).collect();
+    let taken: BTreeSet<String> = outcomes
+        .iter()
+        .filter_map(|outcome| match outcome {
+            Outcome::Durable { id } => Some(id.clone()),
+            Outcome::Later => None,
+        })
+        .collect();
+    assert!(taken.len() >= 5 && taken.len() < 40, "{} of 40", taken.len());
+    assert_eq!(outcomes.last(), Some(&Outcome::Later), "once full, it stays so");
+    drop((intake, journal));
+    let image = disk.0.lock().unwrap().synced.last().unwrap().clone();
+    let left = Embedded::over(Forgetful::holding(image), clock()).unwrap();
+    let kept: BTreeSet<String> = left
+        .read(Offset::START, usize::MAX)
+        .unwrap()
+        .iter()
+        .map(|recorded| recorded.entry.id().to_string())
+        .collect();
+    assert!(taken.is_subset(&kept), "acknowledged and lost: {:?}", taken.difference(&kept));
+}
+
+#[test]
+fn rfc5321_s2_operator_mail_that_cannot_be_written_is_not_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let in_the_way = folder.path().join("file");
+    std::fs::write(&in_the_way, "not a folder").unwrap();
+    let journal: Arc<dyn Journal> = Arc::new(Memory::new(clock()));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let bad = intake(Arc::clone(&journal), folder.path(), in_the_way);
+    assert_eq!(runtime.block_on(bad.message(transaction(1, true))), Outcome::Later);
+    assert_eq!(*journal.head().borrow(), Offset::START, "nothing of it counts");
+    let good = intake(Arc::clone(&journal), folder.path(), folder.path().join("operator"));
+    assert!(matches!(runtime.block_on(good.message(transaction(1, true))), Outcome::Durable { .. }));
+    assert_eq!(std::fs::read_dir(folder.path().join("operator/new")).unwrap().count(), 1);
+    match &journal.read(Offset::START, 1).unwrap()[0].entry {
+        Entry::Evidence(evidence) => assert_eq!(evidence.recipients, 2, "a report has one"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn appends_that_wait_become_durable_together() {
+    let disk = Forgetful::default();
+    let journal = Embedded::over(disk.clone(), clock()).unwrap();
+    let before = disk.syncs();
+    disk.0.lock().unwrap().slow = Duration::from_millis(20);
+    let appends: Vec<_> = (0..200).map(|number| journal.append(Entry::Tick(number).into())).collect();
+    for (nth, appending) in appends.into_iter().enumerate() {
+        assert_eq!(appending.wait().unwrap(), Offset(nth as u64 + 1));
+    }
+    let syncs = disk.syncs() - before;
+    assert!(syncs < 20, "{syncs} syncs for 200 entries");
 }
 
 #[test]

@@ -334,6 +334,37 @@ fn ipv6_lists_the_address_and_widens_only_for_two() {
 }
 
 #[test]
+fn nobody_is_listed_for_his_ipv6_neighbours_evidence() {
+    let mut world = World::new();
+    // A case that the policy of the day doesn't find made; then a looser one is adopted, and a neighbour's report comes
+    // that weighs nothing.
+    let strict = laboratory_zone().replace("failed_recipients = 3", "failed_recipients = 60");
+    let loose = laboratory_zone().replace("sender_other = 250", "sender_other = 0");
+    world.adopt(&strict);
+    world.make_case("2001:db8:1:2::25");
+    assert!(!world.is_listed("2001:db8:1:2::25"));
+    world.adopt(&loose);
+    let mut report = world.report("2001:db8:1:2::99");
+    report.sender = Sender::Other;
+    world.send(report);
+    assert!(!world.is_listed("2001:db8:1:2::99"), "it only brought the last report");
+    assert!(world.is_listed("2001:db8:1:2::25"), "its evidence made the case");
+}
+
+#[test]
+fn a_zone_that_comes_back_does_not_go_back() {
+    let mut world = World::new();
+    let raised = laboratory_zone().replace("serial_base = 1", "serial_base = 1000000");
+    world.adopt(&raised);
+    let before = world.serial();
+    world.order(Order::WithdrawZone { origin: crate::world::ORIGIN.to_owned() });
+    let changes = world.adopt(&laboratory_zone());
+    assert!(matches!(changes.list[..], [Change::Ignored { .. }]), "{changes:?}");
+    world.adopt(&raised);
+    assert!(world.serial() > before);
+}
+
+#[test]
 fn old_evidence_is_forgotten() {
     let mut world = World::new();
     let report = world.report(RELAY);

@@ -9,6 +9,7 @@
 mod classify_samples;
 mod config;
 mod corpora;
+mod demo;
 mod dns_wire;
 mod durability;
 mod fold;

@@ -26,6 +26,8 @@ pub(crate) struct Installation {
 
 pub(crate) struct Server {
     child: Child,
+    /// What the daemon told on standard error.
+    log: PathBuf,
 }
 
 /// A port that nobody used a moment ago.
@@ -77,13 +79,16 @@ impl Installation {
 
     /// Starts the daemon and waits until it is ready.
     pub(crate) fn start(&self) -> Server {
+        let log = self.path().join("log.txt");
+        let written = std::fs::File::options().create(true).append(true).open(&log).unwrap();
         let child = Command::new(PROGRAM)
             .args(["serve", "--config"])
             .arg(self.config())
             .stdin(Stdio::null())
+            .stderr(written)
             .spawn()
             .expect("the program starts");
-        let mut server = Server { child };
+        let mut server = Server { child, log };
         for _ in 0..READY_LOOKS_MAX {
             assert_eq!(server.child.try_wait().unwrap(), None, "the daemon ended at once");
             if self.get("/readyz").is_ok_and(|(status, _)| status == 200) {
@@ -143,6 +148,13 @@ impl Server {
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        self.assert_no_panic();
+    }
+
+    /// A task that panicked takes nobody with it, so only the log tells.
+    fn assert_no_panic(&self) {
+        let log = std::fs::read_to_string(&self.log).unwrap();
+        assert!(!log.contains("panicked"), "{log}");
     }
 
     /// As an operator would; it must end by itself, and well.
@@ -151,6 +163,7 @@ impl Server {
         assert!(ended.success());
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}");
+        self.assert_no_panic();
     }
 }
 

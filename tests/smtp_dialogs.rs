@@ -189,8 +189,21 @@ fn a_large_message_is_counted_whole_and_kept_in_part() {
 }
 
 #[test]
+fn rfc5321_s2_what_people_write_to_the_operator_is_kept_whole() {
+    let body = vec![b'x'; 80_000];
+    let octets = [
+        &b"HELO a\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<abuse@trap.example>\r\nDATA\r\n"[..],
+        &body,
+        b"\r\n.\r\n",
+    ]
+    .concat();
+    let heard = converse(&octets);
+    assert_eq!((heard.messages[0].message.len(), heard.messages[0].octets), (80_002, 80_002));
+}
+
+#[test]
 fn a_silent_client_and_a_stop_end_a_session_with_421() {
-    for end in [Session::timed_out as fn(&mut Session), Session::stop] {
+    for end in [Session::timed_out as fn(&mut Session), Session::stop, Session::crowded_out] {
         let (mut session, mut heard) = (session(), Heard::default());
         end(&mut session);
         listen(&mut session, &mut heard, &Outcome::Later);

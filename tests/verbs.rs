@@ -45,11 +45,14 @@ fn the_verbs_do_the_same_with_a_daemon_and_without() {
         assert!(String::from_utf8_lossy(&unknown.stderr).contains("nothing is known of 9.9.9.9"));
         assert!(installation.ok(&["remove", "9.9.9.9"]).starts_with("done"));
     }
-    let owned = with.run(&["replay"]);
-    assert_eq!(owned.status.code(), Some(75), "the daemon owns the store");
-    assert!(String::from_utf8_lossy(&owned.stderr).contains("in use by another process"));
+    let beside = with.ok(&["replay"]);
+    assert!(
+        beside.contains("bl.backscatter.example. serial "),
+        "the daemon replays beside its own fold: {beside}"
+    );
+    assert_eq!(beside.lines().last(), with.ok(&["replay", "--from-checkpoint"]).lines().last());
     server.stop();
-    assert!(with.ok(&["replay"]).contains("bl.backscatter.example. serial "));
+    assert_eq!(with.ok(&["replay"]), beside, "the same without it");
     let empty = Installation::new();
     for verb in [&["replay"][..], &["lookup", "9.9.9.9"], &["explain", "9.9.9.9"], &["trap", "list"]] {
         assert_eq!(

@@ -109,7 +109,7 @@ impl From<StartError> for Failure {
             StartError::Keys(KeyError::File { source, .. })
             | StartError::Folder { source, .. }
             | StartError::Listen { source, .. } => Failure::of_io(source, line),
-            StartError::NotAdopted { .. } => Failure::new(EX_CONFIG, line),
+            StartError::NotAdopted { .. } | StartError::ClockLeap { .. } => Failure::new(EX_CONFIG, line),
             StartError::Journal(_) | StartError::Keys(_) => Failure::new(EX_IO, line),
         }
     }
@@ -139,7 +139,7 @@ fn with_config(verb: Verb, config: &Config) -> Result<(), Failure> {
             on_runtime(serve(config))
         }
         Verb::Check => check(config),
-        Verb::Replay(args) => store::replay(config, &args),
+        Verb::Replay(args) => on_runtime(store::replay(config, args)),
         Verb::Lookup { address } => on_runtime(verbs::lookup(config, &address)),
         Verb::Explain { address, json } => on_runtime(verbs::explain(config, &address, json)),
         Verb::Trap(trap) => on_runtime(verbs::trap(config, trap)),
@@ -159,21 +159,13 @@ fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Fai
 
 fn start_log(config: &Config) -> Result<(), Failure> {
     let log = &config.spec.log;
-    let filter = log_filter(config)?;
+    let filter = config::log_filter(&log.filter).map_err(|problem| Failure::new(EX_CONFIG, problem))?;
     // The DNS library tells two lines a query otherwise.
     let quiet = "hickory_server=warn".parse().expect("a sound directive");
     let subscriber =
         tracing_subscriber::fmt().with_env_filter(filter.add_directive(quiet)).with_writer(std::io::stderr);
     let started = if log.json { subscriber.json().try_init() } else { subscriber.try_init() };
     started.map_err(|error| Failure::new(EX_IO, format!("no log: {error}")))
-}
-
-fn log_filter(config: &Config) -> Result<tracing_subscriber::EnvFilter, Failure> {
-    let filter = &config.spec.log.filter;
-    tracing_subscriber::EnvFilter::try_new(filter).map_err(|error| {
-        let text = format!("log.filter: {filter:?} is no filter: {error}; write a level such as \"info\"");
-        Failure::new(EX_CONFIG, text)
-    })
 }
 
 async fn serve(config: &Config) -> Result<(), Failure> {
@@ -204,7 +196,6 @@ async fn until_told() -> Result<(), Failure> {
 }
 
 fn check(config: &Config) -> Result<(), Failure> {
-    log_filter(config)?;
     let mut told = effective(config);
     for file in &config.zones {
         let zone = &file.zone;

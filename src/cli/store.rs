@@ -1,16 +1,16 @@
-//! Commands that read the store by themselves.
+//! `replay`: through the daemon, or from the store where none runs.
 
 use std::sync::Arc;
 
 use clap::Args;
+use tokio::net::UnixStream;
 
-use super::client::store_exists;
+use super::client::{Client, store_exists};
 use super::{EX_NO_INPUT, Failure, tell};
-use crate::blocklist::Blocklist;
 use crate::config::Config;
 use crate::daemon::{STORE_FILE, StartError};
-use crate::journal::{Embedded, Journal};
-use crate::publish::{catch_up, restore};
+use crate::journal::Embedded;
+use crate::publish::{Beginning, replay as fold_again};
 use crate::time::SystemClock;
 
 #[derive(Debug, Args)]
@@ -20,33 +20,18 @@ pub(super) struct ReplayArgs {
     from_checkpoint: bool,
 }
 
-/// Folds the journal and prints what came of it. The store must be free: one process owns it.
-pub(super) fn replay(config: &Config, args: &ReplayArgs) -> Result<(), Failure> {
+/// Folds the journal anew and prints what came of it. Nothing is written.
+pub(super) async fn replay(config: &Config, args: ReplayArgs) -> Result<(), Failure> {
+    let beginning = if args.from_checkpoint { Beginning::Checkpoint } else { Beginning::FirstEntry };
+    if let Ok(daemon) = UnixStream::connect(&config.spec.control.socket).await {
+        return tell(&Client::Daemon(daemon).get(&format!("/control/v1/replay/{beginning}")).await?);
+    }
     let directory = &config.spec.journal.directory;
     if !store_exists(directory) {
         let text = format!("{}: no journal there", directory.join(STORE_FILE).display());
         return Err(Failure::new(EX_NO_INPUT, text));
     }
-    let journal =
-        Embedded::open(&directory.join(STORE_FILE), Arc::new(SystemClock)).map_err(StartError::Journal)?;
-    let whole = journal.first().map_err(StartError::Journal)?.0 == 1;
-    let mut blocklist = if args.from_checkpoint || !whole {
-        restore(&journal).map_err(StartError::from)?
-    } else {
-        Blocklist::new()
-    };
-    let from = blocklist.offset();
-    catch_up(&mut blocklist, &journal, |_, _, _| {}).map_err(StartError::Journal)?;
-    let mut lines = format!("entries {} to {}, time {}\n", from.next(), blocklist.offset(), blocklist.time());
-    for zone in blocklist.snapshot().zones() {
-        lines.push_str(&format!(
-            "{} serial {} entries {} digest {}\n",
-            zone.config.origin,
-            zone.serial,
-            zone.entries.len(),
-            zone.digest()
-        ));
-    }
-    lines.push_str(&format!("state digest {}\n", crate::digest::Digest::of(&blocklist.to_checkpoint())));
-    tell(&lines)
+    let journal = Embedded::open(&directory.join(STORE_FILE), Arc::new(SystemClock::start()))
+        .map_err(StartError::Journal)?;
+    tell(&fold_again(&journal, beginning).map_err(StartError::from)?.to_string())
 }

@@ -73,8 +73,21 @@ pub fn check(path: &Path, spec: Spec) -> Result<Config, Vec<Complaint>> {
     if found.is_empty() { Ok(Config { spec, zones }) } else { Err(found) }
 }
 
+/// Reads `log.filter`.
+pub fn log_filter(filter: &str) -> Result<tracing_subscriber::EnvFilter, String> {
+    tracing_subscriber::EnvFilter::try_new(filter)
+        .map_err(|error| format!("{filter:?} is no filter: {error}"))
+}
+
 fn check_settings(spec: &Spec, complaints: &mut Complaints) {
-    let Spec { version, node, journal, keys, smtp, dns, http, .. } = spec;
+    let Spec { version, node, journal, keys, smtp, dns, http, log, .. } = spec;
+    if let Err(problem) = log_filter(&log.filter) {
+        complaints.add(
+            "log.filter",
+            problem,
+            "write a level such as \"info\", or a filter such as \"backscatterd=debug\"",
+        );
+    }
     complaints.require(
         *version == VERSION,
         "version",

@@ -117,14 +117,15 @@ section!(
     }
 );
 
-section!(
+section!(Clock {
     /// Only for a laboratory: a clock that stands still until `POST /control/v1/clock` moves it.
-    Clock {
-        laboratory: bool = false,
-        /// Where it stands at first: 2026-01-01T00:00:00Z.
-        laboratory_start: Timestamp = Timestamp::from_milliseconds(1_767_225_600_000),
-    }
-);
+    laboratory: bool = false,
+    /// Where it stands at first: 2026-01-01T00:00:00Z.
+    laboratory_start: Timestamp = Timestamp::from_milliseconds(1_767_225_600_000),
+    /// How far the machine's clock may be ahead of the journal's last entry at the start. The journal's time never
+    /// goes back: one wrong moment would end every listing and drop every day.
+    leap_max: Span = Span::from_days(90),
+});
 
 section!(Log {
     /// error, warn, info, debug or trace; or a filter such as `backscatterd=debug`.

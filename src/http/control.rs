@@ -189,6 +189,21 @@ pub(super) async fn zones(State(app): State<Arc<App>>) -> Json<Zones> {
     })
 }
 
+/// Folds the journal anew beside the fold that runs.
+pub(super) async fn replay(State(app): State<Arc<App>>, Path(beginning): Path<String>) -> Response {
+    let beginning = match beginning.parse() {
+        Ok(beginning) => beginning,
+        Err(problem) => return bad_address(problem),
+    };
+    let journal = Arc::clone(&app.journal);
+    let failed = |error: String| (StatusCode::INTERNAL_SERVER_ERROR, Json(Problem { error })).into_response();
+    match tokio::task::spawn_blocking(move || crate::publish::replay(&*journal, beginning)).await {
+        Ok(Ok(replay)) => replay.to_string().into_response(),
+        Ok(Err(error)) => failed(error.to_string()),
+        Err(error) => failed(error.to_string()),
+    }
+}
+
 /// Moves a laboratory's clock and ticks at once.
 pub(super) async fn advance_clock(State(app): State<Arc<App>>, Json(advance): Json<Advance>) -> Response {
     let Some(laboratory) = &app.laboratory else {

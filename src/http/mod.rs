@@ -61,6 +61,7 @@ pub fn control(app: Arc<App>) -> Router {
         .route("/control/v1/traps/retire", post(control::retire_trap))
         .route("/control/v1/removals", post(control::remove))
         .route("/control/v1/zones", get(control::zones))
+        .route("/control/v1/replay/{beginning}", get(control::replay))
         .route("/control/v1/clock", post(control::advance_clock))
         .layer(axum::extract::DefaultBodyLimit::max(BODY_OCTETS_MAX))
         .with_state(Arc::clone(&app));

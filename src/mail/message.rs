@@ -1,10 +1,20 @@
 //! A message as far as it is looked at, by way of the MIME parser.
 
-use mail_parser::{MessageParser, MimeHeaders, PartType};
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use mail_parser::decoders::base64::base64_decode;
+use mail_parser::decoders::charsets::map::charset_decoder;
+use mail_parser::decoders::html::html_to_text;
+use mail_parser::decoders::quoted_printable::quoted_printable_decode;
+use mail_parser::{HeaderName, MessageParser, MimeHeaders, PartType};
 use minicbor::{Decode, Encode};
 
 use super::text::split_copy;
-use super::{DEPTH_MAX, GROUPS_MAX, Header, MESSAGE_OCTETS_MAX, PARTS_MAX, TEXT_OCTETS_MAX};
+use super::{
+    BOUNDARY_LINES_MAX, DECODED_OCTETS_MAX, DEPTH_MAX, GROUPS_MAX, Header, MESSAGE_OCTETS_MAX,
+    NAME_OCTETS_MAX, PARTS_MAX, TEXT_OCTETS_MAX,
+};
 use crate::digest::Digest;
 
 /// What is known of a message; see the module's head for what is kept and what isn't.
@@ -28,13 +38,16 @@ pub struct Part {
     /// The `report-type` parameter (RFC 6522 §3), in lower case.
     #[n(2)]
     pub report_type: Option<String>,
-    /// Size of the content in octets, decoded.
+    /// Size of the content in octets, as it was sent.
     #[n(3)]
     pub octets: u64,
     #[n(4)]
     pub digest: Digest,
     #[n(5)]
     pub content: Content,
+    /// The file's name, if it has one.
+    #[n(6)]
+    pub name: Option<String>,
 }
 
 /// What is kept of a part's content.
@@ -78,33 +91,94 @@ impl Message {
     }
 }
 
+/// Only what tells the parts apart is parsed; every field is kept as it stands besides.
+///
+/// The transfer encoding is not: the parser would enter messages that it decoded, where `bounded` can't see, and what is
+/// nested deeply enough overflows the stack when it is let go. What has to be decoded is decoded here.
+static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
+    MessageParser::new()
+        .header_content_type(HeaderName::ContentType)
+        .header_content_type(HeaderName::ContentDisposition)
+        .default_header_ignore()
+});
+
 /// Reads a message of any octets whatever.
 pub fn read(octets: &[u8]) -> Message {
     let octets = bounded(&octets[..octets.len().min(MESSAGE_OCTETS_MAX)]);
     let mut reader = Reader { message: Message::default(), words_room: TEXT_OCTETS_MAX };
-    if let Some(parsed) = MessageParser::default().parse(octets) {
-        reader.message.header = header_of(&parsed, 0);
-        reader.add(&parsed, 0, 0);
+    let Some(parsed) = PARSER.parse(octets) else { return reader.message };
+    reader.message.header = header_of(&parsed, 0);
+    match unmarked_boundary(&reader.message.header, &parsed) {
+        Some(boundary) => {
+            let marked =
+                [b"Content-Type: multipart/mixed; boundary=\"", boundary, b"\"\r\n", octets].concat();
+            if let Some(parsed) = PARSER.parse(&marked) {
+                reader.add(&parsed, 0, 0);
+            }
+        }
+        None => reader.add(&parsed, 0, 0),
     }
     reader.message
+}
+
+/// The boundary of a message whose Content-Type was lost on the way, as old gateways and mailbox tools lose it: a line
+/// of two hyphens and a word, behind which a part's header begins, and which comes again.
+fn unmarked_boundary<'m>(header: &Header, parsed: &'m mail_parser::Message<'_>) -> Option<&'m [u8]> {
+    if header.field("Content-Type").is_some() {
+        return None;
+    }
+    let body = parsed.raw_message.get(parsed.parts.first()?.offset_body as usize..)?;
+    let mut lines =
+        body.split(|&octet| octet == b'\n').map(<[u8]>::trim_ascii_end).take(UNMARKED_LINES_MAX).peekable();
+    while let Some(line) = lines.next() {
+        let Some(boundary) = line.strip_prefix(b"--").filter(|rest| is_boundary(rest)) else { continue };
+        let typed = lines.peek().is_some_and(|next| {
+            next.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-")) || next.is_empty()
+        });
+        let again =
+            body.split(|&octet| octet == b'\n').filter(|other| other.starts_with(line)).nth(1).is_some();
+        if typed && again {
+            return Some(boundary);
+        }
+    }
+    None
+}
+
+/// How far down the first boundary of such a message may stand, in lines.
+const UNMARKED_LINES_MAX: usize = 40;
+
+/// RFC 2046 §5.1.1, without the space and the quote.
+fn is_boundary(octets: &[u8]) -> bool {
+    let allowed = |octet: &u8| octet.is_ascii_alphanumeric() || b"'()+_,-./:=?".contains(octet);
+    (8..=70).contains(&octets.len())
+        && octets.iter().all(allowed)
+        && octets.iter().any(u8::is_ascii_alphanumeric)
 }
 
 /// The octets before the line that would make one part too many.
 ///
 /// The parser nests without a limit and looks for every boundary to the end: what nobody needs must not reach it. A
-/// part that is more than text says what it is in a line that begins so.
+/// part that is more than text says what it is in a field, and every part begins behind a boundary.
 fn bounded(octets: &[u8]) -> &[u8] {
     let mut at = 0;
-    let mut parts = 0;
+    let (mut types, mut boundaries) = (0, 0);
     for line in octets.split_inclusive(|&octet| octet == b'\n') {
-        let typed = line.get(..PART_MARK.len()).is_some_and(|start| start.eq_ignore_ascii_case(PART_MARK));
-        parts += usize::from(typed);
-        if parts > PARTS_MAX {
+        types += usize::from(begins_with_type(line));
+        boundaries += usize::from(line.starts_with(b"--"));
+        if types > PARTS_MAX || boundaries > BOUNDARY_LINES_MAX {
             return &octets[..at];
         }
         at += line.len();
     }
     octets
+}
+
+/// Whether a line begins with the field that gives a part its type, as the parser reads it: whatever its case, behind
+/// white space and colons, and with white space between its letters.
+fn begins_with_type(line: &[u8]) -> bool {
+    let letters =
+        line.iter().filter(|octet| !octet.is_ascii_whitespace()).skip_while(|&&octet| octet == b':');
+    letters.take(PART_MARK.len()).map(u8::to_ascii_lowercase).eq(PART_MARK.iter().copied())
 }
 
 const PART_MARK: &[u8] = b"content-type";
@@ -121,8 +195,15 @@ impl Reader {
             return;
         }
         let media_type = media_type(part);
+        let own = Header::parse(between(&parsed.raw_message, part.offset_header, part.offset_body));
         let contents = contents(parsed, part);
-        let content = self.content(&media_type, part, contents);
+        let content = if depth > 0 && is_messages(&own) {
+            // An original that was put between the boundaries as it was, without a part's header before it.
+            Content::Original(own)
+        } else {
+            let encoding = own.field("Content-Transfer-Encoding").unwrap_or_default();
+            self.content(&media_type, part, &decoded(contents, encoding))
+        };
         self.message.parts.push(Part {
             depth,
             report_type: part
@@ -133,6 +214,9 @@ impl Reader {
             digest: Digest::of(contents),
             content,
             media_type,
+            name: part
+                .attachment_name()
+                .map(|name| name[..name.floor_char_boundary(NAME_OCTETS_MAX)].to_owned()),
         });
         if let (PartType::Multipart(children), true) = (&part.body, depth < DEPTH_MAX) {
             for &child in children {
@@ -155,21 +239,55 @@ impl Reader {
             | "message/global-headers" => {
                 Content::Original(Header::parse_strictly(without_empty_lines(contents)))
             }
-            // The first text is the report's own; a further one may be the original's.
-            "text/plain" if self.message.words().next().is_none() => match &part.body {
-                PartType::Text(text) => self.words(text),
-                _ => Content::Opaque,
-            },
+            "text/plain" => self.words(&text(part, contents)),
+            "text/html" => self.words(&html_to_text(&text(part, contents))),
+            // A multipart without its boundary is read as text.
+            _ if media_type.starts_with("multipart/") && !matches!(part.body, PartType::Multipart(_)) => {
+                self.words(&text(part, contents))
+            }
             _ => Content::Opaque,
         }
     }
 
+    /// The first text is the report's own; a further one may be the original's, of which a header is all that is kept.
     fn words(&mut self, text: &str) -> Content {
         let (words, copy) = split_copy(text);
+        if self.message.words().any(|words| !words.trim_ascii().is_empty()) {
+            return copy.map_or(Content::Opaque, |copy| Content::Words(String::new(), Some(copy)));
+        }
         let words = &words[..words.floor_char_boundary(self.words_room)];
         self.words_room -= words.len();
         Content::Words(words.to_owned(), copy)
     }
+}
+
+/// The first octets of a part's content, as its sender meant them.
+fn decoded<'m>(contents: &'m [u8], encoding: &str) -> Cow<'m, [u8]> {
+    let first = &contents[..contents.len().min(DECODED_OCTETS_MAX)];
+    let decoded = if encoding.eq_ignore_ascii_case("base64") {
+        base64_decode(first)
+    } else if encoding.eq_ignore_ascii_case("quoted-printable") {
+        quoted_printable_decode(first)
+    } else {
+        None
+    };
+    decoded.map_or(Cow::Borrowed(first), Cow::Owned)
+}
+
+/// Text in its charset; what it has no character for is replaced.
+fn text<'m>(part: &mail_parser::MessagePart<'_>, octets: &'m [u8]) -> Cow<'m, str> {
+    let charset = part.content_type().and_then(|kind| kind.attribute("charset"));
+    match charset.and_then(|charset| charset_decoder(charset.as_bytes())) {
+        Some(decode) => Cow::Owned(decode(octets)),
+        None => String::from_utf8_lossy(octets),
+    }
+}
+
+/// Whether a header is a message's and not a part's.
+fn is_messages(header: &Header) -> bool {
+    let telling = ["Received", "To", "Subject", "Message-ID", "Date"];
+    let told = telling.iter().filter(|name| header.field(name).is_some()).count();
+    header.field("From").is_some() && told >= 2
 }
 
 fn media_type(part: &mail_parser::MessagePart<'_>) -> String {
@@ -183,18 +301,13 @@ fn media_type(part: &mail_parser::MessagePart<'_>) -> String {
     }
 }
 
-/// The decoded content; of a nested message and of a multipart, the octets as they stand.
+/// The content as it was sent; of a nested message and of a multipart, everything in it.
 fn contents<'m>(parsed: &'m mail_parser::Message<'_>, part: &'m mail_parser::MessagePart<'_>) -> &'m [u8] {
-    match &part.body {
-        PartType::Text(text) | PartType::Html(text) => text.as_bytes(),
-        PartType::Binary(octets) | PartType::InlineBinary(octets) => octets,
-        // A nested message that was encoded has octets of its own; else its offsets are those of the outer one.
-        PartType::Message(nested) => nested
-            .parts
-            .first()
-            .map_or(&[], |root| between(&nested.raw_message, root.offset_header, root.offset_end)),
-        PartType::Multipart(_) => between(&parsed.raw_message, part.offset_body, part.offset_end),
-    }
+    let end = match &part.body {
+        PartType::Message(nested) => nested.parts.first().map_or(part.offset_end, |root| root.offset_end),
+        _ => part.offset_end,
+    };
+    between(&parsed.raw_message, part.offset_body, end)
 }
 
 fn between(octets: &[u8], start: u32, end: u32) -> &[u8] {

@@ -31,5 +31,11 @@ pub const PARTS_MAX: usize = 50;
 pub const DEPTH_MAX: u8 = 8;
 /// Most octets kept of a report's own words, over all its parts.
 pub const TEXT_OCTETS_MAX: usize = 16 << 10;
+/// Most lines that could be boundaries; the parser sees nothing behind them.
+pub const BOUNDARY_LINES_MAX: usize = 1_000;
+/// Most octets of one part that are decoded.
+pub const DECODED_OCTETS_MAX: usize = 256 << 10;
+/// Most octets kept of a file's name.
+pub const NAME_OCTETS_MAX: usize = 128;
 /// Most groups of fields read from one delivery-status part.
 pub const GROUPS_MAX: usize = 100;

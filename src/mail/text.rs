@@ -8,16 +8,36 @@ const TELLING_FIELDS: [&str; 7] = ["from", "to", "received", "return-path", "dat
 /// Consecutive lines that look like fields before they are taken for a copied header.
 const FIELDS_MIN: usize = 3;
 /// What a line of dashes says when it announces the original, in lower case.
-const COPY_MARKS: [&str; 9] = [
+const COPY_MARKS: [&str; 17] = [
     "below this line is a copy",
+    "below the next line is a copy",
     "enclosed are the original headers",
+    "enclosed is a copy of",
     "this is a copy of",
     "copy of your message",
+    "header of the original message",
+    "header and top",
+    "mensaje original",
+    "message text follows",
     "original message",
     "message follows",
     "message header follows",
     "unsent message",
     "returned message",
+    "returned mail",
+    "undelivered message",
+];
+/// What a line says that announces the original without dashes; it says nothing else.
+const COPY_LINES: [&str; 9] = [
+    "original message follows",
+    "original message headers",
+    "original mail as follows",
+    "original message as received is as follows",
+    "message headers follow",
+    "message header follows",
+    "included is a copy of the message header",
+    "below is a copy of the original message",
+    "below this line is a copy of the message",
 ];
 
 /// The words of the report, and the header of the copied original below them, if there is one.
@@ -85,14 +105,15 @@ fn copied_header(copy: &str) -> Option<Header> {
     (!header.is_empty()).then_some(header)
 }
 
-/// A line of at least three dashes, with words that mean the original.
+/// A line of at least two dashes, or of a few other marks, with words that mean the original; or such words alone.
 fn announces_copy(line: &str) -> bool {
     let line = line.trim();
-    if !line.starts_with("---") {
-        return false;
+    if line.starts_with("--") || line.starts_with("|--") {
+        let line = line.to_lowercase();
+        return COPY_MARKS.iter().any(|mark| line.contains(mark));
     }
-    let line = line.to_lowercase();
-    COPY_MARKS.iter().any(|mark| line.contains(mark))
+    let words = line.trim_end_matches([':', '.', ' ']);
+    COPY_LINES.iter().any(|alone| words.eq_ignore_ascii_case(alone))
 }
 
 /// A folded line, quoted or not: behind the quote's own space there is another one.

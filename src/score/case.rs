@@ -7,6 +7,7 @@ use super::{Bucket, Ledger, Points, Policy};
 use crate::classify::Kind;
 use crate::digest::Digest;
 use crate::evidence::Offset;
+use crate::relay::Relay;
 use crate::time::{Span, Timestamp};
 
 /// The buckets that count: of the kinds asked for, opened after the floor, inside the horizon.
@@ -74,9 +75,9 @@ impl<'a> Case<'a> {
         self.buckets.iter().flat_map(|bucket| &bucket.recipients).collect::<BTreeSet<_>>().len()
     }
 
-    /// The IPv6 addresses that earned it; none for IPv4.
-    pub fn addresses(&self) -> usize {
-        self.buckets.iter().flat_map(|bucket| &bucket.addresses).collect::<BTreeSet<_>>().len()
+    /// The IPv6 addresses that earned it, of each bucket the first two; none for IPv4, whose ledger is one address.
+    pub fn addresses(&self) -> BTreeSet<Relay> {
+        self.buckets.iter().flat_map(|bucket| bucket.addresses.iter().copied()).collect()
     }
 
     /// From the first report to the last.

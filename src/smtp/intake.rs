@@ -114,7 +114,8 @@ impl Intake {
             reverse_path: Sent::of(&transaction.reverse_path, hasher),
             trap: hasher.address(trap),
             trap_domain: hasher.domain(trap.domain()),
-            recipients: u16::try_from(transaction.traps.len()).unwrap_or(u16::MAX),
+            recipients: u16::try_from(transaction.traps.len() + transaction.operators.len())
+                .unwrap_or(u16::MAX),
             reach,
             report,
             facts: Facts::of(verdict, classify::VERSION, trap, hasher),

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -28,6 +29,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const PROXY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for a client to take a reply.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Octets held for all clients together: commands, and messages on their way to being durable. 421 beyond.
+const HELD_OCTETS_MAX: usize = 512 << 20;
+/// A session that holds less is let go on: it could not help.
+const HELD_OCTETS_SMALL: usize = 64 << 10;
 /// Octets read from a socket at once.
 const READ_OCTETS: usize = 16 << 10;
 
@@ -46,6 +51,8 @@ pub struct Serve {
     pub proxy_peers: Vec<IpNet>,
     /// Open sessions by client.
     pub clients: DashMap<IpAddr, usize>,
+    /// Octets held for all of them.
+    pub held: AtomicUsize,
 }
 
 /// A socket that is bound, and whether its clients are named by the PROXY protocol.
@@ -143,11 +150,17 @@ impl Serve {
             self.clock.now(),
         );
         session.receive(&early, self.clock.now());
+        let mut held = Held { all: &self.held, own: 0 };
         let mut octets = vec![0; READ_OCTETS];
         loop {
+            if held.is_too_much(session.held_octets()) {
+                session.crowded_out();
+            }
             if !self.answer(&mut session, stream).await? {
                 return stream.shutdown().await;
             }
+            // A message that was on its way is durable, or given back.
+            held.set(session.held_octets());
             let read = tokio::select! {
                 read = tokio::time::timeout(self.limits.idle_timeout.to_std(), stream.read(&mut octets)) => read,
                 () = stop.cancelled(), if session.is_idle() => {
@@ -197,6 +210,34 @@ async fn write(stream: &mut TcpStream, replies: &mut Vec<u8>) -> io::Result<()> 
         replies.clear();
     }
     Ok(())
+}
+
+/// What one session holds of what all may hold.
+struct Held<'a> {
+    all: &'a AtomicUsize,
+    own: usize,
+}
+
+impl Held<'_> {
+    fn set(&mut self, octets: usize) {
+        if octets >= self.own {
+            self.all.fetch_add(octets - self.own, Ordering::Relaxed);
+        } else {
+            self.all.fetch_sub(self.own - octets, Ordering::Relaxed);
+        }
+        self.own = octets;
+    }
+
+    fn is_too_much(&mut self, octets: usize) -> bool {
+        self.set(octets);
+        octets > HELD_OCTETS_SMALL && self.all.load(Ordering::Relaxed) > HELD_OCTETS_MAX
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.set(0);
+    }
 }
 
 /// One session's place among those that are allowed.

@@ -57,7 +57,7 @@ pub struct Transaction {
     pub reverse_path: ReversePath,
     pub traps: Vec<Mailbox>,
     pub operators: Vec<Mailbox>,
-    /// The message, dots unstuffed, up to `kept_octets_max`.
+    /// The message, dots unstuffed: whole for an operator, else up to `kept_octets_max`.
     pub message: Vec<u8>,
     /// The whole message's size.
     pub octets: u64,
@@ -167,6 +167,16 @@ impl Session {
     /// The client was silent for too long.
     pub fn timed_out(&mut self) {
         self.close("421 4.4.2 nothing came for too long");
+    }
+
+    /// Octets that are held for this client.
+    pub fn held_octets(&self) -> usize {
+        self.input.len() + self.transaction.as_ref().map_or(0, |open| open.message.capacity())
+    }
+
+    /// All clients together have more on its way than the server can hold.
+    pub fn crowded_out(&mut self) {
+        self.close("421 4.3.1 too much mail is on its way here, come back later");
     }
 
     /// The server stops; what was acknowledged is safe.
@@ -359,7 +369,12 @@ impl Session {
         let before = open.message.len();
         let (consumed, done) = receiver.read(waiting, &mut open.message);
         open.octets += (open.message.len() - before) as u64;
-        open.message.truncate(self.limits.kept_octets_max);
+        // What people wrote to the operator is delivered whole, or refused.
+        if open.operators.is_empty() {
+            open.message.truncate(self.limits.kept_octets_max);
+        } else {
+            open.message.truncate(self.limits.message_octets_max.saturating_add(1));
+        }
         self.consume(consumed);
         if done {
             self.end_data();
