@@ -152,6 +152,10 @@ pub struct Facts {
     pub failures: Vec<Failure>,
     #[n(7)]
     pub reasons: Vec<String>,
+    /// The relay only carried the report: another host handed it over.
+    #[n(8)]
+    #[cbor(default)]
+    pub carried: bool,
 }
 
 /// Whose name the returned original bore. The order is that of weight.
@@ -209,12 +213,13 @@ impl Facts {
                         recipient: hasher.recipient(mailbox),
                         domain: (mailbox.domain() != trap.domain()).then(|| mailbox.domain().to_owned()),
                         status: recipient.status,
-                        remote: recipient.remote_mta.is_some(),
+                        remote: recipient.remote,
                     })
                 })
                 .take(FAILURES_MAX)
                 .collect(),
             reasons: verdict.reasons.clone(),
+            carried: report.carried,
         }
     }
 }

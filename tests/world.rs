@@ -172,6 +172,7 @@ impl World {
                     remote: false,
                 }],
                 reasons: Vec::new(),
+                carried: false,
             },
             node: "test".into(),
         }))

@@ -6,16 +6,22 @@
 mod formats;
 mod injector;
 mod kind;
+mod original;
+mod reading;
+mod recipients;
+mod reply;
+mod signal;
 
 use std::net::IpAddr;
 
-pub use formats::{FORMATS, Format};
+pub use formats::{FORMATS, Format, Layer};
 pub use kind::Kind;
 
-use crate::mail::{Action, Mailbox, Message, ReversePath, Status};
+use self::reading::Reading;
+use crate::mail::{Action, Mailbox, Message, ReversePath, Status, hops};
 
 /// Goes up whenever a message might be judged differently than before; every verdict carries it.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What the SMTP session said, as far as it is known: files have no session.
 #[derive(Clone, Debug, Default)]
@@ -33,8 +39,10 @@ pub struct Verdict {
     /// The row of `FORMATS` that claimed it; `none` where none did.
     pub format: &'static str,
     pub report: Report,
-    /// Why, in words for an operator; no address stands in them.
+    /// What spoke for it, in words for an operator; no address stands in them.
     pub reasons: Vec<String>,
+    /// What spoke against its being a report.
+    pub doubts: Vec<String>,
 }
 
 /// What a report says, field by field.
@@ -42,20 +50,36 @@ pub struct Verdict {
 pub struct Report {
     pub reporting_mta: Option<String>,
     pub original_envelope_id: Option<String>,
+    /// The original's envelope sender; where that isn't told, whom its header names.
     pub original_sender: Option<Mailbox>,
+    pub original_from: Option<Mailbox>,
+    pub original_message_id: Option<String>,
+    /// As the original's header has it.
+    pub original_date: Option<String>,
     pub recipients: Vec<Recipient>,
     /// Who handed the original to the relay.
     pub injector: Option<IpAddr>,
+    /// The host that wrote the report, where its header tells: the writer of its oldest Received line.
+    pub generator: Option<String>,
+    /// Another host handed the report to whoever brought it, so that one only carried it.
+    pub carried: bool,
 }
 
 /// One recipient that a report speaks of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recipient {
     pub mailbox: Option<Mailbox>,
     pub action: Option<Action>,
     pub status: Option<Status>,
-    /// The other host that refused it; without one the reporting MTA failed by itself.
-    pub remote_mta: Option<String>,
+    /// Another host refused it; else the reporting MTA failed by itself.
+    pub remote: bool,
+    pub diagnostic: Option<String>,
+}
+
+impl Recipient {
+    fn of(mailbox: Option<Mailbox>) -> Self {
+        Recipient { mailbox, ..Recipient::default() }
+    }
 }
 
 /// What a format makes of a message that it claims.
@@ -67,22 +91,29 @@ pub struct Claim {
 
 /// Judges a message.
 pub fn classify(message: &Message, session: &Session) -> Verdict {
-    let claimed = FORMATS.iter().find_map(|format| (format.claim)(message).map(|claim| (format.name, claim)));
-    let Some((format, Claim { kind, report, mut reasons })) = claimed else {
-        return Verdict {
-            kind: Kind::Unknown,
-            format: "none",
-            report: Report::default(),
-            reasons: vec!["no format that this classifier knows".to_owned()],
-        };
+    let reading = Reading::new(message, session);
+    let claimed = FORMATS.iter().enumerate().find_map(|(at, format)| {
+        (format.claim)(&reading, reading.shown(at)).map(|claim| (format.name, claim))
+    });
+    let Some((format, Claim { mut kind, mut report, mut reasons })) = claimed else {
+        return unclaimed(&reading);
     };
+    let mut doubts = Vec::new();
+    if matches!(kind, Kind::DsnFailed | Kind::NonstandardNdr) {
+        let names_recipients = report.recipients.iter().any(|recipient| recipient.mailbox.is_some());
+        let found = formats::imitation::doubts(&reading, names_recipients);
+        if formats::imitation::is_imitation(&found) {
+            kind = Kind::FakeNdr;
+        }
+        doubts.extend(found.into_iter().map(|(_, doubt)| doubt.to_owned()));
+    }
     match &session.reverse_path {
         Some(ReversePath::Null) => reasons.push("sent from the null reverse-path".to_owned()),
-        Some(ReversePath::Address(_)) => {
-            reasons
+        Some(ReversePath::Address(_)) if kind.comes_from_the_null_reverse_path() => {
+            doubts
                 .push("not sent from the null reverse-path, which a report must be (RFC 3464 §2)".to_owned());
         }
-        None => {}
+        _ => {}
     }
     if let (Some(sender), Some(recipient)) = (&report.original_sender, &session.recipient) {
         let same = sender.folded() == recipient.folded();
@@ -91,7 +122,50 @@ pub fn classify(message: &Message, session: &Session) -> Verdict {
             if same { "the address" } else { "not the address" }
         ));
     }
-    Verdict { kind, format, report, reasons }
+    (report.generator, report.carried) = way(message, session);
+    Verdict { kind, format, report, reasons, doubts }
+}
+
+/// Every format that would claim a message, layer by layer: of the first layer there is only one.
+pub fn claims(message: &Message, session: &Session) -> Vec<(Layer, &'static str)> {
+    let reading = Reading::new(message, session);
+    let claiming = FORMATS
+        .iter()
+        .enumerate()
+        .filter(|(at, format)| (format.claim)(&reading, reading.shown(*at)).is_some());
+    claiming.map(|(_, format)| (format.layer, format.name)).collect()
+}
+
+/// A message that no format claims: somebody's, unless something says that a program sent it.
+fn unclaimed(reading: &Reading<'_>) -> Verdict {
+    let signs = reading.signs;
+    let automatic = signs.mail_system
+        || signs.null_path
+        || reading.header().field("Auto-Submitted").is_some_and(|value| !value.eq_ignore_ascii_case("no"));
+    let has_writer = reading.from.is_some();
+    let (kind, reason) = if automatic || !has_writer {
+        (Kind::Unknown, "no format that this classifier knows")
+    } else {
+        (Kind::Ordinary, "nothing says that a program sent it")
+    };
+    Verdict {
+        kind,
+        format: "none",
+        report: Report::default(),
+        reasons: vec![reason.to_owned()],
+        doubts: Vec::new(),
+    }
+}
+
+/// Where a report came from, by its own Received lines: the oldest one's writer, and whether it was handed on.
+///
+/// What the relay that brought it writes of its own queue names no other host, or the loopback.
+fn way(message: &Message, session: &Session) -> (Option<String>, bool) {
+    let hops = hops(&message.header);
+    let generator = hops.iter().rev().find_map(|hop| hop.by.clone());
+    let foreign = |address: IpAddr| !address.is_loopback() && Some(address) != session.client;
+    let carried = session.client.is_some() && hops.iter().filter_map(|hop| hop.from_address).any(foreign);
+    (generator, carried)
 }
 
 /// The verdict on a session that named a trap as recipient and left before DATA.
@@ -101,5 +175,6 @@ pub fn callout() -> Verdict {
         format: "session",
         report: Report::default(),
         reasons: vec!["the client named the recipient and left without sending a message".to_owned()],
+        doubts: Vec::new(),
     }
 }

@@ -41,7 +41,15 @@ struct Line<'a> {
     status: Option<String>,
     injector: Option<IpAddr>,
     original_envelope_id: Option<&'a str>,
+    original_from: Option<String>,
+    original_message_id: Option<&'a str>,
+    original_date: Option<&'a str>,
+    diagnostic: Option<&'a str>,
+    /// Whether another host refused the recipient.
+    remote: bool,
+    generator: Option<&'a str>,
     reasons: &'a [String],
+    doubts: &'a [String],
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
@@ -140,7 +148,14 @@ fn json(path: &str, verdict: &Verdict) -> String {
         status: worst.and_then(|recipient| recipient.status).map(|status| status.to_string()),
         injector: report.injector,
         original_envelope_id: report.original_envelope_id.as_deref(),
+        original_from: report.original_from.as_ref().map(ToString::to_string),
+        original_message_id: report.original_message_id.as_deref(),
+        original_date: report.original_date.as_deref(),
+        diagnostic: worst.and_then(|recipient| recipient.diagnostic.as_deref()),
+        remote: worst.is_some_and(|recipient| recipient.remote),
+        generator: report.generator.as_deref(),
         reasons: &verdict.reasons,
+        doubts: &verdict.doubts,
     };
     serde_json::to_string(&line).expect("strings and numbers only") + "\n"
 }
@@ -149,6 +164,9 @@ fn text(path: &str, verdict: &Verdict) -> String {
     let mut text = format!("{path}: {} ({})\n", verdict.kind, verdict.format);
     for reason in &verdict.reasons {
         text.push_str(&format!("    {reason}\n"));
+    }
+    for doubt in &verdict.doubts {
+        text.push_str(&format!("    but: {doubt}\n"));
     }
     text
 }

@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use super::{Header, Mailbox};
+use super::{Field, Header, Mailbox};
 
 /// What a report says happened to one recipient (RFC 3464 §2.3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -23,7 +23,9 @@ impl Action {
     /// The first word counts, whatever its case: Sendmail writes `delivered (to mailbox)`.
     pub fn parse(text: &str) -> Option<Self> {
         let word = text.split(|c: char| !c.is_ascii_alphabetic()).next()?;
-        ALL_ACTIONS.into_iter().find(|action| word.eq_ignore_ascii_case(action.name()))
+        let standard = ALL_ACTIONS.into_iter().find(|action| word.eq_ignore_ascii_case(action.name()));
+        let says_failed = || FAILED_TOO.iter().any(|other| word.eq_ignore_ascii_case(other));
+        standard.or_else(|| says_failed().then_some(Action::Failed))
     }
 
     pub const fn name(self) -> &'static str {
@@ -36,6 +38,9 @@ impl Action {
         }
     }
 }
+
+/// What some writers say instead of `failed`.
+const FAILED_TOO: [&str; 6] = ["expired", "failure", "fail", "error", "bounced", "undeliverable"];
 
 const ALL_ACTIONS: [Action; 5] =
     [Action::Failed, Action::Delayed, Action::Delivered, Action::Relayed, Action::Expanded];
@@ -97,15 +102,36 @@ impl DeliveryStatus {
         DeliveryStatus {
             reporting_mta: per_message("Reporting-MTA").and_then(typed_value),
             original_envelope_id: per_message("Original-Envelope-Id").map(decode_xtext),
-            recipients: groups.iter().filter_map(RecipientStatus::from_group).collect(),
+            recipients: groups
+                .iter()
+                .flat_map(by_recipient)
+                .filter_map(|group| RecipientStatus::from_group(&group))
+                .collect(),
         }
     }
+}
+
+/// A group as one for each recipient, where a writer forgot the empty line between them.
+fn by_recipient(group: &Header) -> Vec<Header> {
+    let begins = |field: &Field| field.name.eq_ignore_ascii_case("Final-Recipient");
+    if group.fields().iter().filter(|field| begins(field)).count() < 2 {
+        return vec![group.clone()];
+    }
+    let starts: Vec<usize> =
+        group.fields().iter().enumerate().filter(|(_, field)| begins(field)).map(|(at, _)| at).collect();
+    let ends = starts.iter().skip(1).copied().chain([group.fields().len()]);
+    starts
+        .iter()
+        .zip(ends)
+        .map(|(&start, end)| Header::from_fields(group.fields()[start..end].to_vec()))
+        .collect()
 }
 
 impl RecipientStatus {
     fn from_group(group: &Header) -> Option<Self> {
         let mailbox = |name| {
-            group.field(name).and_then(typed_value).and_then(|value| Mailbox::find(&decode_xtext(&value)))
+            let value = decode_xtext(&group.field(name).and_then(typed_value)?);
+            Mailbox::parse(&value).or_else(|| Mailbox::find(&value))
         };
         let action = group.field("Action").and_then(Action::parse);
         let final_recipient = mailbox("Final-Recipient");

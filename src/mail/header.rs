@@ -33,12 +33,18 @@ impl Header {
     /// Reads fields up to the first line that isn't one: behind it may be a body that nobody set apart.
     pub fn parse_strictly(octets: &[u8]) -> Self {
         let mut header = Header::default();
-        for line in lines(octets) {
+        let mut lines = lines(octets);
+        while let Some(line) = lines.next() {
             let continued = line.starts_with(b" ") || line.starts_with(b"\t");
-            if line.trim_ascii().is_empty() || !(continued || field_name(line).is_some()) {
+            if line.trim_ascii().is_empty() {
                 break;
             }
-            header.push_line(line);
+            if continued || field_name(line).is_some() {
+                header.push_line(line);
+            } else if !lines.clone().take(LOST_FOLDS_MAX).any(is_well_known) {
+                // Lines that lost their fold stand before a further field; anything else is a body.
+                break;
+            }
         }
         header
     }
@@ -96,6 +102,10 @@ impl Header {
         }
     }
 
+    pub(super) fn from_fields(fields: Vec<Field>) -> Self {
+        Header(fields)
+    }
+
     pub fn fields(&self) -> &[Field] {
         &self.0
     }
@@ -107,6 +117,19 @@ impl Header {
     /// The first field of that name, whatever its case.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|field| field.is(name)).map(|field| field.value.as_str())
+    }
+
+    /// The first field of that name with its encoded words decoded (RFC 2047).
+    pub fn decoded(&self, name: &str) -> Option<String> {
+        let value = self.field(name)?;
+        if !value.contains("=?") {
+            return Some(value.to_owned());
+        }
+        let octets = format!("Subject: {value}\n\n");
+        let parsed = mail_parser::MessageParser::new()
+            .header_text(mail_parser::HeaderName::Subject)
+            .parse_headers(&octets);
+        parsed.and_then(|parsed| Some(parsed.subject()?.to_owned())).or_else(|| Some(value.to_owned()))
     }
 
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
@@ -163,8 +186,29 @@ const REPORT_FIELDS: [&str; 35] = [
     "localized-error",
 ];
 
+/// Lines in a row of a copied header that may have lost their fold on the way.
+const LOST_FOLDS_MAX: usize = 3;
+
+/// Whether a line begins with a field that a header of a message has.
+fn is_well_known(line: &[u8]) -> bool {
+    const NAMES: [&[u8]; 11] = [
+        b"received",
+        b"from",
+        b"to",
+        b"cc",
+        b"subject",
+        b"date",
+        b"message-id",
+        b"mime-version",
+        b"content-type",
+        b"return-path",
+        b"reply-to",
+    ];
+    field_name(line).is_some_and(|(name, _)| NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)))
+}
+
 /// Lines without their ends.
-fn lines(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
+fn lines(octets: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     octets.split(|&octet| octet == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
 }
 

@@ -10,7 +10,7 @@ use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{HeaderName, MessageParser, MimeHeaders, PartType};
 use minicbor::{Decode, Encode};
 
-use super::text::split_copy;
+use super::text::{announces_copy, split_copy};
 use super::{
     BOUNDARY_LINES_MAX, DECODED_OCTETS_MAX, DEPTH_MAX, GROUPS_MAX, Header, MESSAGE_OCTETS_MAX,
     NAME_OCTETS_MAX, PARTS_MAX, TEXT_OCTETS_MAX,
@@ -82,6 +82,11 @@ impl Message {
         })
     }
 
+    /// Whether the report's own words end with a line that announces a copy of the original, whatever came below it.
+    pub fn announces_copy(&self) -> bool {
+        self.words().any(|words| words.trim_end().lines().next_back().is_some_and(announces_copy))
+    }
+
     /// The report's own words, part by part.
     pub fn words(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match &part.content {
@@ -104,7 +109,7 @@ static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
 
 /// Reads a message of any octets whatever.
 pub fn read(octets: &[u8]) -> Message {
-    let octets = bounded(&octets[..octets.len().min(MESSAGE_OCTETS_MAX)]);
+    let octets = bounded(without_empty_lines(&octets[..octets.len().min(MESSAGE_OCTETS_MAX)]));
     let mut reader = Reader { message: Message::default(), words_room: TEXT_OCTETS_MAX };
     let Some(parsed) = PARSER.parse(octets) else { return reader.message };
     reader.message.header = header_of(&parsed, 0);
@@ -131,6 +136,10 @@ fn unmarked_boundary<'m>(header: &Header, parsed: &'m mail_parser::Message<'_>) 
     let mut lines =
         body.split(|&octet| octet == b'\n').map(<[u8]>::trim_ascii_end).take(UNMARKED_LINES_MAX).peekable();
     while let Some(line) = lines.next() {
+        // Behind a type of its own it is the boundary of a copy that stands in the text.
+        if begins_with_type(line) {
+            return None;
+        }
         let Some(boundary) = line.strip_prefix(b"--").filter(|rest| is_boundary(rest)) else { continue };
         let typed = lines.peek().is_some_and(|next| {
             next.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-")) || next.is_empty()

@@ -5,6 +5,10 @@ use super::header::is_field_name;
 
 /// Fields that a copied header has, of which it takes two to call lines a header.
 const TELLING_FIELDS: [&str; 7] = ["from", "to", "received", "return-path", "date", "message-id", "subject"];
+/// Of these it takes one.
+const DECISIVE_FIELDS: [&str; 5] = ["from", "received", "return-path", "message-id", "mime-version"];
+/// Lines between an announcement and the header.
+const LINES_BETWEEN_MAX: usize = 4;
 /// Consecutive lines that look like fields before they are taken for a copied header.
 const FIELDS_MIN: usize = 3;
 /// What a line of dashes says when it announces the original, in lower case.
@@ -56,7 +60,7 @@ pub(super) fn split_copy(text: &str) -> (&str, Option<Header>) {
         match (&mut block, field_name(content)) {
             (Some(block), Some(name)) => block.add(name),
             (None, Some(name)) => {
-                let mut started = Block { start: at, fields: 0, telling: 0 };
+                let mut started = Block { start: at, fields: 0, telling: 0, decisive: false };
                 started.add(name);
                 block = Some(started);
             }
@@ -76,16 +80,19 @@ struct Block {
     start: usize,
     fields: usize,
     telling: usize,
+    /// One of them is what only a header has; Exchange's words set To, Subject and Sent below each other.
+    decisive: bool,
 }
 
 impl Block {
     fn add(&mut self, name: &str) {
         self.fields += 1;
         self.telling += usize::from(TELLING_FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field)));
+        self.decisive |= DECISIVE_FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field));
     }
 
     fn is_header(&self) -> bool {
-        self.fields >= FIELDS_MIN && self.telling >= 2
+        self.fields >= FIELDS_MIN && self.telling >= 2 && self.decisive
     }
 }
 
@@ -101,12 +108,20 @@ fn copied_header(copy: &str) -> Option<Header> {
     } else {
         copy.to_owned()
     };
-    let header = Header::parse_strictly(plain.as_bytes());
+    // A rule of signs, or the announcement in a second language, may stand between.
+    let begins = |line: &&str| field_name(line).is_some_and(|name| !name.contains('='));
+    let above: usize = plain
+        .split_inclusive('\n')
+        .take(LINES_BETWEEN_MAX)
+        .take_while(|line| !begins(line))
+        .map(str::len)
+        .sum();
+    let header = Header::parse_strictly(&plain.as_bytes()[above..]);
     (!header.is_empty()).then_some(header)
 }
 
 /// A line of at least two dashes, or of a few other marks, with words that mean the original; or such words alone.
-fn announces_copy(line: &str) -> bool {
+pub(super) fn announces_copy(line: &str) -> bool {
     let line = line.trim();
     if line.starts_with("--") || line.starts_with("|--") {
         let line = line.to_lowercase();

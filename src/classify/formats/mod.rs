@@ -1,37 +1,232 @@
-//! The ways of writing a bounce, one file each.
+//! The ways of writing a report and other automatic mail, one file each.
 
+mod amazon;
+mod auto_reply;
+mod challenge;
+mod content_notice;
+mod disposition;
+mod dmarc;
+mod domino;
+mod dragonfly;
+mod exchange;
+mod exim;
+mod feedback;
+mod general;
+mod gmail;
+mod groupwise;
+mod imail;
+pub(super) mod imitation;
+mod interscan;
+mod list_robot;
+mod mdaemon;
+mod mfilter;
+mod mimecast;
+mod mobile_carriers;
+mod opensmtpd;
+mod postfix;
 mod qmail;
 mod rfc3464;
+mod sendmail;
+mod tls_report;
+mod x400;
+mod yahoo;
 
-use super::Claim;
-use crate::mail::{Header, Mailbox, Message, hops};
+use super::reading::Reading;
+use super::signal::{Class, Signal};
+use super::{Claim, Kind, Recipient, Report};
+use crate::mail::{Action, Mailbox};
 
-/// One way of writing a bounce.
+/// One way of writing.
 pub struct Format {
     /// Also the name of its folder of samples.
     pub name: &'static str,
+    pub layer: Layer,
+    /// The marks that are peculiar to it.
+    pub signals: &'static [Signal],
     /// Reads a message of this format; `None` for any other.
-    pub claim: fn(&Message) -> Option<Claim>,
+    pub claim: fn(&Reading<'_>, Shown) -> Option<Claim>,
 }
 
-/// In the order they are asked; a message that two of them claim is a fault, which a test looks for.
-pub const FORMATS: &[Format] =
-    &[Format { name: "rfc3464", claim: rfc3464::claim }, Format { name: "qmail", claim: qmail::claim }];
+/// Formats are asked layer by layer, and within one in the order of the table. A message that two formats of one layer
+/// claim is a fault, which a test looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Layer {
+    /// Machine-readable fields decide, and nothing else.
+    Fields,
+    /// Automatic mail that may speak of a failure and is something else.
+    Notices,
+    /// Reports in words, by marks of one program.
+    Words,
+    /// Reports in words, by what all of them have in common.
+    General,
+    /// Other automatic mail.
+    Replies,
+}
 
-/// The original's envelope sender, by trust: the Return-Path that the relay wrote, Exim's note in its Received line,
-/// and last the From field, which whoever wrote the original chose.
-fn original_sender(original: &Header) -> Option<Mailbox> {
-    let envelope_from = |line: &str| {
-        let (_, rest) = line.split_once("envelope-from")?;
-        Mailbox::parse(rest.trim_start().split([' ', ')']).next()?)
+/// To add a way of writing, add its file, its row, and its samples.
+pub const FORMATS: &[Format] = &[
+    disposition::FORMAT,
+    rfc3464::FORMAT,
+    feedback::FORMAT,
+    dmarc::FORMAT,
+    tls_report::FORMAT,
+    challenge::FORMAT,
+    content_notice::FORMAT,
+    list_robot::FORMAT,
+    qmail::FORMAT,
+    exim::FORMAT,
+    postfix::FORMAT,
+    sendmail::FORMAT,
+    gmail::FORMAT,
+    yahoo::FORMAT,
+    exchange::FORMAT,
+    domino::FORMAT,
+    groupwise::FORMAT,
+    imail::FORMAT,
+    mdaemon::FORMAT,
+    opensmtpd::FORMAT,
+    dragonfly::FORMAT,
+    mimecast::FORMAT,
+    interscan::FORMAT,
+    mfilter::FORMAT,
+    mobile_carriers::FORMAT,
+    amazon::FORMAT,
+    x400::FORMAT,
+    general::FORMAT,
+    auto_reply::FORMAT,
+    imitation::FORMAT,
+];
+
+/// Which of a format's own signals a message shows.
+#[derive(Clone, Copy)]
+pub struct Shown {
+    pub(in crate::classify) signals: &'static [Signal],
+    pub(in crate::classify) bits: u32,
+}
+
+impl Shown {
+    fn has(self, class: Class) -> bool {
+        self.iter().any(|signal| signal.mark.class() == class)
+    }
+
+    fn any(self) -> bool {
+        self.bits != 0
+    }
+
+    /// Whether the signal at a place of the format's list is among them.
+    fn at(self, place: usize) -> bool {
+        self.bits & (1 << place) != 0
+    }
+
+    fn iter(self) -> impl Iterator<Item = &'static Signal> {
+        self.signals.iter().enumerate().filter(move |(at, _)| self.at(*at)).map(|(_, signal)| signal)
+    }
+
+    fn reasons(self) -> Vec<String> {
+        self.iter().map(|signal| signal.reason.to_owned()).collect()
+    }
+}
+
+/// Whether marks of two classes agree.
+fn two_classes(shown: Shown) -> bool {
+    [Class::Field, Class::Words, Class::Subject].into_iter().filter(|class| shown.has(*class)).count() >= 2
+}
+
+/// Words by which a report says that it is about a delay, and not yet about a failure.
+const DELAY: [&str; 14] = [
+    "this is a warning message only",
+    "this is a warning only",
+    "do not need to resend your message",
+    "do not have to resend your message",
+    "message will be retried for",
+    "will be retried until",
+    "delivery attempts will continue",
+    "will keep trying",
+    "has not yet been delivered",
+    "has not been delivered yet",
+    "continue to try to deliver",
+    "this is just a warning",
+    "delivery to the following recipient has been delayed",
+    "delivery to the following recipients has been delayed",
+];
+
+/// A report in words: at least one mark of the format's own, and two classes of signs in all.
+fn report_in_words(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+    if !(shown.has(Class::Words) || shown.has(Class::Field)) {
+        return None;
+    }
+    let signs = reading.signs;
+    let classes = [
+        shown.has(Class::Words),
+        shown.has(Class::Field),
+        signs.mail_system || signs.null_path,
+        signs.copy,
+        signs.recipients,
+        signs.reply,
+    ];
+    (classes.into_iter().filter(|seen| *seen).count() >= 2).then(|| words_claim(reading, shown.reasons()))
+}
+
+/// What a report in words says.
+fn words_claim(reading: &Reading<'_>, mut reasons: Vec<String>) -> Claim {
+    let line = reading.line.to_ascii_lowercase();
+    let delay = DELAY.iter().any(|phrase| line.contains(phrase));
+    let signs = reading.signs;
+    let common = [
+        (signs.mail_system, "written in the name of a mail system"),
+        (signs.copy, "returns the original, or its header"),
+        (signs.recipients, "sets the failed recipient apart"),
+        (signs.reply, "quotes an SMTP reply or a status code"),
+        (delay, "says that delivery is still being tried"),
+    ];
+    reasons.extend(common.into_iter().filter(|(seen, _)| *seen).map(|(_, reason)| reason.to_owned()));
+    let action = if delay { Action::Delayed } else { Action::Failed };
+    Claim {
+        kind: if delay { Kind::DsnDelayed } else { Kind::NonstandardNdr },
+        reasons,
+        report: Report { recipients: recipients(reading, action), ..returned(reading) },
+    }
+}
+
+/// What any report tells through the original that it returns.
+fn returned(reading: &Reading<'_>) -> Report {
+    let original = reading.original.as_ref();
+    Report {
+        original_sender: original.and_then(|original| original.sender.clone()),
+        original_from: original.and_then(|original| original.from()),
+        original_message_id: original.and_then(|original| original.message_id()),
+        original_date: original.and_then(|original| original.date()),
+        injector: original.and_then(|original| original.injector),
+        ..Report::default()
+    }
+}
+
+/// The recipients in X-Failed-Recipients, with what the words say of them; else those that the words name; else the one
+/// that the original was for.
+fn recipients(reading: &Reading<'_>, action: Action) -> Vec<Recipient> {
+    let of = |mailbox: Mailbox| {
+        let named = reading.named.iter().find(|named| named.mailbox.folded() == mailbox.folded());
+        let only = named.or_else(|| reading.named.first().filter(|_| reading.named.len() == 1));
+        Recipient {
+            mailbox: Some(mailbox),
+            action: Some(action),
+            status: only.and_then(|named| named.status),
+            remote: only.is_some_and(|named| named.remote),
+            diagnostic: only.and_then(|named| named.diagnostic.clone()),
+        }
     };
-    original
-        .field("Return-Path")
-        .and_then(Mailbox::find)
-        .or_else(|| original.all("Received").next().and_then(envelope_from))
-        .or_else(|| original.field("From").and_then(Mailbox::find))
-}
-
-fn injector(original: Option<&Header>) -> Option<std::net::IpAddr> {
-    original.and_then(|header| super::injector::injector(&hops(header)))
+    let failed = reading.header().all("X-Failed-Recipients").flat_map(|field| field.split(','));
+    let failed: Vec<Recipient> = failed.filter_map(Mailbox::find).map(of).collect();
+    if !failed.is_empty() {
+        return failed;
+    }
+    if !reading.named.is_empty() {
+        return reading.named.iter().map(|named| of(named.mailbox.clone())).collect();
+    }
+    let original_for = reading.original.as_ref().and_then(|original| {
+        let mut to = original.header.field("To")?.split(',');
+        let only = to.next().and_then(Mailbox::find)?;
+        to.next().is_none().then_some(only)
+    });
+    original_for.into_iter().map(of).collect()
 }

@@ -1,64 +1,120 @@
-//! Delivery status notifications (RFC 3464, RFC 6533), judged by their fields and by nothing else.
+//! Delivery status notifications (RFC 3464, RFC 6533), judged by their fields.
 //!
-//! The machine-readable part decides, wherever it stands: OpenSMTPD puts it into multipart/mixed, others make it the
-//! top type. Prose never does.
+//! The machine-readable part decides, wherever it stands: OpenSMTPD puts it into multipart/mixed, others make it the top
+//! type, gateways flatten it into the text. Prose never does, save that a content filter names itself in it.
 
-use super::{injector, original_sender};
+use super::{Format, Layer, Shown, returned};
+use crate::classify::reading::Reading;
+use crate::classify::signal::{Mark, Signal};
 use crate::classify::{Claim, Kind, Recipient, Report};
-use crate::mail::{Action, Content, DeliveryStatus, Header, Mailbox, Message};
+use crate::mail::{Action, Content, DeliveryStatus, Header, Mailbox};
 
-pub(super) fn claim(message: &Message) -> Option<Claim> {
-    let groups = message.parts.iter().find_map(|part| match &part.content {
-        Content::Fields(groups) if part.media_type.ends_with("delivery-status") => Some(groups),
-        _ => None,
-    })?;
-    let status = DeliveryStatus::from_groups(groups);
+pub(super) const FORMAT: Format = Format {
+    name: "rfc3464",
+    layer: Layer::Fields,
+    signals: &[
+        Signal {
+            mark: Mark::Words(&[
+                "banned contents alert",
+                "banned contents from you",
+                "banned filename alert",
+                "virus alert",
+                "virus (",
+                "our content checker found",
+                "contains a virus",
+                "contained a virus",
+                "infected with",
+                "infected by",
+            ]),
+            reason: "a content filter says that it found something in the original",
+        },
+        Signal { mark: Mark::Words(&["final-recipient:"]), reason: "its fields stand in the text" },
+    ],
+    claim,
+};
+
+fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+    let (groups, status) = fields(reading, shown)?;
     let (kind, reason) = kind(&status)?;
     let mut reasons = vec![reason.to_owned()];
-    let report_type = message.parts.first().and_then(|part| part.report_type.as_deref());
+    let report_type = reading.message.parts.first().and_then(|part| part.report_type.as_deref());
     if report_type != Some("delivery-status") {
         reasons.push("not typed multipart/report; report-type=delivery-status (RFC 6522 §3)".to_owned());
     }
-    Some(Claim { kind, reasons, report: report(message, groups, status) })
+    let filtered = kind == Kind::DsnFailed && shown.at(0);
+    if filtered {
+        reasons.push(FORMAT.signals[0].reason.to_owned());
+    }
+    let kind = if filtered { Kind::ContentNotice } else { kind };
+    Some(Claim { kind, reasons, report: report(reading, &groups, status) })
 }
 
-/// The set of actions decides: one failure makes it a report of failure.
+/// The groups of fields, from their part or, where there is none, from the text.
+fn fields(reading: &Reading<'_>, shown: Shown) -> Option<(Vec<Header>, DeliveryStatus)> {
+    let read = |groups: Vec<Header>| {
+        let status = DeliveryStatus::from_groups(&groups);
+        (!status.recipients.is_empty()).then_some((groups, status))
+    };
+    // Some gateways give their words that type as well.
+    let of_part = reading.message.parts.iter().find_map(|part| match &part.content {
+        Content::Fields(groups) if part.media_type.ends_with("delivery-status") => read(groups.clone()),
+        _ => None,
+    });
+    let in_text = || {
+        // Twenty groups are more than any text holds.
+        shown.at(1).then(|| read(Header::report_groups(reading.words.as_bytes(), 20))).flatten()
+    };
+    of_part.or_else(in_text)
+}
+
+/// The set of actions decides: one failure makes it a report of failure. Where none is given, the status does.
 fn kind(status: &DeliveryStatus) -> Option<(Kind, &'static str)> {
     let actions: Vec<Action> = status.recipients.iter().filter_map(|recipient| recipient.action).collect();
     let has = |wanted: Action| actions.contains(&wanted);
+    let class =
+        |wanted: u8| status.recipients.iter().any(|r| r.status.is_some_and(|status| status.class == wanted));
     if has(Action::Failed) {
         Some((Kind::DsnFailed, "delivery-status with Action: failed"))
     } else if has(Action::Delayed) {
         Some((Kind::DsnDelayed, "delivery-status with Action: delayed"))
     } else if !actions.is_empty() {
         Some((Kind::DsnSuccess, "delivery-status without a failure or delay"))
+    } else if class(5) {
+        Some((Kind::DsnFailed, "delivery-status with a status of class 5 and no action"))
+    } else if class(4) {
+        Some((Kind::DsnDelayed, "delivery-status with a status of class 4 and no action"))
     } else {
         None
     }
 }
 
-fn report(message: &Message, groups: &[Header], status: DeliveryStatus) -> Report {
-    let original = message.original();
+fn report(reading: &Reading<'_>, groups: &[Header], status: DeliveryStatus) -> Report {
     let postfix_sender = groups
         .first()
         .and_then(|first| first.field("X-Postfix-Sender"))
         .and_then(|field| Mailbox::find(field.rsplit(';').next().unwrap_or(field)));
+    let returned = returned(reading);
     Report {
-        original_sender: postfix_sender.or_else(|| original.and_then(original_sender)),
-        injector: injector(original),
+        original_sender: postfix_sender.or(returned.original_sender.clone()),
         recipients: status
             .recipients
             .into_iter()
             .map(|recipient| Recipient {
-                mailbox: recipient.final_recipient.or(recipient.original_recipient),
+                // A final address in a host of one label is the inside of a gateway.
+                mailbox: recipient
+                    .final_recipient
+                    .filter(|r| r.domain().contains('.') || recipient.original_recipient.is_none())
+                    .or(recipient.original_recipient),
                 action: recipient.action,
                 status: recipient.status,
-                remote_mta: recipient
+                remote: recipient
                     .remote_mta
-                    .filter(|remote| Some(remote) != status.reporting_mta.as_ref()),
+                    .is_some_and(|remote| Some(&remote) != status.reporting_mta.as_ref()),
+                diagnostic: recipient.diagnostic,
             })
             .collect(),
         reporting_mta: status.reporting_mta,
         original_envelope_id: status.original_envelope_id,
+        ..returned
     }
 }

@@ -1,0 +1,159 @@
+//! Automatic replies (RFC 3834), and those of programs that are older or know no better.
+
+use super::{Format, Layer, Shown, two_classes};
+use crate::classify::reading::Reading;
+use crate::classify::signal::{Class, Mark, Signal};
+use crate::classify::{Claim, Kind, Report};
+
+pub(super) const FORMAT: Format = Format {
+    name: "auto-reply",
+    layer: Layer::Replies,
+    signals: &[
+        Signal {
+            mark: Mark::Field("auto-submitted", &["auto-replied"]),
+            reason: "says in Auto-Submitted that it is a reply",
+        },
+        Signal { mark: Mark::Field("x-autoreply", &[]), reason: "bears X-Autoreply" },
+        Signal { mark: Mark::Field("x-autoreply-from", &[]), reason: "bears X-Autoreply-From" },
+        Signal { mark: Mark::Field("x-autorespond", &[]), reason: "bears X-Autorespond" },
+        Signal { mark: Mark::Field("x-autoresponse", &[]), reason: "bears X-Autoresponse" },
+        Signal { mark: Mark::Field("x-mail-autoreply", &[]), reason: "bears X-Mail-Autoreply" },
+        Signal { mark: Mark::Field("precedence", &["auto_reply"]), reason: "bears Precedence: auto_reply" },
+        Signal {
+            mark: Mark::Field("x-precedence", &["auto_reply"]),
+            reason: "bears X-Precedence: auto_reply",
+        },
+        Signal {
+            mark: Mark::Field("x-apple-action", &["vacation"]),
+            reason: "says in X-Apple-Action that it is a vacation reply",
+        },
+        Signal {
+            mark: Mark::Field("x-ms-exchange-generated-message-source", &["mailbox rules agent"]),
+            reason: "made by Exchange's rules",
+        },
+        Signal { mark: Mark::Field("delivered-to", &["autoresponder"]), reason: "passed an autoresponder" },
+        Signal {
+            mark: Mark::Subject(&[
+                "out of office",
+                "out of the office",
+                "auto reply",
+                "auto-reply",
+                "autoreply",
+                "auto response",
+                "auto-response",
+                "autoresponse",
+                "automatic reply",
+                "automatic response",
+                "automated reply",
+                "automated response",
+                "away from my mail",
+                "away until",
+                "vacation",
+                "on holiday",
+                "abwesenheit",
+                "automatische antwort",
+                "réponse automatique",
+                "absence du bureau",
+                "respuesta automática",
+                "fuera de la oficina",
+                "resposta automática",
+                "risposta automatica",
+                "fuori sede",
+                "automatisch antwoord",
+                "afwezig",
+                "automatyczna odpowiedź",
+                "автоответ",
+                "автоматический ответ",
+                "отсутств",
+                "自動応答",
+                "自動返信",
+                "不在",
+                "自动回复",
+                "自動回覆",
+                "자동 회신",
+                "부재중",
+                "otomatik yanıt",
+                "autosvar",
+                "frånvaro",
+            ]),
+            reason: "its subject is that of an automatic reply",
+        },
+        Signal {
+            mark: Mark::Words(&[
+                "out of the office",
+                "out of office",
+                "away from the office",
+                "away from my desk",
+                "i am currently away",
+                "i am away",
+                "i'm away",
+                "i will be away",
+                "on vacation",
+                "on holiday",
+                "on leave",
+                "on annual leave",
+                "maternity leave",
+                "limited access to email",
+                "limited access to my",
+                "i will be reading my mail when",
+                "will be back on",
+                "i will return",
+                "will respond to your message",
+                "reply to your message when i return",
+                "this is an automated response",
+                "this is an automatic reply",
+                "this is an automated reply",
+                "thank you for your message. we have received",
+                "nicht im büro",
+                "bin ich nicht im haus",
+                "ich bin ab dem",
+                "werde ich ihre nachricht",
+                "im urlaub",
+                "absent du bureau",
+                "je suis absent",
+                "de retour le",
+                "en congé",
+                "estoy de vacaciones",
+                "estaré fuera",
+                "fuera de la oficina",
+                "estou de férias",
+                "fora do escritório",
+                "sono in ferie",
+                "fuori ufficio",
+                "met vakantie",
+                "afwezig",
+                "jestem na urlopie",
+                "nieobecn",
+                "в отпуске",
+                "休暇",
+                "不在",
+                "休假",
+                "휴가",
+                "izindeyim",
+                "på semester",
+            ]),
+            reason: "says that its writer is away, or that it is automatic",
+        },
+        Signal { mark: Mark::Field("x-auto-response-suppress", &[]), reason: "asks for no automatic answer" },
+        Signal { mark: Mark::Field("in-reply-to", &[]), reason: "answers a message" },
+    ],
+    claim,
+};
+
+/// How many of the marks, the first ones, are enough by themselves: they were made to say just this.
+const DECISIVE: usize = 11;
+
+fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+    let decisive = (0..DECISIVE).any(|at| shown.at(at));
+    let spoken = (shown.has(Class::Words) || shown.has(Class::Subject)) && two_classes(shown);
+    // That a message answers another is no mark of a program, and people write of their holidays.
+    let spoken = spoken && (shown.at(11) || shown.at(13));
+    (decisive || spoken).then(|| {
+        let original_sender = reading.original.as_ref().and_then(|original| original.sender.clone());
+        Claim {
+            kind: Kind::AutoReply,
+            reasons: shown.reasons(),
+            report: Report { original_sender, ..Report::default() },
+        }
+    })
+}

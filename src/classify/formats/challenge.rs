@@ -1,0 +1,66 @@
+//! Challenges to a sender, who is to prove that he is a person (TMDA, ASK, BoxTrapper, Spam Arrest and their like).
+
+use super::{Format, Layer, Shown, two_classes};
+use crate::classify::reading::Reading;
+use crate::classify::signal::{Mark, Signal};
+use crate::classify::{Claim, Kind, Report};
+
+pub(super) const FORMAT: Format = Format {
+    name: "challenge",
+    layer: Layer::Notices,
+    signals: &[
+        Signal { mark: Mark::Field("x-boxtrapper", &[]), reason: "written by BoxTrapper" },
+        Signal { mark: Mark::Field("x-bluebottle-request", &[]), reason: "written by Bluebottle" },
+        Signal { mark: Mark::Field("x-askversion", &[]), reason: "written by ASK" },
+        Signal { mark: Mark::Field("x-spamarrest-noauth", &[]), reason: "written by Spam Arrest" },
+        Signal { mark: Mark::Field("x-tmda-fingerprint", &[]), reason: "written by TMDA" },
+        Signal { mark: Mark::Field("message-id", &["-tmda-confirm"]), reason: "its Message-ID is TMDA's" },
+        Signal { mark: Mark::Field("content-type", &["mailinblack"]), reason: "written by Mailinblack" },
+        Signal {
+            mark: Mark::Subject(&[
+                "verify#",
+                "[qurb ",
+                "please confirm your message",
+                "confirm your email",
+                "please verify",
+                "requires verification",
+                "bestätigen sie",
+            ]),
+            reason: "its subject asks for a confirmation",
+        },
+        Signal {
+            mark: Mark::Words(&[
+                "requires that you verify",
+                "to complete this verification",
+                "real live human being",
+                "confirm that you are a human",
+                "prove that you are human",
+                "you are not a spammer",
+                "just this once, please confirm",
+                "one-time confirmation",
+                "is protected by spamarrest",
+                "requires that new senders",
+                "your message has been placed in a queue awaiting",
+                "to release your message",
+                "has not yet been delivered because",
+                "um sicherzustellen, dass sie kein spammer",
+                "veuillez confirmer que vous",
+            ]),
+            reason: "asks the sender to confirm that he is a person",
+        },
+    ],
+    claim,
+};
+
+/// The product's own marks are enough.
+const OWN_MARKS: usize = 7;
+
+fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+    let decisive = (0..OWN_MARKS).any(|at| shown.at(at));
+    let original_sender = reading.original.as_ref().and_then(|original| original.sender.clone());
+    (decisive || two_classes(shown)).then(|| Claim {
+        kind: Kind::Challenge,
+        reasons: shown.reasons(),
+        report: Report { original_sender, ..Report::default() },
+    })
+}

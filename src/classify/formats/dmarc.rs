@@ -1,0 +1,37 @@
+//! DMARC aggregate reports (RFC 7489 §7.2.1.1): a packed file whose name tells what it is.
+
+use super::{Format, Layer, Shown};
+use crate::classify::reading::Reading;
+use crate::classify::signal::{Mark, Signal};
+use crate::classify::{Claim, Kind, Report};
+
+pub(super) const FORMAT: Format = Format {
+    name: "dmarc",
+    layer: Layer::Fields,
+    signals: &[Signal {
+        mark: Mark::Subject(&["report domain:"]),
+        reason: "its subject is that of an aggregate report",
+    }],
+    claim,
+};
+
+fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+    let named = reading.message.parts.iter().any(|part| part.name.as_deref().is_some_and(names_report));
+    let packed = reading.message.parts.iter().any(|part| {
+        ["application/zip", "application/gzip", "application/x-gzip", "text/xml", "application/xml"]
+            .contains(&part.media_type.as_str())
+    });
+    (named || shown.any() && packed).then(|| {
+        let mut reasons = shown.reasons();
+        reasons.push("holds a packed file as aggregate reports do".to_owned());
+        Claim { kind: Kind::DmarcReport, reasons, report: Report::default() }
+    })
+}
+
+/// `receiver!domain!begin!end[!id].xml[.gz]`
+fn names_report(name: &str) -> bool {
+    let ending = [".xml", ".xml.gz", ".zip", ".gz"].iter().any(|ending| name.ends_with(ending));
+    let times =
+        name.split('!').skip(2).filter(|part| part.bytes().take(9).filter(u8::is_ascii_digit).count() == 9);
+    ending && times.count() >= 2
+}

@@ -1,0 +1,65 @@
+//! Microsoft Exchange's words, from the Internet Mail Service of version 5.5 to Exchange Online.
+
+use super::{Format, Layer, Shown, report_in_words};
+use crate::classify::Claim;
+use crate::classify::reading::Reading;
+use crate::classify::signal::{Mark, Signal};
+
+pub(super) const FORMAT: Format = Format {
+    name: "exchange",
+    layer: Layer::Words,
+    signals: &[
+        Signal {
+            mark: Mark::Words(&[
+                "did not reach the following recipient(s):",
+                "your message did not reach some or all of the intended recipients",
+                "delivery has failed to these recipients or groups",
+                "delivery has failed to these recipients or distribution lists",
+                "the following recipient(s) cannot be reached",
+                "the following recipient(s) could not be reached",
+                "generating server: ",
+                "diagnostic information for administrators:",
+                "informations de diagnostic pour les administrateurs",
+                "diagnoseinformationen für administratoren",
+                "información de diagnóstico para administradores",
+                "informazioni di diagnostica per gli amministratori",
+                "diagnostische gegevens voor beheerders",
+                "diagnostische informatie voor beheerders",
+                "informações de diagnóstico para administradores",
+                "informacje diagnostyczne dla administratorów",
+                "диагностические сведения для администраторов",
+                "管理者向けの診断情報",
+                "管理员的诊断信息",
+                "給系統管理員的診斷資訊",
+                "관리자를 위한 진단 정보",
+                "yöneticiler için tanılama bilgileri",
+                "diagnostisk information för administratörer",
+            ]),
+            reason: "says what happened as Exchange does",
+        },
+        Signal {
+            mark: Mark::Words(&[
+                "msexch:ims:",
+                "msexch:msexchangemta:",
+                "the mts-id of the original message is:",
+            ]),
+            reason: "quotes Exchange's transport",
+        },
+        Signal {
+            mark: Mark::Field("x-ms-embedded-report", &[]),
+            reason: "says in X-MS-Embedded-Report that it holds a report",
+        },
+        Signal {
+            mark: Mark::Field("x-ms-exchange-message-is-ndr", &[]),
+            reason: "says in X-MS-Exchange-Message-Is-Ndr what it is",
+        },
+        Signal { mark: Mark::Field("x-dsncontext", &[]), reason: "bears Exchange's X-DSNContext" },
+    ],
+    claim,
+};
+
+fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+    let mut claim = report_in_words(reading, shown)?;
+    claim.report.reporting_mta = reading.host_behind("generating server: ");
+    Some(claim)
+}

@@ -1,0 +1,42 @@
+//! Exim's plain form and those of the many systems that took it over: 1&1 and GMX, Mail.Ru, Zoho, MX Logic, MailFoundry.
+
+use super::{Format, Layer, Shown, report_in_words};
+use crate::classify::Claim;
+use crate::classify::reading::Reading;
+use crate::classify::signal::{Mark, Signal};
+
+pub(super) const FORMAT: Format = Format {
+    name: "exim",
+    layer: Layer::Words,
+    signals: &[
+        Signal {
+            mark: Mark::Words(&[
+                "this message was created automatically by mail delivery software",
+                "this message was created automatically by the mail system",
+                "created automatically by the smtp relay on",
+            ]),
+            reason: "opens as Exim does",
+        },
+        Signal {
+            mark: Mark::Words(&[
+                "a message that you sent could not be delivered to",
+                "a message that you have sent could not be delivered to",
+                "a message that you sent was rejected by the local scanning code",
+                "a message that you sent contained one or more recipient addresses that were incorrectly constructed",
+                "a message that you sent contained no recipient addresses",
+                "a message that you sent using the -t command line option",
+                "a message that you sent has not yet been delivered",
+                "has not been delivered to one or more of its recipients after more than",
+                "has not been delivered to all of its recipients after more than",
+                "the message has been frozen",
+                "this message has been rejected because it has",
+            ]),
+            reason: "says what happened as Exim does",
+        },
+    ],
+    claim,
+};
+
+fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+    report_in_words(reading, shown)
+}

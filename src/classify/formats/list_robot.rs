@@ -1,0 +1,87 @@
+//! Answers of mailing lists' robots: held posts, confirmations, help (Mailman, Majordomo, ezmlm, fml, mlmmj, LISTSERV).
+
+use super::{Format, Layer, Shown};
+use crate::classify::reading::Reading;
+use crate::classify::signal::{Mark, Signal};
+use crate::classify::{Claim, Kind, Report};
+
+pub(super) const FORMAT: Format = Format {
+    name: "list-robot",
+    layer: Layer::Notices,
+    signals: &[
+        Signal { mark: Mark::Field("x-mlserver", &[]), reason: "written by fml" },
+        Signal { mark: Mark::Field("x-ml-info", &[]), reason: "written by fml" },
+        Signal {
+            mark: Mark::Field(
+                "from",
+                &[
+                    "majordomo@",
+                    "listserv@",
+                    "-request@",
+                    "mailman@",
+                    "-help@",
+                    "+help@",
+                    "+owner@",
+                    "ecartis@",
+                    "sympa@",
+                ],
+            ),
+            reason: "sent in a list robot's name",
+        },
+        Signal { mark: Mark::Field("x-mailman-version", &[]), reason: "passed through Mailman" },
+        Signal {
+            mark: Mark::Words(&[
+                "is being held until the list moderator can review it",
+                "awaits moderator approval",
+                "you are not a member of this mailing list",
+                "are not allowed to post to this mailing list",
+                "you are not allowed to post to the list",
+                "to confirm that you would like",
+                "confirm your subscription",
+                "confirmation of your subscription",
+                "someone (possibly you) has requested that your email address be added",
+                "this is the ezmlm program",
+                "this is the mlmmj program",
+                "has requested that your email address",
+                "i'm working for my owner",
+                "acknowledgment: i have added the address",
+                "to confirm that you want to",
+                "the message from <",
+                "welcome to the list",
+                "duplicated message-id in",
+                "your request to the",
+                "results of your email commands",
+                "was denied because",
+                "the following commands are recognised",
+            ]),
+            reason: "speaks as a list's robot does",
+        },
+        Signal {
+            mark: Mark::Subject(&[
+                "awaits moderator approval",
+                "confirm subscribe",
+                "confirm subscription",
+                "confirmation for subscription",
+                "confirm ",
+                "your post to",
+                "post to ",
+                "results for ",
+                "the results of your email commands",
+                "welcome to ",
+            ]),
+            reason: "its subject is a list robot's",
+        },
+    ],
+    claim,
+};
+
+fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+    let decisive = shown.at(0) || shown.at(1);
+    let by_robot = shown.at(4) && (shown.at(2) || shown.at(3) || shown.at(5));
+    // A bounce may have come by way of a list, or be about its robot's mail: then a mail system wrote it.
+    (decisive || by_robot && !reading.signs.mail_system).then(|| Claim {
+        kind: Kind::ListResponse,
+        reasons: shown.reasons(),
+        report: Report::default(),
+    })
+}

@@ -1,0 +1,33 @@
+//! OpenSMTPD before it wrote delivery-status fields.
+
+use super::{Format, Layer, Shown, report_in_words};
+use crate::classify::Claim;
+use crate::classify::reading::Reading;
+use crate::classify::signal::{Mark, Signal};
+
+pub(super) const FORMAT: Format = Format {
+    name: "opensmtpd",
+    layer: Layer::Words,
+    signals: &[
+        Signal {
+            mark: Mark::Words(&["hi! this is the mailer-daemon, please do not reply to this e-mail"]),
+            reason: "opens as OpenSMTPD does",
+        },
+        Signal {
+            mark: Mark::Words(&[
+                "an error has occurred while attempting to deliver a message for the following list of recipients",
+                "a message is delayed for more than",
+            ]),
+            reason: "says what happened as OpenSMTPD does",
+        },
+        Signal {
+            mark: Mark::Words(&["below is a copy of the original message:"]),
+            reason: "announces the copy as OpenSMTPD does",
+        },
+    ],
+    claim,
+};
+
+fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+    (shown.at(0) || shown.at(1)).then(|| report_in_words(reading, shown)).flatten()
+}

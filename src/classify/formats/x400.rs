@@ -1,0 +1,37 @@
+//! Gateways to X.400, and MMTA.
+
+use super::{Format, Layer, Shown, report_in_words};
+use crate::classify::Claim;
+use crate::classify::reading::Reading;
+use crate::classify::signal::{Mark, Signal};
+
+pub(super) const FORMAT: Format = Format {
+    name: "x400",
+    layer: Layer::Words,
+    signals: &[
+        Signal {
+            mark: Mark::Words(&[
+                "this report relates to a message you sent with the following header fields",
+                "your message was not delivered to: c=",
+                "message could not be delivered to the following x.400",
+                "the dsn/ndn for the message",
+            ]),
+            reason: "says what happened as a gateway to X.400 does",
+        },
+        Signal {
+            mark: Mark::Words(&[
+                "non-delivery-report",
+                "x400-received",
+                "mta-id:",
+                "non delivery reason code",
+                "ndr reason code",
+            ]),
+            reason: "names what X.400 knows",
+        },
+    ],
+    claim,
+};
+
+fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+    report_in_words(reading, shown)
+}

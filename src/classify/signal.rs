@@ -1,0 +1,133 @@
+//! Signals: the marks by which a way of writing is known, all looked for in one pass over a message.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
+
+use super::formats::FORMATS;
+use crate::mail::Header;
+
+/// One mark of a way of writing.
+pub struct Signal {
+    pub mark: Mark,
+    /// What it says for the format, in words for an operator.
+    pub reason: &'static str,
+}
+
+/// Where a mark stands. Everything is written in lower case where it is US-ASCII, and found whatever its case.
+pub enum Mark {
+    /// A header field whose value has one of these, or any value where there are none.
+    Field(&'static str, &'static [&'static str]),
+    /// One of these in the report's own words; white space counts as one space.
+    Words(&'static [&'static str]),
+    /// One of these in the subject. It adds to other marks and never decides.
+    Subject(&'static [&'static str]),
+}
+
+/// What kind of sign it is: two of one class may come from one hand, so independent signals are those of two classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    Field,
+    Words,
+    Subject,
+}
+
+impl Mark {
+    pub const fn class(&self) -> Class {
+        match self {
+            Mark::Field(..) => Class::Field,
+            Mark::Words(_) => Class::Words,
+            Mark::Subject(_) => Class::Subject,
+        }
+    }
+}
+
+/// Most signals of one format.
+const SIGNALS_MAX: usize = 32;
+/// Octets of a message's words in which phrases are looked for: what a report has to say stands first.
+const LOOK_OCTETS_MAX: usize = 8 << 10;
+
+/// Which signals of each format a message shows, in the order of `FORMATS`, as bits.
+pub(super) struct Found(Vec<u32>);
+
+impl Found {
+    pub(super) fn of(&self, format: usize) -> u32 {
+        self.0[format]
+    }
+}
+
+/// A format's place in `FORMATS` and its signal's place there.
+type Place = (usize, usize);
+
+struct Index {
+    words: AhoCorasick,
+    /// By pattern.
+    words_places: Vec<Place>,
+    subject: AhoCorasick,
+    subject_places: Vec<Place>,
+    /// By the field's name in lower case.
+    fields: HashMap<&'static str, Vec<(&'static [&'static str], Place)>>,
+}
+
+static INDEX: LazyLock<Index> = LazyLock::new(|| {
+    let mut fields: HashMap<_, Vec<_>> = HashMap::new();
+    let (mut words, mut words_places) = (Vec::new(), Vec::new());
+    let (mut subject, mut subject_places) = (Vec::new(), Vec::new());
+    for (format, row) in FORMATS.iter().enumerate() {
+        assert!(row.signals.len() <= SIGNALS_MAX, "{} has too many signals", row.name);
+        for (at, signal) in row.signals.iter().enumerate() {
+            match &signal.mark {
+                Mark::Field(name, values) => fields.entry(*name).or_default().push((*values, (format, at))),
+                Mark::Words(phrases) => {
+                    words.extend(*phrases);
+                    words_places.extend(phrases.iter().map(|_| (format, at)));
+                }
+                Mark::Subject(phrases) => {
+                    subject.extend(*phrases);
+                    subject_places.extend(phrases.iter().map(|_| (format, at)));
+                }
+            }
+        }
+    }
+    Index { words: automaton(&words), words_places, subject: automaton(&subject), subject_places, fields }
+});
+
+fn automaton(phrases: &[&str]) -> AhoCorasick {
+    AhoCorasickBuilder::new()
+        .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(phrases)
+        .expect("the phrases of FORMATS are few and short, as every test shows")
+}
+
+/// Looks for every signal of every format.
+pub(super) fn show(header: &Header, words: &str, subject: &str) -> Found {
+    let index = &*INDEX;
+    let mut shown = vec![0; FORMATS.len()];
+    let mut see = |&(format, at): &Place| shown[format] |= 1 << at;
+    let mut name = String::new();
+    for field in header.fields() {
+        name.clear();
+        name.push_str(&field.name);
+        name.make_ascii_lowercase();
+        for (values, place) in index.fields.get(name.as_str()).into_iter().flatten() {
+            if values.is_empty() || values.iter().any(|value| contains(&field.value, value)) {
+                see(place);
+            }
+        }
+    }
+    for found in index.words.find_overlapping_iter(&words[..words.floor_char_boundary(LOOK_OCTETS_MAX)]) {
+        see(&index.words_places[found.pattern().as_usize()]);
+    }
+    for found in index.subject.find_overlapping_iter(subject) {
+        see(&index.subject_places[found.pattern().as_usize()]);
+    }
+    Found(shown)
+}
+
+/// Whatever its case, where it is US-ASCII.
+pub(super) fn contains(text: &str, part: &str) -> bool {
+    let (text, part) = (text.as_bytes(), part.as_bytes());
+    text.windows(part.len().max(1)).any(|window| window.eq_ignore_ascii_case(part)) || part.is_empty()
+}
