@@ -11,11 +11,13 @@ mod reading;
 mod recipients;
 mod reply;
 mod signal;
+mod told;
 
 use std::net::IpAddr;
 
 pub use formats::{FORMATS, Format, Layer};
 pub use kind::Kind;
+pub use told::Told;
 
 use self::reading::Reading;
 use crate::mail::{Action, Mailbox, Message, ReversePath, Status, hops};

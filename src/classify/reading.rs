@@ -3,7 +3,7 @@
 use super::formats::{FORMATS, Shown};
 use super::original::Original;
 use super::recipients::{self, Named};
-use super::signal::{self, Found};
+use super::signal::{self, Common, Found};
 use super::{Session, reply};
 use crate::mail::{Header, Mailbox, Message};
 
@@ -59,6 +59,10 @@ impl<'m> Reading<'m> {
 
     pub(super) fn shown(&self, format: usize) -> Shown {
         Shown { signals: FORMATS[format].signals, bits: self.shown.of(format) }
+    }
+
+    pub(super) fn says(&self, common: Common) -> bool {
+        self.shown.says(common)
     }
 
     pub(super) fn header(&self) -> &'m Header {

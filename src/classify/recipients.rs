@@ -20,6 +20,8 @@ pub(super) struct Named {
 const NAMED_MAX: usize = 64;
 /// Most lines that are looked at.
 const LINES_MAX: usize = 400;
+/// Most lines below a recipient that are about it.
+const LINES_BELOW_MAX: usize = 10;
 /// Most octets kept of what is said of one recipient.
 const DIAGNOSTIC_OCTETS_MAX: usize = 512;
 
@@ -98,8 +100,8 @@ pub(super) fn in_words(
     from: Option<&Mailbox>,
 ) -> Vec<Named> {
     let mut found: Vec<Named> = Vec::new();
-    // The recipient that the lines below it are about.
-    let mut open: Option<usize> = None;
+    // The recipient that the lines below it are about, and how many of them there were.
+    let mut open: Option<(usize, usize)> = None;
     for line in words.lines().take(LINES_MAX) {
         let line = line.trim();
         if line.is_empty() {
@@ -116,11 +118,12 @@ pub(super) fn in_words(
                 found.len() - 1
             });
             found[at].apart |= apart;
-            open = Some(at);
+            open = Some((at, 0));
             // A quoted reply names the recipient behind its status.
             found[at].add(if apart { rest } else { line });
-        } else if let Some(at) = open {
-            found[at].add(line);
+        } else if let Some((at, below)) = open.as_mut().filter(|(_, below)| *below < LINES_BELOW_MAX) {
+            *below += 1;
+            found[*at].add(line);
         }
     }
     // Somebody may have written to himself; else the sender is not who could not be reached.

@@ -48,12 +48,90 @@ const SIGNALS_MAX: usize = 32;
 /// Octets of a message's words in which phrases are looked for: what a report has to say stands first.
 const LOOK_OCTETS_MAX: usize = 8 << 10;
 
-/// Which signals of each format a message shows, in the order of `FORMATS`, as bits.
+/// What reports of any format may say.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Common {
+    /// That delivery is still being tried.
+    Delay,
+    /// What lures ask their readers for.
+    Lure,
+    /// That the message was delivered.
+    Success,
+}
+
+/// Words by which a report says that it is about a delay, and not yet about a failure.
+const DELAY: &[&str] = &[
+    "this is a warning message only",
+    "this is a warning only",
+    "do not need to resend your message",
+    "do not have to resend your message",
+    "message will be retried for",
+    "will be retried until",
+    "delivery attempts will continue",
+    "will keep trying",
+    "has not yet been delivered",
+    "has not been delivered yet",
+    "continue to try to deliver",
+    "this is just a warning",
+    "delivery to the following recipient has been delayed",
+    "delivery to the following recipients has been delayed",
+];
+/// What lures ask for, and no report does.
+const LURE: &[&str] = &[
+    "click here",
+    "click the link",
+    "click on the link",
+    "click below",
+    "clicking below",
+    "release messages",
+    "release pending",
+    "release your message",
+    "retrieve your",
+    "retrieve messages",
+    "recover messages",
+    "review messages",
+    "view messages",
+    "verify your account",
+    "verify your mailbox",
+    "verify your email",
+    "validate your",
+    "confirm your account",
+    "confirm your password",
+    "confirm ownership",
+    "update your account",
+    "update your mailbox",
+    "upgrade your",
+    "increase your quota",
+    "your password",
+    "log in to",
+    "login to",
+    "sign in to",
+    "open the attach",
+    "see the attached file",
+    "please read the attached",
+];
+/// Words by which a report says that nothing failed.
+const SUCCESS: &[&str] = &[
+    "delivery report that you requested",
+    "was successfully delivered to",
+    "has been successfully delivered",
+    "were successfully delivered",
+    "successfully relayed to the following",
+    "has been relayed to the following",
+];
+/// In the order of `Common`.
+const COMMON: [&[&str]; 3] = [DELAY, LURE, SUCCESS];
+
+/// Which signals of each format a message shows, in the order of `FORMATS`, as bits; behind them the common ones.
 pub(super) struct Found(Vec<u32>);
 
 impl Found {
     pub(super) fn of(&self, format: usize) -> u32 {
         self.0[format]
+    }
+
+    pub(super) fn says(&self, common: Common) -> bool {
+        self.0[FORMATS.len()] & (1 << common as u32) != 0
     }
 }
 
@@ -90,6 +168,10 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
             }
         }
     }
+    for (at, phrases) in COMMON.iter().enumerate() {
+        words.extend(*phrases);
+        words_places.extend(phrases.iter().map(|_| (FORMATS.len(), at)));
+    }
     Index { words: automaton(&words), words_places, subject: automaton(&subject), subject_places, fields }
 });
 
@@ -104,7 +186,7 @@ fn automaton(phrases: &[&str]) -> AhoCorasick {
 /// Looks for every signal of every format.
 pub(super) fn show(header: &Header, words: &str, subject: &str) -> Found {
     let index = &*INDEX;
-    let mut shown = vec![0; FORMATS.len()];
+    let mut shown = vec![0; FORMATS.len() + 1];
     let mut see = |&(format, at): &Place| shown[format] |= 1 << at;
     let mut name = String::new();
     for field in header.fields() {

@@ -8,8 +8,8 @@ use clap::Args as ClapArgs;
 use serde::Serialize;
 
 use super::{EX_NO_INPUT, Failure, tell};
-use crate::classify::{self, Session, Verdict};
-use crate::mail::{self, Action, Mailbox, ReversePath};
+use crate::classify::{self, Session, Told, Verdict};
+use crate::mail::{self, Mailbox, ReversePath};
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
@@ -29,27 +29,11 @@ pub(super) struct Args {
     paths: Vec<PathBuf>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct Line<'a> {
     path: &'a str,
-    kind: &'static str,
-    format: &'static str,
-    original_sender: Option<String>,
-    final_recipients: Vec<String>,
-    reporting_mta: Option<&'a str>,
-    action: Option<&'static str>,
-    status: Option<String>,
-    injector: Option<IpAddr>,
-    original_envelope_id: Option<&'a str>,
-    original_from: Option<String>,
-    original_message_id: Option<&'a str>,
-    original_date: Option<&'a str>,
-    diagnostic: Option<&'a str>,
-    /// Whether another host refused the recipient.
-    remote: bool,
-    generator: Option<&'a str>,
-    reasons: &'a [String],
-    doubts: &'a [String],
+    #[serde(flatten)]
+    told: Told<'a>,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
@@ -130,33 +114,7 @@ fn is_mbox_separator(line: &[u8]) -> bool {
 }
 
 fn json(path: &str, verdict: &Verdict) -> String {
-    let report = &verdict.report;
-    // The action and status of the failure, where there are several recipients.
-    let worst = report.recipients.iter().min_by_key(|recipient| recipient.action.unwrap_or(Action::Expanded));
-    let line = Line {
-        path,
-        kind: verdict.kind.name(),
-        format: verdict.format,
-        original_sender: report.original_sender.as_ref().map(ToString::to_string),
-        final_recipients: report
-            .recipients
-            .iter()
-            .filter_map(|r| Some(r.mailbox.as_ref()?.to_string()))
-            .collect(),
-        reporting_mta: report.reporting_mta.as_deref(),
-        action: worst.and_then(|recipient| recipient.action).map(Action::name),
-        status: worst.and_then(|recipient| recipient.status).map(|status| status.to_string()),
-        injector: report.injector,
-        original_envelope_id: report.original_envelope_id.as_deref(),
-        original_from: report.original_from.as_ref().map(ToString::to_string),
-        original_message_id: report.original_message_id.as_deref(),
-        original_date: report.original_date.as_deref(),
-        diagnostic: worst.and_then(|recipient| recipient.diagnostic.as_deref()),
-        remote: worst.is_some_and(|recipient| recipient.remote),
-        generator: report.generator.as_deref(),
-        reasons: &verdict.reasons,
-        doubts: &verdict.doubts,
-    };
+    let line = Line { path, told: verdict.told() };
     serde_json::to_string(&line).expect("strings and numbers only") + "\n"
 }
 

@@ -1,6 +1,7 @@
 //! Pages, API, metrics, and the verbs of the control socket: one router, of which the public sees a part.
 
 mod addresses;
+mod classify;
 mod control;
 
 use std::io::ErrorKind;
@@ -46,6 +47,11 @@ pub fn public(app: Arc<App>) -> Router {
         .route("/", get(addresses::index))
         .route("/ip/{address}", get(addresses::page))
         .route("/api/v1/addresses/{address}", get(addresses::api))
+        .route(
+            "/api/v1/classify",
+            post(classify::classify)
+                .layer(axum::extract::DefaultBodyLimit::max(classify::MESSAGE_OCTETS_MAX)),
+        )
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))

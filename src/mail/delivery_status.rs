@@ -24,8 +24,13 @@ impl Action {
     pub fn parse(text: &str) -> Option<Self> {
         let word = text.split(|c: char| !c.is_ascii_alphabetic()).next()?;
         let standard = ALL_ACTIONS.into_iter().find(|action| word.eq_ignore_ascii_case(action.name()));
-        let says_failed = || FAILED_TOO.iter().any(|other| word.eq_ignore_ascii_case(other));
-        standard.or_else(|| says_failed().then_some(Action::Failed))
+        let other = || {
+            OTHER_ACTIONS
+                .iter()
+                .find(|(other, _)| word.eq_ignore_ascii_case(other))
+                .map(|(_, action)| *action)
+        };
+        standard.or_else(other)
     }
 
     pub const fn name(self) -> &'static str {
@@ -39,8 +44,17 @@ impl Action {
     }
 }
 
-/// What some writers say instead of `failed`.
-const FAILED_TOO: [&str; 6] = ["expired", "failure", "fail", "error", "bounced", "undeliverable"];
+/// What some writers say instead; Postfix calls what it only probed `deliverable` and `undeliverable`.
+const OTHER_ACTIONS: [(&str, Action); 8] = [
+    ("expired", Action::Failed),
+    ("failure", Action::Failed),
+    ("fail", Action::Failed),
+    ("error", Action::Failed),
+    ("bounced", Action::Failed),
+    ("undeliverable", Action::Failed),
+    ("deliverable", Action::Delivered),
+    ("success", Action::Delivered),
+];
 
 const ALL_ACTIONS: [Action; 5] =
     [Action::Failed, Action::Delayed, Action::Delivered, Action::Relayed, Action::Expanded];

@@ -41,8 +41,9 @@ pub struct Part {
     /// Size of the content in octets, as it was sent.
     #[n(3)]
     pub octets: u64,
+    /// Of content of which nothing is kept, as it was sent; else none.
     #[n(4)]
-    pub digest: Digest,
+    pub digest: Option<Digest>,
     #[n(5)]
     pub content: Content,
     /// The file's name, if it has one.
@@ -220,7 +221,8 @@ impl Reader {
                 .and_then(|kind| kind.attribute("report-type"))
                 .map(|kind| kind.to_ascii_lowercase()),
             octets: contents.len() as u64,
-            digest: Digest::of(contents),
+            digest: (content == Content::Opaque && !matches!(part.body, PartType::Multipart(_)))
+                .then(|| Digest::of(contents)),
             content,
             media_type,
             name: part

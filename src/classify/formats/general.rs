@@ -171,6 +171,7 @@ const REASONS: &[&str] = &[
     "no valid recipients were found",
     "failed addresses follow",
     "failed recipient:",
+    "--- non-delivery report ---",
     "message not delivered to the following",
 ];
 

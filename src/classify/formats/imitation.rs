@@ -1,8 +1,8 @@
 //! What only pretends to be a report: a virus or a lure under a report's subject, and reports that give themselves away.
 
 use super::{Format, Layer, Shown};
-use crate::classify::reading::{Reading, find};
-use crate::classify::signal::{Class, Mark, Signal};
+use crate::classify::reading::Reading;
+use crate::classify::signal::{Class, Common, Mark, Signal};
 use crate::classify::{Claim, Kind, Report};
 use crate::mail::Content;
 
@@ -87,7 +87,7 @@ pub(in crate::classify) fn doubts(reading: &Reading<'_>, names_recipients: bool)
     });
     let linked = reading.line.contains("http://") || reading.line.contains("https://");
     // Who returns the original may explain where to learn more.
-    let lures = !reading.signs.copy && LURES.iter().any(|lure| find(&reading.line, lure).is_some());
+    let lures = !reading.signs.copy && reading.says(Common::Lure);
     let found = [
         (attached(PROGRAMS), 3, "a program is attached, which no mail system sends"),
         (attached(ARCHIVES), 1, "an archive or a page is attached"),
@@ -107,37 +107,3 @@ const PROGRAMS: &[&str] = &[
     ".lnk", ".iso", ".img", ".jar", ".ps1", ".msi", ".docm", ".xlsm",
 ];
 const ARCHIVES: &[&str] = &[".zip", ".rar", ".7z", ".ace", ".gz", ".htm", ".html", ".shtml", ".svg"];
-/// What lures ask for, in lower case.
-const LURES: &[&str] = &[
-    "click here",
-    "click the link",
-    "click on the link",
-    "click below",
-    "clicking below",
-    "release messages",
-    "release pending",
-    "release your message",
-    "retrieve your",
-    "retrieve messages",
-    "recover messages",
-    "review messages",
-    "view messages",
-    "verify your account",
-    "verify your mailbox",
-    "verify your email",
-    "validate your",
-    "confirm your account",
-    "confirm your password",
-    "confirm ownership",
-    "update your account",
-    "update your mailbox",
-    "upgrade your",
-    "increase your quota",
-    "your password",
-    "log in to",
-    "login to",
-    "sign in to",
-    "open the attach",
-    "see the attached file",
-    "please read the attached",
-];

@@ -32,7 +32,7 @@ mod x400;
 mod yahoo;
 
 use super::reading::Reading;
-use super::signal::{Class, Signal};
+use super::signal::{Class, Common, Signal};
 use super::{Claim, Kind, Recipient, Report};
 use crate::mail::{Action, Mailbox};
 
@@ -132,24 +132,6 @@ fn two_classes(shown: Shown) -> bool {
     [Class::Field, Class::Words, Class::Subject].into_iter().filter(|class| shown.has(*class)).count() >= 2
 }
 
-/// Words by which a report says that it is about a delay, and not yet about a failure.
-const DELAY: [&str; 14] = [
-    "this is a warning message only",
-    "this is a warning only",
-    "do not need to resend your message",
-    "do not have to resend your message",
-    "message will be retried for",
-    "will be retried until",
-    "delivery attempts will continue",
-    "will keep trying",
-    "has not yet been delivered",
-    "has not been delivered yet",
-    "continue to try to deliver",
-    "this is just a warning",
-    "delivery to the following recipient has been delayed",
-    "delivery to the following recipients has been delayed",
-];
-
 /// A report in words: at least one mark of the format's own, and two classes of signs in all.
 fn report_in_words(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
     if !(shown.has(Class::Words) || shown.has(Class::Field)) {
@@ -169,8 +151,7 @@ fn report_in_words(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
 
 /// What a report in words says.
 fn words_claim(reading: &Reading<'_>, mut reasons: Vec<String>) -> Claim {
-    let line = reading.line.to_ascii_lowercase();
-    let delay = DELAY.iter().any(|phrase| line.contains(phrase));
+    let delay = reading.says(Common::Delay);
     let signs = reading.signs;
     let common = [
         (signs.mail_system, "written in the name of a mail system"),
@@ -180,12 +161,15 @@ fn words_claim(reading: &Reading<'_>, mut reasons: Vec<String>) -> Claim {
         (delay, "says that delivery is still being tried"),
     ];
     reasons.extend(common.into_iter().filter(|(seen, _)| *seen).map(|(_, reason)| reason.to_owned()));
-    let action = if delay { Action::Delayed } else { Action::Failed };
-    Claim {
-        kind: if delay { Kind::DsnDelayed } else { Kind::NonstandardNdr },
-        reasons,
-        report: Report { recipients: recipients(reading, action), ..returned(reading) },
-    }
+    // What well-run hosts send must not count: any doubt of a failure is none.
+    let (kind, action) = if reading.says(Common::Success) {
+        (Kind::DsnSuccess, Action::Delivered)
+    } else if delay {
+        (Kind::DsnDelayed, Action::Delayed)
+    } else {
+        (Kind::NonstandardNdr, Action::Failed)
+    };
+    Claim { kind, reasons, report: Report { recipients: recipients(reading, action), ..returned(reading) } }
 }
 
 /// What any report tells through the original that it returns.

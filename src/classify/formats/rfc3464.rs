@@ -83,6 +83,8 @@ fn kind(status: &DeliveryStatus) -> Option<(Kind, &'static str)> {
         Some((Kind::DsnFailed, "delivery-status with a status of class 5 and no action"))
     } else if class(4) {
         Some((Kind::DsnDelayed, "delivery-status with a status of class 4 and no action"))
+    } else if class(2) {
+        Some((Kind::DsnSuccess, "delivery-status with a status of class 2 and no action"))
     } else {
         None
     }

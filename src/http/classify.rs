@@ -1,0 +1,52 @@
+//! `POST /api/v1/classify`: the judge by itself. Nothing of the message is kept.
+
+use std::net::IpAddr;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::Query;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+
+use super::addresses::{Problem, bad_address};
+use crate::classify::{self, Session};
+use crate::mail::{self, Mailbox, ReversePath};
+
+/// Most octets of a message to judge; 413 beyond.
+pub(super) const MESSAGE_OCTETS_MAX: usize = 1 << 20;
+/// Messages judged at once; 503 beyond.
+const AT_ONCE_MAX: usize = 8;
+
+static AT_ONCE: Semaphore = Semaphore::const_new(AT_ONCE_MAX);
+
+/// What the session said, as far as it is known.
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    /// `<>` is the null reverse-path.
+    reverse_path: Option<String>,
+    client: Option<IpAddr>,
+    trap: Option<String>,
+}
+
+pub(super) async fn classify(Query(asked): Query<Asked>, message: Bytes) -> Response {
+    let recipient = match asked.trap.as_deref().map(|trap| (trap, Mailbox::parse(trap))) {
+        Some((trap, None)) => return bad_address(format!("trap: {trap:?} is no address")),
+        other => other.and_then(|(_, mailbox)| mailbox),
+    };
+    let session = Session {
+        reverse_path: asked.reverse_path.as_deref().map(ReversePath::parse),
+        client: asked.client,
+        recipient,
+    };
+    let Ok(_place) = AT_ONCE.try_acquire() else {
+        let problem =
+            Problem { error: format!("{AT_ONCE_MAX} messages are being judged; come back in a moment") };
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(problem)).into_response();
+    };
+    match tokio::task::spawn_blocking(move || classify::classify(&mail::read(&message), &session)).await {
+        Ok(verdict) => Json(verdict.told()).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}

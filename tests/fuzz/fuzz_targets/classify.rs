@@ -1,0 +1,20 @@
+//! Any octets as a message: judged without a panic, alike full and reduced.
+
+#![no_main]
+
+use backscatterd::classify::{Session, classify};
+use backscatterd::mail::{Mailbox, ReversePath, from_octets, read, to_octets};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|octets: &[u8]| {
+    let message = read(octets);
+    let session = Session {
+        reverse_path: Some(ReversePath::Null),
+        client: Some([198, 18, 0, 25].into()),
+        recipient: Mailbox::parse("j.doe@trap.example"),
+    };
+    let verdict = classify(&message, &session);
+    assert!(!verdict.reasons.is_empty());
+    let reduced = from_octets(&to_octets(&message)).expect("what was written reads");
+    assert_eq!(classify(&reduced, &session), verdict);
+});
