@@ -119,6 +119,9 @@ fn every_label_of_the_corpora_is_judged_as_well_as_promised() {
         match label {
             "dsn-failed" | "dsn-delayed" | "dsn-success" | "nonstandard-bounce" => {
                 let called = BOUNCES.contains(&verdict.kind);
+                if label == "dsn-delayed" || label == "dsn-success" {
+                    assert!(!SCORING.contains(&verdict.kind), "{file} is a {label} and would count");
+                }
                 bounces.add(called);
                 if label == "nonstandard-bounce" {
                     nonstandard.add(called);

@@ -91,3 +91,36 @@ fn the_operators_verbs_are_not_for_the_public() {
     assert_eq!(mode & 0o777, 0o600);
     server.stop();
 }
+
+#[test]
+fn the_judge_by_itself_takes_a_message_and_keeps_nothing() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let sample = include_bytes!("samples/rfc3464/postfix-3.7-trap-bernd.eml");
+    let (_, ready) = installation.get("/readyz").unwrap();
+    let path = "/api/v1/classify?reverse_path=%3C%3E&client=198.51.100.101&trap=sales@trap.example";
+    let (status, body) = installation.post(path, sample).unwrap();
+    let told: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        (status, &told["kind"], &told["format"]),
+        (200, &"dsn-failed".into(), &"rfc3464".into()),
+        "{body}"
+    );
+    assert_eq!(told["original_sender"], "sales@trap.example");
+    assert!(told["reasons"].as_array().unwrap().len() >= 2 && told["doubts"].is_array());
+
+    let (status, body) = installation.post("/api/v1/classify", b"").unwrap();
+    assert_eq!(status, 200);
+    assert!(body.contains("\"unknown\""), "nobody's message: {body}");
+    for (wrong, want) in [("client=nonsense", 400), ("trap=nonsense", 400)] {
+        assert_eq!(
+            installation.post(&format!("/api/v1/classify?{wrong}"), sample).unwrap().0,
+            want,
+            "{wrong}"
+        );
+    }
+    let (status, _) = installation.post("/api/v1/classify", &vec![b'x'; (1 << 20) + 1]).unwrap();
+    assert!(status == 413 || status == 0, "refused by its size: {status}");
+    assert_eq!(installation.get("/readyz").unwrap().1, ready, "nothing of it went into the journal");
+    server.stop();
+}

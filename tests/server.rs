@@ -124,6 +124,24 @@ impl Installation {
         Ok((status, body))
     }
 
+    /// `POST` over HTTP: status and body.
+    pub(crate) fn post(&self, path: &str, octets: &[u8]) -> std::io::Result<(u16, String)> {
+        let mut stream = TcpStream::connect(self.http)?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        let length = octets.len();
+        write!(
+            stream,
+            "POST {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+        )?;
+        // A server that refuses by the length alone may not read it all.
+        let _ = stream.write_all(octets);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer);
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        Ok((status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()))
+    }
+
     /// An SMTP session as coming from a client.
     pub(crate) fn smtp_from(&self, client: &str) -> std::io::Result<Smtp> {
         let mut stream = TcpStream::connect(self.smtp_proxy)?;
