@@ -12,6 +12,8 @@ pub(super) const FORMAT: Format = Format {
         Signal {
             mark: Mark::Words(&[
                 "did not reach the following recipient(s):",
+                "did not reach the following recipient:",
+                "--- non-delivery report --- the email below could not be delivered to",
                 "your message did not reach some or all of the intended recipients",
                 "delivery has failed to these recipients or groups",
                 "delivery has failed to these recipients or distribution lists",

@@ -73,12 +73,18 @@ pub(in crate::classify) fn is_imitation(doubts: &[(u32, &'static str)]) -> bool 
 /// What speaks against a message being a mail system's report, with its weight.
 pub(in crate::classify) fn doubts(reading: &Reading<'_>, names_recipients: bool) -> Vec<(u32, &'static str)> {
     let parts = &reading.message.parts;
-    let attached = |endings: &[&str]| {
-        parts.iter().filter_map(|part| part.name.as_deref()).any(|name| {
-            let name = name.to_ascii_lowercase();
-            endings.iter().any(|ending| name.ends_with(ending))
-        })
-    };
+    // A returned original may have any name; what is attached beside it may not.
+    let beside = parts.iter().filter(|part| {
+        let kind = part.media_type.as_str();
+        !(kind.starts_with("message/")
+            || kind.starts_with("multipart/")
+            || kind == "text/plain"
+            || kind.contains("headers"))
+    });
+    let names: Vec<String> =
+        beside.filter_map(|part| Some(part.name.as_ref()?.to_ascii_lowercase())).collect();
+    let attached =
+        |endings: &[&str]| names.iter().any(|name| endings.iter().any(|ending| name.ends_with(ending)));
     let texts = parts.iter().filter(|part| part.media_type.starts_with("text/"));
     let html_only = parts.iter().any(|part| part.media_type == "text/html")
         && texts.clone().all(|part| part.media_type == "text/html");
@@ -90,7 +96,7 @@ pub(in crate::classify) fn doubts(reading: &Reading<'_>, names_recipients: bool)
     let lures = !reading.signs.copy && reading.says(Common::Lure);
     let found = [
         (attached(PROGRAMS), 3, "a program is attached, which no mail system sends"),
-        (attached(ARCHIVES), 1, "an archive or a page is attached"),
+        (attached(ARCHIVES), 2, "an archive or a page is attached"),
         (lures && (linked || html_only), 2, "asks its reader to follow a link or to log in"),
         (lures, 1, "asks its reader for something that no report asks for"),
         (!reading.signs.copy, 1, "returns nothing of the original"),
