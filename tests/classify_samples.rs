@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use backscatterd::classify::{FORMATS, Session, claims, classify};
+use backscatterd::classify::{FORMATS, Kind, Session, claims, classify};
 use backscatterd::mail::{ReversePath, from_octets, read, to_octets};
 use serde_json::Value;
 
@@ -88,6 +88,28 @@ fn the_reduced_report_draws_the_same_verdict_and_keeps_no_body_of_the_original()
             assert!(!there(&kept), "{body:?} of {}", path.display());
         }
     }
+}
+
+/// Hand-written mail of people, lists, shops, robots and spammers that speaks of bounces, holidays or viruses.
+#[test]
+fn mail_that_only_speaks_of_failures_counts_for_nothing() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/others");
+    let mut judged = 0;
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let kind = classify(&read(&fs::read(&path).unwrap()), &Session::default()).kind;
+        let harmless = [
+            Kind::Ordinary,
+            Kind::Unknown,
+            Kind::ListResponse,
+            Kind::DsnDelayed,
+            Kind::DsnSuccess,
+            Kind::FakeNdr,
+        ];
+        assert!(harmless.contains(&kind), "{} is called {kind}", path.display());
+        judged += 1;
+    }
+    assert!(judged > 40, "{judged}");
 }
 
 /// Samples with octets changed, cut out, doubled and moved: judged without a panic, alike full and reduced, and within the

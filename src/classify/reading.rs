@@ -29,12 +29,16 @@ pub(super) struct Signs {
     pub null_path: bool,
     /// Written in the name of a mail system, or typed as only such a system types.
     pub mail_system: bool,
+    /// Written by what takes no mail, MAILER-DAEMON above all, and not by a postmaster, who may be a person.
+    pub daemon: bool,
     /// An original is returned, or a copy of it is announced.
     pub copy: bool,
     /// A recipient stands apart in the words, as in a list of those that failed.
     pub recipients: bool,
     /// The words quote an SMTP reply or an enhanced status code.
     pub reply: bool,
+    /// Posted to a mailing list, or sent to many.
+    pub list_post: bool,
 }
 
 impl<'m> Reading<'m> {
@@ -50,9 +54,12 @@ impl<'m> Reading<'m> {
         let signs = Signs {
             null_path: session.reverse_path.as_ref().is_some_and(|path| path.is_null()),
             mail_system: names_mail_system(header) || is_typed_report(message),
+            daemon: is_typed_report(message)
+                || header.field("From").is_some_and(|from| signal::contains(from, "daemon")),
             copy: original.is_some() || message.announces_copy(),
             recipients: named.iter().any(|named| named.apart),
             reply: reply::quoted(&line),
+            list_post: is_list_post(header),
         };
         Reading { message, words, line, from, original, named, signs, shown }
     }
@@ -102,7 +109,7 @@ fn one_line(words: &str) -> String {
 }
 
 /// Local parts in whose name mail systems write.
-const SYSTEM_LOCAL_PARTS: [&str; 12] = [
+const SYSTEM_LOCAL_PARTS: [&str; 17] = [
     "mailer-daemon",
     "mailerdaemon",
     "postmaster",
@@ -115,20 +122,33 @@ const SYSTEM_LOCAL_PARTS: [&str; 12] = [
     "double-bounce",
     "microsoftexchange329e",
     "imss",
+    "post_master",
+    "poostmaster",
+    "mmdf",
+    "mail-router",
+    "smtpgateway",
 ];
 /// Names that mail systems give themselves.
-const SYSTEM_NAMES: [&str; 10] = [
-    "mail delivery",
+const SYSTEM_NAMES: [&str; 12] = [
+    "mail delivery system",
+    "mail delivery subsystem",
+    "mail delivery service",
     "mailer-daemon",
     "mailer daemon",
     "delivery subsystem",
     "system administrator",
+    "systemadministrator",
     "mail administrator",
-    "postmaster",
-    "content-filter",
+    "content-filter at ",
     "mail deliver system",
-    "delivery notification",
+    "internet mail delivery",
 ];
+
+fn is_list_post(header: &Header) -> bool {
+    let named = ["List-Id", "List-Post", "List-Unsubscribe", "X-BeenThere", "X-Mailing-List"];
+    let precedence = header.field("Precedence").is_some_and(|value| value.eq_ignore_ascii_case("list"));
+    precedence || named.iter().any(|name| header.field(name).is_some())
+}
 
 /// Whether a message says by its type that it is a delivery report (RFC 6522 §3).
 fn is_typed_report(message: &Message) -> bool {
@@ -138,6 +158,10 @@ fn is_typed_report(message: &Message) -> bool {
 fn names_mail_system(header: &Header) -> bool {
     let Some(from) = header.field("From") else { return false };
     let from = from.to_ascii_lowercase();
+    // Nobody: as a null reverse-path, where it is written into the header.
+    if from.trim() == "<>" {
+        return true;
+    }
     let local =
         from.rsplit(['<', ' ', '"']).find(|word| word.contains('@')).and_then(|word| word.split('@').next());
     let by_local = |local: &str| SYSTEM_LOCAL_PARTS.iter().any(|system| local.starts_with(system));

@@ -172,9 +172,7 @@ fn mention(line: &str) -> Option<(Mailbox, bool, &str)> {
         return None;
     }
     let folded = line.to_lowercase();
-    if CONTACTS.iter().any(|contact| folded.contains(contact))
-        || folded.contains("://") && !line.starts_with('<')
-    {
+    if CONTACTS.iter().any(|contact| folded.contains(contact)) || line[..at].contains("://") {
         return None;
     }
     let before = line[..start].trim_matches(|c: char| c.is_whitespace() || "<[(\"'*-#>|.".contains(c));

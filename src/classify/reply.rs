@@ -10,7 +10,48 @@ pub(super) fn quoted(line: &str) -> bool {
 }
 
 fn is_reply(octets: &[u8]) -> bool {
-    matches!(octets, [_, b'0'..=b'7', b'0'..=b'9', b' ' | b'-' | b'#', rest @ ..] if !rest.is_empty())
+    let [_, _, _, b' ' | b'-' | b'#', rest @ ..] = octets else { return false };
+    REPLIES.contains(&&octets[..3])
+        && (b"45".contains(&rest.first().copied().unwrap_or_default()) || is_told(rest))
+}
+
+/// Codes that servers refuse with.
+const REPLIES: [&[u8]; 21] = [
+    b"421", b"450", b"451", b"452", b"454", b"455", b"500", b"501", b"502", b"503", b"504", b"521", b"530",
+    b"541", b"550", b"551", b"552", b"553", b"554", b"557", b"571",
+];
+
+/// Whether the words behind a code are a server's: "500 million" is no reply.
+fn is_told(rest: &[u8]) -> bool {
+    const WORDS: [&[u8]; 26] = [
+        b"<",
+        b"user",
+        b"unknown",
+        b"no ",
+        b"mailbox",
+        b"recipient",
+        b"sorry",
+        b"requested",
+        b"relay",
+        b"access",
+        b"message",
+        b"mail",
+        b"address",
+        b"account",
+        b"invalid",
+        b"error",
+        b"rejected",
+        b"delivery",
+        b"sender",
+        b"host",
+        b"service",
+        b"permanent",
+        b"unable",
+        b"not ",
+        b"[",
+        b"(",
+    ];
+    WORDS.iter().any(|word| rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)))
 }
 
 fn is_status(octets: &[u8]) -> bool {
@@ -35,7 +76,21 @@ mod tests {
         ] {
             assert!(quoted(text), "{text}");
         }
-        for text in ["", "1550 x", "192.168.5.1 x", "on 5 May 2005", "4.5", "555", "5.", "5.1.", "490 x"] {
+        for text in [
+            "",
+            "1550 x",
+            "192.168.5.1 x",
+            "500 million",
+            "450 MHz",
+            "550 tablets",
+            "512 bits",
+            "on 5 May 2005",
+            "4.5",
+            "555",
+            "5.",
+            "5.1.",
+            "490 x",
+        ] {
             assert!(!quoted(text), "{text}");
         }
     }

@@ -57,6 +57,8 @@ pub(super) enum Common {
     Lure,
     /// That the message was delivered.
     Success,
+    /// That it never will be.
+    Permanent,
 }
 
 /// Words by which a report says that it is about a delay, and not yet about a failure.
@@ -119,8 +121,17 @@ const SUCCESS: &[&str] = &[
     "successfully relayed to the following",
     "has been relayed to the following",
 ];
+const PERMANENT: &[&str] = &[
+    "failed permanently",
+    "permanent error",
+    "permanent fatal",
+    "i've given up",
+    "giving up on this",
+    "no further attempts",
+    "has been removed from the mail queue",
+];
 /// In the order of `Common`.
-const COMMON: [&[&str]; 3] = [DELAY, LURE, SUCCESS];
+const COMMON: [&[&str]; 4] = [DELAY, LURE, SUCCESS, PERMANENT];
 
 /// Which signals of each format a message shows, in the order of `FORMATS`, as bits; behind them the common ones.
 pub(super) struct Found(Vec<u32>);

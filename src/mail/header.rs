@@ -139,7 +139,7 @@ impl Header {
 
 fn append(value: &mut String, octets: &[u8]) {
     let text = String::from_utf8_lossy(octets.trim_ascii());
-    if !value.is_empty() && !text.is_empty() {
+    if !value.is_empty() && !text.is_empty() && value.len() < FIELD_OCTETS_MAX {
         value.push(' ');
     }
     let room = FIELD_OCTETS_MAX.saturating_sub(value.len());
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_field_is_cut_at_its_limit_on_a_character() {
-        let long = format!("X: {}", "é".repeat(FIELD_OCTETS_MAX));
+        let long = format!("X: {}\n further", "é".repeat(FIELD_OCTETS_MAX));
         let header = Header::parse(long.as_bytes());
         assert_eq!(header.field("x").map(str::len), Some(FIELD_OCTETS_MAX));
     }

@@ -1,6 +1,6 @@
 //! Automatic replies (RFC 3834), and those of programs that are older or know no better.
 
-use super::{Format, Layer, Shown, two_classes};
+use super::{Format, Layer, Shown};
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Class, Mark, Signal};
 use crate::classify::{Claim, Kind, Report};
@@ -16,7 +16,6 @@ pub(super) const FORMAT: Format = Format {
         Signal { mark: Mark::Field("x-autoreply", &[]), reason: "bears X-Autoreply" },
         Signal { mark: Mark::Field("x-autoreply-from", &[]), reason: "bears X-Autoreply-From" },
         Signal { mark: Mark::Field("x-autorespond", &[]), reason: "bears X-Autorespond" },
-        Signal { mark: Mark::Field("x-autoresponse", &[]), reason: "bears X-Autoresponse" },
         Signal { mark: Mark::Field("x-mail-autoreply", &[]), reason: "bears X-Mail-Autoreply" },
         Signal { mark: Mark::Field("precedence", &["auto_reply"]), reason: "bears Precedence: auto_reply" },
         Signal {
@@ -47,9 +46,6 @@ pub(super) const FORMAT: Format = Format {
                 "automated reply",
                 "automated response",
                 "away from my mail",
-                "away until",
-                "vacation",
-                "on holiday",
                 "abwesenheit",
                 "automatische antwort",
                 "réponse automatique",
@@ -60,18 +56,14 @@ pub(super) const FORMAT: Format = Format {
                 "risposta automatica",
                 "fuori sede",
                 "automatisch antwoord",
-                "afwezig",
                 "automatyczna odpowiedź",
                 "автоответ",
                 "автоматический ответ",
-                "отсутств",
                 "自動応答",
                 "自動返信",
-                "不在",
                 "自动回复",
                 "自動回覆",
                 "자동 회신",
-                "부재중",
                 "otomatik yanıt",
                 "autosvar",
                 "frånvaro",
@@ -85,12 +77,18 @@ pub(super) const FORMAT: Format = Format {
                 "away from the office",
                 "away from my desk",
                 "i am currently away",
+                "i am on vacation",
+                "i'm on vacation",
+                "i will be on vacation",
+                "i am on holiday",
+                "i am on leave",
+                "ich bin im urlaub",
+                "i am currently out of",
+                "i will be out of",
+                "i am out of the office",
                 "i am away",
                 "i'm away",
                 "i will be away",
-                "on vacation",
-                "on holiday",
-                "on leave",
                 "on annual leave",
                 "maternity leave",
                 "limited access to email",
@@ -108,11 +106,8 @@ pub(super) const FORMAT: Format = Format {
                 "bin ich nicht im haus",
                 "ich bin ab dem",
                 "werde ich ihre nachricht",
-                "im urlaub",
                 "absent du bureau",
                 "je suis absent",
-                "de retour le",
-                "en congé",
                 "estoy de vacaciones",
                 "estaré fuera",
                 "fuera de la oficina",
@@ -121,33 +116,27 @@ pub(super) const FORMAT: Format = Format {
                 "sono in ferie",
                 "fuori ufficio",
                 "met vakantie",
-                "afwezig",
                 "jestem na urlopie",
                 "nieobecn",
                 "в отпуске",
-                "休暇",
-                "不在",
-                "休假",
                 "휴가",
                 "izindeyim",
                 "på semester",
             ]),
             reason: "says that its writer is away, or that it is automatic",
         },
-        Signal { mark: Mark::Field("x-auto-response-suppress", &[]), reason: "asks for no automatic answer" },
-        Signal { mark: Mark::Field("in-reply-to", &[]), reason: "answers a message" },
     ],
     claim,
 };
 
 /// How many of the marks, the first ones, are enough by themselves: they were made to say just this.
-const DECISIVE: usize = 11;
+const DECISIVE: usize = 10;
 
 fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
     let decisive = (0..DECISIVE).any(|at| shown.at(at));
-    let spoken = (shown.has(Class::Words) || shown.has(Class::Subject)) && two_classes(shown);
-    // That a message answers another is no mark of a program, and people write of their holidays.
-    let spoken = spoken && (shown.at(11) || shown.at(13));
+    // Advertisements speak of holidays, and lists of automatic replies.
+    let many = reading.signs.list_post || reading.line.contains("://");
+    let spoken = shown.has(Class::Subject) && shown.has(Class::Words) && !many;
     (decisive || spoken).then(|| {
         let original_sender = reading.original.as_ref().and_then(|original| original.sender.clone());
         Claim {

@@ -13,7 +13,6 @@ pub(super) const FORMAT: Format = Format {
         Signal { mark: Mark::Field("x-bluebottle-request", &[]), reason: "written by Bluebottle" },
         Signal { mark: Mark::Field("x-askversion", &[]), reason: "written by ASK" },
         Signal { mark: Mark::Field("x-spamarrest-noauth", &[]), reason: "written by Spam Arrest" },
-        Signal { mark: Mark::Field("x-tmda-fingerprint", &[]), reason: "written by TMDA" },
         Signal { mark: Mark::Field("message-id", &["-tmda-confirm"]), reason: "its Message-ID is TMDA's" },
         Signal { mark: Mark::Field("content-type", &["mailinblack"]), reason: "written by Mailinblack" },
         Signal {
@@ -21,8 +20,6 @@ pub(super) const FORMAT: Format = Format {
                 "verify#",
                 "[qurb ",
                 "please confirm your message",
-                "confirm your email",
-                "please verify",
                 "requires verification",
                 "bestätigen sie",
             ]),
@@ -31,13 +28,10 @@ pub(super) const FORMAT: Format = Format {
         Signal {
             mark: Mark::Words(&[
                 "requires that you verify",
-                "to complete this verification",
                 "real live human being",
                 "confirm that you are a human",
-                "prove that you are human",
                 "you are not a spammer",
                 "just this once, please confirm",
-                "one-time confirmation",
                 "is protected by spamarrest",
                 "requires that new senders",
                 "your message has been placed in a queue awaiting",
@@ -53,10 +47,10 @@ pub(super) const FORMAT: Format = Format {
 };
 
 /// The product's own marks are enough.
-const OWN_MARKS: usize = 7;
+const OWN_MARKS: usize = 6;
 
 fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
-    let decisive = (0..OWN_MARKS).any(|at| shown.at(at));
+    let decisive = !reading.signs.list_post && (0..OWN_MARKS).any(|at| shown.at(at));
     let original_sender = reading.original.as_ref().and_then(|original| original.sender.clone());
     (decisive || two_classes(shown)).then(|| Claim {
         kind: Kind::Challenge,

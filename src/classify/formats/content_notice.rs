@@ -27,13 +27,14 @@ pub(super) const FORMAT: Format = Format {
             mark: Mark::Field(
                 "from",
                 &[
-                    "content-filter",
-                    "antivirus",
-                    "anti-virus",
-                    "viruswall",
-                    "virusscan",
-                    "mailsweeper",
-                    "amavis",
+                    "content-filter at ",
+                    "antivirus@",
+                    "anti-virus@",
+                    "viruswall@",
+                    "virusscan@",
+                    "mailsweeper@",
+                    "amavis@",
+                    "noreply@bitdefender",
                 ],
             ),
             reason: "sent in a content filter's name",
@@ -48,7 +49,6 @@ pub(super) const FORMAT: Format = Format {
                 "virus in mail from you",
                 "virus notification",
                 "blocked message",
-                "banned contents",
                 "found an infected",
                 "attachment blocked",
                 "disallowed attachment",
@@ -67,12 +67,9 @@ pub(super) const FORMAT: Format = Format {
                 "a virus was found",
                 "a virus has been found",
                 "a virus has been detected",
-                "contained a virus",
-                "contains a virus",
                 "was infected with",
                 "found an infected",
                 "virus name",
-                "banned name",
                 "our virus detector",
                 "our virus checker found",
                 "the message was blocked because",
@@ -92,9 +89,14 @@ pub(super) const FORMAT: Format = Format {
 
 fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
     // The subject alone with a filter's name would be what a worm writes; it has to say what it found.
-    (shown.at(3) && two_classes(shown)).then(|| Claim {
-        kind: Kind::ContentNotice,
-        reasons: shown.reasons(),
-        report: returned(reading),
-    })
+    // People warn each other of viruses, and firms sell cures: a program has to speak, to one and not to many.
+    let signs = reading.signs;
+    let by_program = shown.at(0) || signs.mail_system || signs.null_path || shown.at(1) || signs.copy;
+    (shown.at(3) && two_classes(shown) && by_program && !signs.list_post && !answers(reading))
+        .then(|| Claim { kind: Kind::ContentNotice, reasons: shown.reasons(), report: returned(reading) })
+}
+
+/// Whether somebody answers somebody.
+fn answers(reading: &Reading<'_>) -> bool {
+    reading.header().field("In-Reply-To").is_some() && reading.from.is_some() && !reading.signs.mail_system
 }

@@ -66,7 +66,19 @@ const FAILURE: &[&str] = &[
     "message was rejected",
     "was automatically rejected",
     "did not exactly match",
-    "has been delayed",
+    "message has been delayed",
+    "mail has been delayed",
+    "is not accepting mail from this sender",
+    "could not be found in the",
+    "these unresolved addresses",
+    "could not be processed",
+    "non-deliverable",
+    "message refused",
+    "has been rejected by",
+    "konnte nicht ausgeliefert werden",
+    "nicht alle empfänger erreicht",
+    "配信不能",
+    "被退回",
     "has not yet been delivered",
     "konnte nicht zugestellt werden",
     "konnten nicht zugestellt werden",
@@ -165,6 +177,13 @@ const REASONS: &[&str] = &[
     "no matches to nameserver query",
     "does not have a final email delivery point",
     "account has been disabled",
+    "account inactive",
+    "is no longer valid",
+    "has exceeded its",
+    "mailbox is locked",
+    "failed address:",
+    "由于收件人不存在",
+    "adresse ist unbekannt",
     "account is disabled",
     "mailbox does not exist",
     "invalid mailbox",
@@ -194,6 +213,12 @@ const SUBJECTS: &[&str] = &[
     "non-delivery",
     "nondeliverable",
     "mail system error",
+    "mail blocked",
+    "mail failure",
+    "rejected message",
+    "mail could not be delivered",
+    "niet bestelbaar",
+    "no se puede entregar",
     "failed mail",
     "mail failed",
     "unzustellbar",
@@ -221,9 +246,21 @@ fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
     let at_hand =
         [signs.copy, !reading.named.is_empty(), signs.reply].into_iter().filter(|seen| *seen).count();
     let said = shown.has(Class::Words);
-    let by_system = signs.mail_system || shown.at(4) || shown.at(5);
-    // Spam comes from the null reverse-path too, and people write of bounces: less of a writer asks for more at hand.
-    let told = said && (by_system && at_hand >= 1 || (signs.null_path || shown.at(3)) && at_hand >= 2);
-    let implied = signs.mail_system && shown.at(2) && (at_hand >= 2 || said && !reading.line.contains("://"));
-    (told || implied).then(|| words_claim(reading, shown.reasons()))
+    let subject = shown.at(2);
+    // A name behind words of contact, or a number, is at hand to anybody: one of them alone asks for the subject besides.
+    let told = said
+        && signs.mail_system
+        && (signs.copy
+            || signs.daemon && signs.recipients
+            || at_hand >= 2
+            || at_hand == 1 && (subject || signs.null_path));
+    // Spam comes from the null reverse-path too.
+    let unnamed = said
+        && signs.null_path
+        && !signs.list_post
+        && at_hand >= 2
+        && (signs.copy || subject && shown.at(0) && shown.at(1));
+    let failed = said && shown.at(4) && at_hand >= 1;
+    let implied = signs.mail_system && subject && (at_hand >= 2 || said && !reading.line.contains("://"));
+    (told || unnamed || failed || implied).then(|| words_claim(reading, shown.reasons()))
 }

@@ -34,5 +34,7 @@ pub(super) const FORMAT: Format = Format {
 };
 
 fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
-    (shown.at(0) || shown.at(1) && shown.at(2)).then(|| report_in_words(reading, shown)).flatten()
+    (shown.at(0) || shown.at(1) && shown.at(2) && reading.signs.mail_system)
+        .then(|| report_in_words(reading, shown))
+        .flatten()
 }

@@ -80,7 +80,7 @@ fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
     let by_robot = shown.at(4) && (shown.at(2) || shown.at(3) || shown.at(5));
     // A bounce may have come by way of a list, or be about its robot's mail: then a mail system wrote it.
     let is_report = reading.signs.mail_system || reading.line.starts_with("--- Non-Delivery Report ---");
-    (decisive || by_robot && !is_report).then(|| Claim {
+    ((decisive || by_robot) && !is_report).then(|| Claim {
         kind: Kind::ListResponse,
         reasons: shown.reasons(),
         report: Report::default(),

@@ -31,5 +31,5 @@ pub(super) const FORMAT: Format = Format {
 };
 
 fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
-    shown.at(0).then(|| report_in_words(reading, shown)).flatten()
+    (shown.at(0) && (shown.at(1) || shown.at(2))).then(|| report_in_words(reading, shown)).flatten()
 }

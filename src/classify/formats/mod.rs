@@ -138,10 +138,17 @@ fn report_in_words(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
         return None;
     }
     let signs = reading.signs;
+    // People quote reports, on lists above all: somebody has to write as a mail system does, return what only one has, or
+    // bear its field.
+    let written =
+        signs.mail_system || (signs.null_path || shown.has(Class::Field) || signs.copy) && !signs.list_post;
+    if !written {
+        return None;
+    }
     let classes = [
         shown.has(Class::Words),
         shown.has(Class::Field),
-        signs.mail_system || signs.null_path,
+        signs.mail_system,
         signs.copy,
         signs.recipients,
         signs.reply,
@@ -151,7 +158,7 @@ fn report_in_words(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
 
 /// What a report in words says.
 fn words_claim(reading: &Reading<'_>, mut reasons: Vec<String>) -> Claim {
-    let delay = reading.says(Common::Delay);
+    let (delay, permanent) = (reading.says(Common::Delay), reading.says(Common::Permanent));
     let signs = reading.signs;
     let common = [
         (signs.mail_system, "written in the name of a mail system"),
@@ -162,9 +169,9 @@ fn words_claim(reading: &Reading<'_>, mut reasons: Vec<String>) -> Claim {
     ];
     reasons.extend(common.into_iter().filter(|(seen, _)| *seen).map(|(_, reason)| reason.to_owned()));
     // What well-run hosts send must not count: any doubt of a failure is none.
-    let (kind, action) = if reading.says(Common::Success) {
+    let (kind, action) = if reading.says(Common::Success) && !permanent && !signs.reply {
         (Kind::DsnSuccess, Action::Delivered)
-    } else if delay {
+    } else if delay && !permanent {
         (Kind::DsnDelayed, Action::Delayed)
     } else {
         (Kind::NonstandardNdr, Action::Failed)

@@ -16,7 +16,6 @@ pub(super) const FORMAT: Format = Format {
                 "hi. this is the qmail-send program at ",
                 "hi. this is the deliver program at ",
                 "hi. this is the mail system at ",
-                "hi. this is the ",
                 "i'm afraid i wasn't able to deliver your message to the following addresses",
                 "this is a permanent error; i've given up. sorry it didn't work out",
             ]),

@@ -7,7 +7,7 @@ use super::{Format, Layer, Shown, returned};
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Mark, Signal};
 use crate::classify::{Claim, Kind, Recipient, Report};
-use crate::mail::{Action, Content, DeliveryStatus, Header, Mailbox};
+use crate::mail::{Action, Content, DeliveryStatus, Header, Mailbox, RecipientStatus};
 
 pub(super) const FORMAT: Format = Format {
     name: "rfc3464",
@@ -19,12 +19,7 @@ pub(super) const FORMAT: Format = Format {
                 "banned contents from you",
                 "banned filename alert",
                 "virus alert",
-                "virus (",
                 "our content checker found",
-                "contains a virus",
-                "contained a virus",
-                "infected with",
-                "infected by",
             ]),
             reason: "a content filter says that it found something in the original",
         },
@@ -41,7 +36,7 @@ fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
     if report_type != Some("delivery-status") {
         reasons.push("not typed multipart/report; report-type=delivery-status (RFC 6522 §3)".to_owned());
     }
-    let filtered = kind == Kind::DsnFailed && shown.at(0);
+    let filtered = kind == Kind::DsnFailed && shown.at(0) && !reading.line.contains(" said: ");
     if filtered {
         reasons.push(FORMAT.signals[0].reason.to_owned());
     }
@@ -62,7 +57,9 @@ fn fields(reading: &Reading<'_>, shown: Shown) -> Option<(Vec<Header>, DeliveryS
     });
     let in_text = || {
         // Twenty groups are more than any text holds.
-        shown.at(1).then(|| read(Header::report_groups(reading.words.as_bytes(), 20))).flatten()
+        (shown.at(1) && reading.signs.mail_system)
+            .then(|| read(Header::report_groups(reading.words.as_bytes(), 20)))
+            .flatten()
     };
     of_part.or_else(in_text)
 }
@@ -79,7 +76,7 @@ fn kind(status: &DeliveryStatus) -> Option<(Kind, &'static str)> {
         Some((Kind::DsnDelayed, "delivery-status with Action: delayed"))
     } else if !actions.is_empty() {
         Some((Kind::DsnSuccess, "delivery-status without a failure or delay"))
-    } else if class(5) {
+    } else if class(5) || status.recipients.iter().any(refused) {
         Some((Kind::DsnFailed, "delivery-status with a status of class 5 and no action"))
     } else if class(4) {
         Some((Kind::DsnDelayed, "delivery-status with a status of class 4 and no action"))
@@ -88,6 +85,11 @@ fn kind(status: &DeliveryStatus) -> Option<(Kind, &'static str)> {
     } else {
         None
     }
+}
+
+/// Whether another host's reply was one of refusal (RFC 3464 §2.3.6).
+fn refused(recipient: &RecipientStatus) -> bool {
+    recipient.status.is_none() && recipient.diagnostic.as_deref().is_some_and(|reply| reply.starts_with('5'))
 }
 
 fn report(reading: &Reading<'_>, groups: &[Header], status: DeliveryStatus) -> Report {

@@ -33,5 +33,7 @@ pub(super) const FORMAT: Format = Format {
 };
 
 fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
-    report_in_words(reading, shown)
+    (shown.at(0) || shown.at(1) && reading.signs.mail_system)
+        .then(|| report_in_words(reading, shown))
+        .flatten()
 }
