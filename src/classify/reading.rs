@@ -29,6 +29,8 @@ pub(super) struct Signs {
     pub null_path: bool,
     /// Written in the name of a mail system, or typed as only such a system types.
     pub mail_system: bool,
+    /// Written in the name of a program that may be a mail system.
+    pub program: bool,
     /// Written by what takes no mail, MAILER-DAEMON above all, and not by a postmaster, who may be a person.
     pub daemon: bool,
     /// An original is returned, or a copy of it is announced.
@@ -54,6 +56,10 @@ impl<'m> Reading<'m> {
         let signs = Signs {
             null_path: session.reverse_path.as_ref().is_some_and(|path| path.is_null()),
             mail_system: names_mail_system(header) || is_typed_report(message),
+            program: from.as_ref().is_some_and(|from| {
+                let local = from.local().to_ascii_lowercase();
+                PROGRAM_LOCAL_PARTS.iter().any(|program| local.starts_with(program))
+            }),
             daemon: is_typed_report(message)
                 || header.field("From").is_some_and(|from| signal::contains(from, "daemon")),
             copy: original.is_some() || message.announces_copy(),
@@ -127,6 +133,21 @@ const SYSTEM_LOCAL_PARTS: [&str; 17] = [
     "mmdf",
     "mail-router",
     "smtpgateway",
+];
+/// Local parts in whose name programs write, mail systems among them.
+const PROGRAM_LOCAL_PARTS: [&str; 12] = [
+    "administrator",
+    "sysadmin",
+    "root",
+    "uucp",
+    "mailer",
+    "smtp",
+    "noreply",
+    "no-reply",
+    "bounce",
+    "admin",
+    "router",
+    "postoffice",
 ];
 /// Names that mail systems give themselves.
 const SYSTEM_NAMES: [&str; 12] = [

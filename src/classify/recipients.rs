@@ -119,6 +119,15 @@ pub(super) fn in_words(
             });
             found[at].apart |= apart;
             open = Some((at, 0));
+            // Several may stand on one line, set apart by commas.
+            if apart {
+                for mailbox in further(rest) {
+                    let known = found.iter().any(|named| named.mailbox.folded() == mailbox.folded());
+                    if !known && found.len() < NAMED_MAX {
+                        found.push(Named { mailbox, apart, status: None, diagnostic: None, remote: false });
+                    }
+                }
+            }
             // A quoted reply names the recipient behind its status.
             found[at].add(if apart { rest } else { line });
         } else if let Some((at, below)) = open.as_mut().filter(|(_, below)| *below < LINES_BELOW_MAX) {
@@ -190,13 +199,20 @@ fn mention(line: &str) -> Option<(Mailbox, bool, &str)> {
     led.then_some((mailbox, false, rest))
 }
 
+/// The addresses that follow one, with nothing but commas and brackets between.
+fn further(rest: &str) -> impl Iterator<Item = Mailbox> {
+    let begins = rest.starts_with([',', ';']);
+    let words = rest.split([',', ';', ' ', '<', '>', '\t']).filter(|word| !word.is_empty());
+    words.map_while(Mailbox::parse).take(if begins { NAMED_MAX } else { 0 })
+}
+
 /// Alone on the line, set off by its marks, or followed by what ends a list's item.
 fn stands_apart(before: &str, after: &str) -> bool {
     let after = after.trim();
     let closed = after.trim_start_matches(['>', ']', '"', '\'', ')']);
     let marked = before.ends_with(['<', '"', '[']);
     closed.is_empty()
-        || closed.starts_with([':', '(', ';', '[', '<', '|'])
+        || closed.starts_with([':', '(', ';', '[', '<', '|', ','])
         || closed.starts_with("...")
         || closed.trim_start().starts_with("...")
         || closed.trim_start().starts_with(['-', '(', '[', ':', '|'])

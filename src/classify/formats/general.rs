@@ -260,6 +260,9 @@ fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
         && !signs.list_post
         && at_hand >= 2
         && (signs.copy || subject && shown.at(0) && shown.at(1));
+    // So do programs that may be mail systems: as from nobody, they have to show more.
+    let program = signs.program && !reading.line.contains("://");
+    let unnamed = unnamed || said && program && !signs.list_post && at_hand >= 2 && subject && shown.at(0);
     let failed = said && shown.at(4) && at_hand >= 1;
     let implied = signs.mail_system && subject && (at_hand >= 2 || said && !reading.line.contains("://"));
     (told || unnamed || failed || implied).then(|| words_claim(reading, shown.reasons()))
