@@ -23,6 +23,7 @@ mod mfilter;
 mod mimecast;
 mod mobile_carriers;
 mod opensmtpd;
+mod phquery;
 mod postfix;
 mod qmail;
 mod rfc3464;
@@ -92,6 +93,7 @@ pub const FORMATS: &[Format] = &[
     mobile_carriers::FORMAT,
     amazon::FORMAT,
     x400::FORMAT,
+    phquery::FORMAT,
     general::FORMAT,
     auto_reply::FORMAT,
     imitation::FORMAT,
