@@ -2,26 +2,24 @@
 
 use std::net::IpAddr;
 
-use crate::mail::Hop;
+use crate::mail::{Header, newest_hop};
 
 /// The address in the topmost Received line of the returned original (newest first).
 ///
 /// Everything below the first line can be forged, so a topmost line that doesn't tell, such as that of a local submission,
 /// ends the search. So does one from loopback: behind a content filter the next line would be the relay's own, but a
 /// program on a shared host that hands its mail to the local port writes that next line itself.
-pub(super) fn injector(hops: &[Hop]) -> Option<IpAddr> {
-    let topmost = hops.iter().find(|hop| !hop.is_qmail_note)?;
-    topmost.from_address.filter(|address| !address.is_loopback())
+pub(super) fn injector(original: &Header) -> Option<IpAddr> {
+    newest_hop(original)?.from_address.filter(|address| !address.is_loopback())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mail::{Header, hops};
 
     fn of(lines: &[&str]) -> Option<String> {
         let header: String = lines.iter().map(|line| format!("Received: {line}\n")).collect();
-        injector(&hops(&Header::parse(header.as_bytes()))).map(|address| address.to_string())
+        injector(&Header::parse(header.as_bytes())).map(|address| address.to_string())
     }
 
     const FORGED: &str = "from a (b [203.0.113.9]) by c.relay.example with SMTP; today";

@@ -163,7 +163,7 @@ fn unclaimed(reading: &Reading<'_>) -> Verdict {
 ///
 /// What the relay that brought it writes of its own queue names no other host, or the loopback.
 fn way(message: &Message, session: &Session) -> (Option<String>, bool) {
-    let hops = hops(&message.header);
+    let hops: Vec<_> = hops(&message.header).collect();
     let generator = hops.iter().rev().find_map(|hop| hop.by.clone());
     let foreign = |address: IpAddr| !address.is_loopback() && Some(address) != session.client;
     let carried = session.client.is_some() && hops.iter().filter_map(|hop| hop.from_address).any(foreign);

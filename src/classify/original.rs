@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::injector;
-use crate::mail::{Header, Mailbox, hops};
+use crate::mail::{Header, Mailbox};
 
 /// The returned original, as far as its header goes.
 pub(super) struct Original<'m> {
@@ -25,7 +25,7 @@ impl<'m> Original<'m> {
             .or_else(|| header.field("X-Envelope-From").and_then(Mailbox::find))
             .or_else(|| header.field("From").and_then(Mailbox::find))
             .or_else(|| header.field("Sender").and_then(Mailbox::find));
-        Original { header, sender, injector: injector::injector(&hops(header)) }
+        Original { header, sender, injector: injector::injector(header) }
     }
 
     pub(super) fn from(&self) -> Option<Mailbox> {

@@ -205,14 +205,19 @@ impl Reader {
             return;
         }
         let media_type = media_type(part);
-        let own = Header::parse(between(&parsed.raw_message, part.offset_header, part.offset_body));
+        let own = match depth {
+            0 => Cow::Borrowed(&self.message.header),
+            _ => {
+                Cow::Owned(Header::parse(between(&parsed.raw_message, part.offset_header, part.offset_body)))
+            }
+        };
+        let encoding = own.field("Content-Transfer-Encoding").map(str::to_owned).unwrap_or_default();
         let contents = contents(parsed, part);
         let content = if depth > 0 && is_messages(&own) {
             // An original that was put between the boundaries as it was, without a part's header before it.
-            Content::Original(own)
+            Content::Original(own.into_owned())
         } else {
-            let encoding = own.field("Content-Transfer-Encoding").unwrap_or_default();
-            self.content(&media_type, part, &decoded(contents, encoding))
+            self.content(&media_type, part, &decoded(contents, &encoding))
         };
         self.message.parts.push(Part {
             depth,

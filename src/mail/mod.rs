@@ -16,7 +16,7 @@ pub use address::{Mailbox, ReversePath};
 pub use delivery_status::{Action, DeliveryStatus, RecipientStatus, Status};
 pub use header::{Field, Header};
 pub use message::{Content, Message, Part, read};
-pub use received::{Hop, hops};
+pub use received::{Hop, hops, newest_hop};
 pub use reduce::{ReducedError, from_octets, to_octets};
 
 /// Most octets of one message that are looked at; the rest only counts towards its size and digest.

@@ -17,8 +17,13 @@ pub struct Hop {
 const HOPS_MAX: usize = 30;
 
 /// The hops of a header, newest first.
-pub fn hops(header: &super::Header) -> Vec<Hop> {
-    header.all("Received").take(HOPS_MAX).map(read).collect()
+pub fn hops(header: &super::Header) -> impl Iterator<Item = Hop> {
+    header.all("Received").take(HOPS_MAX).map(read)
+}
+
+/// The newest hop that tells a client; qmail's note above it is none.
+pub fn newest_hop(header: &super::Header) -> Option<Hop> {
+    header.all("Received").take(HOPS_MAX).map(read).find(|hop| !hop.is_qmail_note)
 }
 
 fn read(line: &str) -> Hop {
