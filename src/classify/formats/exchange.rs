@@ -1,6 +1,6 @@
 //! Microsoft Exchange's words, from the Internet Mail Service of version 5.5 to Exchange Online.
 
-use super::{Format, Layer, Shown, report_in_words};
+use super::{Format, Layer, Shown, report_in_words, words_claim};
 use crate::classify::Claim;
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Mark, Signal};
@@ -67,7 +67,11 @@ pub(super) const FORMAT: Format = Format {
 };
 
 fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
-    let mut claim = report_in_words(reading, shown)?;
+    // Rules of Exchange's that write a report repeat the header fields of what they refuse, a list's among them.
+    let opens =
+        reading.words.trim_start().starts_with("--- Non-Delivery Report ---") && reading.signs.recipients;
+    let by_rule = || opens.then(|| words_claim(reading, shown.reasons()));
+    let mut claim = report_in_words(reading, shown).or_else(by_rule)?;
     claim.report.reporting_mta = reading.host_behind("generating server: ");
     Some(claim)
 }

@@ -1,6 +1,7 @@
 //! The ways of writing a report and other automatic mail, one file each.
 
 mod amazon;
+mod aol;
 mod auto_reply;
 mod challenge;
 mod content_notice;
@@ -94,6 +95,7 @@ pub const FORMATS: &[Format] = &[
     amazon::FORMAT,
     x400::FORMAT,
     phquery::FORMAT,
+    aol::FORMAT,
     general::FORMAT,
     auto_reply::FORMAT,
     imitation::FORMAT,

@@ -1,0 +1,48 @@
+//! AOL, which names its own users by their screen names alone.
+
+use super::{Format, Layer, Shown, report_in_words};
+use crate::classify::reading::Reading;
+use crate::classify::signal::{Mark, Signal};
+use crate::classify::{Claim, Recipient};
+use crate::mail::{Action, Mailbox};
+
+pub(super) const FORMAT: Format = Format {
+    name: "aol",
+    layer: Layer::Words,
+    signals: &[
+        Signal {
+            mark: Mark::Field("from", &["mailer-daemon@aol.com"]),
+            reason: "sent in the name of AOL's mail system",
+        },
+        Signal {
+            mark: Mark::Words(&[
+                "your mail to the following recipients could not be delivered",
+                "your mail to the following recipient could not be delivered",
+                "the user(s) account is temporarily over quota",
+                "the user(s) account is disabled",
+            ]),
+            reason: "says what happened as AOL does",
+        },
+    ],
+    claim,
+};
+
+fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+    let mut claim = (shown.at(0) && shown.at(1)).then(|| report_in_words(reading, shown)).flatten()?;
+    if claim.report.recipients.is_empty() {
+        claim.report.recipients = screen_names(reading.words);
+    }
+    Some(claim)
+}
+
+/// The names that stand alone on the lines below one that ends with a colon.
+fn screen_names(words: &str) -> Vec<Recipient> {
+    let below = words.lines().map(str::trim).skip_while(|line| !line.ends_with(':')).skip(1);
+    let named = below.skip_while(|line| line.is_empty()).map_while(|line| {
+        // AOL's own rule: 3 to 32 letters and digits, with dots and underscores between.
+        let sound = (3..=32).contains(&line.len())
+            && line.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'_');
+        sound.then(|| Mailbox::parse(&format!("{line}@aol.com"))).flatten()
+    });
+    named.map(|mailbox| Recipient { action: Some(Action::Failed), ..Recipient::of(Some(mailbox)) }).collect()
+}
