@@ -90,6 +90,39 @@ fn the_reduced_report_draws_the_same_verdict_and_keeps_no_body_of_the_original()
     }
 }
 
+#[test]
+fn who_wrote_a_report_is_told_from_who_carried_it() {
+    let report = |received: &str| {
+        format!(
+            "{received}From: MAILER-DAEMON@inner.example\nContent-Type: message/delivery-status\n\n\
+             Reporting-MTA: dns; inner.example\n\nFinal-Recipient: rfc822; a@inner.example\nAction: failed\n\
+             Remote-MTA: dns; mx.other.example\n"
+        )
+    };
+    let session = Session { client: Some([198, 18, 0, 25].into()), ..Session::default() };
+    let handed_on = "Received: from inner.example (inner.example [192.0.2.7]) by out.example (Postfix); today\n\
+                     Received: by inner.example (Postfix) id 1; today\n";
+    let own = "Received: by out.example (Postfix) id 2; today\n";
+    let filtered = "Received: from localhost (localhost [127.0.0.1]) by out.example (Postfix) id 3; today\n";
+    let from_client = "Received: from out.example (out.example [198.18.0.25]) by trap.example; today\n";
+    for (received, generator, carried) in [
+        (handed_on, Some("inner.example"), true),
+        (own, Some("out.example"), false),
+        (filtered, Some("out.example"), false),
+        (from_client, Some("trap.example"), false),
+        ("", None, false),
+    ] {
+        let verdict = classify(&read(report(received).as_bytes()), &session);
+        assert_eq!(verdict.kind, Kind::DsnFailed);
+        assert_eq!(
+            (verdict.report.generator.as_deref(), verdict.report.carried),
+            (generator, carried),
+            "{received}"
+        );
+        assert!(verdict.report.recipients[0].remote, "another host refused it");
+    }
+}
+
 /// Hand-written mail of people, lists, shops, robots and spammers that speaks of bounces, holidays or viruses.
 #[test]
 fn mail_that_only_speaks_of_failures_counts_for_nothing() {
