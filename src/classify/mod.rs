@@ -1,7 +1,7 @@
 //! The judge of messages: what a message is, and what it says about the mail it reports on.
 //!
-//! Pure, and it never fails: what no format claims is `unknown`, with the reason. To add a way of writing a bounce,
-//! add a file to `formats/`, its row to `FORMATS`, and its samples to `tests/samples/`.
+//! Pure, and it never fails: what no format claims is `ordinary` where somebody wrote it, else `unknown`, with the reason.
+//! To add a way of writing, add a file to `formats/`, its row to `FORMATS`, and its samples to `tests/samples/`.
 
 mod formats;
 mod injector;

@@ -261,9 +261,13 @@ fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
         && at_hand >= 2
         && (signs.copy || subject && shown.at(0) && shown.at(1));
     // So do programs that may be mail systems: as from nobody, they have to show more.
-    let program = signs.program && !reading.line.contains("://");
-    let unnamed = unnamed || said && program && !signs.list_post && at_hand >= 2 && subject && shown.at(0);
+    let by_program = shown.at(0)
+        && subject
+        && signs.program
+        && !signs.list_post
+        && at_hand >= 2
+        && !reading.line.contains("://");
     let failed = said && shown.at(4) && at_hand >= 1;
     let implied = signs.mail_system && subject && (at_hand >= 2 || said && !reading.line.contains("://"));
-    (told || unnamed || failed || implied).then(|| words_claim(reading, shown.reasons()))
+    (told || unnamed || by_program || failed || implied).then(|| words_claim(reading, shown.reasons()))
 }
