@@ -2,8 +2,13 @@
 //!
 //! `apply` is the only way in. The fold's time is moved by ticks alone; everything else happens at that time. State is
 //! plain and ordered, and has one owner. Nothing in here fails: an entry that can't take effect is ignored, with the
-//! reason as a change.
+//! reason as a change. Every change of the list leaves an audit record.
 
+mod audit;
+mod counting;
+mod decisions;
+mod guard;
+mod judging;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,34 +16,35 @@ use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
 
+pub use audit::{AuditHead, AuditRecord};
+pub use judging::findings;
 pub use state::{CheckpointError, STATE_VERSION};
 
-use crate::classify::Kind;
+use self::audit::FOLD;
+use self::counting::{Pending, Sighting};
+use self::guard::Guard;
 use crate::complaint::Complaint;
 use crate::digest::Digest;
-use crate::evidence::{Directive, Entry, Evidence, Observation, Offset, Order, Recorded, Sent};
-use crate::listing::{Basis, Code, Ending, Grounds, Record};
+use crate::evidence::{Entry, Offset, Recorded};
+use crate::listing::{Basis, Ending, Record};
 use crate::relay::{Prefix, Relay};
-use crate::score::{Case, Finding, Ledger, Quorum, RULES};
+use crate::score::Ledger;
 use crate::time::{Span, Timestamp};
-use crate::trap::{Donor, Trap, TrapSet};
+use crate::trap::{Donor, TrapKey, TrapSet};
 use crate::zone::{self, Entries, Snapshot};
 
-/// How far before the fold's time evidence may say that it was seen: a trap node may have been cut off for a while.
-///
-/// Evidence from further back counts as seen now: a clock that is wrong must not make a burst look like a pattern of days,
-/// so this is less than the span that any case needs.
-const EVIDENCE_LAG_MAX: Span = Span::from_hours(12);
-/// Most relays whose evidence is kept. One that doesn't fit is not listed, which is the safe side to fail on.
-const LEDGERS_MAX: usize = 4_000_000;
 /// The horizon where no zone states one.
 const HORIZON_DEFAULT: Span = Span::from_days(28);
+/// Most public notes that are kept.
+const NOTES_MAX: usize = 100;
 
 /// The list, and everything it was made from.
 #[derive(Debug, Default)]
 pub struct Blocklist {
     state: State,
     zones: BTreeMap<String, Derived>,
+    /// When evidence stops to wait, soonest first.
+    deadlines: BTreeSet<(Timestamp, Offset, Digest)>,
 }
 
 /// What a checkpoint keeps. The numbers are its format.
@@ -61,18 +67,20 @@ struct State {
     /// By origin.
     #[n(6)]
     zones: BTreeMap<String, ZoneState>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-struct Pending {
-    #[n(0)]
-    deadline: Timestamp,
-    #[n(1)]
-    offset: Offset,
-    #[n(2)]
-    seen_at: Timestamp,
-    #[n(3)]
-    evidence: Box<Evidence>,
+    /// What is known of the mail that bears a trap's name, by the key that the trap was registered by.
+    #[n(7)]
+    sightings: BTreeMap<TrapKey, Sighting>,
+    #[n(8)]
+    exemptions: BTreeMap<Prefix, Exemption>,
+    #[n(9)]
+    frozen: bool,
+    #[n(10)]
+    notes: Vec<Note>,
+    /// By ledger prefix and `Donor::short`.
+    #[n(11)]
+    good_mail: BTreeMap<(Prefix, u32), GoodMail>,
+    #[n(12)]
+    audit: AuditHead,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
@@ -89,6 +97,41 @@ struct ZoneState {
     /// A zone that was withdrawn keeps its records.
     #[n(3)]
     published: bool,
+    /// Emptied for good (RFC 6471 §3.4).
+    #[n(4)]
+    shut_down: bool,
+    #[n(5)]
+    guard: Guard,
+}
+
+/// What may never be listed by decision of the operator, who is to look at it again.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Exemption {
+    #[n(0)]
+    pub since: Timestamp,
+    #[n(1)]
+    pub review_by: Timestamp,
+    #[n(2)]
+    pub by: String,
+    #[n(3)]
+    pub why: String,
+}
+
+/// What the public is told of a fault of the list's own.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Note {
+    #[n(0)]
+    pub at: Timestamp,
+    #[n(1)]
+    pub text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+struct GoodMail {
+    #[n(0)]
+    messages: u64,
+    #[n(1)]
+    at: Timestamp,
 }
 
 /// What follows from a zone's state and is not kept.
@@ -125,40 +168,78 @@ pub enum Change {
         code: u8,
         how: Ending,
     },
+    /// A guard, or a freeze, keeps a relay from being listed until somebody looks.
+    Held {
+        origin: String,
+        relay: Prefix,
+        code: u8,
+    },
+    /// More listings ended within an hour than is usual.
+    Shrinking {
+        origin: String,
+    },
+    /// A trap is known to one injector alone, and counts for nothing.
+    Burned,
     /// The traps or donors are others than before.
     Traps,
     /// A zone is published, published otherwise, or published no longer.
     Zone {
         origin: String,
     },
+    /// A directive took effect that is none of the above.
+    Decided,
     /// The entry had no effect.
     Ignored {
         why: &'static str,
     },
 }
 
-/// The changes of one entry, and the ledgers they touched.
+/// The changes of one entry, the ledgers they touched, and the records of them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     pub list: Vec<Change>,
     pub relays: BTreeSet<Prefix>,
+    pub audit: Vec<AuditRecord>,
+}
+
+/// An entry while it takes effect.
+struct Turn<'a> {
+    by: &'a str,
+    why: &'a str,
+    changes: Changes,
+}
+
+impl Turn<'_> {
+    fn ignore(&mut self, why: &'static str) {
+        self.changes.list.push(Change::Ignored { why });
+    }
+
+    fn change(&mut self, change: Change) {
+        self.changes.list.push(change);
+    }
 }
 
 /// All that is known of one relay, for whoever reads without stopping the fold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RelayRecord {
-    pub prefix: Prefix,
     pub ledger: Ledger,
-    pub zones: Vec<ZoneRecord>,
+    /// By origin and code.
+    pub records: BTreeMap<(Arc<str>, u8), Record>,
+    pub good_messages: u64,
     /// The last entry applied when this was taken.
     pub offset: Offset,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ZoneRecord {
-    pub config: Arc<zone::Config>,
-    /// By code.
-    pub records: BTreeMap<u8, Record>,
+/// How the list stands as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    pub frozen: bool,
+    /// What the guards hold, by origin.
+    pub held: BTreeMap<String, usize>,
+    pub shut_down: Vec<String>,
+    pub exemptions: BTreeMap<Prefix, Exemption>,
+    pub notes: Vec<Note>,
+    pub audit: AuditHead,
 }
 
 impl Blocklist {
@@ -199,6 +280,28 @@ impl Blocklist {
         self.state.ledgers.keys().copied().chain(recorded).collect()
     }
 
+    /// The number of relays against which evidence is kept.
+    pub fn ledgers(&self) -> usize {
+        self.state.ledgers.len()
+    }
+
+    pub fn standing(&self) -> Standing {
+        let zones = &self.state.zones;
+        let held = zones.iter().filter(|(_, zone)| !zone.guard.held.is_empty());
+        Standing {
+            frozen: self.state.frozen,
+            held: held.map(|(origin, zone)| (origin.clone(), zone.guard.held.len())).collect(),
+            shut_down: zones
+                .iter()
+                .filter(|(_, zone)| zone.shut_down)
+                .map(|(origin, _)| origin.clone())
+                .collect(),
+            exemptions: self.state.exemptions.clone(),
+            notes: self.state.notes.clone(),
+            audit: self.state.audit.clone(),
+        }
+    }
+
     /// The zones as they stand.
     pub fn snapshot(&self) -> Snapshot {
         let zones = self.state.zones.iter().filter_map(|(origin, state)| {
@@ -207,70 +310,63 @@ impl Blocklist {
                 config: Arc::clone(&derived.config),
                 entries: Arc::clone(&derived.entries),
                 serial: serial(derived.config.serial_base, state.changed),
+                shut_down: state.shut_down,
             })
         });
         Snapshot::new(zones.collect(), self.state.time)
     }
 
     pub fn relay_record(&self, prefix: Prefix) -> Option<RelayRecord> {
-        let zones: Vec<ZoneRecord> = self
-            .state
-            .zones
-            .iter()
-            .filter_map(|(origin, zone)| {
-                let records = records_of(&zone.records, prefix).map(|(code, record)| (code, record.clone()));
-                Some(ZoneRecord {
-                    config: Arc::clone(&self.zones.get(origin)?.config),
-                    records: records.collect(),
-                })
-            })
-            .collect();
+        let of_zone = |(origin, zone): (&String, &ZoneState)| {
+            let origin: Arc<str> = origin.as_str().into();
+            let records = records_of(&zone.records, prefix);
+            records.map(|(code, record)| ((Arc::clone(&origin), code), record.clone())).collect::<Vec<_>>()
+        };
+        let published = self.state.zones.iter().filter(|(_, zone)| zone.published);
+        let records: BTreeMap<_, _> = published.flat_map(of_zone).collect();
         let ledger = self.state.ledgers.get(&prefix).cloned();
-        if ledger.is_none() && zones.iter().all(|zone| zone.records.is_empty()) {
+        if ledger.is_none() && records.is_empty() {
             return None;
         }
-        Some(RelayRecord { prefix, ledger: ledger.unwrap_or_default(), zones, offset: self.state.offset })
+        Some(RelayRecord {
+            ledger: ledger.unwrap_or_default(),
+            records,
+            good_messages: self.good_messages(prefix),
+            offset: self.state.offset,
+        })
     }
 
     /// Takes the next entry. Entries at or before the last one taken are passed over.
     pub fn apply(&mut self, recorded: &Recorded) -> Changes {
-        let mut changes = Changes::default();
+        let mut turn = Turn { by: FOLD, why: "", changes: Changes::default() };
         if recorded.offset <= self.state.offset {
-            return changes;
+            return turn.changes;
         }
         self.state.offset = recorded.offset;
         match &recorded.entry {
-            Entry::Evidence(evidence) => self.evidence(evidence, &mut changes),
-            Entry::Observation(observation) => self.observation(observation, &mut changes),
-            Entry::Directive(directive) => self.directive(directive, &mut changes),
-            Entry::Tick(_) => self.tick(recorded.at, &mut changes),
+            Entry::Evidence(evidence) => self.evidence(evidence, &mut turn),
+            Entry::Observation(observation) => self.observation(observation, &mut turn),
+            Entry::Directive(directive) => {
+                (turn.by, turn.why) = (&directive.by, &directive.why);
+                self.directive(&directive.order, &mut turn);
+            }
+            Entry::Tick(_) => self.tick(recorded.at, &mut turn),
         }
-        changes
+        turn.changes
     }
 
-    fn tick(&mut self, at: Timestamp, changes: &mut Changes) {
+    fn tick(&mut self, at: Timestamp, turn: &mut Turn<'_>) {
         let before = self.state.time;
         self.state.time = before.max(at);
         let now = self.state.time;
-        let mut ready: Vec<Pending> = Vec::new();
-        self.state.pending.retain(|_, pending| {
-            let waits = pending.deadline > now;
-            if !waits {
-                ready.push(pending.clone());
-            }
-            waits
-        });
-        ready.sort_by_key(|pending| pending.offset);
-        for pending in ready {
-            self.score(&pending.evidence, pending.seen_at, pending.offset, changes);
-        }
-        self.expire(now, changes);
+        self.end_waits(now, turn);
+        self.expire(now, turn);
         if now.day() != before.day() {
-            self.forget(now, changes);
+            self.forget(now, &mut turn.changes);
         }
     }
 
-    fn expire(&mut self, now: Timestamp, changes: &mut Changes) {
+    fn expire(&mut self, now: Timestamp, turn: &mut Turn<'_>) {
         let due: Vec<(String, Prefix, u8)> = self
             .zones
             .iter()
@@ -280,7 +376,7 @@ impl Blocklist {
             })
             .collect();
         for (origin, prefix, code) in due {
-            self.change_record(&origin, prefix, code, changes, |record| {
+            self.change_record(&origin, prefix, code, turn, |record| {
                 record.expire(now).map(|_| RecordChange::Ended(Ending::Expired))
             });
         }
@@ -288,13 +384,13 @@ impl Blocklist {
 
     /// Once a day: drops what nobody looks back to any more.
     fn forget(&mut self, now: Timestamp, changes: &mut Changes) {
-        let horizon =
-            self.zones.values().map(|zone| zone.config.policy.horizon).max().unwrap_or(HORIZON_DEFAULT);
+        let horizon = self.horizon();
         let touched = &mut changes.relays;
         self.state.ledgers.retain(|prefix, ledger| {
-            let kept = ledger.forget(now, horizon);
-            touched.insert(*prefix);
-            kept
+            if ledger.forget(now, horizon) {
+                touched.insert(*prefix);
+            }
+            !ledger.is_empty()
         });
         let ledgers = &self.state.ledgers;
         for (origin, zone) in &mut self.state.zones {
@@ -309,152 +405,18 @@ impl Blocklist {
                 kept
             });
         }
+        let oldest = now.minus(horizon);
+        self.state.sightings.retain(|_, sighting| sighting.last >= oldest);
+        self.state.good_mail.retain(|_, good| good.at >= oldest);
     }
 
-    fn evidence(&mut self, evidence: &Evidence, changes: &mut Changes) {
-        let now = self.state.time;
-        let plausible = evidence.seen_at >= now.minus(EVIDENCE_LAG_MAX) && evidence.seen_at <= now;
-        let seen_at = if plausible { evidence.seen_at } else { now };
-        let wait =
-            self.zones.values().map(|zone| zone.config.policy.observation_wait).max().unwrap_or_default();
-        let offset = self.state.offset;
-        if wait == Span::ZERO {
-            self.score(evidence, seen_at, offset, changes);
-        } else {
-            let pending =
-                Pending { deadline: now.plus(wait), offset, seen_at, evidence: Box::new(evidence.clone()) };
-            self.state.pending.insert(evidence.id, pending);
-        }
+    fn horizon(&self) -> Span {
+        self.zones.values().map(|zone| zone.config.policy.horizon).max().unwrap_or(HORIZON_DEFAULT)
     }
 
-    fn observation(&mut self, observation: &Observation, changes: &mut Changes) {
-        match self.state.pending.remove(&observation.evidence) {
-            Some(pending) => self.score(&pending.evidence, pending.seen_at, pending.offset, changes),
-            None => changes.ignore("no evidence waits for this observation"),
-        }
-    }
-
-    /// Counts evidence against its relay and judges the relay anew.
-    fn score(&mut self, evidence: &Evidence, seen_at: Timestamp, offset: Offset, changes: &mut Changes) {
-        if let Err(why) = self.admissible(evidence) {
-            return changes.ignore(why);
-        }
-        let prefix = evidence.relay.ledger_prefix();
-        let injector_network = self.injector_network(evidence);
-        if self.state.ledgers.len() >= LEDGERS_MAX && !self.state.ledgers.contains_key(&prefix) {
-            return changes
-                .ignore("too many relays are known; no further one is until the horizon has passed");
-        }
-        let ledger = self.state.ledgers.entry(prefix).or_default();
-        if !ledger.add(evidence, seen_at, injector_network, offset) {
-            return changes.ignore("the same report was counted before");
-        }
-        changes.relays.insert(prefix);
-        changes.list.push(Change::Counted { relay: evidence.relay });
-        let origins: Vec<String> = self.zones.keys().cloned().collect();
-        for origin in origins {
-            self.judge(&origin, evidence.relay, evidence.facts.kind, changes);
-        }
-    }
-
-    fn admissible(&self, evidence: &Evidence) -> Result<(), &'static str> {
-        let kind = evidence.facts.kind;
-        let scores = |zone: &Derived| zone.config.codes.iter().any(|code| of_kind(code, kind).is_some());
-        if self.state.traps.find(evidence.trap, evidence.trap_domain).is_none() {
-            Err("the recipient is no trap")
-        } else if !self.zones.values().any(scores) {
-            Err("no zone has a code for this kind")
-        } else if kind.comes_from_the_null_reverse_path() && evidence.reverse_path != Sent::FromNull {
-            Err("a report must come from the null reverse-path (RFC 3464 §2)")
-        } else if evidence.recipients > 1 {
-            Err("a report has one recipient (RFC 3464 §2)")
-        } else if !self
-            .zones
-            .values()
-            .any(|zone| zone.config.listable.permits(evidence.relay.address()).is_ok())
-        {
-            Err("the relay's address is special-purpose and never listed (RFC 6471 §3.5)")
-        } else {
-            Ok(())
-        }
-    }
-
-    /// The network that is counted for the injector; none where it is the relay itself or an address that says nothing
-    /// about who is behind it.
-    fn injector_network(&self, evidence: &Evidence) -> Option<Prefix> {
-        let injector = evidence.facts.injector.map(Relay::new)?;
-        let public = self.zones.values().any(|zone| zone.config.listable.permits(injector.address()).is_ok());
-        (public && injector != evidence.relay).then(|| injector.injector_network())
-    }
-
-    /// Lists the relay, or extends its listing, under the code of that kind if its case is made.
-    fn judge(&mut self, origin: &str, relay: Relay, kind: Kind, changes: &mut Changes) {
-        let (offset, now) = (self.state.offset, self.state.time);
-        let Some(config) = self.zones.get(origin).map(|zone| Arc::clone(&zone.config)) else { return };
-        let judged = config.codes.iter().find_map(|code| of_kind(code, kind).map(|of| (code.value, of)));
-        let Some((code, (kinds, quorum))) = judged else { return };
-        let prefix = relay.ledger_prefix();
-        let Some(ledger) = self.state.ledgers.get(&prefix) else { return };
-        let record = self.state.zones.get(origin).and_then(|zone| zone.records.get(&(prefix, code)));
-        let floor = record.map_or(Offset::START, |record| record.floor);
-        let case = Case::open(ledger, kinds, floor, &config.policy, now);
-        let permitted = config.listable.permits(relay.address()).is_ok();
-        if !permitted || !findings(&case, &config, quorum).iter().all(|finding| finding.met) {
-            return;
-        }
-        let grounds = Grounds::of(&case, &config.policy, offset, now);
-        let listed = listed_prefix(&case, prefix);
-        self.change_record(origin, prefix, code, changes, |record| {
-            let was_listed = record.current.is_some();
-            record.complete(listed, grounds, config.digest, &config.terms);
-            Some(if was_listed { RecordChange::Extended } else { RecordChange::Listed })
-        });
-    }
-
-    fn directive(&mut self, directive: &Directive, changes: &mut Changes) {
-        let now = self.state.time;
-        match &directive.order {
-            Order::AddDonor { donor } => {
-                self.state.donors.insert(donor.clone());
-                changes.list.push(Change::Traps);
-            }
-            Order::AddTrap { key, scope, domain, donor } => {
-                self.state.donors.insert(donor.clone());
-                let trap =
-                    Trap { scope: *scope, domain: *domain, donor: donor.clone(), since: now, retired: None };
-                self.state.traps.insert(*key, trap);
-                changes.list.push(Change::Traps);
-            }
-            Order::RetireTrap { key } => {
-                if self.state.traps.retire(*key, now) {
-                    changes.list.push(Change::Traps);
-                } else {
-                    changes.ignore("no active trap has that key");
-                }
-            }
-            Order::Remove { relay } => self.remove(*relay, changes),
-            Order::AdoptZone { origin, text } => self.adopt(origin, text, changes),
-            Order::WithdrawZone { origin } => self.withdraw(origin, changes),
-        }
-    }
-
-    /// Takes a relay off every zone, and forgives what came before: a case half made, and evidence that waits, too.
-    fn remove(&mut self, relay: Relay, changes: &mut Changes) {
-        let (prefix, now, offset) = (relay.ledger_prefix(), self.state.time, self.state.offset);
-        self.state.pending.retain(|_, pending| pending.evidence.relay.ledger_prefix() != prefix);
-        if let Some(ledger) = self.state.ledgers.get_mut(&prefix) {
-            ledger.forgive(offset);
-        }
-        let before = changes.list.len();
-        for (origin, code) in self.recorded(prefix) {
-            self.change_record(&origin, prefix, code, changes, |record| {
-                record.remove(now, offset).map(|_| RecordChange::Ended(Ending::Removed))
-            });
-        }
-        changes.relays.insert(prefix);
-        if changes.list.len() == before {
-            changes.ignore("the relay is not listed; nothing that came before counts against it");
-        }
+    fn good_messages(&self, prefix: Prefix) -> u64 {
+        let of_relay = self.state.good_mail.range((prefix, 0)..=(prefix, u32::MAX));
+        of_relay.fold(0, |sum, (_, good)| sum.saturating_add(good.messages))
     }
 
     /// The records there are of a ledger's prefix, by origin and code.
@@ -465,112 +427,117 @@ impl Blocklist {
         self.state.zones.iter().flat_map(of).collect()
     }
 
-    fn adopt(&mut self, origin: &str, text: &str, changes: &mut Changes) {
-        let Ok(config) = zone::read(origin, text) else {
-            return changes.ignore("this program can't read the zone's file");
-        };
-        if config.origin.to_string() != origin {
-            return changes.ignore("the zone's file is about another origin");
-        }
-        let (now, changed) = (self.state.time, self.state.offset);
-        // A zone that was withdrawn had a serial too, and secondaries remember it.
-        let before = self
-            .state
-            .zones
-            .get(origin)
-            .and_then(|state| Some((state, zone::read(origin, &state.text).ok()?)));
-        if let Some((state, known)) = before {
-            let published = serial(known.serial_base, state.changed);
-            let ahead = serial(config.serial_base, changed).wrapping_sub(published);
-            // RFC 1982 §3.2: secondaries would take it for an older zone.
-            if ahead == 0 || ahead > i32::MAX as u32 {
-                return changes.ignore("the serial would go back; raise serial_base");
-            }
-        }
-        let state = self.state.zones.entry(origin.to_owned()).or_default();
-        text.clone_into(&mut state.text);
-        state.changed = changed;
-        state.published = true;
-        // A code that is lost, or an address that may no longer be listed, ends those listings. The records stay: what
-        // was used up or forgiven is not to count again.
-        for ((prefix, code), record) in &mut state.records {
-            let judged =
-                config.codes.iter().any(|of| of.value == *code && matches!(of.basis, Basis::Kinds { .. }));
-            if !judged || config.listable.permits(prefix.network()).is_err() {
-                record.withdraw(now);
-            }
-        }
-        changes.relays.extend(state.records.keys().map(|(prefix, _)| *prefix));
-        changes.relays.extend(self.state.ledgers.keys());
-        self.zones.insert(origin.to_owned(), Derived::of(state, Arc::new(config)));
-        changes.list.push(Change::Zone { origin: origin.to_owned() });
-    }
-
-    /// Publishes a zone no longer. Its records stay, without their listings.
-    fn withdraw(&mut self, origin: &str, changes: &mut Changes) {
-        let now = self.state.time;
-        let Some(state) = self.state.zones.get_mut(origin).filter(|state| state.published) else {
-            return changes.ignore("no such zone is published");
-        };
-        state.published = false;
-        for record in state.records.values_mut() {
-            record.withdraw(now);
-        }
-        changes.relays.extend(state.records.keys().map(|(prefix, _)| *prefix));
-        changes.relays.extend(self.state.ledgers.keys());
-        self.zones.remove(origin);
-        changes.list.push(Change::Zone { origin: origin.to_owned() });
-    }
-
     /// The one place where a record changes: keeps what is published, what is due and the serial in step with it.
     fn change_record(
         &mut self,
         origin: &str,
         prefix: Prefix,
         code: u8,
-        changes: &mut Changes,
+        turn: &mut Turn<'_>,
         change: impl FnOnce(&mut Record) -> Option<RecordChange>,
     ) {
-        let offset = self.state.offset;
+        let (offset, now) = (self.state.offset, self.state.time);
         let (Some(zone), Some(derived)) = (self.state.zones.get_mut(origin), self.zones.get_mut(origin))
         else {
             return;
         };
         let before = published(&zone.records, prefix, &derived.config);
         let record = zone.records.entry((prefix, code)).or_default();
-        if let Some(listing) = &record.current {
+        let listed_before = record.current.clone();
+        if let Some(listing) = &listed_before {
             derived.due.remove(&(listing.until, prefix, code));
         }
         let outcome = change(record);
-        let until = record.current.as_ref().map(|listing| listing.until);
-        if let Some(until) = until {
-            derived.due.insert((until, prefix, code));
+        let listed = record.current.clone();
+        if let Some(listing) = &listed {
+            derived.due.insert((listing.until, prefix, code));
         }
-        changes.relays.insert(prefix);
-        let (relay, origin) = (prefix, origin.to_owned());
-        let until = until.unwrap_or_default();
-        changes.list.extend(outcome.map(|outcome| match outcome {
-            RecordChange::Listed => Change::Listed { origin, relay, code, until },
-            RecordChange::Extended => Change::Extended { origin, relay, code, until },
-            RecordChange::Ended(how) => Change::Ended { origin, relay, code, how },
-        }));
+        turn.changes.relays.insert(prefix);
         let after = published(&zone.records, prefix, &derived.config);
-        if before == after {
-            return;
+        if before != after {
+            let entries = Arc::make_mut(&mut derived.entries);
+            for gone in before.keys().filter(|prefix| !after.contains_key(prefix)) {
+                entries.set(*gone, zone::Entry::default());
+            }
+            let mask = |published: &BTreeMap<Prefix, zone::Entry>| {
+                published.iter().map(|(prefix, entry)| (*prefix, entry.mask())).collect::<Vec<_>>()
+            };
+            if mask(&before) != mask(&after) {
+                zone.changed = offset;
+            }
+            for (prefix, entry) in after {
+                entries.set(prefix, entry);
+            }
         }
-        let entries = Arc::make_mut(&mut derived.entries);
-        for gone in before.keys().filter(|prefix| !after.contains_key(prefix)) {
-            entries.set(*gone, zone::Entry::default());
-        }
-        let mask = |published: &BTreeMap<Prefix, zone::Entry>| {
-            published.iter().map(|(prefix, entry)| (*prefix, entry.mask())).collect::<Vec<_>>()
+        let Some(outcome) = outcome else { return };
+        let (relay, zone_name) = (prefix, origin.to_owned());
+        let until = listed.as_ref().map(|listing| listing.until).unwrap_or_default();
+        let (act, change) = match outcome {
+            RecordChange::Listed => ("listed", Change::Listed { origin: zone_name, relay, code, until }),
+            RecordChange::Extended => {
+                ("extended", Change::Extended { origin: zone_name, relay, code, until })
+            }
+            RecordChange::Ended(how) => (how.name(), Change::Ended { origin: zone_name, relay, code, how }),
         };
-        if mask(&before) != mask(&after) {
-            zone.changed = offset;
+        turn.change(change);
+        if matches!(outcome, RecordChange::Ended(_))
+            && zone.guard.ended(now, derived.entries.len(), &derived.config.guards)
+        {
+            turn.change(Change::Shrinking { origin: origin.to_owned() });
         }
-        for (prefix, entry) in after {
-            entries.set(prefix, entry);
+        let Some(listing) = listed.as_ref().or(listed_before.as_ref()) else { return };
+        let why = if turn.why.is_empty() { why(listing, &outcome) } else { turn.why.to_owned() };
+        let record = AuditRecord {
+            zone: origin.to_owned(),
+            about: listing.prefix.to_string(),
+            code: Some(code),
+            until: listed.as_ref().map(|listing| listing.until),
+            policy: listing.policy.to_string(),
+            evidence: listing.grounds.evidence.iter().map(|offset| offset.0).collect(),
+            ..self.record(turn, act, why)
+        };
+        turn.changes.audit.push(self.state.audit.link(record));
+    }
+
+    /// A record about nothing yet.
+    fn record(&self, turn: &Turn<'_>, act: &str, why: String) -> AuditRecord {
+        AuditRecord {
+            number: 0,
+            entry: self.state.offset.0,
+            at: self.state.time,
+            by: turn.by.to_owned(),
+            why,
+            act: act.to_owned(),
+            zone: String::new(),
+            about: String::new(),
+            code: None,
+            until: None,
+            policy: String::new(),
+            evidence: Vec::new(),
+            previous: String::new(),
+            digest: String::new(),
         }
+    }
+
+    /// Notes a decision that is about no single listing.
+    fn note(&mut self, turn: &mut Turn<'_>, act: &str, zone: &str, about: String) {
+        let why = turn.why.to_owned();
+        let record = AuditRecord { zone: zone.to_owned(), about, ..self.record(turn, act, why) };
+        turn.changes.audit.push(self.state.audit.link(record));
+    }
+}
+
+/// In words, what a listing stands on, or why it ended.
+fn why(listing: &crate::listing::Listing, outcome: &RecordChange) -> String {
+    let grounds = &listing.grounds;
+    match outcome {
+        RecordChange::Ended(Ending::Expired) => "its time had come".to_owned(),
+        RecordChange::Ended(Ending::Withdrawn) => "the zone changed".to_owned(),
+        RecordChange::Ended(Ending::Voided) => "its evidence was voided".to_owned(),
+        _ => format!(
+            "{} points, {} trap domains, {} injector networks, {} parties, {} reports",
+            grounds.points, grounds.trap_domains, grounds.injector_networks, grounds.parties, grounds.reports
+        ),
     }
 }
 
@@ -578,12 +545,6 @@ enum RecordChange {
     Listed,
     Extended,
     Ended(Ending),
-}
-
-impl Changes {
-    fn ignore(&mut self, why: &'static str) {
-        self.list.push(Change::Ignored { why });
-    }
 }
 
 impl Derived {
@@ -606,7 +567,7 @@ impl Derived {
     }
 }
 
-/// What a zone publishes for one ledger: its current listings, with the codes that show how often there were some.
+/// What a zone publishes for one ledger: its current listings, with the codes that go with them.
 fn published(
     records: &BTreeMap<(Prefix, u8), Record>,
     prefix: Prefix,
@@ -617,14 +578,9 @@ fn published(
         let Some(listing) = &record.current else { continue };
         let entry = published.entry(listing.prefix).or_default();
         entry.codes.push((code, Some(listing.until)));
-        for code in &config.codes {
-            match code.basis {
-                Basis::Repeated { times } if listing.times as usize >= times => {
-                    entry.codes.retain(|(value, _)| *value != code.value);
-                    entry.codes.push((code.value, Some(listing.until)));
-                }
-                _ => {}
-            }
+        for code in config.codes.iter().filter(|code| code.basis.goes_with(listing)) {
+            entry.codes.retain(|(value, _)| *value != code.value);
+            entry.codes.push((code.value, Some(listing.until)));
         }
         entry.codes.sort_unstable();
     }
@@ -638,28 +594,9 @@ fn records_of(
     records.range((prefix, 0)..=(prefix, u8::MAX)).map(|((_, code), record)| (*code, record))
 }
 
-fn of_kind(code: &Code, kind: Kind) -> Option<(&[Kind], &Quorum)> {
-    match &code.basis {
-        Basis::Kinds { kinds, quorum } if kinds.contains(&kind) => Some((kinds, quorum)),
-        _ => None,
-    }
-}
-
-/// What every rule finds in a case.
-pub fn findings(case: &Case<'_>, config: &zone::Config, quorum: &Quorum) -> Vec<Finding> {
-    RULES.iter().map(|rule| (rule.judge)(case, &config.policy, quorum)).collect()
-}
-
-/// The address that earned the evidence of the case; the /64 only where two or more addresses in it did.
-///
-/// Not the one that brought the last report, which may weigh nothing: nobody is listed for his neighbour's evidence.
-fn listed_prefix(case: &Case<'_>, prefix: Prefix) -> Prefix {
-    let addresses = case.addresses();
-    let mut addresses = addresses.into_iter();
-    match (addresses.next(), addresses.next()) {
-        (Some(only), None) => Prefix::host(only),
-        _ => prefix,
-    }
+/// Whether a code is judged by evidence.
+fn is_judged(basis: &Basis) -> bool {
+    matches!(basis, Basis::Kinds { .. })
 }
 
 /// The low 32 bits of base + offset (RFC 1982 arithmetic lets secondaries follow it round the end).

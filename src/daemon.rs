@@ -14,12 +14,14 @@ use dashmap::DashMap;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::AuditLog;
 use crate::config::{Config, Spec};
 use crate::digest::Digester;
 use crate::evidence::{Directive, Entry, Offset, Order};
 use crate::journal::{Embedded, Journal, JournalError};
 use crate::keys::{KeyError, Keys};
 use crate::metrics::Metrics;
+use crate::observe::{self, Lookups, Networks, NetworksError, Observer};
 use crate::publish::{self, Keeping, PublishError, Published, Publisher, tick_number};
 use crate::time::{Clock, LaboratoryClock, Span, SystemClock, Timestamp};
 use crate::{dns, http, smtp, sockets};
@@ -43,6 +45,10 @@ pub enum StartError {
     Keys(#[from] KeyError),
     #[error("{path}: {source}")]
     Folder { path: PathBuf, source: io::Error },
+    #[error("{path}: {source}")]
+    Networks { path: PathBuf, source: NetworksError },
+    #[error("no resolver: {0}; see /etc/resolv.conf, or set observe.enabled = false")]
+    Resolver(String),
     #[error("{path}: not adopted: with its serial_base the zone's serial would go back; raise serial_base")]
     NotAdopted { path: PathBuf },
     #[error(
@@ -66,6 +72,7 @@ impl From<PublishError> for StartError {
 /// The journal, the fold, and what hands out their results: all but the listeners.
 pub struct Core {
     pub app: Arc<http::App>,
+    observer: Arc<Observer>,
     publisher: Publisher,
     stop: CancellationToken,
 }
@@ -143,7 +150,8 @@ impl Serving {
                 smtp_listening.push(listening);
             }
         }
-        let serve = Arc::new(smtp_serve(spec, app, app.keys.nonce()?));
+        let observer = Arc::clone(&core.observer);
+        let serve = Arc::new(smtp_serve(spec, app, observer, app.keys.nonce()?));
 
         let (mut smtp, mut http, mut dns) = (Tasks::default(), Tasks::default(), Tasks::default());
         let handler = Arc::new(dns::Handler {
@@ -197,6 +205,7 @@ impl Core {
         let (stop, metrics) = (CancellationToken::new(), Arc::new(Metrics::new()));
         let publisher = Publisher::start(
             Arc::clone(&journal),
+            AuditLog::open(&spec.audit.directory).map_err(PublishError::Audit)?,
             Arc::clone(&keys),
             Arc::clone(&metrics),
             Keeping { facts: spec.journal.keep_facts, reports: spec.journal.keep_reports },
@@ -204,8 +213,35 @@ impl Core {
         )?;
         let published = Arc::clone(&publisher.published);
         let tick_interval = spec.journal.tick_interval;
-        let app = Arc::new(http::App { published, journal, keys, metrics, clock, laboratory, tick_interval });
-        Ok(Core { app, publisher, stop })
+        let networks = match spec.observe.networks_file.as_os_str().is_empty() {
+            true => Networks::default(),
+            false => Networks::read(&spec.observe.networks_file).map_err(|source| StartError::Networks {
+                path: spec.observe.networks_file.clone(),
+                source,
+            })?,
+        };
+        let lookups = match (spec.observe.enabled, spec.observe.laboratory_hosts.as_slice()) {
+            (false, _) => Lookups::Nothing,
+            (true, []) => Lookups::system().map_err(StartError::Resolver)?,
+            (true, hosts) => Lookups::Laboratory(hosts.to_vec()),
+        };
+        let limits = observe::Limits {
+            inquiries_max: spec.observe.inquiries_max,
+            queue_max: spec.observe.queue_max,
+            timeout: spec.observe.timeout.to_std(),
+        };
+        let observer = Observer::new(lookups, networks, Arc::clone(&journal), Arc::clone(&metrics), limits);
+        let app = Arc::new(http::App {
+            published,
+            journal,
+            keys,
+            metrics,
+            clock,
+            laboratory,
+            tick_interval,
+            audit_directory: spec.audit.directory.clone(),
+        });
+        Ok(Core { app, observer: Arc::new(observer), publisher, stop })
     }
 
     /// Tells the fold the time, which moves by entries alone.
@@ -301,6 +337,11 @@ impl Daemon {
         &self.core.app
     }
 
+    /// Waits until the DNS was asked about all evidence that is there.
+    pub async fn observed(&self) {
+        self.core.observer.settled().await;
+    }
+
     /// Ready when the fold could not go on, and so nothing can.
     pub fn failed(&self) -> CancellationToken {
         self.core.publisher.failed.clone()
@@ -310,6 +351,7 @@ impl Daemon {
     pub async fn stop(self, control: &std::path::Path) {
         let Serving { smtp, http, dns, .. } = self.serving;
         smtp.stop("SMTP").await;
+        self.core.observer.stop().await;
         http.stop("HTTP").await;
         dns.stop("DNS").await;
         if let Err(error) = std::fs::remove_file(control) {
@@ -319,7 +361,7 @@ impl Daemon {
     }
 }
 
-fn smtp_serve(spec: &Spec, app: &http::App, start: [u8; 16]) -> smtp::Serve {
+fn smtp_serve(spec: &Spec, app: &http::App, observer: Arc<Observer>, start: [u8; 16]) -> smtp::Serve {
     let limits = smtp::Limits {
         message_octets_max: spec.smtp.message_octets_max,
         kept_octets_max: KEPT_OCTETS_MAX,
@@ -332,6 +374,8 @@ fn smtp_serve(spec: &Spec, app: &http::App, start: [u8; 16]) -> smtp::Serve {
         journal: Arc::clone(&app.journal),
         keys: Arc::clone(&app.keys),
         metrics: Arc::clone(&app.metrics),
+        observer,
+        trusted_relays: spec.smtp.trusted_relays.clone(),
         node: spec.node.clone(),
         operator_maildir: spec.smtp.operator_maildir.clone(),
         start,

@@ -7,10 +7,10 @@ use std::net::IpAddr;
 
 use minicbor::{Decode, Encode};
 
-use crate::classify::{Kind, Verdict};
+use crate::classify::{Cause, Kind, Verdict};
 use crate::digest::{Digest, Digester};
 use crate::mail::{Action, Mailbox, ReversePath, Status};
-use crate::relay::Relay;
+use crate::relay::{Prefix, Relay};
 use crate::time::Timestamp;
 use crate::trap::{Donor, Scope, TrapHasher, TrapKey};
 
@@ -156,6 +156,20 @@ pub struct Facts {
     #[n(8)]
     #[cbor(default)]
     pub carried: bool,
+    /// In whose name it was written, where it names no failed recipient.
+    #[n(9)]
+    pub writer: Option<Party>,
+}
+
+/// Somebody at the relay's side: told apart from others, and where his mail is handled.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Party {
+    /// Keyed.
+    #[n(0)]
+    pub address: Digest,
+    /// Not kept where it is the trap's own.
+    #[n(1)]
+    pub domain: Option<String>,
 }
 
 /// Whose name the returned original bore. The order is that of weight.
@@ -186,6 +200,12 @@ pub struct Failure {
     /// Another host refused it; else the relay itself failed.
     #[n(3)]
     pub remote: bool,
+    #[n(4)]
+    #[cbor(default)]
+    pub cause: Cause,
+    /// The other host, as the report names it: a host's name or an address.
+    #[n(5)]
+    pub remote_mta: Option<String>,
 }
 
 /// Most failed recipients kept of one report.
@@ -214,13 +234,32 @@ impl Facts {
                         domain: (mailbox.domain() != trap.domain()).then(|| mailbox.domain().to_owned()),
                         status: recipient.status,
                         remote: recipient.remote,
+                        cause: recipient.cause,
+                        remote_mta: recipient.remote_mta.clone().filter(|name| is_host(name)),
                     })
                 })
                 .take(FAILURES_MAX)
                 .collect(),
             reasons: verdict.reasons.clone(),
             carried: report.carried,
+            writer: report.writer.as_ref().map(|writer| Party {
+                address: hasher.recipient(writer),
+                domain: (writer.domain() != trap.domain()).then(|| writer.domain().to_owned()),
+            }),
         }
+    }
+
+    /// The failure that counts: one a report, however many it names, so that a list behind one broken alias is one.
+    pub fn leading_failure(&self) -> Option<&Failure> {
+        self.failures.iter().min_by_key(|failure| failure.recipient)
+    }
+
+    /// Whom the relay handled mail for: the failed recipient, or whoever the report was written for.
+    pub fn party(&self) -> Option<Party> {
+        let failed = self
+            .leading_failure()
+            .map(|failure| Party { address: failure.recipient, domain: failure.domain.clone() });
+        failed.or_else(|| self.writer.clone())
     }
 }
 
@@ -247,6 +286,39 @@ pub struct Observation {
     /// The number of the network that announces the relay.
     #[n(4)]
     pub network: Option<u32>,
+    /// Whether the relay shares a network (IPv4 /24, IPv6 /48) with an MX of that domain.
+    #[n(5)]
+    pub near_mx_of_recipient: Option<bool>,
+    /// Whether the confirmed name lies in the same organisation as that domain, and isn't one that was made from the address.
+    #[n(6)]
+    pub same_organisation: Option<bool>,
+    /// Whether the host that refused the recipient stands behind the relay: in that organisation, or in the relay's network.
+    #[n(7)]
+    pub refused_inside: Option<bool>,
+    /// The number of the network that announces the injector.
+    #[n(8)]
+    pub injector_network: Option<u32>,
+    /// Whether the trap's domain had forbidden the original by SPF, or by DMARC.
+    #[n(9)]
+    pub original_forbidden: Option<bool>,
+}
+
+impl Observation {
+    /// Of which nothing is known.
+    pub fn unknown(evidence: Digest) -> Self {
+        Observation {
+            evidence,
+            confirmed_name: None,
+            mx_of_recipient: None,
+            spf_of_recipient: None,
+            network: None,
+            near_mx_of_recipient: None,
+            same_organisation: None,
+            refused_inside: None,
+            injector_network: None,
+            original_forbidden: None,
+        }
+    }
 }
 
 /// A decision: who took it, why, and what it orders.
@@ -279,6 +351,9 @@ pub enum Order {
         domain: TrapKey,
         #[n(3)]
         donor: Donor,
+        /// Since when it has been known to send no mail and to expect none; else since it was added.
+        #[n(4)]
+        silent_since: Option<Timestamp>,
     },
     #[n(2)]
     RetireTrap {
@@ -305,4 +380,75 @@ pub enum Order {
         #[n(0)]
         origin: String,
     },
+    /// Never list what lies in a prefix, until somebody looks at it anew.
+    #[n(6)]
+    Exempt {
+        #[n(0)]
+        prefix: Prefix,
+        #[n(1)]
+        review_by: Timestamp,
+    },
+    #[n(7)]
+    EndExemption {
+        #[n(0)]
+        prefix: Prefix,
+    },
+    /// List an address, or an IPv6 /64, by decision.
+    #[n(8)]
+    List {
+        #[n(0)]
+        origin: String,
+        #[n(1)]
+        prefix: Prefix,
+        #[n(2)]
+        code: u8,
+        #[n(3)]
+        until: Timestamp,
+    },
+    /// Count nothing that a source brought since a moment, and end every listing that depended on it.
+    #[n(9)]
+    Void {
+        #[n(0)]
+        source: Source,
+        #[n(1)]
+        since: Timestamp,
+    },
+    /// Let nothing be added to any zone.
+    #[n(10)]
+    Freeze,
+    /// End a freeze, and let in what the guards held.
+    #[n(11)]
+    Release,
+    /// Empty a zone for good, as RFC 6471 §3.4 asks.
+    #[n(12)]
+    ShutDown {
+        #[n(0)]
+        origin: String,
+    },
+    /// Take back a shutdown.
+    #[n(13)]
+    Reopen {
+        #[n(0)]
+        origin: String,
+    },
+    /// A donor's count of wanted mail from a relay during the horizon: what its reports are measured against.
+    #[n(14)]
+    CountGoodMail {
+        #[n(0)]
+        relay: Relay,
+        #[n(1)]
+        donor: Donor,
+        #[n(2)]
+        messages: u64,
+    },
+}
+
+/// Where evidence came from.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Source {
+    #[n(0)]
+    Donor(#[n(0)] Donor),
+    /// A trap, or a trap domain with everything below it.
+    #[n(1)]
+    Trap(#[n(0)] TrapKey),
 }

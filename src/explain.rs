@@ -1,19 +1,19 @@
-//! From evidence to listing, rule by rule, for whoever asks why.
+//! From evidence to listing, rule by rule, for whoever asks why: enough to recompute every figure by hand.
+
+mod text;
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Display, Formatter, Write};
 use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-use crate::blocklist::{RelayRecord, ZoneRecord, findings};
-use crate::evidence::Sender;
-use crate::listing::{Basis, Code, Ending, Listing, Record};
-use crate::relay::Relay;
-use crate::score::{Bucket, Case, Points, Quorum};
+use crate::blocklist::{Exemption, RelayRecord, findings};
+use crate::evidence::{Offset, Sender};
+use crate::listing::{Code, Criterion, Listing, Record};
+use crate::relay::{Prefix, Relay};
+use crate::score::{Case, Docket, FACTORS, Mark, Points, Quorum, RULES, Relation, decay};
 use crate::time::Timestamp;
-use crate::trap::TrapKey;
-use crate::zone::Config;
+use crate::zone::{Config, Snapshot};
 
 /// All that the fold knows of an address. For operators: it shows evidence that nobody else may see.
 #[derive(Debug, Serialize)]
@@ -22,7 +22,7 @@ pub struct Explanation {
     /// What its evidence is grouped by.
     pub ledger: String,
     /// Why it may never be listed, if so.
-    pub never_listed: Option<&'static str>,
+    pub never_listed: Option<String>,
     pub time: Timestamp,
     pub offset: u64,
     pub zones: Vec<ZoneExplanation>,
@@ -41,11 +41,14 @@ pub struct ZoneExplanation {
 pub struct CodeExplanation {
     pub value: u8,
     pub name: String,
+    /// clear, noted (there is evidence), warned (half of everything is there), met, or listed.
+    pub standing: &'static str,
     pub listing: Option<ListingExplanation>,
     pub past: Vec<PastExplanation>,
     /// Evidence at or before this entry counts no more.
     pub floor: u64,
     pub rules: Vec<RuleExplanation>,
+    pub score: ScoreExplanation,
     pub evidence: Vec<EvidenceExplanation>,
 }
 
@@ -56,13 +59,17 @@ pub struct ListingExplanation {
     pub until: Timestamp,
     pub times: u32,
     pub policy: String,
+    pub criterion: &'static str,
     pub completed_by_entry: u64,
+    /// The case's evidence lies behind this entry.
+    pub after_entry: u64,
+    pub at: Timestamp,
     pub points: String,
     pub trap_domains: u32,
     pub injector_networks: u32,
-    pub failed_recipients: u32,
+    pub parties: u32,
     pub reports: u32,
-    pub evidence: Vec<String>,
+    pub evidence: Vec<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -81,156 +88,255 @@ pub struct RuleExplanation {
     pub why: &'static str,
 }
 
-/// One bucket of the ledger.
+/// How the points come about.
 #[derive(Debug, Serialize)]
-pub struct EvidenceExplanation {
-    pub kind: &'static str,
+pub struct ScoreExplanation {
+    pub half_life_hours: u32,
+    pub trap_domains: Vec<TrapDomainExplanation>,
+    /// Before the donors' shares are capped and wanted mail is taken into account.
+    pub sum: String,
+    pub wanted_mail: u64,
+    /// log2(2 + wanted mail), rounded down.
+    pub divisor: u32,
+    pub points: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct TrapDomainExplanation {
     /// A letter, not the domain.
     pub trap_domain: String,
+    pub donors: Vec<String>,
+    /// Bursts: kinds apart, reports from one injector network within one hour weigh as the heaviest of them.
+    pub bursts: usize,
+    pub weight: String,
+    /// The square root of it.
+    pub points: String,
+}
+
+/// One mark of the ledger.
+#[derive(Debug, Serialize)]
+pub struct EvidenceExplanation {
+    pub entry: u64,
+    pub seen_at: Timestamp,
+    pub kind: &'static str,
+    /// Letters and numbers stand for whom nobody may read here.
+    pub trap_domain: String,
+    pub donor: String,
+    pub party: Option<String>,
     pub injector_network: Option<String>,
     pub original_sender: &'static str,
-    pub first: Timestamp,
-    pub reports: u32,
-    pub failed_recipients: usize,
-    /// What it adds under the square root of its trap domain, in points; none where it no longer counts.
-    pub weight: Option<String>,
-    pub evidence: Vec<String>,
+    pub relation: &'static str,
+    pub cause: &'static str,
+    pub forbidden: bool,
+    /// Further reports that weigh nothing more.
+    pub more: u32,
+    /// 2^(-age / half-life).
+    pub decay: String,
+    /// What each factor gives, in thousandths.
+    pub factors: BTreeMap<&'static str, u32>,
+    /// The product.
+    pub weight: String,
+    pub counts: bool,
 }
 
-/// Explains an address by its record, at the fold's time.
-pub fn explain(relay: Relay, record: &RelayRecord, time: Timestamp) -> Explanation {
-    let letters = letters(record);
-    let zones: Vec<_> =
-        record.zones.iter().map(|zone| explain_zone(relay, record, zone, &letters, time)).collect();
-    let refusal = |zone: &ZoneRecord| zone.config.listable.permits(relay.address()).err();
-    let never_listed = record.zones.iter().map(refusal).collect::<Option<Vec<_>>>();
+/// Explains an address by its record, at the snapshot's time.
+pub fn explain(
+    relay: Relay,
+    record: Option<&RelayRecord>,
+    exemptions: &BTreeMap<Prefix, Exemption>,
+    snapshot: &Snapshot,
+    offset: Offset,
+) -> Explanation {
+    let none = RelayRecord::default();
+    let record = record.unwrap_or(&none);
+    let letters = Letters::of(record);
+    let configs: Vec<&Config> = snapshot.zones().iter().map(|zone| &*zone.config).collect();
+    let explain_zone = |config: &&Config| ZoneExplanation {
+        zone: config.origin.to_string(),
+        answer: match answer_mask(relay, record, config) {
+            0 => None,
+            mask => Some(Ipv4Addr::new(127, 0, 0, mask).to_string()),
+        },
+        policy: config.digest.to_string(),
+        codes: config
+            .codes
+            .iter()
+            .filter_map(|code| explain_code(code, record, config, &letters, snapshot.time))
+            .collect(),
+    };
+    let special = configs.iter().map(|config| config.listable.permits(relay.address()).err());
+    let special = special.collect::<Option<Vec<_>>>().and_then(|all| all.first().map(|reason| reason.what));
+    let exempt = exemptions.iter().find(|(prefix, _)| prefix.overlaps(relay.ledger_prefix()));
+    let exempt = exempt.map(|(prefix, exemption)| {
+        let Exemption { since, review_by, by, why } = exemption;
+        format!("{prefix} was exempted at {since} by {by} ({why}), to be reviewed by {review_by}")
+    });
     Explanation {
         address: relay.to_string(),
-        ledger: record.prefix.to_string(),
-        never_listed: never_listed.and_then(|all| all.first().map(|reason| reason.what)),
-        time,
-        offset: record.offset.0,
-        zones,
+        ledger: relay.ledger_prefix().to_string(),
+        never_listed: special.map(|what| format!("{what} (RFC 6471 §3.5)")).or(exempt),
+        time: snapshot.time,
+        offset: offset.0,
+        zones: configs.iter().map(explain_zone).collect(),
     }
 }
 
-fn letters(record: &RelayRecord) -> BTreeMap<TrapKey, String> {
-    let mut letters = BTreeMap::new();
-    for bucket in record.ledger.buckets() {
-        let next = letters.len();
-        letters.entry(bucket.trap_domain).or_insert_with(|| match u8::try_from(next) {
-            Ok(next) if next < 26 => char::from(b'A' + next).to_string(),
-            _ => format!("#{next}"),
-        });
-    }
-    letters
-}
-
-fn explain_zone(
-    relay: Relay,
-    record: &RelayRecord,
-    zone: &ZoneRecord,
-    letters: &BTreeMap<TrapKey, String>,
-    time: Timestamp,
-) -> ZoneExplanation {
-    let none = Record::default();
-    let codes = zone.config.codes.iter().filter_map(|code| match &code.basis {
-        Basis::Kinds { kinds, quorum } => {
-            let of_code = zone.records.get(&code.value).unwrap_or(&none);
-            let case = Case::open(&record.ledger, kinds, of_code.floor, &zone.config.policy, time);
-            Some(explain_code(code, quorum, of_code, &case, record, &zone.config, letters))
-        }
-        Basis::Repeated { .. } => None,
-    });
-    let mask = answer_mask(relay, zone);
-    ZoneExplanation {
-        zone: zone.config.origin.to_string(),
-        answer: (mask != 0).then(|| Ipv4Addr::new(127, 0, 0, mask).to_string()),
-        policy: zone.config.digest.to_string(),
-        codes: codes.collect(),
-    }
+/// The listing of a relay under a code in a zone.
+pub fn record_of<'a>(record: &'a RelayRecord, config: &Config, code: u8) -> Option<&'a Record> {
+    let origin = config.origin.to_string();
+    record.records.get(&(origin.into(), code))
 }
 
 /// What the main zone returns for the relay, as bits.
-pub fn answer_mask(relay: Relay, zone: &ZoneRecord) -> u8 {
+pub fn answer_mask(relay: Relay, record: &RelayRecord, config: &Config) -> u8 {
     let listed = |listing: &&Listing| listing.prefix.contains(relay.address());
-    let current = zone.records.iter().filter_map(|(code, record)| {
-        record.current.as_ref().filter(listed).map(|listing| (*code, listing.times as usize))
-    });
     let mut mask = 0;
-    for (code, times) in current {
-        mask |= code;
-        for repeated in &zone.config.codes {
-            match repeated.basis {
-                Basis::Repeated { times: needed } if times >= needed => mask |= repeated.value,
-                _ => {}
-            }
+    for code in &config.codes {
+        let current = record_of(record, config, code.value).and_then(|record| record.current.as_ref());
+        if let Some(listing) = current.filter(listed) {
+            mask |= code.value;
+            let beside = config.codes.iter().filter(|other| other.basis.goes_with(listing));
+            mask |= beside.fold(0, |mask, other| mask | other.value);
         }
     }
-    mask & zone.config.main_mask
+    mask & config.main_mask
+}
+
+/// Letters that stand for trap domains, donors and parties, the same all over one explanation.
+#[derive(Default)]
+struct Letters {
+    trap_domains: BTreeMap<u32, String>,
+    donors: BTreeMap<u32, String>,
+    parties: BTreeMap<u64, String>,
+}
+
+impl Letters {
+    fn of(record: &RelayRecord) -> Self {
+        let mut letters = Letters::default();
+        for mark in record.ledger.marks() {
+            let next = letters.trap_domains.len();
+            letters.trap_domains.entry(mark.trap_domain).or_insert_with(|| match u8::try_from(next) {
+                Ok(next) if next < 26 => char::from(b'A' + next).to_string(),
+                _ => format!("#{next}"),
+            });
+            let next = letters.donors.len() + 1;
+            letters.donors.entry(mark.donor).or_insert_with(|| format!("donor {next}"));
+            let next = letters.parties.len() + 1;
+            letters.parties.entry(mark.party).or_insert_with(|| format!("party {next}"));
+        }
+        letters
+    }
 }
 
 fn explain_code(
     code: &Code,
-    quorum: &Quorum,
-    record: &Record,
-    case: &Case<'_>,
-    relay: &RelayRecord,
+    record: &RelayRecord,
     config: &Config,
-    letters: &BTreeMap<TrapKey, String>,
-) -> CodeExplanation {
-    let Basis::Kinds { kinds, .. } = &code.basis else {
-        unreachable!("the caller asked for codes with kinds")
+    letters: &Letters,
+    time: Timestamp,
+) -> Option<CodeExplanation> {
+    let (kinds, quorum) = config.quorum(code.value)?;
+    let none = Record::default();
+    let of_code = record_of(record, config, code.value).unwrap_or(&none);
+    let docket = Docket {
+        kinds,
+        after: of_code.floor,
+        until: record.offset,
+        now: time,
+        good_messages: record.good_messages,
     };
-    let counts = |bucket: &Bucket| case.buckets().iter().any(|counted| std::ptr::eq(*counted, bucket));
-    let rules = findings(case, config, quorum);
-    CodeExplanation {
+    let case = Case::open(&record.ledger, &docket, &config.policy);
+    let (standing, rules) = explain_rules(&case, quorum, of_code);
+    let of_kind = record.ledger.marks().iter().filter(|mark| kinds.contains(&mark.kind));
+    let past = of_code.past.iter().map(|past| PastExplanation {
+        since: past.since,
+        ended: past.ended,
+        how: past.how.name(),
+    });
+    Some(CodeExplanation {
         value: code.value,
         name: code.name.clone(),
-        listing: record.current.as_ref().map(explain_listing),
-        past: record
-            .past
+        standing,
+        listing: of_code.current.as_ref().map(explain_listing),
+        past: past.collect(),
+        floor: of_code.floor.max(record.ledger.forgiven()).0,
+        rules,
+        score: explain_score(&case, letters),
+        evidence: of_kind.map(|mark| explain_mark(mark, &case, letters, time)).collect(),
+    })
+}
+
+fn explain_rules(case: &Case<'_>, quorum: &Quorum, record: &Record) -> (&'static str, Vec<RuleExplanation>) {
+    let found = findings(case, quorum);
+    let standing = match &record.current {
+        Some(_) => "listed",
+        None if case.marks().is_empty() => "clear",
+        None if found.iter().all(|finding| finding.met) => "met",
+        None if found.iter().all(|finding| finding.half_met) => "warned",
+        None => "noted",
+    };
+    let explained = found.into_iter().zip(RULES).map(|(finding, rule)| RuleExplanation {
+        rule: finding.rule,
+        has: finding.has,
+        needs: finding.needs,
+        met: finding.met,
+        why: rule.why,
+    });
+    (standing, explained.collect())
+}
+
+fn explain_score(case: &Case<'_>, letters: &Letters) -> ScoreExplanation {
+    let sums = case.trap_domain_sums();
+    let name = |names: &BTreeMap<u32, String>, of: &u32| names.get(of).cloned().unwrap_or_default();
+    ScoreExplanation {
+        half_life_hours: case.policy().half_life.hours(),
+        sum: sums.values().map(|sum| sum.points()).fold(Points::default(), |a, b| a + b).to_string(),
+        trap_domains: sums
             .iter()
-            .map(|past| PastExplanation { since: past.since, ended: past.ended, how: ending(past.how) })
-            .collect(),
-        floor: record.floor.max(relay.ledger.forgiven()).0,
-        rules: rules
-            .into_iter()
-            .map(|finding| RuleExplanation {
-                why: crate::score::RULES
-                    .iter()
-                    .find(|rule| rule.name == finding.rule)
-                    .map_or("", |rule| rule.why),
-                rule: finding.rule,
-                has: finding.has,
-                needs: finding.needs,
-                met: finding.met,
+            .map(|(trap_domain, sum)| TrapDomainExplanation {
+                trap_domain: name(&letters.trap_domains, trap_domain),
+                donors: sum.donors.iter().map(|donor| name(&letters.donors, donor)).collect(),
+                bursts: sum.bursts,
+                weight: fraction(sum.weight),
+                points: sum.points().to_string(),
             })
             .collect(),
-        evidence: relay
-            .ledger
-            .buckets()
-            .iter()
-            .filter(|bucket| kinds.contains(&bucket.kind))
-            .map(|bucket| EvidenceExplanation {
-                kind: bucket.kind.name(),
-                trap_domain: letters.get(&bucket.trap_domain).cloned().unwrap_or_default(),
-                injector_network: bucket
-                    .injector_network
-                    .map(|net| format!("{}/{}", net.network(), net.length())),
-                original_sender: match bucket.sender {
-                    Sender::Trap => "the trap",
-                    Sender::Unknown => "unknown",
-                    Sender::Other => "another",
-                },
-                first: bucket.first,
-                reports: bucket.reports,
-                failed_recipients: bucket.recipients.len(),
-                weight: counts(bucket)
-                    .then(|| Points::of_weight(case.weight(bucket, &config.policy)).to_string()),
-                evidence: bucket.evidence.iter().map(ToString::to_string).collect(),
-            })
-            .collect(),
+        wanted_mail: case.good_messages(),
+        divisor: case.good_mail_divisor(),
+        points: case.points().to_string(),
+    }
+}
+
+fn explain_mark(mark: &Mark, case: &Case<'_>, letters: &Letters, time: Timestamp) -> EvidenceExplanation {
+    let policy = case.policy();
+    let age = time.hour().saturating_sub(mark.seen_at.hour());
+    let factors = FACTORS.iter().map(|factor| (factor.name, (factor.thousandths)(mark, &policy.weights)));
+    EvidenceExplanation {
+        entry: mark.offset.0,
+        seen_at: mark.seen_at,
+        kind: mark.kind.name(),
+        trap_domain: letters.trap_domains.get(&mark.trap_domain).cloned().unwrap_or_default(),
+        donor: letters.donors.get(&mark.donor).cloned().unwrap_or_default(),
+        party: letters.parties.get(&mark.party).filter(|_| mark.party != 0).cloned(),
+        injector_network: mark.injector.map(|network| network.to_string()),
+        original_sender: match mark.sender {
+            Sender::Trap => "the trap",
+            Sender::Unknown => "unknown",
+            Sender::Other => "another",
+        },
+        relation: match mark.relation {
+            Relation::Confirmed => "confirmed",
+            Relation::Unknown => "unknown",
+            Relation::Refuted => "refuted",
+            Relation::NotAsked => "not asked",
+        },
+        cause: mark.cause.name(),
+        forbidden: mark.forbidden,
+        more: mark.more,
+        decay: fraction(decay(age, policy.half_life.hours())),
+        factors: factors.collect(),
+        weight: fraction(case.weight(mark)),
+        counts: case.marks().iter().any(|counted| std::ptr::eq(*counted, mark)),
     }
 }
 
@@ -242,118 +348,24 @@ fn explain_listing(listing: &Listing) -> ListingExplanation {
         until: listing.until,
         times: listing.times,
         policy: listing.policy.to_string(),
+        criterion: match grounds.criterion {
+            Criterion::Case => "case",
+            Criterion::Decision => "decision",
+        },
         completed_by_entry: grounds.completed.0,
+        after_entry: grounds.after.0,
+        at: grounds.at,
         points: grounds.points.to_string(),
         trap_domains: grounds.trap_domains,
         injector_networks: grounds.injector_networks,
-        failed_recipients: grounds.failed_recipients,
+        parties: grounds.parties,
         reports: grounds.reports,
-        evidence: grounds.evidence.iter().map(ToString::to_string).collect(),
+        evidence: grounds.evidence.iter().map(|offset| offset.0).collect(),
     }
 }
 
-const fn ending(how: Ending) -> &'static str {
-    match how {
-        Ending::Expired => "expired",
-        Ending::Removed => "removed",
-        Ending::Withdrawn => "the zone changed",
-    }
-}
-
-/// The same for people.
-impl Display for Explanation {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} at {}, after entry {}", self.address, self.time, self.offset)?;
-        if self.ledger != self.address {
-            writeln!(f, "  its evidence is kept for {}", self.ledger)?;
-        }
-        if let Some(reason) = self.never_listed {
-            writeln!(f, "  never listed: {reason} (RFC 6471 §3.5)")?;
-        }
-        self.zones.iter().try_for_each(|zone| write!(f, "{zone}"))
-    }
-}
-
-impl Display for ZoneExplanation {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let answer = self.answer.as_deref().unwrap_or("not listed");
-        writeln!(f, "\n{} answers: {answer} (policy {})", self.zone, self.policy)?;
-        let told = self.codes.iter().filter(|code| code.tells_something());
-        told.into_iter().try_for_each(|code| write!(f, "{code}"))
-    }
-}
-
-impl CodeExplanation {
-    fn tells_something(&self) -> bool {
-        self.listing.is_some() || !self.past.is_empty() || !self.evidence.is_empty()
-    }
-}
-
-impl Display for CodeExplanation {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\n  code {} ({})", self.value, self.name)?;
-        match &self.listing {
-            Some(listing) => write!(f, "{listing}")?,
-            None => writeln!(f, "    not listed")?,
-        }
-        for past in &self.past {
-            writeln!(f, "    was listed from {} to {} ({})", past.since, past.ended, past.how)?;
-        }
-        if self.floor > 0 {
-            writeln!(f, "    evidence up to entry {} counts no more", self.floor)?;
-        }
-        writeln!(f, "    towards the next listing:")?;
-        for rule in &self.rules {
-            let mark = if rule.met { "met " } else { "open" };
-            writeln!(
-                f,
-                "      {mark} {:<18} has {:>6}, needs {:>6}  ({})",
-                rule.rule, rule.has, rule.needs, rule.why
-            )?;
-        }
-        for evidence in &self.evidence {
-            write!(f, "{evidence}")?;
-        }
-        Ok(())
-    }
-}
-
-impl Display for ListingExplanation {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "    {} is listed from {} until {} (time {})",
-            self.published, self.since, self.until, self.times
-        )?;
-        writeln!(
-            f,
-            "    entry {} completed the case: {} points, {} trap domains, {} injector networks, {} failed recipients, {} reports",
-            self.completed_by_entry,
-            self.points,
-            self.trap_domains,
-            self.injector_networks,
-            self.failed_recipients,
-            self.reports
-        )
-    }
-}
-
-impl Display for EvidenceExplanation {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let mut line = format!(
-            "{} {} to trap domain {}, injected from {}, in the name of {}, {} report(s), {} recipient(s)",
-            self.first,
-            self.kind,
-            self.trap_domain,
-            self.injector_network.as_deref().unwrap_or("an unknown network"),
-            self.original_sender,
-            self.reports,
-            self.failed_recipients,
-        );
-        match &self.weight {
-            Some(weight) => write!(line, ": weighs {weight}")?,
-            None => write!(line, ": used up")?,
-        }
-        writeln!(f, "      {line}")
-    }
+/// Units of 2^-32 with four places behind the point, rounded down.
+fn fraction(units: u64) -> String {
+    let ten_thousandths = (u128::from(units) * 10_000) >> 32;
+    format!("{}.{:04}", ten_thousandths / 10_000, ten_thousandths % 10_000)
 }

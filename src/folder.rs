@@ -19,5 +19,10 @@ pub fn make(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
         made => made?,
     }
-    File::open(above.unwrap_or(Path::new(".")))?.sync_all()
+    sync(above.unwrap_or(Path::new(".")))
+}
+
+/// Lets no new name in a folder be lost.
+pub fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }

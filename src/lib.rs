@@ -6,6 +6,7 @@
 //! no opinions: `journal` and `keys` keep, `publish` follows the journal, `smtp` takes mail in, `dns` and `http` answer,
 //! `config`, `daemon` and `cli` start it all. ARCHITECTURE.md has the map, and a test holds the code to it.
 
+pub mod audit;
 pub mod blocklist;
 pub mod classify;
 pub mod cli;
@@ -23,6 +24,7 @@ pub mod keys;
 pub mod listing;
 pub mod mail;
 pub mod metrics;
+pub mod observe;
 pub mod publish;
 pub mod relay;
 pub mod score;

@@ -18,6 +18,7 @@ pub struct Metrics {
     pub smtp_refused_total: IntCounterVec,
     pub smtp_replies_total: IntCounterVec,
     evidence_total: IntCounterVec,
+    observations_total: IntCounterVec,
     pub messages_total: IntCounterVec,
     dns_queries_total: IntCounterVec,
     entries_applied_total: IntCounter,
@@ -50,6 +51,12 @@ impl Metrics {
             smtp_replies_total: counters(r, "smtp_replies_total", "SMTP replies by code", "code"),
             messages_total: counters(r, "messages_total", "Messages by what became of them", "outcome"),
             evidence_total: counters(r, "evidence_total", "Evidence made durable, by kind", "kind"),
+            observations_total: counters(
+                r,
+                "observations_total",
+                "What was asked of the DNS about relays, by how much of it was answered",
+                "outcome",
+            ),
             dns_queries_total: counters(
                 r,
                 "dns_queries_total",
@@ -77,6 +84,11 @@ impl Metrics {
         self.evidence_total.with_label_values(&[kind.name()]).inc();
     }
 
+    /// One inquiry: `whole`, `partial` or `dropped`.
+    pub fn observation(&self, outcome: &str) {
+        self.observations_total.with_label_values(&[outcome]).inc();
+    }
+
     /// One query, by transport (`udp`, `tcp`) and answer (`listed`, `nodata`, `nxdomain`, `refused`, ...).
     pub fn dns_query(&self, transport: &str, answer: &str) {
         self.dns_queries_total.with_label_values(&[format!("{transport}-{answer}").as_str()]).inc();
@@ -87,10 +99,13 @@ impl Metrics {
         for change in &changes.list {
             let name = match change {
                 // Whether a report counted tells which addresses are seeded: nobody may read that off a metric.
-                Change::Counted { .. } | Change::Ignored { .. } => continue,
+                Change::Counted { .. } | Change::Ignored { .. } | Change::Burned => continue,
                 Change::Listed { .. } => "listed",
                 Change::Extended { .. } => "extended",
                 Change::Ended { .. } => "ended",
+                Change::Held { .. } => "held",
+                Change::Shrinking { .. } => "shrinking",
+                Change::Decided => "decided",
                 Change::Traps => "traps",
                 Change::Zone { .. } => "zone",
             };

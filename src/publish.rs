@@ -9,7 +9,8 @@ use dashmap::DashMap;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::blocklist::{Blocklist, Change, Changes, CheckpointError, RelayRecord, STATE_VERSION};
+use crate::audit::{AuditError, AuditLog};
+use crate::blocklist::{Blocklist, Change, Changes, CheckpointError, RelayRecord, STATE_VERSION, Standing};
 use crate::digest::Digest;
 use crate::evidence::{Entry, Offset};
 use crate::journal::{Checkpoint, Journal, JournalError, Retention};
@@ -39,6 +40,7 @@ pub struct Published {
     traps: ArcSwap<TrapSet>,
     trap_domains: ArcSwap<TrapDomains>,
     mirror: DashMap<Prefix, Arc<RelayRecord>>,
+    standing: ArcSwap<Standing>,
     applied: watch::Sender<Offset>,
 }
 
@@ -57,6 +59,8 @@ pub enum PublishError {
     Keys(#[from] KeyError),
     #[error("{0}; the first entries are gone from the journal, so the list can't be made without it")]
     NoWayBack(String),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     #[error("the state is larger than a checkpoint may be")]
     CheckpointSize,
     #[error("the fold does not follow the journal")]
@@ -155,6 +159,7 @@ impl Published {
             traps: ArcSwap::from_pointee(blocklist.traps().clone()),
             trap_domains: ArcSwap::from_pointee(blocklist.traps().domains()),
             mirror: DashMap::new(),
+            standing: ArcSwap::from_pointee(blocklist.standing()),
             applied: watch::Sender::new(blocklist.offset()),
         };
         for prefix in blocklist.relays() {
@@ -173,6 +178,11 @@ impl Published {
 
     pub fn trap_domains(&self) -> Arc<TrapDomains> {
         self.trap_domains.load_full()
+    }
+
+    /// How the list stands as a whole.
+    pub fn standing(&self) -> Arc<Standing> {
+        self.standing.load_full()
     }
 
     pub fn relay(&self, relay: Relay) -> Option<Arc<RelayRecord>> {
@@ -236,7 +246,7 @@ fn unfold(checkpoint: &Checkpoint) -> Result<Blocklist, CheckpointError> {
 pub fn catch_up(
     blocklist: &mut Blocklist,
     journal: &dyn Journal,
-    mut applied: impl FnMut(&Blocklist, &Entry, &Changes),
+    mut applied: impl FnMut(&Blocklist, &Entry, Changes),
 ) -> Result<(), JournalError> {
     loop {
         let entries = journal.read(blocklist.offset(), READ_ENTRIES_MAX)?;
@@ -245,7 +255,7 @@ pub fn catch_up(
         }
         for recorded in entries {
             let changes = blocklist.apply(&recorded);
-            applied(blocklist, &recorded.entry, &changes);
+            applied(blocklist, &recorded.entry, changes);
         }
     }
 }
@@ -272,6 +282,7 @@ pub struct Publisher {
 
 struct Follower {
     journal: Arc<dyn Journal>,
+    audit: AuditLog,
     keys: Arc<Keys>,
     published: Arc<Published>,
     metrics: Arc<Metrics>,
@@ -285,6 +296,7 @@ impl Publisher {
     /// Restores the fold, catches up with the journal, publishes, and goes on in a thread.
     pub fn start(
         journal: Arc<dyn Journal>,
+        mut audit: AuditLog,
         keys: Arc<Keys>,
         metrics: Arc<Metrics>,
         keeping: Keeping,
@@ -292,12 +304,19 @@ impl Publisher {
     ) -> Result<Self, PublishError> {
         let mut blocklist = restore(&*journal)?;
         let checkpointed = blocklist.offset();
-        catch_up(&mut blocklist, &*journal, |_, _, changes| metrics.applied(changes))?;
+        let mut made = Vec::new();
+        catch_up(&mut blocklist, &*journal, |_, _, mut changes| {
+            metrics.applied(&changes);
+            made.append(&mut changes.audit);
+        })?;
+        audit.take(made)?;
+        audit.flush()?;
         let published = Arc::new(Published::of(&blocklist));
         let follower = Follower {
             swept: blocklist.time().day(),
             published: Arc::clone(&published),
             journal,
+            audit,
             keys,
             metrics,
             keeping,
@@ -357,13 +376,15 @@ impl Follower {
             if entries.is_empty() {
                 break;
             }
-            let (mut relays, mut traps) = (std::collections::BTreeSet::new(), false);
+            let (mut relays, mut traps, mut decided) = (std::collections::BTreeSet::new(), false, false);
             for recorded in &entries {
                 let changes = self.blocklist.apply(recorded);
                 self.metrics.applied(&changes);
                 report(&changes);
                 traps |= changes.list.contains(&Change::Traps);
+                decided |= !changes.audit.is_empty();
                 relays.extend(changes.relays);
+                self.audit.take(changes.audit)?;
             }
             for prefix in relays {
                 self.published.mirror_relay(&self.blocklist, prefix);
@@ -372,9 +393,16 @@ impl Follower {
                 self.published.traps.store(Arc::new(self.blocklist.traps().clone()));
                 self.published.trap_domains.store(Arc::new(self.blocklist.traps().domains()));
             }
+            if decided {
+                self.published.standing.store(Arc::new(self.blocklist.standing()));
+            }
             self.published.snapshot.store(Arc::new(self.blocklist.snapshot()));
             self.published.applied.send_replace(self.blocklist.offset());
             self.count();
+        }
+        // What can't be written is kept and tried again; the list goes on.
+        if let Err(error) = self.audit.flush() {
+            tracing::error!(%error, "the audit record can't be written");
         }
         if self.blocklist.offset().0 >= self.checkpointed.0 + CHECKPOINT_ENTRIES {
             self.checkpoint()?;
@@ -391,7 +419,8 @@ impl Follower {
     }
 
     fn checkpoint(&mut self) -> Result<(), PublishError> {
-        if self.blocklist.offset() > self.checkpointed {
+        // Entries before a checkpoint are not folded again, and so make no records again.
+        if self.blocklist.offset() > self.checkpointed && !self.audit.is_behind() {
             checkpoint(&self.blocklist, &*self.journal)?;
             self.checkpointed = self.blocklist.offset();
         }
@@ -435,6 +464,14 @@ fn report(changes: &Changes) {
             Change::Ended { origin, relay, code, how } => {
                 tracing::info!(%relay, code, zone = origin, ?how, "listing ended");
             }
+            Change::Held { origin, relay, code } => {
+                tracing::error!(%relay, code, zone = origin, "held: look at it, then \"backscatterd release\"");
+            }
+            Change::Shrinking { origin } => {
+                tracing::error!(zone = origin, "more listings end within an hour than is usual");
+            }
+            Change::Burned => tracing::warn!("a trap is known to one injector alone, and counts for nothing"),
+            Change::Decided => tracing::info!("a decision took effect"),
             Change::Zone { origin } => tracing::info!(zone = origin, "zone adopted or withdrawn"),
             Change::Ignored { why } => tracing::debug!(why, "an entry had no effect"),
             Change::Counted { .. } | Change::Traps => {}

@@ -34,9 +34,44 @@ impl Relay {
         }
     }
 
-    /// The network that injectors are counted by: an IPv4 /16 or an IPv6 /32.
-    pub fn injector_network(self) -> Prefix {
-        Prefix::around(self.0, if self.0.is_ipv4() { 16 } else { 32 })
+    /// The network that injectors are counted by where no table tells more: an IPv4 /16 or an IPv6 /32.
+    pub fn network(self) -> Network {
+        match self.0 {
+            IpAddr::V4(v4) => Network::Ipv4(u16::from_be_bytes([v4.octets()[0], v4.octets()[1]])),
+            IpAddr::V6(v6) => Network::Ipv6((u128::from(v6) >> 96) as u32),
+        }
+    }
+
+    /// The address within its /64; zero for IPv4.
+    pub fn interface(self) -> u64 {
+        match self.0 {
+            IpAddr::V4(_) => 0,
+            IpAddr::V6(v6) => u128::from(v6) as u64,
+        }
+    }
+}
+
+/// Who is behind an injector, coarsely: what one party is likely to own is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub enum Network {
+    /// The first 16 bits of an IPv4 address.
+    #[n(0)]
+    Ipv4(#[n(0)] u16),
+    /// The first 32 bits of an IPv6 address.
+    #[n(1)]
+    Ipv6(#[n(0)] u32),
+    /// The number of an autonomous system.
+    #[n(2)]
+    System(#[n(0)] u32),
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Network::Ipv4(bits) => write!(f, "{}.{}.0.0/16", bits >> 8, bits & 0xff),
+            Network::Ipv6(bits) => write!(f, "{}/32", Ipv6Addr::from(u128::from(bits) << 96)),
+            Network::System(number) => write!(f, "AS{number}"),
+        }
     }
 }
 
@@ -112,6 +147,21 @@ impl Prefix {
     pub fn contains(self, address: IpAddr) -> bool {
         IpNet::new(self.network, self.length).is_ok_and(|net| net.contains(&address))
     }
+
+    /// Whether an address lies in both.
+    pub fn overlaps(self, other: Prefix) -> bool {
+        self.contains(other.network) || other.contains(self.network)
+    }
+
+    /// The address within this /64 that ends in these bits; the address itself where it is a single one.
+    pub fn interface(self, bits: u64) -> Prefix {
+        match self.network {
+            IpAddr::V6(v6) if self.length == 64 => {
+                Prefix { network: IpAddr::V6(Ipv6Addr::from(u128::from(v6) | u128::from(bits))), length: 128 }
+            }
+            _ => self,
+        }
+    }
 }
 
 /// A single host is written without its length.
@@ -120,6 +170,22 @@ impl fmt::Display for Prefix {
         match (self.network, self.length) {
             (IpAddr::V4(_), 32) | (IpAddr::V6(_), 128) => self.network.fmt(f),
             _ => write!(f, "{}/{}", self.network, self.length),
+        }
+    }
+}
+
+/// An address, or a network with its length and no host bits.
+impl std::str::FromStr for Prefix {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(relay) = text.parse::<Relay>() {
+            return Ok(Prefix::host(relay));
+        }
+        match text.parse::<IpNet>() {
+            Ok(net) if net.trunc() == net => Ok(Prefix { network: net.addr(), length: net.prefix_len() }),
+            Ok(net) => Err(format!("{text:?} has host bits; write {}", net.trunc())),
+            Err(_) => Err(format!("{text:?} is neither an address nor a network such as 192.0.2.0/24")),
         }
     }
 }
@@ -268,6 +334,8 @@ mod tests {
             "2a01:4f8:0:0::/64".parse::<IpNet>().unwrap().to_string()
         );
         assert!(one.ledger_prefix().contains(one.address()));
-        assert_eq!(Relay::new(ip("192.0.2.9")).injector_network().to_string(), "192.0.0.0/16");
+        assert_eq!(Relay::new(ip("192.0.2.9")).network().to_string(), "192.0.0.0/16");
+        assert_eq!(Relay::new(ip("2a01:4f8::1")).network().to_string(), "2a01:4f8::/32");
+        assert_eq!(one.ledger_prefix().interface(one.interface()), Prefix::host(one));
     }
 }

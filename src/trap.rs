@@ -14,6 +14,13 @@ use crate::time::Timestamp;
 #[cbor(transparent)]
 pub struct TrapKey(#[n(0)] Digest);
 
+impl TrapKey {
+    /// The first four octets, where a ledger tells a few hundred apart and space counts.
+    pub fn short(self) -> u32 {
+        (self.0.short() >> 32) as u32
+    }
+}
+
 impl fmt::Display for TrapKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -84,6 +91,13 @@ impl Donor {
     }
 }
 
+impl Donor {
+    /// What stands for the name in a ledger.
+    pub fn short(&self) -> u32 {
+        (Digest::of(self.0.as_bytes()).short() >> 32) as u32
+    }
+}
+
 impl fmt::Display for Donor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -115,6 +129,10 @@ pub struct Trap {
     pub since: Timestamp,
     #[n(4)]
     pub retired: Option<Timestamp>,
+    /// Since when it has been known to send no mail and to expect none; never later than it was added.
+    #[n(5)]
+    #[cbor(default)]
+    pub silent_since: Timestamp,
 }
 
 /// All traps, by their keys.
@@ -146,10 +164,11 @@ impl TrapSet {
         self.0.iter().map(|(key, trap)| (*key, trap))
     }
 
-    /// The active trap that an address is, by itself or through its domain.
-    pub fn find(&self, address: TrapKey, domain: TrapKey) -> Option<&Trap> {
+    /// The active trap that an address is, by itself or through its domain, with the key it was registered by.
+    pub fn find(&self, address: TrapKey, domain: TrapKey) -> Option<(TrapKey, &Trap)> {
         let active = |key| self.0.get(&key).filter(|trap| trap.retired.is_none());
-        active(address).or_else(|| active(domain).filter(|trap| trap.scope == Scope::Domain))
+        let by_domain = || Some((domain, active(domain).filter(|trap| trap.scope == Scope::Domain)?));
+        active(address).map(|trap| (address, trap)).or_else(by_domain)
     }
 
     /// The domains of active traps: their mail is accepted, whatever the local part.
@@ -182,6 +201,7 @@ mod tests {
             donor: Donor::parse("own").unwrap(),
             since: Timestamp::default(),
             retired: None,
+            silent_since: Timestamp::default(),
         };
         let mut traps = TrapSet::default();
         traps.insert(hasher.domain("dead.example"), trap(Scope::Domain, "dead.example"));

@@ -38,7 +38,7 @@ fn check_prints_what_is_in_force() {
     assert!(
         told.contains("hostname = \"trap.backscatter.example\"") && told.contains("tick_interval = \"10s\"")
     );
-    assert!(told.contains("bl.backscatter.example. with 5 codes and 5 sublists, policy "));
+    assert!(told.contains("bl.backscatter.example. with 6 codes and 5 sublists, policy "));
 }
 
 /// A fault in the daemon's settings or in the zone: what to replace by what, and what the complaint says.
@@ -256,7 +256,7 @@ fn what_the_machine_refuses_has_codes_of_its_own() {
 
     // A store that another program wrote.
     let installation = Installation::new();
-    installation.ok(&["trap", "add", "trap.example"]);
+    installation.ok(&["trap", "add", "trap.example", "--silent-since", "2025-01-01T00:00:00Z"]);
     {
         let database = redb::Database::open(installation.store()).unwrap();
         let write = database.begin_write().unwrap();
@@ -270,7 +270,7 @@ fn what_the_machine_refuses_has_codes_of_its_own() {
 
     // Keys that are damaged.
     let installation = Installation::new();
-    installation.ok(&["trap", "add", "trap.example"]);
+    installation.ok(&["trap", "add", "trap.example", "--silent-since", "2025-01-01T00:00:00Z"]);
     fs::write(installation.path().join("keys/traps.key"), "short").unwrap();
     let output = installation.run(&["serve"]);
     assert_eq!(output.status.code(), Some(65));
@@ -285,7 +285,7 @@ fn what_the_machine_refuses_has_codes_of_its_own() {
 
     // A key that is gone, and a file where the socket should be.
     let installation = Installation::new();
-    installation.ok(&["trap", "add", "trap.example"]);
+    installation.ok(&["trap", "add", "trap.example", "--silent-since", "2025-01-01T00:00:00Z"]);
     fs::remove_dir_all(installation.path().join("keys")).unwrap();
     let output = installation.run(&["serve"]);
     assert_eq!(output.status.code(), Some(65));

@@ -11,6 +11,7 @@ use backscatterd::journal::{Embedded, Journal, Memory};
 use backscatterd::keys::Keys;
 use backscatterd::mail::{Mailbox, ReversePath};
 use backscatterd::metrics::Metrics;
+use backscatterd::observe::{Limits, Lookups, Networks, Observer};
 use backscatterd::publish::{catch_up, checkpoint, restore};
 use backscatterd::smtp::{Intake, Outcome, Transaction};
 use backscatterd::time::{Clock, LaboratoryClock, SystemClock};
@@ -72,7 +73,7 @@ fn rfc5321_s3_killed_at_any_moment_nothing_acknowledged_is_lost_and_the_zone_is_
     let installation = Installation::new();
     let server = installation.start();
     for domain in ["trap-one.example", "trap-two.example"] {
-        installation.ok(&["trap", "add", domain]);
+        installation.ok(&["trap", "add", domain, "--silent-since", "2025-01-01T00:00:00Z"]);
     }
     server.stop();
     let (taken, nth) = (Acknowledged::default(), AtomicU64::new(0));
@@ -129,7 +130,7 @@ fn rfc5321_s3_killed_at_any_moment_nothing_acknowledged_is_lost_and_the_zone_is_
     assert_eq!(all.len(), all.iter().collect::<BTreeSet<_>>().len(), "nothing is there twice");
     let listed = installation.ok(&["lookup", "198.18.0.25"]);
     assert!(
-        listed.contains("127.0.0.2"),
+        listed.contains("127.0.0.34"),
         "the load makes a case, so the zones compared were not empty: {listed}"
     );
 }
@@ -218,10 +219,23 @@ fn lists(journal: &dyn Journal) -> (Vec<u8>, Vec<u8>) {
 
 /// What takes mail in, over a journal.
 fn intake(journal: Arc<dyn Journal>, folder: &std::path::Path, maildir: std::path::PathBuf) -> Intake {
+    let metrics = Arc::new(Metrics::new());
+    let limits = Limits { inquiries_max: 1, queue_max: 1, timeout: std::time::Duration::from_secs(1) };
+    let observer = Observer::new(
+        Lookups::Nothing,
+        Networks::default(),
+        Arc::clone(&journal),
+        Arc::clone(&metrics),
+        limits,
+    );
+    // What the DNS says is not what these tests are about.
+    let observer = Arc::new(observer);
     Intake {
         journal,
+        observer,
+        trusted_relays: Vec::new(),
         keys: Arc::new(Keys::open(&folder.join("keys")).unwrap()),
-        metrics: Arc::new(Metrics::new()),
+        metrics,
         node: "trap1".to_owned(),
         operator_maildir: maildir,
         start: [7; 16],

@@ -8,15 +8,15 @@ use crate::server::Installation;
 fn what_anyone_may_know_of_an_address() {
     let installation = Installation::new();
     let server = installation.start();
-    installation.ok(&["trap", "add", "trap-one.example"]);
-    installation.ok(&["trap", "add", "trap-two.example"]);
+    installation.ok(&["trap", "add", "trap-one.example", "--silent-since", "2025-01-01T00:00:00Z"]);
+    installation.ok(&["trap", "add", "trap-two.example", "--silent-since", "2025-01-01T00:00:00Z"]);
     installation.make_case("198.18.0.25");
 
     let (status, body) = installation.get("/api/v1/addresses/198.18.0.25").unwrap();
     let told: Value = serde_json::from_str(&body).unwrap();
     assert_eq!((status, &told["listed"]), (200, &Value::Bool(true)));
     let zone = &told["zones"][0];
-    assert_eq!(zone["answer"], "127.0.0.2");
+    assert_eq!(zone["answer"], "127.0.0.34");
     assert_eq!(zone["query"], "25.0.18.198.bl.backscatter.example.");
     let code = &zone["codes"][0];
     assert_eq!((&code["value"], &code["name"]), (&Value::from(2), &Value::from("dsn")));
@@ -58,8 +58,8 @@ fn what_anyone_may_know_of_an_address() {
 fn health_and_metrics() {
     let installation = Installation::new();
     let server = installation.start();
-    installation.ok(&["trap", "add", "trap-one.example"]);
-    installation.ok(&["trap", "add", "trap-two.example"]);
+    installation.ok(&["trap", "add", "trap-one.example", "--silent-since", "2025-01-01T00:00:00Z"]);
+    installation.ok(&["trap", "add", "trap-two.example", "--silent-since", "2025-01-01T00:00:00Z"]);
     installation.make_case("198.18.0.25");
     assert_eq!(installation.get("/healthz").unwrap(), (200, "ok\n".to_owned()));
     let (status, ready) = installation.get("/readyz").unwrap();

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use backscatterd::classify::Kind;
 use backscatterd::digest::Digest;
-use backscatterd::evidence::{Directive, Entry, Observation, Offset, Order, Recorded, Sender};
+use backscatterd::evidence::{Directive, Entry, Observation, Offset, Order, Recorded, Sender, Source};
 use backscatterd::journal::{
     Append, Checkpoint, Dropped, Embedded, Journal, JournalError, Memory, Retention, Sealed, wire,
 };
 use backscatterd::mail::Status;
+use backscatterd::relay::Prefix;
 use backscatterd::time::{Clock, LaboratoryClock, Span, Timestamp};
 use backscatterd::trap::Donor;
 
@@ -162,6 +163,12 @@ fn a_store_has_one_owner_and_says_so() {
 }
 
 /// An entry of each sort, with every field filled.
+const DAY: Span = Span::from_days(1);
+
+fn prefix(text: &str) -> Prefix {
+    text.parse().unwrap()
+}
+
 fn golden_entries() -> Vec<(String, Entry)> {
     let mut world = World::new();
     let report = world.report("198.18.0.25");
@@ -203,6 +210,36 @@ fn golden_entries() -> Vec<(String, Entry)> {
                 mx_of_recipient: Some(true),
                 spf_of_recipient: None,
                 network: Some(64_496),
+                near_mx_of_recipient: Some(true),
+                same_organisation: Some(false),
+                refused_inside: None,
+                injector_network: Some(64_497),
+                original_forbidden: Some(true),
+            }),
+        ),
+        ("exempt", directive(Order::Exempt { prefix: prefix("9.9.0.0/16"), review_by: start().plus(DAY) })),
+        ("end-exemption", directive(Order::EndExemption { prefix: prefix("9.9.0.0/16") })),
+        (
+            "list",
+            directive(Order::List {
+                origin: "bl.example.".into(),
+                prefix: prefix("9.9.9.9"),
+                code: 2,
+                until: start().plus(DAY),
+            }),
+        ),
+        ("void-donor", directive(Order::Void { source: Source::Donor(donor.clone()), since: start() })),
+        ("void-trap", directive(Order::Void { source: Source::Trap(key), since: start() })),
+        ("freeze", directive(Order::Freeze)),
+        ("release", directive(Order::Release)),
+        ("shut-down", directive(Order::ShutDown { origin: "bl.example.".into() })),
+        ("reopen", directive(Order::Reopen { origin: "bl.example.".into() })),
+        (
+            "count-good-mail",
+            directive(Order::CountGoodMail {
+                relay: "9.9.9.9".parse().unwrap(),
+                donor: donor.clone(),
+                messages: 10_000,
             }),
         ),
         ("add-trap", directive(traps[0].clone())),

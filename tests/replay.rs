@@ -28,17 +28,13 @@ fn month() -> Vec<Recorded> {
         match hour {
             60 => drop(world.order(Order::Remove { relay: relay(relays[0]) })),
             90 => drop(world.adopt(&laboratory_zone().replace("half_life = \"7d\"", "half_life = \"5d\""))),
-            70 => {
-                drop(world.adopt(
-                    &laboratory_zone().replace("observation_wait = \"0s\"", "observation_wait = \"5h\""),
-                ))
-            }
+            70 => drop(world.adopt(
+                &laboratory_zone().replace("observation_wait = \"15m\"", "observation_wait = \"5h\""),
+            )),
             100 => drop(world.order(Order::WithdrawZone { origin: crate::world::ORIGIN.to_owned() })),
-            104 => {
-                drop(world.adopt(
-                    &laboratory_zone().replace("observation_wait = \"0s\"", "observation_wait = \"5h\""),
-                ))
-            }
+            104 => drop(world.adopt(
+                &laboratory_zone().replace("observation_wait = \"15m\"", "observation_wait = \"5h\""),
+            )),
             110 => {
                 let second = laboratory_zone().replace("origin = \"bl.", "origin = \"bl2.");
                 world.order(Order::AdoptZone { origin: "bl2.backscatter.example.".to_owned(), text: second });

@@ -73,6 +73,8 @@ impl Installation {
              [smtp]\nhostname = \"trap.backscatter.example\"\nlisten = [\"{smtp}\"]\nlisten_proxy = [\"{smtp_proxy}\"]\n\
              proxy_peers = [\"127.0.0.0/8\"]\noperator_maildir = \"{path}/operator\"\nsessions_per_client_max = 200\n\
              [dns]\nlisten = [\"{dns}\"]\ntcp_idle_timeout = \"1s\"\n[http]\nlisten = [\"{http}\"]\n\
+             [audit]\ndirectory = \"{path}/audit\"\n[[observe.laboratory_hosts]]\naddresses = \"198.18.0.0/15\"\nname = \"relay.example\"\nexchanger_of = [\"relay.example\"]\n\
+             [[observe.laboratory_hosts]]\naddresses = \"2001:db8::/32\"\nname = \"relay.example\"\nexchanger_of = [\"relay.example\"]\n\
              [control]\nsocket = \"{path}/control.sock\"\n[clock]\nlaboratory = true\n[log]\nfilter = \"warn\"\n"
         )
     }

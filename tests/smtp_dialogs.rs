@@ -31,7 +31,17 @@ fn session() -> Session {
     let mut traps = TrapSet::default();
     let key = hasher().domain("trap.example");
     let donor = Donor::parse("own").unwrap();
-    traps.insert(key, Trap { scope: Scope::Domain, domain: key, donor, since: start(), retired: None });
+    traps.insert(
+        key,
+        Trap {
+            scope: Scope::Domain,
+            domain: key,
+            donor,
+            since: start(),
+            retired: None,
+            silent_since: start(),
+        },
+    );
     let hostname: Arc<str> = "mx.trap.example".into();
     let recipients = Recipients::new(hasher(), Arc::new(traps.domains()), Arc::clone(&hostname));
     Session::new(

@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use backscatterd::blocklist::{Blocklist, Change, Changes};
-use backscatterd::classify::Kind;
+use backscatterd::classify::{Cause, Kind};
 use backscatterd::digest::Digest;
 use backscatterd::evidence::{
-    Directive, Entry, Evidence, Facts, Failure, Offset, Order, Reach, Recorded, Sender, Sent,
+    Directive, Entry, Evidence, Facts, Failure, Observation, Offset, Order, Reach, Recorded, Sender, Sent,
 };
 use backscatterd::mail::{Mailbox, ReversePath};
 use backscatterd::relay::{Prefix, Relay};
@@ -46,6 +46,16 @@ pub(crate) struct World {
     pub(crate) nth: u64,
 }
 
+/// The DNS names the relay as the failed recipient's mail exchanger.
+pub(crate) fn exchanger() -> Observation {
+    Observation {
+        mx_of_recipient: Some(true),
+        refused_inside: Some(true),
+        same_organisation: Some(true),
+        ..Observation::unknown(Digest::of(b""))
+    }
+}
+
 /// A failed report that counts fully; change what matters to the test.
 #[derive(Clone)]
 pub(crate) struct Report {
@@ -59,6 +69,11 @@ pub(crate) struct Report {
     pub(crate) recipients: u16,
     pub(crate) message: String,
     pub(crate) seen_at: Option<Timestamp>,
+    pub(crate) remote: bool,
+    pub(crate) carried: bool,
+    pub(crate) cause: Cause,
+    /// What the DNS says of the relay; nothing comes where there is none.
+    pub(crate) seen: Option<Observation>,
 }
 
 impl World {
@@ -111,10 +126,17 @@ impl World {
                 scope: Scope::Address,
                 domain: hasher().domain(mailbox.domain()),
                 donor,
+                silent_since: Some(Timestamp::default()),
             },
             None => {
                 let key = hasher().domain(trap);
-                Order::AddTrap { key, scope: Scope::Domain, domain: key, donor }
+                Order::AddTrap {
+                    key,
+                    scope: Scope::Domain,
+                    domain: key,
+                    donor,
+                    silent_since: Some(Timestamp::default()),
+                }
             }
         };
         self.order(order)
@@ -135,12 +157,25 @@ impl World {
             recipients: 1,
             message: format!("report {}", self.nth),
             seen_at: None,
+            remote: false,
+            carried: false,
+            cause: Cause::Address,
+            seen: Some(exchanger()),
         }
     }
 
     pub(crate) fn send(&mut self, report: Report) -> Changes {
+        let seen = report.seen.clone();
         let entry = self.evidence(report);
-        self.take(entry)
+        let evidence = entry.id();
+        let mut changes = self.take(entry);
+        if let (Some(seen), true) = (seen, changes.list.is_empty()) {
+            let observed = self.take(Entry::Observation(Observation { evidence, ..seen }));
+            changes.list.extend(observed.list);
+            changes.relays.extend(observed.relays);
+            changes.audit.extend(observed.audit);
+        }
+        changes
     }
 
     pub(crate) fn evidence(&mut self, report: Report) -> Entry {
@@ -169,19 +204,22 @@ impl World {
                     recipient: hasher().recipient(&failed),
                     domain: Some(failed.domain().to_owned()),
                     status: None,
-                    remote: false,
+                    remote: report.remote,
+                    cause: report.cause,
+                    remote_mta: None,
                 }],
                 reasons: Vec::new(),
-                carried: false,
+                carried: report.carried,
+                writer: None,
             },
             node: "test".into(),
         }))
     }
 
-    /// Six full reports over 30 hours: a case that is made.
+    /// Eight full reports over 40 hours: a case that is made.
     pub(crate) fn make_case(&mut self, relay: &str) -> Vec<Change> {
         let mut changes = Vec::new();
-        for _ in 0..6 {
+        for _ in 0..8 {
             self.tick(Span::from_hours(5));
             let report = self.report(relay);
             changes.extend(self.send(report).list);

@@ -35,6 +35,8 @@ impl Blocklist {
             })?;
             zones.insert(origin.clone(), derived);
         }
-        Ok(Blocklist { state, zones })
+        let deadlines =
+            state.pending.iter().map(|(id, pending)| (pending.deadline, pending.offset, *id)).collect();
+        Ok(Blocklist { state, zones, deadlines })
     }
 }

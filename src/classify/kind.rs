@@ -52,6 +52,23 @@ kinds! {
 }
 
 impl Kind {
+    /// What well-run hosts send as well may never score, whatever a policy says (STANDARDS S6, S10).
+    pub const fn may_score(self) -> bool {
+        !matches!(
+            self,
+            Kind::DsnDelayed
+                | Kind::DsnSuccess
+                | Kind::Mdn
+                | Kind::FeedbackReport
+                | Kind::DmarcReport
+                | Kind::TlsReport
+                | Kind::ListResponse
+                | Kind::FakeNdr
+                | Kind::Ordinary
+                | Kind::Unknown
+        )
+    }
+
     /// Kinds that a conforming writer sends from the null reverse-path and from no other (RFC 3464 §2, RFC 8098 §3).
     /// Automatic replies, notices and probes come from other ones as well.
     pub const fn comes_from_the_null_reverse_path(self) -> bool {

@@ -3,6 +3,7 @@
 //! Pure, and it never fails: what no format claims is `ordinary` where somebody wrote it, else `unknown`, with the reason.
 //! To add a way of writing, add a file to `formats/`, its row to `FORMATS`, and its samples to `tests/samples/`.
 
+mod cause;
 mod formats;
 mod injector;
 mod kind;
@@ -15,15 +16,17 @@ mod told;
 
 use std::net::IpAddr;
 
+pub use cause::Cause;
 pub use formats::{FORMATS, Format, Layer};
 pub use kind::Kind;
 pub use told::Told;
 
 use self::reading::Reading;
+use self::signal::Common;
 use crate::mail::{Action, Mailbox, Message, ReversePath, Status, hops};
 
 /// Goes up whenever a message might be judged differently than before; every verdict carries it.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What the SMTP session said, as far as it is known: files have no session.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +35,8 @@ pub struct Session {
     pub client: Option<IpAddr>,
     /// Who the message was for.
     pub recipient: Option<Mailbox>,
+    /// So many Received lines at the top were written by hosts that we trust, behind the client.
+    pub trusted_hops: usize,
 }
 
 /// What a message was found to be.
@@ -65,6 +70,8 @@ pub struct Report {
     pub generator: Option<String>,
     /// Another host handed the report to whoever brought it, so that one only carried it.
     pub carried: bool,
+    /// In whose name it was written: for an automatic reply, the one who is away.
+    pub writer: Option<Mailbox>,
 }
 
 /// One recipient that a report speaks of.
@@ -75,6 +82,9 @@ pub struct Recipient {
     pub status: Option<Status>,
     /// Another host refused it; else the reporting MTA failed by itself.
     pub remote: bool,
+    /// The other host, where it is told: a name, or an address.
+    pub remote_mta: Option<String>,
+    pub cause: Cause,
     pub diagnostic: Option<String>,
 }
 
@@ -125,6 +135,15 @@ pub fn classify(message: &Message, session: &Session) -> Verdict {
         ));
     }
     (report.generator, report.carried) = way(message, session);
+    report.writer.clone_from(&reading.from);
+    let told = [(Common::Expired, Cause::Expired), (Common::Full, Cause::Mailbox)];
+    let words = told.into_iter().find_map(|(words, cause)| reading.says(words).then_some(cause));
+    for recipient in &mut report.recipients {
+        recipient.cause = Cause::of(recipient.status, recipient.diagnostic.as_deref());
+        if let (Cause::Address | Cause::System, Some(cause)) = (recipient.cause, words) {
+            recipient.cause = cause;
+        }
+    }
     Verdict { kind, format, report, reasons, doubts }
 }
 
@@ -163,7 +182,7 @@ fn unclaimed(reading: &Reading<'_>) -> Verdict {
 ///
 /// What the relay that brought it writes of its own queue names no other host, or the loopback.
 fn way(message: &Message, session: &Session) -> (Option<String>, bool) {
-    let hops: Vec<_> = hops(&message.header).collect();
+    let hops: Vec<_> = hops(&message.header).skip(session.trusted_hops).collect();
     let generator = hops.iter().rev().find_map(|hop| hop.by.clone());
     let foreign = |address: IpAddr| !address.is_loopback() && Some(address) != session.client;
     let carried = session.client.is_some() && hops.iter().filter_map(|hop| hop.from_address).any(foreign);

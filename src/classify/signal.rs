@@ -59,6 +59,10 @@ pub(super) enum Common {
     Success,
     /// That it never will be.
     Permanent,
+    /// That it was tried until the time was up.
+    Expired,
+    /// That the mailbox is full.
+    Full,
 }
 
 /// Words by which a report says that it is about a delay, and not yet about a failure.
@@ -130,8 +134,29 @@ const PERMANENT: &[&str] = &[
     "no further attempts",
     "has been removed from the mail queue",
 ];
+/// Words of a queue whose time was up: the address may be good.
+const EXPIRED: &[&str] = &[
+    "retry timeout exceeded",
+    "retry time not reached",
+    "have been failing for a long time",
+    "been in the queue too long",
+    "envelope expired",
+    "delivery time expired",
+    "message expired",
+    "could not be delivered within",
+    "could not be delivered for more than",
+    "not been able to deliver it for",
+    "timeout during delivery",
+    "connection timed out",
+    "connection refused",
+    "no route to host",
+    "network is unreachable",
+];
+/// Words of a mailbox that can take no more.
+const FULL: &[&str] =
+    &["mailbox full", "mailbox is full", "over quota", "overquota", "quota exceeded", "exceeded storage"];
 /// In the order of `Common`.
-const COMMON: [&[&str]; 4] = [DELAY, LURE, SUCCESS, PERMANENT];
+const COMMON: [&[&str]; 6] = [DELAY, LURE, SUCCESS, PERMANENT, EXPIRED, FULL];
 
 /// Which signals of each format a message shows, in the order of `FORMATS`, as bits; behind them the common ones.
 pub(super) struct Found(Vec<u32>);

@@ -21,6 +21,8 @@ pub struct Told<'a> {
     pub diagnostic: Option<&'a str>,
     /// Another host refused the recipient.
     pub remote: bool,
+    /// What the failure was about: address, mailbox, expired, policy or system.
+    pub cause: Option<&'static str>,
     pub injector: Option<IpAddr>,
     pub generator: Option<&'a str>,
     /// The client only carried the report.
@@ -52,6 +54,9 @@ impl Verdict {
             status: worst.and_then(|recipient| recipient.status).map(|status| status.to_string()),
             diagnostic: worst.and_then(|recipient| recipient.diagnostic.as_deref()),
             remote: worst.is_some_and(|recipient| recipient.remote),
+            cause: worst
+                .filter(|recipient| recipient.action == Some(Action::Failed))
+                .map(|recipient| recipient.cause.name()),
             injector: report.injector,
             generator: report.generator.as_deref(),
             carried: report.carried,

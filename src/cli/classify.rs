@@ -46,6 +46,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             }
             other => other.and_then(|(_, mailbox)| mailbox),
         },
+        trusted_hops: 0,
     };
     let mut files = Vec::new();
     for path in &args.paths {

@@ -16,8 +16,9 @@ use crate::config::{self, Config, Spec};
 use crate::daemon::Daemon;
 use crate::dns::{Said, ask};
 use crate::http::{Advance, NewTrap};
+use crate::observe::LaboratoryHost;
 use crate::relay::Relay;
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 use crate::zone::reversed;
 
 #[derive(Debug, ClapArgs)]
@@ -71,10 +72,10 @@ const SERVERS: &[Server] = &[
         reports: &[
             report!(0, "sales@trap.example", "postfix-3.7-trap-bernd"),
             report!(1, "jdoe@bare.example", "postfix-3.7-bare-clara"),
-            report!(5, "sales@trap.example", "postfix-3.7-trap-dieter"),
-            report!(9, "jdoe@bare.example", "postfix-3.7-bare-emma"),
+            report!(9, "sales@trap.example", "postfix-3.7-trap-dieter"),
+            report!(14, "jdoe@bare.example", "postfix-3.7-bare-emma"),
             report!(25, "sales@trap.example", "postfix-3.7-trap-frank"),
-            report!(27, "jdoe@bare.example", "postfix-3.7-bare-greta"),
+            report!(29, "jdoe@bare.example", "postfix-3.7-bare-greta"),
         ],
     },
     Server {
@@ -85,9 +86,9 @@ const SERVERS: &[Server] = &[
             report!(2, "sales@trap.example", "exim-4.96-trap-bernd"),
             report!(3, "jdoe@bare.example", "exim-4.96-bare-clara"),
             report!(8, "sales@trap.example", "exim-4.96-trap-dieter"),
-            report!(26, "jdoe@bare.example", "exim-4.96-bare-emma"),
+            report!(16, "jdoe@bare.example", "exim-4.96-bare-emma"),
             report!(28, "sales@trap.example", "exim-4.96-trap-frank"),
-            report!(29, "jdoe@bare.example", "exim-4.96-bare-greta"),
+            report!(31, "jdoe@bare.example", "exim-4.96-bare-greta"),
         ],
     },
     Server {
@@ -97,9 +98,9 @@ const SERVERS: &[Server] = &[
         reports: &[
             report!(4, "sales@trap.example", "sendmail-8.17-trap-bernd"),
             report!(6, "jdoe@bare.example", "sendmail-8.17-bare-clara"),
-            report!(7, "sales@trap.example", "sendmail-8.17-trap-dieter"),
-            report!(30, "jdoe@bare.example", "sendmail-8.17-bare-emma"),
-            report!(31, "sales@trap.example", "sendmail-8.17-trap-frank"),
+            report!(17, "sales@trap.example", "sendmail-8.17-trap-dieter"),
+            report!(20, "jdoe@bare.example", "sendmail-8.17-bare-emma"),
+            report!(30, "sales@trap.example", "sendmail-8.17-trap-frank"),
             report!(32, "jdoe@bare.example", "sendmail-8.17-bare-greta"),
         ],
     },
@@ -155,6 +156,11 @@ fn configuration(scratch: &Path) -> Result<Config, Failure> {
     spec.http.listen = loopback;
     spec.control.socket = scratch.join("control.sock");
     spec.clock.laboratory = true;
+    spec.observe.laboratory_hosts = vec![LaboratoryHost {
+        addresses: "198.51.100.0/24".parse().expect("a sound network"),
+        name: "mx.relay.example".to_owned(),
+        exchanger_of: vec!["relay.example".to_owned()],
+    }];
     Ok(config::check(Path::new("demo"), spec)?)
 }
 
@@ -170,7 +176,8 @@ async fn show(config: &Config, daemon: &Daemon) -> Result<(), Failure> {
     for domain in TRAP_DOMAINS {
         let new = NewTrap {
             trap: domain.to_owned(),
-            donor: "demo".to_owned(),
+            silent_since: Some(Timestamp::default()),
+            donor: "own".to_owned(),
             by: "demo".to_owned(),
             why: "demo".to_owned(),
         };
@@ -203,6 +210,7 @@ async fn show(config: &Config, daemon: &Daemon) -> Result<(), Failure> {
 
 /// Asks the DNS once the fold has taken in what the journal holds.
 async fn settled(daemon: &Daemon, dns: SocketAddr, address: &str) -> Result<Said, Failure> {
+    daemon.observed().await;
     let head = *daemon.app().journal.head().borrow();
     daemon.published().reached(head).await;
     asked(dns, address).await

@@ -109,6 +109,7 @@ impl From<StartError> for Failure {
             StartError::Keys(KeyError::File { source, .. })
             | StartError::Folder { source, .. }
             | StartError::Listen { source, .. } => Failure::of_io(source, line),
+            StartError::Networks { .. } | StartError::Resolver(_) => Failure::new(EX_CONFIG, line),
             StartError::NotAdopted { .. } | StartError::ClockLeap { .. } => Failure::new(EX_CONFIG, line),
             StartError::Journal(_) | StartError::Keys(_) => Failure::new(EX_IO, line),
         }

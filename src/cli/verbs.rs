@@ -7,7 +7,7 @@ use super::client::{Client, parse};
 use super::{Failure, tell};
 use crate::config::Config;
 use crate::http::{Advance, Done, NewTrap, Removal, RetireTrap, Traps};
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Trap {
@@ -18,6 +18,10 @@ pub(super) enum Trap {
         /// Who gave it.
         #[arg(long, default_value = "own")]
         donor: String,
+        /// Since when it has been known to send no mail and to expect none (RFC 3339). A trap counts once it has been
+        /// silent for as long as the policy says; without this, from now on.
+        #[arg(long)]
+        silent_since: Option<Timestamp>,
         #[arg(long, default_value = "added by hand")]
         why: String,
     },
@@ -78,8 +82,8 @@ pub(super) async fn explain(config: &Config, address: &str, json: bool) -> Resul
 
 pub(super) async fn trap(config: &Config, trap: Trap) -> Result<(), Failure> {
     match trap {
-        Trap::Add { trap, donor, why } => {
-            let new = NewTrap { trap, donor, by: by(), why };
+        Trap::Add { trap, donor, silent_since, why } => {
+            let new = NewTrap { trap, donor, silent_since, by: by(), why };
             done(&Client::to_write(config).await?.post("/control/v1/traps", &new).await?)
         }
         Trap::Retire { trap, why } => {

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::observe::LaboratoryHost;
 use crate::time::{Span, Timestamp};
 
 macro_rules! section {
@@ -39,9 +40,11 @@ section!(
         journal: Journal = Journal::default(),
         keys: Keys = Keys::default(),
         smtp: Smtp = Smtp::default(),
+        observe: Observe = Observe::default(),
         dns: Dns = Dns::default(),
         http: Http = Http::default(),
         control: Control = Control::default(),
+        audit: Audit = Audit::default(),
         clock: Clock = Clock::default(),
         log: Log = Log::default(),
     }
@@ -78,6 +81,9 @@ section!(
         listen_proxy: Vec<SocketAddr> = Vec::new(),
         /// Who may name clients on those.
         proxy_peers: Vec<IpNet> = Vec::new(),
+        /// Our own secondary exchangers and donors' relays: what they wrote at the top of a message is believed, and the host
+        /// that handed it to them is the one that is judged. They are never judged themselves.
+        trusted_relays: Vec<IpNet> = Vec::new(),
         /// Where mail for postmaster and abuse goes.
         operator_maildir: PathBuf = "/var/lib/backscatterd/operator".into(),
         /// 421 beyond.
@@ -95,6 +101,23 @@ section!(
 );
 
 section!(
+    /// What the DNS is asked about relays that brought evidence.
+    Observe {
+        /// Without it nothing is known of any relay, and reports weigh what the policy gives to the unknown.
+        enabled: bool = true,
+        /// Asked at once; what waits beyond `queue_max` is not asked.
+        inquiries_max: usize = 64,
+        queue_max: usize = 10_000,
+        /// The longest that one inquiry may take.
+        timeout: Span = Span::from_seconds(20),
+        /// A table of networks and their systems' numbers, by which injectors are told apart; empty for none.
+        networks_file: PathBuf = PathBuf::new(),
+        /// Only for a laboratory: its mail servers, instead of the DNS.
+        laboratory_hosts: Vec<LaboratoryHost> = Vec::new(),
+    }
+);
+
+section!(
     Dns {
         /// UDP and TCP.
         listen: Vec<SocketAddr> = vec![SocketAddr::from(([0, 0, 0, 0], 53))],
@@ -107,6 +130,27 @@ section!(
     /// Pages, API and metrics.
     Http {
         listen: Vec<SocketAddr> = vec![SocketAddr::from(([127, 0, 0, 1], 8053))],
+        /// Who may take decisions through the API.
+        operators: Vec<Operator> = Vec::new(),
+        /// Self-removals an hour from one client, an IPv4 /24 or an IPv6 /48.
+        removals_per_client_max: u32 = 20,
+    }
+);
+
+/// Somebody who may take decisions, and the digest of the token that says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operator {
+    pub name: String,
+    /// As `backscatterd token` prints it.
+    pub token_digest: String,
+}
+
+section!(
+    /// The record of every change, and who made it.
+    Audit {
+        /// The folder of the record, one file a month.
+        directory: PathBuf = "/var/lib/backscatterd/audit".into(),
     }
 );
 

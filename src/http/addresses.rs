@@ -13,11 +13,11 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::{Deserialize, Serialize};
 
 use super::App;
-use crate::blocklist::ZoneRecord;
-use crate::explain::answer_mask;
+use crate::blocklist::RelayRecord;
+use crate::explain::{answer_mask, record_of};
 use crate::relay::{Relay, special_purpose};
 use crate::time::{Span, Timestamp};
-use crate::zone::reversed;
+use crate::zone::{Config, reversed};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Address {
@@ -69,22 +69,19 @@ pub(super) struct Asked {
 }
 
 fn describe(app: &App, relay: Relay) -> Address {
-    let record = app.published.relay(relay);
+    let record = app.published.relay(relay).unwrap_or_default();
     let snapshot = app.published.snapshot();
     let zones: Vec<Zone> = snapshot
         .zones()
         .iter()
         .map(|zone| {
             let origin = zone.config.origin.to_string();
-            let of_zone = record.as_ref().and_then(|record| {
-                record.zones.iter().find(|of_zone| of_zone.config.origin == zone.config.origin)
-            });
-            let mask = of_zone.map_or(0, |of_zone| answer_mask(relay, of_zone));
+            let mask = answer_mask(relay, &record, &zone.config);
             Zone {
                 query: format!("{}.{origin}", reversed(relay.address())),
                 answer: (mask != 0).then(|| IpAddr::from([127, 0, 0, mask])),
                 url: zone.config.texts.url(relay.address()),
-                codes: of_zone.map(|of_zone| codes(relay, of_zone)).unwrap_or_default(),
+                codes: codes(relay, &record, &zone.config),
                 zone: origin,
             }
         })
@@ -97,12 +94,12 @@ fn describe(app: &App, relay: Relay) -> Address {
     }
 }
 
-fn codes(relay: Relay, zone: &ZoneRecord) -> Vec<Code> {
-    let listed = zone.records.iter().filter_map(|(value, record)| {
+fn codes(relay: Relay, record: &RelayRecord, config: &Config) -> Vec<Code> {
+    let listed = config.codes.iter().filter_map(|code| {
+        let record = record_of(record, config, code.value)?;
         let listing = record.current.as_ref().filter(|listing| listing.prefix.contains(relay.address()))?;
-        let code = zone.config.codes.iter().find(|code| code.value == *value)?;
         Some(Code {
-            value: *value,
+            value: code.value,
             name: code.name.clone(),
             why: code.meaning.clone(),
             since: whole_hour(listing.since),

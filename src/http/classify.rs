@@ -39,6 +39,7 @@ pub(super) async fn classify(Query(asked): Query<Asked>, message: Bytes) -> Resp
         reverse_path: asked.reverse_path.as_deref().map(ReversePath::parse),
         client: asked.client,
         recipient,
+        trusted_hops: 0,
     };
     let Ok(_place) = AT_ONCE.try_acquire() else {
         let problem =

@@ -26,6 +26,9 @@ use crate::zone::Name;
 pub struct NewTrap {
     pub trap: String,
     pub donor: String,
+    /// Since when it has been known to send no mail and to expect none; else since now.
+    #[serde(default)]
+    pub silent_since: Option<Timestamp>,
     pub by: String,
     pub why: String,
 }
@@ -104,12 +107,15 @@ pub(super) async fn explain(
         Ok(relay) => relay,
         Err(problem) => return bad_address(problem),
     };
-    let Some(record) = app.published.relay(relay) else {
-        let problem =
-            Problem { error: format!("nothing is known of {relay}: no evidence within the horizon") };
-        return (StatusCode::NOT_FOUND, Json(problem)).into_response();
-    };
-    let explanation = explain::explain(relay, &record, app.published.snapshot().time);
+    let (published, standing) = (&app.published, app.published.standing());
+    let record = published.relay(relay);
+    let explanation = explain::explain(
+        relay,
+        record.as_deref(),
+        &standing.exemptions,
+        &published.snapshot(),
+        published.applied(),
+    );
     if form.format == "text" {
         explanation.to_string().into_response()
     } else {
@@ -133,7 +139,9 @@ pub(super) async fn traps(State(app): State<Arc<App>>) -> Json<Traps> {
 
 pub(super) async fn add_trap(State(app): State<Arc<App>>, Json(new): Json<NewTrap>) -> Response {
     let order = match Donor::parse(&new.donor).and_then(|donor| Ok((named(&app, &new.trap)?, donor))) {
-        Ok(((scope, key, domain), donor)) => Order::AddTrap { key, scope, domain, donor },
+        Ok(((scope, key, domain), donor)) => {
+            Order::AddTrap { key, scope, domain, donor, silent_since: new.silent_since }
+        }
         Err(problem) => return bad_address(problem),
     };
     direct(&app, new.by, new.why, order).await

@@ -39,6 +39,7 @@ pub struct App {
     /// The same clock, where it is a laboratory's.
     pub laboratory: Option<Arc<LaboratoryClock>>,
     pub tick_interval: Span,
+    pub audit_directory: std::path::PathBuf,
 }
 
 /// What anyone may ask.

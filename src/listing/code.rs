@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Criterion, Listing};
 use crate::classify::Kind;
 use crate::complaint::Complaints;
 use crate::score::{Policy, Quorum, QuorumSpec};
@@ -21,6 +22,10 @@ pub struct CodeSpec {
     /// Instead of kinds: shown beside the other codes of a relay that was listed this often within the window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed_times: Option<usize>,
+    /// Instead of kinds: shown beside the other codes of a relay of whose reports so large a share, in thousandths, was
+    /// about mail that the trap's domain had forbidden.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forbidden_thousandths: Option<u16>,
     /// Instead of the policy's, where its kinds can't show all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quorum: Option<QuorumSpec>,
@@ -43,6 +48,30 @@ pub enum Basis {
     Kinds { kinds: Vec<Kind>, quorum: Quorum },
     /// Having been listed that often, under another code that is current.
     Repeated { times: usize },
+    /// Returning mail that the trap's domain had forbidden, under another code that is current.
+    Forbidden { thousandths: u16 },
+}
+
+impl Basis {
+    /// What is judged by a code with this basis, if reports of that kind are.
+    pub fn judges(&self, kind: Kind) -> Option<&Quorum> {
+        match self {
+            Basis::Kinds { kinds, quorum } if kinds.contains(&kind) => Some(quorum),
+            _ => None,
+        }
+    }
+
+    /// Whether a listing under another code earns this one as well.
+    pub fn goes_with(&self, listing: &Listing) -> bool {
+        match self {
+            Basis::Kinds { .. } => false,
+            Basis::Repeated { times } => listing.times as usize >= *times,
+            Basis::Forbidden { thousandths } => {
+                listing.grounds.criterion == Criterion::Case
+                    && listing.grounds.forbidden_thousandths >= *thousandths
+            }
+        }
+    }
 }
 
 impl CodeSpec {
@@ -68,17 +97,20 @@ impl CodeSpec {
                 Err(problem) => complaints.add(&format!("{key}.kinds"), problem, "correct the name"),
             }
         }
-        let basis = match (kinds.is_empty(), self.listed_times) {
-            (false, None) => {
+        let basis = match (kinds.is_empty(), self.listed_times, self.forbidden_thousandths) {
+            (false, None, None) => {
                 let quorum = self.quorum.as_ref().map(|own| own.check(&format!("{key}.quorum"), complaints));
                 Basis::Kinds { kinds, quorum: quorum.unwrap_or_else(|| policy.quorum.clone()) }
             }
-            (true, Some(times)) if times >= 2 => Basis::Repeated { times },
+            (true, Some(times), None) if times >= 2 => Basis::Repeated { times },
+            (true, None, Some(thousandths)) if (1..=1_000).contains(&thousandths) => {
+                Basis::Forbidden { thousandths }
+            }
             _ => {
                 complaints.add(
                     key,
-                    "neither earned by kinds nor by repetition",
-                    "write either kinds = [...] or listed_times = 2 or more",
+                    "not earned by exactly one of kinds, repetition or forbidden mail",
+                    "write one of kinds = [...], listed_times = 2 or more, forbidden_thousandths = 1 to 1000",
                 );
                 return None;
             }

@@ -1,9 +1,11 @@
 //! From a case that is made to a listing: who, under which code, why, and until when.
 
 mod code;
+mod guards;
 mod terms;
 
 pub use code::{Basis, Code, CodeSpec};
+pub use guards::Guards;
 pub use terms::{Terms, TermsSpec};
 
 use minicbor::{Decode, Encode};
@@ -11,7 +13,7 @@ use minicbor::{Decode, Encode};
 use crate::digest::Digest;
 use crate::evidence::Offset;
 use crate::relay::Prefix;
-use crate::score::{Case, Points, Policy};
+use crate::score::{Case, Points};
 use crate::time::Timestamp;
 
 /// Most evidence that a listing names; the case may have held more.
@@ -50,7 +52,7 @@ pub struct Listing {
     pub times: u32,
 }
 
-/// The case that made the listing, or that extended it last.
+/// What made the listing, or extended it last: never nothing (RFC 6471 §2.1).
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Grounds {
     /// The entry that completed the case.
@@ -65,12 +67,31 @@ pub struct Grounds {
     #[n(4)]
     pub injector_networks: u32,
     #[n(5)]
-    pub failed_recipients: u32,
+    pub parties: u32,
     #[n(6)]
     pub reports: u32,
-    /// The first of the evidence, at least one.
+    /// The entries that hold the first of the evidence, or the decision; at least one.
     #[n(7)]
-    pub evidence: Vec<Digest>,
+    pub evidence: Vec<Offset>,
+    #[n(8)]
+    pub criterion: Criterion,
+    /// The case's evidence lies behind this entry.
+    #[n(9)]
+    pub after: Offset,
+    /// The share of its reports whose original the trap's domain had forbidden, in thousandths.
+    #[n(10)]
+    pub forbidden_thousandths: u16,
+}
+
+/// By what a listing stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Criterion {
+    /// Every rule of the policy was met by evidence.
+    #[n(0)]
+    Case,
+    /// An operator listed it, with a reason and an end.
+    #[n(1)]
+    Decision,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -81,6 +102,9 @@ pub struct Past {
     pub ended: Timestamp,
     #[n(2)]
     pub how: Ending,
+    /// What it stood on, so that it can be struck if that turns out to be worth nothing.
+    #[n(3)]
+    pub grounds: Grounds,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -92,20 +116,58 @@ pub enum Ending {
     /// The zone's file no longer lets it be listed, or the zone is published no longer.
     #[n(2)]
     Withdrawn,
+    /// What it stood on was voided.
+    #[n(3)]
+    Voided,
+    /// The operator exempted the address.
+    #[n(4)]
+    Exempted,
+}
+
+impl Ending {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Ending::Expired => "expired",
+            Ending::Removed => "removed",
+            Ending::Withdrawn => "withdrawn",
+            Ending::Voided => "voided",
+            Ending::Exempted => "exempted",
+        }
+    }
 }
 
 impl Grounds {
-    pub fn of(case: &Case<'_>, policy: &Policy, completed: Offset, at: Timestamp) -> Self {
+    pub fn of(case: &Case<'_>, after: Offset, completed: Offset, at: Timestamp) -> Self {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Grounds {
             completed,
             at,
-            points: case.points(policy),
+            points: case.points(),
             trap_domains: count(case.trap_domains()),
             injector_networks: count(case.injector_networks()),
-            failed_recipients: count(case.failed_recipients()),
+            parties: count(case.parties()),
             reports: u32::try_from(case.reports()).unwrap_or(u32::MAX),
             evidence: case.evidence().take(EVIDENCE_MAX).collect(),
+            criterion: Criterion::Case,
+            after,
+            forbidden_thousandths: u16::try_from(case.forbidden_thousandths()).unwrap_or(1_000),
+        }
+    }
+
+    /// An operator's decision, which is an entry like evidence.
+    pub fn decision(entry: Offset, at: Timestamp) -> Self {
+        Grounds {
+            completed: entry,
+            at,
+            points: Points::default(),
+            trap_domains: 0,
+            injector_networks: 0,
+            parties: 0,
+            reports: 0,
+            evidence: vec![entry],
+            criterion: Criterion::Decision,
+            after: entry,
+            forbidden_thousandths: 0,
         }
     }
 }
@@ -122,6 +184,25 @@ impl Record {
         self.current = Some(Listing { prefix, since, until, policy, grounds, times });
     }
 
+    /// Lists by decision until a moment, or longer where it is listed longer already. No evidence is used up.
+    pub fn decide(
+        &mut self,
+        prefix: Prefix,
+        grounds: Grounds,
+        until: Timestamp,
+        policy: Digest,
+        terms: &Terms,
+    ) {
+        let now = grounds.at;
+        match &mut self.current {
+            Some(listing) => listing.until = listing.until.max(until),
+            None => {
+                let times = terms.repeats(&self.past, now).saturating_add(1);
+                self.current = Some(Listing { prefix, since: now, until, policy, grounds, times });
+            }
+        }
+    }
+
     /// Ends the listing if its time has come; the listing that ended.
     pub fn expire(&mut self, now: Timestamp) -> Option<Listing> {
         let due = self.current.as_ref().is_some_and(|listing| listing.until <= now);
@@ -134,14 +215,14 @@ impl Record {
         self.end(now, Ending::Removed)
     }
 
-    /// Ends the listing because the zone changed. Its evidence stays used up.
-    pub fn withdraw(&mut self, now: Timestamp) -> Option<Listing> {
-        self.end(now, Ending::Withdrawn)
-    }
-
-    fn end(&mut self, ended: Timestamp, how: Ending) -> Option<Listing> {
+    /// Ends the listing before its time. Its evidence stays used up.
+    pub fn end(&mut self, ended: Timestamp, how: Ending) -> Option<Listing> {
         let listing = self.current.take()?;
-        self.past.push(Past { since: listing.since, ended, how });
+        // What should not have been is no precedent.
+        if how != Ending::Voided {
+            let grounds = listing.grounds.clone();
+            self.past.push(Past { since: listing.since, ended, how, grounds });
+        }
         Some(listing)
     }
 
@@ -170,9 +251,12 @@ mod tests {
             points: Points::ONE,
             trap_domains: 2,
             injector_networks: 2,
-            failed_recipients: 3,
+            parties: 3,
             reports: 5,
-            evidence: vec![Digest::of(b"evidence")],
+            evidence: vec![Offset(offset)],
+            criterion: Criterion::Case,
+            after: Offset::START,
+            forbidden_thousandths: 0,
         }
     }
 

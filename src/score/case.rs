@@ -3,95 +3,202 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::power::decay;
-use super::{Bucket, Ledger, Points, Policy};
+use super::{FACTORS, Ledger, Mark, Points, Policy};
 use crate::classify::Kind;
-use crate::digest::Digest;
 use crate::evidence::Offset;
-use crate::relay::Relay;
+use crate::relay::Network;
 use crate::time::{Span, Timestamp};
 
-/// The buckets that count: of the kinds asked for, opened after the floor, inside the horizon.
+/// Which marks are asked for: of these kinds, behind `after`, up to `until`.
+#[derive(Clone, Copy, Debug)]
+pub struct Docket<'a> {
+    pub kinds: &'a [Kind],
+    /// Evidence at or before this entry was used up by an earlier listing, or forgiven by a removal.
+    pub after: Offset,
+    pub until: Offset,
+    pub now: Timestamp,
+    /// Wanted mail that donors had from the relay within the horizon.
+    pub good_messages: u64,
+}
+
+/// The marks that count, in the order they were seen.
 #[derive(Clone, Debug)]
 pub struct Case<'a> {
-    buckets: Vec<&'a Bucket>,
+    marks: Vec<&'a Mark>,
+    policy: &'a Policy,
     now: Timestamp,
+    good_messages: u64,
+}
+
+/// What the reports to one trap domain come to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrapDomainSum {
+    /// In units of 2^-32; under the square root, points.
+    pub weight: u64,
+    pub bursts: usize,
+    /// Who gave traps there.
+    pub donors: BTreeSet<u32>,
+}
+
+impl TrapDomainSum {
+    /// The root of units of 2^-32 is in units of 2^-16, which is what points are in.
+    pub fn points(&self) -> Points {
+        Points(self.weight.isqrt())
+    }
 }
 
 impl<'a> Case<'a> {
-    /// Evidence at or before the floor was used up by an earlier listing, or forgiven by a removal.
-    pub fn open(ledger: &'a Ledger, kinds: &[Kind], floor: Offset, policy: &Policy, now: Timestamp) -> Self {
-        let oldest = now.minus(policy.horizon);
-        let counts = |bucket: &&Bucket| {
-            kinds.contains(&bucket.kind)
-                && bucket.opened > floor.max(ledger.forgiven())
-                && bucket.last >= oldest
+    pub fn open(ledger: &'a Ledger, docket: &Docket<'_>, policy: &'a Policy) -> Self {
+        let oldest = docket.now.minus(policy.horizon);
+        let after = docket.after.max(ledger.forgiven());
+        let counts = |mark: &&Mark| {
+            mark.offset > after
+                && mark.offset <= docket.until
+                && docket.kinds.contains(&mark.kind)
+                && mark.seen_at >= oldest
                 // What weighs nothing must not make up the numbers either.
-                && policy.weights.of(bucket) > 0
+                && FACTORS.iter().all(|factor| (factor.thousandths)(mark, &policy.weights) > 0)
         };
-        Case { buckets: ledger.buckets().iter().filter(counts).collect(), now }
+        let mut marks: Vec<&Mark> = ledger.marks().iter().filter(counts).collect();
+        marks.sort_by_key(|mark| mark.seen_at);
+        Case { marks, policy, now: docket.now, good_messages: docket.good_messages }
     }
 
-    pub fn buckets(&self) -> &[&'a Bucket] {
-        &self.buckets
+    pub fn marks(&self) -> &[&'a Mark] {
+        &self.marks
     }
 
-    /// The sum over trap domains of the square root of the sum of their weights (DESIGN: policy). Buckets of several
-    /// kinds that share trap domain, injector network and hour weigh as their heaviest.
-    pub fn points(&self, policy: &Policy) -> Points {
-        let mut heaviest = BTreeMap::new();
-        for bucket in &self.buckets {
-            let weight = self.weight(bucket, policy);
-            let slot =
-                heaviest.entry((bucket.trap_domain, bucket.injector_network, bucket.hour)).or_insert(0);
-            *slot = weight.max(*slot);
+    pub fn policy(&self) -> &Policy {
+        self.policy
+    }
+
+    /// What one mark weighs now, in units of 2^-32; at most 2^32.
+    pub fn weight(&self, mark: &Mark) -> u64 {
+        let age_hours = self.now.hour().saturating_sub(mark.seen_at.hour());
+        let decayed = decay(age_hours, self.policy.half_life.hours());
+        FACTORS.iter().fold(decayed, |weight, factor| {
+            weight * u64::from((factor.thousandths)(mark, &self.policy.weights)) / 1_000
+        })
+    }
+
+    /// By trap domain: the sum of the heaviest mark of each injector network and hour.
+    pub fn trap_domain_sums(&self) -> BTreeMap<u32, TrapDomainSum> {
+        let mut heaviest: BTreeMap<(u32, Option<Network>, u32), u64> = BTreeMap::new();
+        let mut sums: BTreeMap<u32, TrapDomainSum> = BTreeMap::new();
+        for mark in &self.marks {
+            let slot = heaviest.entry((mark.trap_domain, mark.injector, mark.seen_at.hour())).or_insert(0);
+            *slot = self.weight(mark).max(*slot);
+            sums.entry(mark.trap_domain).or_default().donors.insert(mark.donor);
         }
-        let mut sums: BTreeMap<_, u64> = BTreeMap::new();
         for ((trap_domain, _, _), weight) in heaviest {
-            *sums.entry(trap_domain).or_insert(0) += weight;
+            let sum = sums.entry(trap_domain).or_default();
+            sum.weight += weight;
+            sum.bursts += 1;
         }
-        // The root of units of 2^-32 is in units of 2^-16, which is what points are in.
-        sums.into_values().map(|sum| Points(sum.isqrt())).fold(Points::default(), |a, b| a + b)
+        sums
     }
 
-    /// What one bucket weighs now, in units of 2^-32.
-    pub fn weight(&self, bucket: &Bucket, policy: &Policy) -> u64 {
-        let age_hours = self.now.hour().saturating_sub(bucket.hour);
-        let decayed = decay(age_hours, policy.half_life.hours());
-        let thousandths = policy.weights.of(bucket);
-        // At most 2^32 * 1000^3, which fits u64; the quotient is at most 2^32.
-        decayed * thousandths / 1_000_000_000
+    /// The sum over trap domains of the square root of the sum of their weights, as far as no donor gives more than half
+    /// of it whom the operator doesn't trust (PITFALLS 16), over log2(2 + wanted mail) (PITFALLS 8).
+    pub fn points(&self) -> Points {
+        let sums = self.trap_domain_sums();
+        let total: u64 = sums.values().map(|sum| sum.points().0).sum();
+        let donors: BTreeSet<u32> = sums.values().flat_map(|sum| &sum.donors).copied().collect();
+        let part = |donor: u32| -> u64 {
+            sums.values().filter(|sum| sum.donors.contains(&donor)).map(|sum| sum.points().0).sum()
+        };
+        let largest = donors
+            .into_iter()
+            .filter(|donor| !self.policy.trusted_donors.contains(donor))
+            .map(part)
+            .max()
+            .unwrap_or(0);
+        let capped = total.min((total - largest) * 2);
+        Points(capped / u64::from(self.good_mail_divisor()))
+    }
+
+    pub fn good_messages(&self) -> u64 {
+        self.good_messages
+    }
+
+    /// log2(2 + wanted mail), rounded down: one where there is none.
+    pub fn good_mail_divisor(&self) -> u32 {
+        self.good_messages.saturating_add(2).ilog2()
     }
 
     pub fn trap_domains(&self) -> usize {
-        self.buckets.iter().map(|bucket| bucket.trap_domain).collect::<BTreeSet<_>>().len()
+        distinct(self.marks.iter().map(|mark| mark.trap_domain))
     }
 
     /// Injectors that are not known count for nothing here.
     pub fn injector_networks(&self) -> usize {
-        self.buckets.iter().filter_map(|bucket| bucket.injector_network).collect::<BTreeSet<_>>().len()
+        distinct(self.marks.iter().filter_map(|mark| mark.injector))
     }
 
-    pub fn failed_recipients(&self) -> usize {
-        self.buckets.iter().flat_map(|bucket| &bucket.recipients).collect::<BTreeSet<_>>().len()
+    pub fn donors(&self) -> usize {
+        distinct(self.marks.iter().map(|mark| mark.donor))
     }
 
-    /// The IPv6 addresses that earned it, of each bucket the first two; none for IPv4, whose ledger is one address.
-    pub fn addresses(&self) -> BTreeSet<Relay> {
-        self.buckets.iter().flat_map(|bucket| bucket.addresses.iter().copied()).collect()
+    /// Those that the relay failed to reach, or that wrote; who isn't named counts for nothing.
+    pub fn parties(&self) -> usize {
+        distinct(self.marks.iter().map(|mark| mark.party).filter(|&party| party != 0))
+    }
+
+    /// How often, no two times closer than `apart`, it showed somebody new; where nobody is ever named, anything.
+    ///
+    /// One broken alias reports the same name for ever, and a fault that passes is one occasion.
+    pub fn occasions(&self, apart: Span) -> usize {
+        let mut known = BTreeSet::new();
+        let (mut last, mut occasions): (Option<Timestamp>, _) = (None, 0);
+        for mark in &self.marks {
+            let new = mark.party == 0 || known.insert(mark.party);
+            if new && last.is_none_or(|last| mark.seen_at.since(last) >= apart) {
+                (last, occasions) = (Some(mark.seen_at), occasions + 1);
+            }
+        }
+        occasions
     }
 
     /// From the first report to the last.
     pub fn span(&self) -> Span {
-        let first = self.buckets.iter().map(|bucket| bucket.first).min().unwrap_or_default();
-        self.buckets.iter().map(|bucket| bucket.last).max().unwrap_or_default().since(first)
+        span(&self.marks)
+    }
+
+    /// The part whose injectors are not known.
+    pub fn without_injector(&self) -> Case<'a> {
+        let marks = self.marks.iter().copied().filter(|mark| mark.injector.is_none()).collect();
+        Case { marks, ..*self }
+    }
+
+    /// Which addresses of an IPv6 /64 earned it; just zero for IPv4, whose ledger is one address.
+    pub fn interfaces(&self) -> BTreeSet<u64> {
+        self.marks.iter().map(|mark| mark.interface).collect()
     }
 
     pub fn reports(&self) -> u64 {
-        self.buckets.iter().map(|bucket| u64::from(bucket.reports)).sum()
+        self.marks.iter().map(|mark| 1 + u64::from(mark.more)).sum()
     }
 
-    /// The evidence that is remembered by name.
-    pub fn evidence(&self) -> impl Iterator<Item = Digest> {
-        self.buckets.iter().flat_map(|bucket| bucket.evidence.iter().copied())
+    /// The entries that hold the evidence.
+    pub fn evidence(&self) -> impl Iterator<Item = Offset> {
+        self.marks.iter().map(|mark| mark.offset)
+    }
+
+    /// The share of marks of which the trap's domain had forbidden the original, in thousandths.
+    pub fn forbidden_thousandths(&self) -> usize {
+        let forbidden = self.marks.iter().filter(|mark| mark.forbidden).count();
+        (forbidden * 1_000).checked_div(self.marks.len()).unwrap_or(0)
+    }
+}
+
+fn distinct<T: Ord>(values: impl Iterator<Item = T>) -> usize {
+    values.collect::<BTreeSet<_>>().len()
+}
+
+fn span(marks: &[&Mark]) -> Span {
+    match marks {
+        [] => Span::ZERO,
+        [first, .., last] => last.seen_at.since(first.seen_at),
+        [_] => Span::ZERO,
     }
 }

@@ -1,116 +1,74 @@
-//! The evidence against one relay, in buckets.
+//! The evidence against one relay.
 
 use minicbor::{Decode, Encode};
 
-use crate::classify::Kind;
-use crate::digest::Digest;
-use crate::evidence::{Evidence, Offset, Sender};
-use crate::relay::{Prefix, Relay};
+use super::Mark;
+use crate::evidence::Offset;
 use crate::time::{Span, Timestamp};
-use crate::trap::TrapKey;
 
-/// Most buckets of one ledger; the oldest makes room.
-pub const BUCKETS_MAX: usize = 512;
-/// Most evidence named in one bucket, and most failed recipients counted in it; it weighs once in any case.
-const NAMED_MAX: usize = 8;
-/// Most reports remembered in one bucket, so that the same one, sent again hours later, counts for nothing.
-const REPORTS_MAX: usize = 64;
-/// Most addresses of an IPv6 /64 remembered in one bucket: a second one is what widens a listing.
-const ADDRESSES_MAX: usize = 2;
+/// Most marks of one ledger; the oldest makes room.
+pub const MARKS_MAX: usize = 512;
+/// Most marks of one burst, which weighs once in any case. As many reports are remembered, so that the same one, sent again
+/// hours later, counts for nothing.
+pub const BURST_MARKS_MAX: usize = 64;
+/// A ledger of few marks takes the room of no more.
+const ROOM_GROWS_BY: usize = 4;
 
 /// What a relay did within the horizon.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Ledger {
-    /// In the order they were opened.
+    /// In the order they were counted.
     #[n(0)]
-    buckets: Vec<Bucket>,
+    marks: Vec<Mark>,
     /// A removal forgave what was taken at or before this entry, whatever the zone and the code.
     #[n(1)]
     forgiven: Offset,
 }
 
-/// Reports of one kind, to one trap domain, injected from one network, within one hour.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Bucket {
-    #[n(0)]
-    pub kind: Kind,
-    #[n(1)]
-    pub trap_domain: TrapKey,
-    #[n(2)]
-    pub injector_network: Option<Prefix>,
-    /// Hours since 1970.
-    #[n(3)]
-    pub hour: u32,
-    /// The entry that opened it.
-    #[n(4)]
-    pub opened: Offset,
-    #[n(5)]
-    pub reports: u32,
-    /// The best of its reports.
-    #[n(6)]
-    pub sender: Sender,
-    #[n(7)]
-    pub first: Timestamp,
-    #[n(8)]
-    pub last: Timestamp,
-    /// The first of its evidence.
-    #[n(9)]
-    pub evidence: Vec<Digest>,
-    /// Short digests of the recipients that could not be reached.
-    #[n(10)]
-    pub recipients: Vec<u64>,
-    /// Short digests of the reports.
-    #[n(11)]
-    seen: Vec<u64>,
-    /// The first two addresses of an IPv6 /64 that earned it; none for IPv4, whose ledger is one address.
-    #[n(12)]
-    pub addresses: Vec<Relay>,
+/// What became of a mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It may have changed what the ledger weighs.
+    Counted,
+    /// It belongs to a burst that weighs as much without it.
+    Merged,
+    /// The same report is there already.
+    Repeated,
 }
 
 impl Ledger {
-    /// Adds evidence seen at a time that the fold has bounded, with the network of its injector; `false` where the
-    /// same report is there already.
-    pub fn add(
-        &mut self,
-        evidence: &Evidence,
-        seen_at: Timestamp,
-        injector_network: Option<Prefix>,
-        offset: Offset,
-    ) -> bool {
-        // A session without a message has nothing but its own id.
-        let report = evidence.report.unwrap_or(evidence.id).short();
-        if self.buckets.iter().any(|bucket| bucket.seen.contains(&report)) {
-            return false;
-        }
-        let key = (evidence.facts.kind, evidence.trap_domain, injector_network, seen_at.hour());
-        let found = self.buckets.iter().position(|bucket| bucket.key() == key);
-        let at = found.unwrap_or_else(|| {
-            if self.buckets.len() >= BUCKETS_MAX {
-                self.buckets.remove(0);
+    pub fn add(&mut self, mark: Mark) -> Added {
+        let (mut of_burst, mut last, mut adds) = (0, None, true);
+        let burst = mark.burst();
+        for (at, known) in self.marks.iter().enumerate() {
+            if known.report == mark.report {
+                return Added::Repeated;
             }
-            self.buckets.push(Bucket {
-                kind: evidence.facts.kind,
-                trap_domain: evidence.trap_domain,
-                injector_network,
-                hour: seen_at.hour(),
-                opened: offset,
-                reports: 0,
-                sender: Sender::Other,
-                first: seen_at,
-                last: seen_at,
-                evidence: Vec::new(),
-                recipients: Vec::new(),
-                seen: Vec::new(),
-                addresses: Vec::new(),
-            });
-            self.buckets.len() - 1
-        });
-        self.buckets[at].add(evidence, seen_at, report, offset);
-        true
+            if known.burst() == burst {
+                (of_burst, last) = (of_burst + 1, Some(at));
+                adds &= known.adds_to(&mark);
+            }
+        }
+        match last {
+            Some(last) if of_burst >= BURST_MARKS_MAX => {
+                self.marks[last].more = self.marks[last].more.saturating_add(1);
+                return Added::Merged;
+            }
+            _ => {}
+        }
+        if self.marks.len() >= MARKS_MAX {
+            self.marks.remove(0);
+        }
+        if self.marks.len() == self.marks.capacity() {
+            // Doubling would leave most ledgers half empty.
+            self.marks.reserve_exact(if self.marks.is_empty() { 1 } else { ROOM_GROWS_BY });
+        }
+        self.marks.push(mark);
+        if adds { Added::Counted } else { Added::Merged }
     }
 
-    pub fn buckets(&self) -> &[Bucket] {
-        &self.buckets
+    pub fn marks(&self) -> &[Mark] {
+        &self.marks
     }
 
     pub fn forgive(&mut self, at: Offset) {
@@ -121,41 +79,30 @@ impl Ledger {
         self.forgiven
     }
 
-    /// Drops what is older than the horizon; `false` where nothing is left.
+    /// Strikes marks; whether there were any.
+    pub fn strike(&mut self, struck: impl Fn(&Mark) -> bool) -> bool {
+        let before = self.marks.len();
+        self.marks.retain(|mark| !struck(mark));
+        self.marks.len() < before
+    }
+
+    /// Drops what is older than the horizon; whether anything was.
     pub fn forget(&mut self, now: Timestamp, horizon: Span) -> bool {
         let oldest = now.minus(horizon);
-        self.buckets.retain(|bucket| bucket.last >= oldest);
-        !self.buckets.is_empty()
+        self.strike(|mark| mark.seen_at < oldest)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.marks.is_empty()
     }
 }
 
-impl Bucket {
-    fn key(&self) -> (Kind, TrapKey, Option<Prefix>, u32) {
-        (self.kind, self.trap_domain, self.injector_network, self.hour)
-    }
-
-    fn add(&mut self, evidence: &Evidence, seen_at: Timestamp, report: u64, offset: Offset) {
-        // Evidence that waited may be older than the bucket; what a floor covers in part, it covers whole.
-        self.opened = self.opened.min(offset);
-        let tells = evidence.relay.address().is_ipv6() && !self.addresses.contains(&evidence.relay);
-        if tells && self.addresses.len() < ADDRESSES_MAX {
-            self.addresses.push(evidence.relay);
-        }
-        self.reports = self.reports.saturating_add(1);
-        self.sender = self.sender.max(evidence.facts.sender);
-        self.first = self.first.min(seen_at);
-        self.last = self.last.max(seen_at);
-        if self.evidence.len() < NAMED_MAX {
-            self.evidence.push(evidence.id);
-        }
-        if self.seen.len() < REPORTS_MAX {
-            self.seen.push(report);
-        }
-        for failure in &evidence.facts.failures {
-            let recipient = failure.recipient.short();
-            if self.recipients.len() < NAMED_MAX && !self.recipients.contains(&recipient) {
-                self.recipients.push(recipient);
-            }
-        }
+impl Mark {
+    /// Whether another of the same burst could show anything that this one doesn't.
+    fn adds_to(&self, other: &Mark) -> bool {
+        let same = |mark: &Mark| {
+            (mark.party, mark.sender, mark.relation, mark.cause, mark.forbidden, mark.interface, mark.donor)
+        };
+        same(self) != same(other)
     }
 }

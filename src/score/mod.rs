@@ -1,18 +1,22 @@
 //! What each relay did within the horizon, and what that weighs.
 //!
-//! A `Ledger` is a relay's evidence in buckets: kind, trap domain, injector network, hour. A bucket counts once,
-//! however many reports fell into it, so a burst weighs what a single report weighs. A `Case` is the part of a ledger
-//! that may count towards the next listing; the rules judge it.
+//! A `Ledger` is a relay's evidence, one `Mark` a report. A `Case` is the part of a ledger that may count towards the next
+//! listing: the factors say what each mark weighs, and marks of one burst weigh as one. The rules judge the case.
 
 mod case;
+mod factors;
 mod ledger;
+mod mark;
 mod policy;
 mod power;
 mod rules;
 
-pub use case::Case;
-pub use ledger::{BUCKETS_MAX, Bucket, Ledger};
+pub use case::{Case, Docket, TrapDomainSum};
+pub use factors::{FACTORS, Factor};
+pub use ledger::{Added, BURST_MARKS_MAX, Ledger, MARKS_MAX};
+pub use mark::{Mark, Relation};
 pub use policy::{Policy, PolicySpec, Quorum, QuorumSpec, Weights};
+pub use power::decay;
 pub use rules::{Finding, RULES, Rule};
 
 use minicbor::{Decode, Encode};
@@ -27,11 +31,6 @@ impl Points {
 
     pub const fn from_thousandths(thousandths: u32) -> Self {
         Points(((thousandths as u64) << 16) / 1_000)
-    }
-
-    /// A weight in units of 2^-32, as points, for showing it.
-    pub const fn of_weight(weight: u64) -> Self {
-        Points(weight >> 16)
     }
 }
 

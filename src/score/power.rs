@@ -69,7 +69,7 @@ const TABLE: [u64; 64] = [
 ];
 
 /// 2^(-age / half_life) in units of 2^-32, in steps of a 64th of the half-life; hours on both sides.
-pub(super) fn decay(age_hours: u32, half_life_hours: u32) -> u64 {
+pub fn decay(age_hours: u32, half_life_hours: u32) -> u64 {
     let steps = u64::from(age_hours) * 64 / u64::from(half_life_hours.max(1));
     let (halvings, step) = (steps / 64, steps % 64);
     if halvings >= 32 { 0 } else { TABLE[step as usize] >> halvings }

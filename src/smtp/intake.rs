@@ -1,8 +1,11 @@
 //! From a transaction to durable evidence: judge, seal, append, and only then acknowledge.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use ipnet::IpNet;
 
 use super::maildir;
 use super::session::{Outcome, Transaction};
@@ -11,13 +14,39 @@ use crate::digest::{Digest, Digester};
 use crate::evidence::{Entry, Evidence, Facts, Reach, Sent};
 use crate::journal::{Append, Journal};
 use crate::keys::Keys;
-use crate::mail::{self, Mailbox};
+use crate::mail::{self, Header, Mailbox};
 use crate::metrics::Metrics;
+use crate::observe::{Inquiry, Observer};
+use crate::relay::Relay;
+
+/// Who is judged for a message: the client, or, behind relays that we trust, whoever handed it to the first of them, with the
+/// number of lines that they wrote. An address in mail text counts only where every host between is trusted; where their
+/// lines don't tell, nobody is judged.
+fn attribute(client: Relay, header: &Header, trusted: &[IpNet]) -> Option<(Relay, usize)> {
+    let is_trusted = |address: IpAddr| {
+        address.is_loopback() || trusted.iter().any(|net| net.contains(&Relay::new(address).address()))
+    };
+    if !trusted.iter().any(|net| net.contains(&client.address())) {
+        return Some((client, 0));
+    }
+    for (nth, hop) in mail::hops(header).enumerate() {
+        match hop.from_address {
+            Some(address) if is_trusted(address) => {}
+            Some(address) => return Some((Relay::new(address), nth + 1)),
+            None if hop.is_qmail_note => {}
+            None => return None,
+        }
+    }
+    None
+}
 
 pub struct Intake {
     pub journal: Arc<dyn Journal>,
     pub keys: Arc<Keys>,
     pub metrics: Arc<Metrics>,
+    pub observer: Arc<Observer>,
+    /// Whose Received lines are believed, and who is never judged.
+    pub trusted_relays: Vec<IpNet>,
     /// The name of this trap node.
     pub node: String,
     pub operator_maildir: PathBuf,
@@ -47,18 +76,29 @@ impl Intake {
         let Some(trap) = transaction.traps.first().cloned() else {
             return Outcome::Durable { id: id.to_string() };
         };
-        let session = Session {
-            reverse_path: Some(transaction.reverse_path.clone()),
-            client: Some(transaction.relay.address()),
-            recipient: Some(trap.clone()),
-        };
+        let trusted = self.trusted_relays.clone();
+        let recipient = trap.clone();
         // The largest messages take long enough to hold up everybody else on a worker of the runtime.
         let judging = tokio::task::spawn_blocking(move || {
             let message = mail::read(&transaction.message);
+            let attributed = attribute(transaction.relay, &message.header, &trusted);
+            let session = Session {
+                reverse_path: Some(transaction.reverse_path.clone()),
+                client: attributed.map(|(relay, _)| relay.address()),
+                recipient: Some(recipient),
+                trusted_hops: attributed.map_or(0, |(_, hops)| hops),
+            };
             let verdict = classify::classify(&message, &session);
-            (transaction, message, verdict)
+            (transaction, message, verdict, attributed)
         });
-        let Ok((transaction, message, verdict)) = judging.await else { return Outcome::Later };
+        let Ok((mut transaction, message, verdict, attributed)) = judging.await else {
+            return Outcome::Later;
+        };
+        let Some((relay, _)) = attributed else {
+            tracing::info!(relay = %transaction.relay, "a trusted relay's line doesn't tell who handed the message in: nobody is judged");
+            return Outcome::Durable { id: id.to_string() };
+        };
+        transaction.relay = relay;
         let mut digester = Digester::default();
         digester.add(&transaction.message).add(&transaction.octets.to_be_bytes());
         let evidence = self.evidence(&transaction, &trap, &verdict, id, Reach::Data, Some(digester.digest()));
@@ -71,11 +111,20 @@ impl Intake {
                 None
             }
         };
-        self.append(Append { entry: Entry::Evidence(Box::new(evidence)), report }, &verdict, id).await
+        let inquiry = verdict.kind.may_score().then(|| Inquiry::about(&evidence, trap.domain()));
+        let entry = Entry::Evidence(Box::new(evidence));
+        let outcome = self.append(Append { entry, report }, &verdict, id).await;
+        if let (Outcome::Durable { .. }, Some(inquiry)) = (&outcome, inquiry) {
+            self.observer.inquire(inquiry);
+        }
+        outcome
     }
 
     /// Notes that a client named a trap and left.
     pub async fn left(&self, transaction: Transaction) {
+        if self.trusted_relays.iter().any(|net| net.contains(&transaction.relay.address())) {
+            return;
+        }
         let id = self.id(&transaction);
         let Some(trap) = transaction.traps.first() else { return };
         let verdict = classify::callout();

@@ -87,6 +87,8 @@ impl Zone {
     pub(super) fn answer(&self, question: &Question, now: Timestamp) -> Answer {
         let Some(labels) = question.name.under(&self.config.origin) else { return Answer::refused() };
         match labels.split_last() {
+            // Whoever still asks must get no address for anything, the test entries included.
+            Some(_) if self.shut_down => self.negative(Rcode::NameError),
             None => self.apex(question.query_type),
             Some((last, rest)) => match self.config.sublists.iter().find(|sublist| sublist.label == *last) {
                 // Its test entries lie below it.
@@ -117,6 +119,10 @@ impl Zone {
             QueryType::A => self.positive(addresses(IpAddr::is_ipv4)),
             QueryType::Aaaa => self.positive(addresses(IpAddr::is_ipv6)),
             QueryType::Any => self.positive(vec![minimal_any()]),
+            QueryType::Txt if self.shut_down => {
+                let data = Data::Txt(config.texts.shut_down().to_owned());
+                self.positive(vec![Record { ttl: config.ttls.shut_down, data }])
+            }
             QueryType::Txt | QueryType::Other => self.negative(Rcode::NoError),
         }
     }
@@ -178,8 +184,9 @@ impl Zone {
 
     /// RFC 2308 §3: the SOA, with the lesser of its own TTL and its minimum.
     fn negative(&self, rcode: Rcode) -> Answer {
-        let ttl = self.config.ttls.apex.min(self.config.soa.minimum);
-        let soa = Record { ttl, data: Data::Soa(self.soa()) };
+        let soa = self.soa();
+        let apex = if self.shut_down { self.config.ttls.shut_down } else { self.config.ttls.apex };
+        let soa = Record { ttl: apex.min(soa.minimum), data: Data::Soa(soa) };
         Answer {
             rcode,
             authoritative: true,
@@ -189,7 +196,9 @@ impl Zone {
     }
 
     fn soa(&self) -> Soa {
-        Soa { serial: self.serial, ..self.config.soa.clone() }
+        let config = &self.config;
+        let minimum = if self.shut_down { config.ttls.shut_down } else { config.soa.minimum };
+        Soa { serial: self.serial, minimum, ..config.soa.clone() }
     }
 }
 

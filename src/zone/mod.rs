@@ -21,6 +21,8 @@ pub struct Zone {
     pub config: Arc<Config>,
     pub entries: Arc<Entries>,
     pub serial: u32,
+    /// Emptied for good, the test entries included (RFC 6471 §3.4).
+    pub shut_down: bool,
 }
 
 /// All zones at one moment of the fold. Replaced whole, never changed.
@@ -57,6 +59,7 @@ impl Zone {
     pub fn digest(&self) -> Digest {
         let mut digester = Digester::default();
         digester.add(self.config.digest.octets()).add(&self.serial.to_be_bytes());
+        digester.add(&[u8::from(self.shut_down)]);
         for (prefix, entry) in self.entries.iter() {
             digester.add(prefix.to_string().as_bytes()).add(&[entry.mask()]);
         }

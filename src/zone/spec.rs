@@ -7,11 +7,12 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::{Entries, Entry, Name, Soa};
+use crate::classify::Kind;
 use crate::complaint::{Complaint, Complaints};
 use crate::digest::Digest;
-use crate::listing::{Basis, Code, CodeSpec, Terms, TermsSpec};
+use crate::listing::{Basis, Code, CodeSpec, Guards, Terms, TermsSpec};
 use crate::relay::{Listable, Prefix};
-use crate::score::{Policy, PolicySpec};
+use crate::score::{Policy, PolicySpec, Quorum};
 use crate::time::Span;
 
 /// The version of the file's form that this program reads.
@@ -41,6 +42,7 @@ struct ZoneSpec {
     sublists: Vec<SublistSpec>,
     policy: PolicySpec,
     listing: TermsSpec,
+    guards: Guards,
 }
 
 fn serial_base() -> u32 {
@@ -64,6 +66,7 @@ struct TtlSpec {
     apex: Span,
     listed: Span,
     test: Span,
+    shut_down: Span,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -72,6 +75,7 @@ struct TextsSpec {
     listed: String,
     test: String,
     url: String,
+    shut_down: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -103,6 +107,17 @@ pub struct Zone {
     pub test_entries: BTreeMap<u8, Entries>,
     pub policy: Policy,
     pub terms: Terms,
+    pub guards: Guards,
+}
+
+impl Zone {
+    /// The kinds and the quorum of a code that evidence earns.
+    pub fn quorum(&self, code: u8) -> Option<(&[Kind], &Quorum)> {
+        self.codes.iter().find(|of| of.value == code).and_then(|of| match &of.basis {
+            Basis::Kinds { kinds, quorum } => Some((kinds.as_slice(), quorum)),
+            _ => None,
+        })
+    }
 }
 
 /// Seconds.
@@ -111,6 +126,7 @@ pub struct Ttls {
     pub apex: u32,
     pub listed: u32,
     pub test: u32,
+    pub shut_down: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,9 +140,15 @@ pub struct Texts {
     listed: String,
     test: String,
     url: String,
+    shut_down: String,
 }
 
 impl Texts {
+    /// What the apex of a zone says that was emptied for good.
+    pub fn shut_down(&self) -> &str {
+        &self.shut_down
+    }
+
     /// The TXT record about an address.
     pub fn about(&self, address: IpAddr, test: bool) -> String {
         let text = if test { &self.test } else { &self.listed };
@@ -178,6 +200,7 @@ impl ZoneSpec {
         let texts = self.texts.check(&mut complaints);
         let policy = self.policy.check(&mut complaints);
         let terms = self.listing.check(&mut complaints);
+        self.guards.check(&mut complaints);
         let codes = self.check_codes(&policy, &mut complaints);
         let mask = |wanted: &dyn Fn(&Code) -> bool| {
             codes.iter().filter(|code| wanted(code)).fold(0, |mask, code| mask | code.value)
@@ -215,6 +238,7 @@ impl ZoneSpec {
             test_entries,
             policy,
             terms,
+            guards: self.guards.clone(),
         })
     }
 
@@ -226,7 +250,7 @@ impl ZoneSpec {
             };
             let kinds = |code: &Code| match &code.basis {
                 Basis::Kinds { kinds, .. } => kinds.clone(),
-                Basis::Repeated { .. } => Vec::new(),
+                Basis::Repeated { .. } | Basis::Forbidden { .. } => Vec::new(),
             };
             let taken = codes.iter().any(|other| {
                 other.value == code.value || kinds(other).iter().any(|kind| kinds(&code).contains(kind))
@@ -332,13 +356,25 @@ impl TtlSpec {
             apex: seconds("ttl.apex", self.apex, complaints),
             listed: seconds("ttl.listed", self.listed, complaints),
             test: seconds("ttl.test", self.test, complaints),
+            shut_down: seconds("ttl.shut_down", self.shut_down, complaints),
         }
     }
 }
 
 impl TextsSpec {
     fn check(&self, complaints: &mut Complaints) -> Texts {
-        let texts = Texts { listed: self.listed.clone(), test: self.test.clone(), url: self.url.clone() };
+        let texts = Texts {
+            listed: self.listed.clone(),
+            test: self.test.clone(),
+            url: self.url.clone(),
+            shut_down: self.shut_down.clone(),
+        };
+        complaints.require(
+            self.shut_down.len() <= TXT_OCTETS_MAX && self.shut_down.is_ascii(),
+            "texts.shut_down",
+            format!("{} octets, or not US-ASCII", self.shut_down.len()),
+            format!("keep it within {TXT_OCTETS_MAX} octets of US-ASCII"),
+        );
         let longest = IpAddr::V6(Ipv6Addr::from(u128::MAX));
         for (key, text, test) in [("texts.listed", &self.listed, false), ("texts.test", &self.test, true)] {
             let octets = texts.about(longest, test).len();

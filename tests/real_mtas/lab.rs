@@ -170,7 +170,7 @@ impl Lab {
         let mut lab = Lab { namespaces, folder, daemon, mtas: Vec::new() };
         lab.wait("the daemon", || lab.control("GET", "/readyz", "").is_some_and(|(status, _)| status == 200));
         for domain in TRAP_DOMAINS {
-            lab.verb(&["trap", "add", domain]);
+            lab.verb(&["trap", "add", domain, "--silent-since", "2025-01-01T00:00:00Z"]);
         }
         for role in roles {
             let (host, address) = role.host();
@@ -364,6 +364,9 @@ fn start_daemon(folder: &Path, namespace: &str) -> Child {
          [smtp]\nhostname = \"trap.backscatter.example\"\nlisten = [\"{TRAP}:25\"]\n\
          operator_maildir = \"{path}/operator\"\n[dns]\nlisten = [\"{TRAP}:53\"]\n\
          [http]\nlisten = [\"127.0.0.1:8053\"]\n[control]\nsocket = \"{path}/control.sock\"\n\
+         [audit]\ndirectory = \"{path}/audit\"\n\
+         [[observe.laboratory_hosts]]\naddresses = \"{BAD}/32\"\nname = \"bad.relay.test\"\nexchanger_of = [\"relay.test\"]\n\
+         [[observe.laboratory_hosts]]\naddresses = \"{GOOD}/32\"\nname = \"good.relay.test\"\nexchanger_of = [\"relay.test\"]\n\
          [clock]\nlaboratory = true\n[log]\nfilter = \"warn\"\n"
     );
     let config = folder.join("backscatterd.toml");

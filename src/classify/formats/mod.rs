@@ -208,6 +208,7 @@ fn recipients(reading: &Reading<'_>, action: Action) -> Vec<Recipient> {
             status: only.and_then(|named| named.status),
             remote: only.is_some_and(|named| named.remote),
             diagnostic: only.and_then(|named| named.diagnostic.clone()),
+            ..Recipient::default()
         }
     };
     let failed = reading.header().all("X-Failed-Recipients").flat_map(|field| field.split(','));

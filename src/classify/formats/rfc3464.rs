@@ -113,8 +113,11 @@ fn report(reading: &Reading<'_>, groups: &[Header], status: DeliveryStatus) -> R
                 status: recipient.status,
                 remote: recipient
                     .remote_mta
-                    .is_some_and(|remote| Some(&remote) != status.reporting_mta.as_ref()),
+                    .as_ref()
+                    .is_some_and(|remote| Some(remote) != status.reporting_mta.as_ref()),
+                remote_mta: recipient.remote_mta,
                 diagnostic: recipient.diagnostic,
+                ..Recipient::default()
             })
             .collect(),
         reporting_mta: status.reporting_mta,

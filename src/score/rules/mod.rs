@@ -1,19 +1,21 @@
 //! What a case has to show before a relay is listed: one file a rule.
 
-mod failed_recipients;
+mod donors;
 mod injector_networks;
+mod occasions;
+mod parties;
 mod points;
 mod span;
 mod trap_domains;
 
-use super::{Case, Policy, Quorum};
+use super::{Case, Quorum};
 
 /// One thing that a case needs.
 pub struct Rule {
     pub name: &'static str,
     /// What it guards against, for whoever reads an explanation.
     pub why: &'static str,
-    pub judge: fn(&Case<'_>, &Policy, &Quorum) -> Finding,
+    pub judge: fn(&Case<'_>, &Quorum) -> Finding,
 }
 
 /// What a rule found.
@@ -23,12 +25,31 @@ pub struct Finding {
     pub has: String,
     pub needs: String,
     pub met: bool,
+    /// Whether at least half of what is needed is there.
+    pub half_met: bool,
 }
 
-/// A relay is listed when every one of them is met.
-pub const RULES: &[Rule] =
-    &[points::RULE, trap_domains::RULE, injector_networks::RULE, failed_recipients::RULE, span::RULE];
+/// A relay is listed when every one of them is met. Those that cost least to judge come first.
+pub const RULES: &[Rule] = &[
+    trap_domains::RULE,
+    injector_networks::RULE,
+    parties::RULE,
+    span::RULE,
+    occasions::RULE,
+    donors::RULE,
+    points::RULE,
+];
 
-fn at_least<T: PartialOrd + std::fmt::Display>(rule: &'static str, has: T, needs: T) -> Finding {
-    Finding { rule, met: has >= needs, has: has.to_string(), needs: needs.to_string() }
+fn at_least<T: PartialOrd + std::fmt::Display>(rule: &'static str, has: T, twice: T, needs: T) -> Finding {
+    Finding {
+        rule,
+        met: has >= needs,
+        half_met: twice >= needs,
+        has: has.to_string(),
+        needs: needs.to_string(),
+    }
+}
+
+fn count(rule: &'static str, has: usize, needs: usize) -> Finding {
+    at_least(rule, has, has.saturating_mul(2), needs)
 }

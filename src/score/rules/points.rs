@@ -4,6 +4,9 @@ use super::{Rule, at_least};
 
 pub(super) const RULE: Rule = Rule {
     name: "points",
-    why: "a few reports, or many to one trap domain, prove little",
-    judge: |case, policy, quorum| at_least("points", case.points(policy), quorum.points),
+    why: "a few reports, or many to one trap domain, or those of one donor, prove little",
+    judge: |case, quorum| {
+        let points = case.points();
+        at_least("points", points, points + points, quorum.points)
+    },
 };

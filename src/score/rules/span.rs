@@ -5,5 +5,5 @@ use super::{Rule, at_least};
 pub(super) const RULE: Rule = Rule {
     name: "span",
     why: "a passing fault is mended within a day",
-    judge: |case, _, quorum| at_least("span", case.span(), quorum.span),
+    judge: |case, quorum| at_least("span", case.span(), case.span().doubled(), quorum.span),
 };

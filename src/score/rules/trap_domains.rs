@@ -1,9 +1,9 @@
 //! Distinct trap domains that received reports.
 
-use super::{Rule, at_least};
+use super::{Rule, count};
 
 pub(super) const RULE: Rule = Rule {
     name: "trap_domains",
     why: "one trap domain can be known to a poisoner, or broken",
-    judge: |case, _, quorum| at_least("trap_domains", case.trap_domains(), quorum.trap_domains),
+    judge: |case, quorum| count("trap_domains", case.trap_domains(), quorum.trap_domains),
 };

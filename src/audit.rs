@@ -1,0 +1,274 @@
+//! The audit record on disk: one JSON object a line, one file a month, only ever appended to.
+//!
+//! The fold makes the records, and makes them again alike when it folds an entry again; so what is there already is passed
+//! over, and a record is lost only where the journal lost its entry before this file had it. Each is bound to the one before
+//! by a digest, so what is altered, left out or put in shows.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use crate::blocklist::AuditRecord;
+use crate::relay::Prefix;
+use crate::time::Timestamp;
+
+/// Most octets of one line.
+const LINE_OCTETS_MAX: usize = 64 << 10;
+/// Most records that wait while the disk fails; beyond them the fold stands still.
+const WAITING_MAX: usize = 1_000_000;
+const PREFIX: &str = "audit-";
+const SUFFIX: &str = ".jsonl";
+
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    #[error("{path}: {source}")]
+    File { path: PathBuf, source: io::Error },
+    #[error("{path}: line {line} is no audit record: {problem}")]
+    Line { path: PathBuf, line: usize, problem: String },
+    #[error("{WAITING_MAX} audit records wait to be written")]
+    Full,
+}
+
+/// The end of the record, to which the fold's changes are appended.
+pub struct AuditLog {
+    directory: PathBuf,
+    /// The number of the last record that is on disk.
+    last: u64,
+    waiting: Vec<AuditRecord>,
+}
+
+impl AuditLog {
+    /// Opens the folder, and cuts off what a crash left of a last line.
+    pub fn open(directory: &Path) -> Result<Self, AuditError> {
+        crate::folder::make(directory).map_err(at(directory))?;
+        let mut log = AuditLog { directory: directory.to_owned(), last: 0, waiting: Vec::new() };
+        if let Some(path) = files(directory)?.pop() {
+            cut_torn_line(&path).map_err(at(&path))?;
+        }
+        // A file may hold nothing yet.
+        for path in files(directory)?.into_iter().rev() {
+            if let Some(record) = records(&path)?.pop() {
+                log.last = record.number;
+                break;
+            }
+        }
+        Ok(log)
+    }
+
+    /// Takes what the fold made; what is on disk already is passed over.
+    pub fn take(&mut self, records: Vec<AuditRecord>) -> Result<(), AuditError> {
+        self.waiting.extend(records.into_iter().filter(|record| record.number > self.last));
+        if self.waiting.len() > WAITING_MAX { Err(AuditError::Full) } else { Ok(()) }
+    }
+
+    /// Writes what waits, so that it survives a crash.
+    pub fn flush(&mut self) -> Result<(), AuditError> {
+        while let Some(first) = self.waiting.first() {
+            let month = month(first.at);
+            let of_month = self.waiting.iter().take_while(|record| self::month(record.at) == month).count();
+            let path = self.directory.join(format!("{PREFIX}{month}{SUFFIX}"));
+            let mut lines = String::new();
+            for record in &self.waiting[..of_month] {
+                lines.push_str(&serde_json::to_string(record).expect("a record is plain data"));
+                lines.push('\n');
+            }
+            append(&path, lines.as_bytes()).map_err(at(&path))?;
+            crate::folder::sync(&self.directory).map_err(at(&self.directory))?;
+            self.last = self.waiting[of_month - 1].number;
+            self.waiting.drain(..of_month);
+        }
+        Ok(())
+    }
+
+    pub fn is_behind(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+}
+
+/// Which records are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Only what is about an address or network in this one, or around it.
+    pub about: Option<Prefix>,
+    pub after: u64,
+    pub records_max: usize,
+}
+
+/// Reads what is wanted, oldest first.
+pub fn read(directory: &Path, wanted: &Wanted) -> Result<Vec<AuditRecord>, AuditError> {
+    let concerns = |record: &AuditRecord| {
+        wanted.about.is_none_or(|about| record.about.parse::<Prefix>().is_ok_and(|of| of.overlaps(about)))
+    };
+    let mut found = Vec::new();
+    for path in files(directory)? {
+        for record in records(&path)? {
+            if record.number > wanted.after && concerns(&record) {
+                found.push(record);
+                if found.len() >= wanted.records_max {
+                    return Ok(found);
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What came of looking at every record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    pub records: u64,
+    pub first: u64,
+    pub last: u64,
+    pub digest: String,
+    /// The first record that is not as it was written, or does not follow the one before it.
+    pub broken: Option<u64>,
+}
+
+/// Checks that nothing was altered, left out or put in since the first record that is there.
+pub fn verify(directory: &Path) -> Result<Verified, AuditError> {
+    let mut verified = Verified::default();
+    let mut before: Option<AuditRecord> = None;
+    for path in files(directory)? {
+        for record in records(&path)? {
+            if !record.follows(before.as_ref()) {
+                verified.broken = verified.broken.or(Some(record.number));
+            }
+            if before.is_none() {
+                verified.first = record.number;
+            }
+            verified.records += 1;
+            (verified.last, verified.digest) = (record.number, record.digest.clone());
+            before = Some(record);
+        }
+    }
+    Ok(verified)
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> AuditError {
+    let path = path.to_owned();
+    move |source| AuditError::File { path, source }
+}
+
+/// By name, which is by month.
+fn files(directory: &Path) -> Result<Vec<PathBuf>, AuditError> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).map_err(at(directory))? {
+        let name = entry.map_err(at(directory))?.file_name().to_string_lossy().into_owned();
+        if name.starts_with(PREFIX) && name.ends_with(SUFFIX) {
+            found.push(directory.join(name));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn records(path: &Path) -> Result<Vec<AuditRecord>, AuditError> {
+    let file = File::open(path).map_err(at(path))?;
+    let mut found = Vec::new();
+    for (nth, line) in BufReader::new(file).lines().enumerate() {
+        let line = line.map_err(at(path))?;
+        let record = serde_json::from_str(&line).map_err(|error| AuditError::Line {
+            path: path.to_owned(),
+            line: nth + 1,
+            problem: error.to_string(),
+        })?;
+        found.push(record);
+    }
+    Ok(found)
+}
+
+/// `2026-11`, of UTC.
+fn month(at: Timestamp) -> String {
+    let day = at.day().yyyymmdd();
+    format!("{:04}-{:02}", day / 10_000, day / 100 % 100)
+}
+
+fn append(path: &Path, octets: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+    let before = file.metadata()?.len();
+    let written = file.write_all(octets).and_then(|()| file.sync_data());
+    if written.is_err() {
+        // Half a line must not stand before the next try.
+        file.set_len(before)?;
+    }
+    written
+}
+
+fn cut_torn_line(path: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+    let length = file.metadata()?.len();
+    let from = length.saturating_sub(LINE_OCTETS_MAX as u64);
+    file.seek(SeekFrom::Start(from))?;
+    let mut tail = Vec::new();
+    io::Read::read_to_end(&mut file, &mut tail)?;
+    let whole = tail.iter().rposition(|&octet| octet == b'\n').map_or(0, |at| at + 1);
+    if whole < tail.len() {
+        file.set_len(from + whole as u64)?;
+        file.sync_data()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain(count: u64) -> Vec<AuditRecord> {
+        let mut records: Vec<AuditRecord> = Vec::new();
+        for number in 1..=count {
+            let mut record = AuditRecord {
+                number,
+                entry: number * 10,
+                at: Timestamp::from_milliseconds(1_767_225_600_000 + number as i64 * 86_400_000 * 20),
+                by: "policy".to_owned(),
+                why: "3.46 points".to_owned(),
+                act: "listed".to_owned(),
+                zone: "bl.backscatter.example.".to_owned(),
+                about: format!("9.9.9.{number}"),
+                code: Some(2),
+                until: Some(Timestamp::default()),
+                policy: String::new(),
+                evidence: vec![number],
+                previous: records.last().map_or_else(String::new, |record| record.digest.clone()),
+                digest: String::new(),
+            };
+            record.digest = record.computed().to_string();
+            records.push(record);
+        }
+        records
+    }
+
+    #[test]
+    fn rfc6471_o4_records_are_kept_once_and_any_change_shows() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = chain(6);
+        let mut log = AuditLog::open(folder.path()).unwrap();
+        log.take(records[..4].to_vec()).unwrap();
+        log.flush().unwrap();
+        // A crash in the midst of a line, and a fold that makes the last two records again.
+        let last = files(folder.path()).unwrap().pop().unwrap();
+        append(&last, b"{\"number\": 5, \"en").unwrap();
+        let mut log = AuditLog::open(folder.path()).unwrap();
+        log.take(records[2..].to_vec()).unwrap();
+        log.flush().unwrap();
+        assert!(files(folder.path()).unwrap().len() > 1, "one file a month");
+        let all = Wanted { records_max: 100, ..Wanted::default() };
+        assert_eq!(read(folder.path(), &all).unwrap(), records);
+        let one = Wanted { about: "9.9.9.3".parse().ok(), ..all };
+        assert_eq!(read(folder.path(), &one).unwrap(), records[2..3]);
+        let verified = verify(folder.path()).unwrap();
+        assert_eq!((verified.records, verified.last, verified.broken), (6, 6, None));
+        assert_eq!(verified.digest, records[5].digest);
+
+        for (what, with) in [("3.46 points", "9.99 points"), ("\"entry\":20", "\"entry\":21")] {
+            let path = files(folder.path()).unwrap().remove(1);
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(&path, text.replace(what, with)).unwrap();
+            assert!(verify(folder.path()).unwrap().broken.is_some(), "{what}");
+            fs::write(&path, text).unwrap();
+        }
+        let path = files(folder.path()).unwrap().remove(1);
+        fs::remove_file(path).unwrap();
+        assert!(verify(folder.path()).unwrap().broken.is_some(), "a month left out");
+    }
+}

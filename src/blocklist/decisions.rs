@@ -1,0 +1,298 @@
+//! Directives: what somebody decided.
+
+use std::sync::Arc;
+
+use super::judging::Pass;
+use super::{
+    Blocklist, Change, Derived, Exemption, GoodMail, NOTES_MAX, Note, RecordChange, Turn, is_judged, serial,
+};
+use crate::evidence::{Order, Source};
+use crate::listing::{Ending, Grounds};
+use crate::relay::{Prefix, Relay};
+use crate::time::{Span, Timestamp};
+use crate::trap::{Donor, Trap};
+use crate::zone;
+
+/// Longest time until somebody has to look at an exemption again, and that an operator's listing may last.
+const DECISION_MAX: Span = Span::from_days(366);
+/// The widest network that may be exempted, as a prefix length: more would switch the list off by mistake.
+const EXEMPT_IPV4_LENGTH_MIN: u8 = 8;
+const EXEMPT_IPV6_LENGTH_MIN: u8 = 19;
+
+impl Blocklist {
+    pub(super) fn directive(&mut self, order: &Order, turn: &mut Turn<'_>) {
+        let now = self.state.time;
+        match order {
+            Order::AddDonor { donor } => {
+                self.state.donors.insert(donor.clone());
+                self.note(turn, "add-donor", "", donor.to_string());
+                turn.change(Change::Traps);
+            }
+            Order::AddTrap { key, scope, domain, donor, silent_since } => {
+                self.state.donors.insert(donor.clone());
+                let silent_since = silent_since.map_or(now, |since| since.min(now));
+                let (domain, donor) = (*domain, donor.clone());
+                let trap = Trap { scope: *scope, domain, donor, since: now, retired: None, silent_since };
+                self.state.traps.insert(*key, trap);
+                turn.change(Change::Traps);
+            }
+            Order::RetireTrap { key } => {
+                if self.state.traps.retire(*key, now) {
+                    turn.change(Change::Traps);
+                } else {
+                    turn.ignore("no active trap has that key");
+                }
+            }
+            Order::Remove { relay } => self.remove(*relay, turn),
+            Order::AdoptZone { origin, text } => self.adopt(origin, text, turn),
+            Order::WithdrawZone { origin } => self.withdraw(origin, turn),
+            Order::Exempt { prefix, review_by } => self.exempt(*prefix, *review_by, turn),
+            Order::EndExemption { prefix } => {
+                if self.state.exemptions.remove(prefix).is_some() {
+                    self.note(turn, "end-exemption", "", prefix.to_string());
+                    turn.change(Change::Decided);
+                } else {
+                    turn.ignore("no such exemption");
+                }
+            }
+            Order::List { origin, prefix, code, until } => {
+                self.list(origin, *prefix, *code, *until, turn);
+            }
+            Order::Void { source, since } => self.void(source, *since, turn),
+            Order::Freeze => {
+                self.state.frozen = true;
+                self.note(turn, "freeze", "", String::new());
+                turn.change(Change::Decided);
+            }
+            Order::Release => self.release(turn),
+            Order::ShutDown { origin } => self.set_shut_down(origin, true, turn),
+            Order::Reopen { origin } => self.set_shut_down(origin, false, turn),
+            Order::CountGoodMail { relay, donor, messages } => {
+                self.count_good_mail(*relay, donor, *messages, turn);
+            }
+        }
+    }
+
+    /// Takes a relay off every zone, and forgives what came before: a case half made, and evidence that waits, too.
+    fn remove(&mut self, relay: Relay, turn: &mut Turn<'_>) {
+        let (prefix, now, offset) = (relay.ledger_prefix(), self.state.time, self.state.offset);
+        self.drop_pending(|pending| pending.evidence.relay.ledger_prefix() == prefix);
+        if let Some(ledger) = self.state.ledgers.get_mut(&prefix) {
+            ledger.forgive(offset);
+        }
+        let before = turn.changes.list.len();
+        for (origin, code) in self.recorded(prefix) {
+            self.unhold(&origin, prefix, code);
+            self.change_record(&origin, prefix, code, turn, |record| {
+                record.remove(now, offset).map(|_| RecordChange::Ended(Ending::Removed))
+            });
+        }
+        turn.changes.relays.insert(prefix);
+        if turn.changes.list.len() == before {
+            self.note(turn, "forgiven", "", prefix.to_string());
+            turn.ignore("the relay is not listed; nothing that came before counts against it");
+        }
+    }
+
+    fn unhold(&mut self, origin: &str, prefix: Prefix, code: u8) {
+        if let Some(zone) = self.state.zones.get_mut(origin) {
+            zone.guard.held.remove(&(prefix, code));
+        }
+    }
+
+    fn adopt(&mut self, origin: &str, text: &str, turn: &mut Turn<'_>) {
+        let Ok(config) = zone::read(origin, text) else {
+            return turn.ignore("this program can't read the zone's file");
+        };
+        if config.origin.to_string() != origin {
+            return turn.ignore("the zone's file is about another origin");
+        }
+        let (now, changed) = (self.state.time, self.state.offset);
+        // A zone that was withdrawn had a serial too, and secondaries remember it.
+        let before = self
+            .state
+            .zones
+            .get(origin)
+            .and_then(|state| Some((state, zone::read(origin, &state.text).ok()?)));
+        if let Some((state, known)) = before {
+            let published = serial(known.serial_base, state.changed);
+            let ahead = serial(config.serial_base, changed).wrapping_sub(published);
+            // RFC 1982 §3.2: secondaries would take it for an older zone.
+            if ahead == 0 || ahead > i32::MAX as u32 {
+                return turn.ignore("the serial would go back; raise serial_base");
+            }
+        }
+        let state = self.state.zones.entry(origin.to_owned()).or_default();
+        text.clone_into(&mut state.text);
+        state.changed = changed;
+        state.published = true;
+        // A code that is lost, or an address that may no longer be listed, ends those listings. The records stay: what
+        // was used up or forgiven is not to count again.
+        let lost: Vec<(Prefix, u8)> = state
+            .records
+            .keys()
+            .filter(|(prefix, code)| {
+                let judged = config.codes.iter().any(|of| of.value == *code && is_judged(&of.basis));
+                !judged || config.listable.permits(prefix.network()).is_err()
+            })
+            .copied()
+            .collect();
+        turn.changes.relays.extend(state.records.keys().map(|(prefix, _)| *prefix));
+        let digest = config.digest.to_string();
+        self.zones.insert(origin.to_owned(), Derived::of(state, Arc::new(config)));
+        for (prefix, code) in lost {
+            self.change_record(origin, prefix, code, turn, |record| {
+                record.end(now, Ending::Withdrawn).map(|_| RecordChange::Ended(Ending::Withdrawn))
+            });
+        }
+        self.note(turn, "adopt-zone", origin, digest);
+        turn.change(Change::Zone { origin: origin.to_owned() });
+    }
+
+    /// Publishes a zone no longer. Its records stay, without their listings.
+    fn withdraw(&mut self, origin: &str, turn: &mut Turn<'_>) {
+        let now = self.state.time;
+        let Some(state) = self.state.zones.get(origin).filter(|state| state.published) else {
+            return turn.ignore("no such zone is published");
+        };
+        let listed: Vec<(Prefix, u8)> = state.records.keys().copied().collect();
+        for (prefix, code) in listed {
+            self.change_record(origin, prefix, code, turn, |record| {
+                record.end(now, Ending::Withdrawn).map(|_| RecordChange::Ended(Ending::Withdrawn))
+            });
+        }
+        if let Some(state) = self.state.zones.get_mut(origin) {
+            state.published = false;
+        }
+        self.zones.remove(origin);
+        self.note(turn, "withdraw-zone", origin, String::new());
+        turn.change(Change::Zone { origin: origin.to_owned() });
+    }
+
+    fn exempt(&mut self, prefix: Prefix, review_by: Timestamp, turn: &mut Turn<'_>) {
+        let now = self.state.time;
+        let least = if prefix.network().is_ipv4() { EXEMPT_IPV4_LENGTH_MIN } else { EXEMPT_IPV6_LENGTH_MIN };
+        if prefix.length() < least {
+            return turn.ignore("the network is too wide to be exempted");
+        }
+        if review_by <= now || review_by > now.plus(DECISION_MAX) {
+            return turn.ignore("the date of review must lie within a year from now");
+        }
+        let (by, why) = (turn.by.to_owned(), turn.why.to_owned());
+        self.state.exemptions.insert(prefix, Exemption { since: now, review_by, by, why });
+        self.drop_pending(|pending| prefix.overlaps(pending.evidence.relay.ledger_prefix()));
+        let listed: Vec<(String, Prefix, u8)> = self
+            .state
+            .zones
+            .iter()
+            .flat_map(|(origin, zone)| {
+                let within = zone.records.keys().filter(|(relay, _)| prefix.overlaps(*relay));
+                within.map(|(relay, code)| (origin.clone(), *relay, *code)).collect::<Vec<_>>()
+            })
+            .collect();
+        self.note(turn, "exempt", "", prefix.to_string());
+        turn.change(Change::Decided);
+        for (origin, relay, code) in listed {
+            self.unhold(&origin, relay, code);
+            self.change_record(&origin, relay, code, turn, |record| {
+                record.end(now, Ending::Exempted).map(|_| RecordChange::Ended(Ending::Exempted))
+            });
+        }
+    }
+
+    fn list(&mut self, origin: &str, prefix: Prefix, code: u8, until: Timestamp, turn: &mut Turn<'_>) {
+        let (now, offset) = (self.state.time, self.state.offset);
+        let Some(config) = self.zones.get(origin).map(|zone| Arc::clone(&zone.config)) else {
+            return turn.ignore("no such zone is published");
+        };
+        let relay = Relay::new(prefix.network()).ledger_prefix();
+        if config.quorum(code).is_none() {
+            return turn.ignore("the zone has no such code that a relay can be listed under");
+        }
+        if relay != prefix && prefix.length() != 128 {
+            return turn.ignore("only an address, or an IPv6 /64, can be listed");
+        }
+        if config.listable.permits(prefix.network()).is_err() {
+            return turn.ignore("the address is special-purpose and never listed (RFC 6471 §3.5)");
+        }
+        if self.state.frozen || self.is_exempt(prefix) {
+            return turn.ignore("the list is frozen, or the address is exempt");
+        }
+        if until <= now || until > now.plus(DECISION_MAX) {
+            return turn.ignore("the end must lie within a year from now");
+        }
+        self.change_record(origin, relay, code, turn, |record| {
+            let was_listed = record.current.is_some();
+            record.decide(prefix, Grounds::decision(offset, now), until, config.digest, &config.terms);
+            Some(if was_listed { RecordChange::Extended } else { RecordChange::Listed })
+        });
+    }
+
+    /// Counts nothing of a source since a moment, and tells the public (RFC 6471 §3.9).
+    fn void(&mut self, source: &Source, since: Timestamp, turn: &mut Turn<'_>) {
+        let since = since.min(self.state.time);
+        let (ended, what) = match source {
+            Source::Donor(donor) => {
+                self.drop_pending(|pending| pending.donor == *donor && pending.seen_at >= since);
+                let donor = donor.short();
+                (self.strike(|mark| mark.donor == donor && mark.seen_at >= since, turn), "a donor")
+            }
+            Source::Trap(key) => {
+                self.drop_pending(|pending| {
+                    let evidence = &pending.evidence;
+                    [evidence.trap, evidence.trap_domain].contains(key) && pending.seen_at >= since
+                });
+                (self.strike(|mark| mark.came_to(*key) && mark.seen_at >= since, turn), "a trap")
+            }
+        };
+        let text = format!(
+            "evidence of {what} since {since} counts no more, and {ended} listings that stood on it ended: {}",
+            turn.why
+        );
+        if self.state.notes.len() >= NOTES_MAX {
+            self.state.notes.remove(0);
+        }
+        self.state.notes.push(Note { at: self.state.time, text });
+        self.note(turn, "void", "", format!("{what} since {since}"));
+        turn.change(Change::Decided);
+    }
+
+    fn release(&mut self, turn: &mut Turn<'_>) {
+        self.state.frozen = false;
+        self.note(turn, "release", "", String::new());
+        turn.change(Change::Decided);
+        let origins: Vec<String> = self.zones.keys().cloned().collect();
+        for origin in origins {
+            let Some(zone) = self.state.zones.get_mut(&origin) else { continue };
+            for (prefix, code) in std::mem::take(&mut zone.guard.held) {
+                self.judge_code(&origin, prefix, code, Pass::Released, turn);
+            }
+        }
+    }
+
+    fn set_shut_down(&mut self, origin: &str, shut_down: bool, turn: &mut Turn<'_>) {
+        let offset = self.state.offset;
+        match self.state.zones.get_mut(origin).filter(|zone| zone.published) {
+            Some(zone) if zone.shut_down != shut_down => {
+                zone.shut_down = shut_down;
+                zone.changed = offset;
+                self.note(turn, if shut_down { "shut-down" } else { "reopen" }, origin, String::new());
+                turn.change(Change::Zone { origin: origin.to_owned() });
+            }
+            Some(_) => turn.ignore("the zone is so already"),
+            None => turn.ignore("no such zone is published"),
+        }
+    }
+
+    fn count_good_mail(&mut self, relay: Relay, donor: &Donor, messages: u64, turn: &mut Turn<'_>) {
+        let prefix = relay.ledger_prefix();
+        // Only of relays that there is something against: a donor's mail would fill the memory otherwise.
+        if !self.state.ledgers.contains_key(&prefix) {
+            return turn.ignore("nothing is known against the relay");
+        }
+        let at = self.state.time;
+        self.state.good_mail.insert((prefix, donor.short()), GoodMail { messages, at });
+        turn.changes.relays.insert(prefix);
+        turn.change(Change::Decided);
+    }
+}

@@ -1,0 +1,166 @@
+//! From a ledger to a listing.
+
+use std::sync::Arc;
+
+use super::{Blocklist, Change, RecordChange, Turn};
+use crate::classify::Kind;
+use crate::evidence::Offset;
+use crate::listing::{Criterion, Ending, Grounds};
+use crate::relay::Prefix;
+use crate::score::{Case, Docket, Finding, Mark, Quorum, RULES};
+
+impl Blocklist {
+    /// Lists the relay, or extends its listing, under the code of that kind if its case is made.
+    pub(super) fn judge(&mut self, origin: &str, prefix: Prefix, kind: Kind, turn: &mut Turn<'_>) {
+        let Some(config) = self.zones.get(origin).map(|zone| Arc::clone(&zone.config)) else { return };
+        let judged = |code: &&crate::listing::Code| code.basis.judges(kind).is_some();
+        if let Some(code) = config.codes.iter().find(judged).map(|code| code.value) {
+            self.judge_code(origin, prefix, code, Pass::Guarded, turn);
+        }
+    }
+
+    /// The same for a code; `pass` says whether the guards are asked.
+    pub(super) fn judge_code(
+        &mut self,
+        origin: &str,
+        prefix: Prefix,
+        code: u8,
+        pass: Pass,
+        turn: &mut Turn<'_>,
+    ) {
+        let (offset, now) = (self.state.offset, self.state.time);
+        let Some(config) = self.zones.get(origin).map(|zone| Arc::clone(&zone.config)) else { return };
+        let Some((kinds, quorum)) = config.quorum(code) else { return };
+        let Some(ledger) = self.state.ledgers.get(&prefix) else { return };
+        let Some(zone) = self.state.zones.get(origin) else { return };
+        let record = zone.records.get(&(prefix, code));
+        let after = record.map_or(Offset::START, |record| record.floor).max(ledger.forgiven());
+        let is_new = record.is_none_or(|record| record.current.is_none());
+        let good_messages = self.good_messages(prefix);
+        let docket = Docket { kinds, after, until: offset, now, good_messages };
+        let case = Case::open(ledger, &docket, &config.policy);
+        if !is_made(&case, quorum)
+            || config.listable.permits(prefix.network()).is_err()
+            || self.is_exempt(prefix)
+        {
+            return;
+        }
+        let grounds = Grounds::of(&case, after, offset, now);
+        let listed = listed_prefix(&case, prefix);
+        if is_new && pass == Pass::Guarded && self.holds(origin, prefix, code, turn) {
+            return;
+        }
+        self.change_record(origin, prefix, code, turn, |record| {
+            record.complete(listed, grounds, config.digest, &config.terms);
+            Some(if is_new { RecordChange::Listed } else { RecordChange::Extended })
+        });
+    }
+
+    /// Whether a freeze or a guard keeps a new listing back; it is remembered then.
+    fn holds(&mut self, origin: &str, prefix: Prefix, code: u8, turn: &mut Turn<'_>) -> bool {
+        let (now, frozen) = (self.state.time, self.state.frozen);
+        let (Some(zone), Some(derived)) = (self.state.zones.get_mut(origin), self.zones.get(origin)) else {
+            return true;
+        };
+        if zone.guard.held.contains(&(prefix, code)) {
+            return true;
+        }
+        if !frozen && zone.guard.admits(now, derived.entries.len(), &derived.config.guards) {
+            return false;
+        }
+        zone.guard.held.insert((prefix, code));
+        turn.change(Change::Held { origin: origin.to_owned(), relay: prefix, code });
+        let why = if frozen { "the list is frozen" } else { "more additions than an hour may bring" };
+        let mut record = self.record(turn, "held", why.to_owned());
+        (record.zone, record.about, record.code) = (origin.to_owned(), prefix.to_string(), Some(code));
+        turn.changes.audit.push(self.state.audit.link(record));
+        true
+    }
+
+    /// Takes marks out of every ledger, and ends every listing that does not stand without them.
+    pub(super) fn strike(&mut self, struck: impl Fn(&Mark) -> bool, turn: &mut Turn<'_>) -> usize {
+        let mut touched = Vec::new();
+        for (prefix, ledger) in &mut self.state.ledgers {
+            if ledger.strike(&struck) {
+                touched.push(*prefix);
+            }
+        }
+        let mut ended = 0;
+        for prefix in touched {
+            turn.changes.relays.insert(prefix);
+            for (origin, code) in self.recorded(prefix) {
+                ended += usize::from(self.review(&origin, prefix, code, turn));
+            }
+        }
+        ended
+    }
+
+    /// Ends a listing whose case is no longer made by what is left of its evidence, and strikes past ones; whether a
+    /// current one ended.
+    fn review(&mut self, origin: &str, prefix: Prefix, code: u8, turn: &mut Turn<'_>) -> bool {
+        let Some(config) = self.zones.get(origin).map(|zone| Arc::clone(&zone.config)) else { return false };
+        let Some((kinds, quorum)) = config.quorum(code) else { return false };
+        let none = crate::score::Ledger::default();
+        let ledger = self.state.ledgers.get(&prefix).unwrap_or(&none);
+        let good_messages = self.good_messages(prefix);
+        let stands = |grounds: &Grounds| {
+            let docket = Docket {
+                kinds,
+                after: grounds.after,
+                until: grounds.completed,
+                now: grounds.at,
+                good_messages,
+            };
+            grounds.criterion == Criterion::Decision
+                || is_made(&Case::open(ledger, &docket, &config.policy), quorum)
+        };
+        let Some(record) =
+            self.state.zones.get_mut(origin).and_then(|zone| zone.records.get_mut(&(prefix, code)))
+        else {
+            return false;
+        };
+        record.past.retain(|past| stands(&past.grounds));
+        if record.current.as_ref().is_none_or(|listing| stands(&listing.grounds)) {
+            return false;
+        }
+        let now = self.state.time;
+        self.change_record(origin, prefix, code, turn, |record| {
+            record.end(now, Ending::Voided).map(|_| RecordChange::Ended(Ending::Voided))
+        });
+        true
+    }
+
+    pub(super) fn is_exempt(&self, prefix: Prefix) -> bool {
+        self.state.exemptions.keys().any(|exempt| exempt.overlaps(prefix))
+    }
+}
+
+/// Whether the guards are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pass {
+    Guarded,
+    /// An operator looked and let it in.
+    Released,
+}
+
+/// Whether every rule is met; those that cost least are asked first.
+fn is_made(case: &Case<'_>, quorum: &Quorum) -> bool {
+    !case.marks().is_empty() && RULES.iter().all(|rule| (rule.judge)(case, quorum).met)
+}
+
+/// What every rule finds in a case.
+pub fn findings(case: &Case<'_>, quorum: &Quorum) -> Vec<Finding> {
+    RULES.iter().map(|rule| (rule.judge)(case, quorum)).collect()
+}
+
+/// The address that earned the evidence of the case; the /64 only where two or more addresses in it did.
+///
+/// Not the one that brought the last report, which may weigh nothing: nobody is listed for his neighbour's evidence.
+fn listed_prefix(case: &Case<'_>, prefix: Prefix) -> Prefix {
+    let interfaces = case.interfaces();
+    let mut interfaces = interfaces.into_iter();
+    match (interfaces.next(), interfaces.next()) {
+        (Some(only), None) => prefix.interface(only),
+        _ => prefix,
+    }
+}

@@ -1,0 +1,187 @@
+//! Where answers come from: the DNS, or a laboratory's table.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use mail_auth::dmarc::{Dmarc, Policy};
+use mail_auth::hickory_resolver::config::ResolverOpts;
+use mail_auth::hickory_resolver::proto::op::ResponseCode;
+use mail_auth::hickory_resolver::system_conf::read_system_conf;
+use mail_auth::spf::verify::SpfParameters;
+use mail_auth::{
+    DnsError, Error, IpLookupStrategy, MessageAuthenticator, Parameters, ResolverCache, SpfResult,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Answers, Inquiry};
+use crate::relay::Relay;
+
+/// Most mail exchangers of a domain that are looked at, most names of an address, and most addresses of each.
+const EXCHANGERS_MAX: usize = 10;
+const NAMES_MAX: usize = 5;
+const ADDRESSES_MAX: usize = 10;
+/// Answers that the resolver remembers, for as long as their TTL says.
+const CACHE_RECORDS: u64 = 100_000;
+
+/// Mail servers of a laboratory, which has no DNS to ask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LaboratoryHost {
+    /// Each of these is one.
+    pub addresses: IpNet,
+    pub name: String,
+    /// The domains that they are the mail exchangers of.
+    #[serde(default)]
+    pub exchanger_of: Vec<String>,
+}
+
+/// A source of answers.
+pub enum Lookups {
+    Dns(Box<MessageAuthenticator>),
+    Laboratory(Vec<LaboratoryHost>),
+    /// Nothing is asked, so nothing is known.
+    Nothing,
+}
+
+impl Lookups {
+    /// The resolvers that the system uses.
+    ///
+    /// # Errors
+    /// Where /etc/resolv.conf can't be read.
+    pub fn system() -> Result<Self, String> {
+        let (config, mut options): (_, ResolverOpts) =
+            read_system_conf().map_err(|error| error.to_string())?;
+        options.cache_size = CACHE_RECORDS;
+        let authenticator = MessageAuthenticator::new(config, options).map_err(|error| error.to_string())?;
+        Ok(Lookups::Dns(Box::new(authenticator)))
+    }
+
+    pub(super) async fn answers(&self, inquiry: &Inquiry) -> Answers {
+        match self {
+            Lookups::Dns(dns) => from_dns(dns, inquiry).await,
+            Lookups::Laboratory(hosts) => from_table(hosts, inquiry),
+            Lookups::Nothing => Answers::default(),
+        }
+    }
+}
+
+fn from_table(hosts: &[LaboratoryHost], inquiry: &Inquiry) -> Answers {
+    let domain = inquiry.domain.as_deref().unwrap_or_default();
+    let of = |host: &&LaboratoryHost| host.exchanger_of.iter().any(|of| of.eq_ignore_ascii_case(domain));
+    let relay = inquiry.relay.address();
+    let own = || hosts.iter().filter(|host| host.addresses.contains(&relay));
+    Answers {
+        names: Some(own().map(|host| host.name.clone()).collect()),
+        exchangers: Some(own().filter(of).map(|_| relay).collect()),
+        spf: Some(false),
+        // Trap domains publish that they send no mail (STANDARDS S12).
+        forbidden: Some(true),
+    }
+}
+
+async fn from_dns(dns: &MessageAuthenticator, inquiry: &Inquiry) -> Answers {
+    let domain = inquiry.domain.as_deref();
+    let (names, exchangers, spf, forbidden) = tokio::join!(
+        confirmed_names(dns, inquiry.relay),
+        async { exchangers(dns, domain?).await },
+        async { authorised(dns, inquiry, domain?).await },
+        forbidden(dns, inquiry),
+    );
+    Answers { names, exchangers, spf, forbidden }
+}
+
+/// What was found; nothing where the DNS says that there is nothing; `None` where it doesn't say.
+fn known<T: Default>(found: Result<T, Error>) -> Option<T> {
+    match found {
+        Ok(found) => Some(found),
+        Err(error) if is_absent(&error) => Some(T::default()),
+        Err(_) => None,
+    }
+}
+
+/// Whether a server said that there is nothing, and not that it can't or won't say.
+fn is_absent(error: &Error) -> bool {
+    matches!(error, Error::Dns(DnsError::RecordNotFound(ResponseCode::NXDomain | ResponseCode::NoError)))
+}
+
+type NoCache<K, V> = mail_auth::common::cache::NoCache<K, V>;
+
+fn no_cache<K, V>() -> Option<&'static NoCache<K, V>>
+where
+    NoCache<K, V>: ResolverCache<K, V>,
+{
+    None
+}
+
+async fn addresses(dns: &MessageAuthenticator, host: &str) -> Option<Vec<IpAddr>> {
+    let host = host.trim_end_matches('.');
+    let of_family = |strategy| dns.ip_lookup(host, strategy, ADDRESSES_MAX, no_cache(), no_cache());
+    let (v4, v6) = tokio::join!(of_family(IpLookupStrategy::Ipv4Only), of_family(IpLookupStrategy::Ipv6Only));
+    Some([known(v4)?, known(v6)?].concat())
+}
+
+/// The names of an address that lead back to it.
+async fn confirmed_names(dns: &MessageAuthenticator, relay: Relay) -> Option<Vec<String>> {
+    let names = match dns.ptr_lookup(relay.address(), no_cache()).await {
+        Ok(names) => names.rrset.to_vec(),
+        Err(error) => known::<Vec<Box<str>>>(Err(error))?,
+    };
+    let mut confirmed = Vec::new();
+    for name in names.iter().take(NAMES_MAX) {
+        if addresses(dns, name).await?.iter().any(|&address| Relay::new(address) == relay) {
+            confirmed.push(name.trim_end_matches('.').to_owned());
+        }
+    }
+    Some(confirmed)
+}
+
+/// The addresses of a domain's mail exchangers; its own where it names none (RFC 5321 §5.1), none where it takes no mail
+/// (RFC 7505).
+async fn exchangers(dns: &MessageAuthenticator, domain: &str) -> Option<Vec<IpAddr>> {
+    let named = match dns.mx_lookup(domain, no_cache()).await {
+        Ok(named) => named.rrset.to_vec(),
+        Err(error) => known::<Vec<mail_auth::MX>>(Err(error))?,
+    };
+    if named.is_empty() {
+        return addresses(dns, domain).await;
+    }
+    let mut found = Vec::new();
+    for host in named.iter().flat_map(|mx| &mx.exchanges).take(EXCHANGERS_MAX) {
+        if !host.trim_end_matches('.').is_empty() {
+            found.extend(addresses(dns, host).await?);
+        }
+    }
+    Some(found)
+}
+
+async fn spf(dns: &MessageAuthenticator, client: IpAddr, helo: &str, domain: &str) -> SpfResult {
+    let sender = format!("postmaster@{domain}");
+    let parameters = SpfParameters::verify_mail_from(client, helo, helo, &sender);
+    dns.verify_spf(Parameters::new(parameters)).await.result()
+}
+
+async fn authorised(dns: &MessageAuthenticator, inquiry: &Inquiry, domain: &str) -> Option<bool> {
+    match spf(dns, inquiry.relay.address(), &inquiry.helo, domain).await {
+        SpfResult::Pass => Some(true),
+        SpfResult::TempError | SpfResult::PermError => None,
+        _ => Some(false),
+    }
+}
+
+/// Whether the trap's domain had said of the original, by SPF or by DMARC, that it was forged.
+async fn forbidden(dns: &MessageAuthenticator, inquiry: &Inquiry) -> Option<bool> {
+    let injector = inquiry.injector?;
+    match spf(dns, injector.address(), "unknown", &inquiry.trap_domain).await {
+        SpfResult::Fail => return Some(true),
+        SpfResult::Pass => return Some(false),
+        SpfResult::TempError => return None,
+        _ => {}
+    }
+    let name = format!("_dmarc.{}.", inquiry.trap_domain);
+    match dns.txt_lookup::<Dmarc>(name, no_cache()).await {
+        Ok(record) => Some(record.p == Policy::Reject),
+        Err(error) if is_absent(&error) => Some(false),
+        Err(Error::Dns(DnsError::InvalidRecordType)) => Some(false),
+        Err(_) => None,
+    }
+}

@@ -1,0 +1,165 @@
+//! From what the DNS answered to what is known of a relay. Values in, values out.
+
+use std::net::IpAddr;
+
+use super::Inquiry;
+use crate::evidence::Observation;
+use crate::relay::{Prefix, Relay, special_purpose};
+
+/// What the DNS answered; `None` is a question that nobody answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answers {
+    /// The relay's forward-confirmed reverse names.
+    pub names: Option<Vec<String>>,
+    /// The addresses of the domain's mail exchangers.
+    pub exchangers: Option<Vec<IpAddr>>,
+    /// Whether the domain's SPF record lets the relay send.
+    pub spf: Option<bool>,
+    /// Whether the trap's domain forbids mail from the injector.
+    pub forbidden: Option<bool>,
+}
+
+/// What the answers say about the relay.
+pub fn observation(inquiry: &Inquiry, answers: &Answers) -> Observation {
+    let relay = inquiry.relay.address();
+    let domain = inquiry.domain.as_deref();
+    let exchangers = answers.exchangers.as_ref().filter(|_| domain.is_some());
+    let near = |address: &IpAddr| network(*address).contains(relay);
+    let confirmed_name = answers.names.as_ref().and_then(|names| names.first().cloned());
+    let own = |name: &String, domain: &str| !is_generic(name, relay) && same_organisation(name, domain);
+    Observation {
+        mx_of_recipient: exchangers
+            .map(|addresses| addresses.iter().any(|&address| Relay::new(address) == inquiry.relay)),
+        near_mx_of_recipient: exchangers.map(|addresses| addresses.iter().any(near)),
+        spf_of_recipient: answers.spf.filter(|_| domain.is_some()),
+        same_organisation: domain
+            .zip(answers.names.as_ref())
+            .map(|(domain, names)| names.iter().any(|name| own(name, domain))),
+        refused_inside: inquiry.remote_mta.as_deref().and_then(|remote| inside(remote, relay, domain)),
+        original_forbidden: answers.forbidden,
+        confirmed_name,
+        ..Observation::unknown(inquiry.evidence)
+    }
+}
+
+/// Whether the host that refused stands behind the relay: by its name in the domain's organisation, by its address in a
+/// private network or the relay's own.
+fn inside(remote: &str, relay: IpAddr, domain: Option<&str>) -> Option<bool> {
+    let bare = remote.trim_matches(['[', ']']);
+    let bare = bare.get(..5).filter(|tag| tag.eq_ignore_ascii_case("IPv6:")).map_or(bare, |_| &bare[5..]);
+    match bare.parse::<IpAddr>() {
+        Ok(address) => Some(is_private(address) || network(relay).contains(address)),
+        Err(_) if remote.contains('.') => domain.map(|domain| same_organisation(remote, domain)),
+        // A name of one label is known inside only.
+        Err(_) => Some(true),
+    }
+}
+
+fn is_private(address: IpAddr) -> bool {
+    special_purpose(address).is_some_and(|purpose| {
+        ["private", "loopback", "unique local", "link local", "shared"]
+            .iter()
+            .any(|private| purpose.what.starts_with(private))
+    })
+}
+
+/// What one organisation's hosts are likely to share: an IPv4 /24, an IPv6 /48.
+fn network(address: IpAddr) -> Prefix {
+    Prefix::around(address, if address.is_ipv4() { 24 } else { 48 })
+}
+
+/// Whether two names lie under one registered domain (by the Public Suffix List).
+fn same_organisation(one: &str, other: &str) -> bool {
+    let of = |name: &str| psl::domain_str(name.trim_end_matches('.')).map(str::to_ascii_lowercase);
+    let registered = of(one);
+    registered.is_some() && registered == of(other)
+}
+
+/// Whether a name was made from the address, as providers name their customers' lines: two of its octets, or the end of it,
+/// stand in the name.
+fn is_generic(name: &str, address: IpAddr) -> bool {
+    let host = name.split('.').next().unwrap_or_default();
+    match address {
+        IpAddr::V4(v4) => {
+            let numbers: Vec<&str> = name.split(|c: char| !c.is_ascii_digit()).collect();
+            let shown =
+                v4.octets().iter().filter(|octet| numbers.contains(&octet.to_string().as_str())).count();
+            let hexadecimal = format!("{:08x}", u32::from(v4));
+            shown >= 3 || host.contains(&hexadecimal)
+        }
+        IpAddr::V6(v6) => {
+            let low = format!("{:x}", u128::from(v6) as u64);
+            low.len() >= 6 && host.replace(['-', ':'], "").contains(&low)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+
+    fn inquiry(remote: Option<&str>) -> Inquiry {
+        Inquiry {
+            evidence: Digest::of(b"evidence"),
+            relay: "9.9.8.25".parse().unwrap(),
+            helo: "mx.relay.example".to_owned(),
+            domain: Some("relay.example".to_owned()),
+            remote_mta: remote.map(str::to_owned),
+            injector: None,
+            trap_domain: "trap.example".to_owned(),
+        }
+    }
+
+    fn answers(names: &[&str], exchangers: &[&str]) -> Answers {
+        Answers {
+            names: Some(names.iter().map(|name| (*name).to_owned()).collect()),
+            exchangers: Some(exchangers.iter().map(|address| address.parse().unwrap()).collect()),
+            spf: Some(false),
+            forbidden: None,
+        }
+    }
+
+    #[test]
+    fn an_exchanger_its_neighbour_and_a_stranger() {
+        let of = |answers: &Answers| {
+            let seen = observation(&inquiry(None), answers);
+            (seen.mx_of_recipient, seen.near_mx_of_recipient, seen.same_organisation)
+        };
+        assert_eq!(of(&answers(&[], &["9.9.8.25"])), (Some(true), Some(true), Some(false)));
+        assert_eq!(of(&answers(&[], &["9.9.8.7"])), (Some(false), Some(true), Some(false)));
+        assert_eq!(
+            of(&answers(&["out.relay.example"], &["1.1.1.1"])),
+            (Some(false), Some(false), Some(true))
+        );
+        assert_eq!(of(&answers(&["mx.other.example"], &[])), (Some(false), Some(false), Some(false)));
+        assert_eq!(of(&Answers::default()), (None, None, None));
+    }
+
+    #[test]
+    fn a_name_made_from_the_address_belongs_to_nobody() {
+        for generic in ["25.8.9.9.relay.example", "host-9-9-8-25.relay.example", "x09090819.relay.example"] {
+            let seen = observation(&inquiry(None), &answers(&[generic], &[]));
+            assert_eq!(seen.same_organisation, Some(false), "{generic}");
+        }
+        assert!(!is_generic("mx25.relay.example", "9.9.8.25".parse().unwrap()));
+        assert!(is_generic("2a01-4f8--c0ffee25.relay.example", "2a01:4f8::c0ff:ee25".parse().unwrap()));
+    }
+
+    #[test]
+    fn who_refused_stands_inside_or_outside() {
+        for (remote, expected) in [
+            ("inner.relay.example", Some(true)),
+            ("exchange", Some(true)),
+            ("[10.1.2.3]", Some(true)),
+            ("9.9.8.102", Some(true)),
+            ("[IPv6:fd00::1]", Some(true)),
+            ("mx.big.example", Some(false)),
+            ("[1.1.1.1]", Some(false)),
+        ] {
+            let seen = observation(&inquiry(Some(remote)), &answers(&[], &[]));
+            assert_eq!(seen.refused_inside, expected, "{remote}");
+        }
+        assert_eq!(observation(&inquiry(None), &answers(&[], &[])).refused_inside, None);
+    }
+}

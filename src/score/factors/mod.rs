@@ -1,0 +1,29 @@
+//! What one report weighs: a product of factors, one file each.
+
+mod authentication;
+mod cause;
+mod injector;
+mod kind;
+mod relation;
+mod sender;
+
+use super::{Mark, Weights};
+
+/// One reason to weigh a report more or less.
+pub struct Factor {
+    pub name: &'static str,
+    /// What it guards against, for whoever reads an explanation.
+    pub why: &'static str,
+    /// At most 1,000.
+    pub thousandths: fn(&Mark, &Weights) -> u32,
+}
+
+/// A report weighs the product; one of nothing makes it count for nothing.
+pub const FACTORS: &[Factor] = &[
+    kind::FACTOR,
+    relation::FACTOR,
+    cause::FACTOR,
+    sender::FACTOR,
+    injector::FACTOR,
+    authentication::FACTOR,
+];

@@ -1,0 +1,150 @@
+//! What is kept of one piece of evidence once it is counted: as little as the rules need, for there are millions.
+
+use minicbor::{Decode, Encode};
+
+use crate::classify::{Cause, Kind};
+use crate::evidence::{Evidence, Observation, Offset, Sender};
+use crate::relay::Network;
+use crate::time::Timestamp;
+use crate::trap::{Donor, TrapKey};
+
+/// Whether the relay is responsible for the mail that it reports on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub enum Relation {
+    /// It isn't: a forwarder, a carrier, or somebody who imitates reports.
+    #[n(0)]
+    Refuted,
+    /// Nobody could tell.
+    #[n(1)]
+    Unknown,
+    /// The DNS of whom it handled mail for leads to it.
+    #[n(2)]
+    Confirmed,
+    /// There is nobody to ask about: a session without a message.
+    #[n(3)]
+    NotAsked,
+}
+
+/// One counted report, or a session without one.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Mark {
+    /// The entry that holds the evidence.
+    #[n(0)]
+    pub offset: Offset,
+    #[n(1)]
+    pub seen_at: Timestamp,
+    /// Short digests: of the report, so that the same one counts once; of whom it is about, zero where it names nobody.
+    #[n(2)]
+    pub report: u64,
+    #[n(3)]
+    pub party: u64,
+    #[n(4)]
+    pub trap_domain: u32,
+    #[n(5)]
+    pub trap: u32,
+    #[n(6)]
+    pub donor: u32,
+    #[n(7)]
+    pub kind: Kind,
+    #[n(8)]
+    pub injector: Option<Network>,
+    #[n(9)]
+    pub sender: Sender,
+    #[n(10)]
+    pub relation: Relation,
+    #[n(11)]
+    pub cause: Cause,
+    /// The trap's domain had forbidden the original by SPF or DMARC.
+    #[n(12)]
+    pub forbidden: bool,
+    /// Which address of an IPv6 /64 brought it; zero for IPv4.
+    #[n(13)]
+    pub interface: u64,
+    /// Further reports that weighed nothing more: of the same kind, trap domain, network and hour.
+    #[n(14)]
+    pub more: u32,
+}
+
+impl Mark {
+    /// What counts of a piece of evidence, seen at a time that the fold has bounded.
+    pub fn of(
+        evidence: &Evidence,
+        observation: Option<&Observation>,
+        injector: Option<Network>,
+        donor: &Donor,
+        seen_at: Timestamp,
+        offset: Offset,
+    ) -> Self {
+        let facts = &evidence.facts;
+        Mark {
+            offset,
+            seen_at,
+            // A session without a message has nothing but its own id.
+            report: evidence.report.unwrap_or(evidence.id).short(),
+            party: facts.party().map_or(0, |party| party.address.short()),
+            trap_domain: evidence.trap_domain.short(),
+            trap: evidence.trap.short(),
+            donor: donor.short(),
+            kind: facts.kind,
+            injector,
+            sender: facts.sender,
+            relation: relation(evidence, observation),
+            cause: facts.leading_failure().map(|failure| failure.cause).unwrap_or_default(),
+            forbidden: observation.and_then(|seen| seen.original_forbidden).unwrap_or(false),
+            interface: evidence.relay.interface(),
+            more: 0,
+        }
+    }
+
+    /// Reports that agree in this weigh as one: a burst is one event.
+    pub fn burst(&self) -> (Kind, u32, Option<Network>, u32) {
+        (self.kind, self.trap_domain, self.injector, self.seen_at.hour())
+    }
+
+    /// Whether a trap, or the domain that it lies in, received it.
+    pub fn came_to(&self, key: TrapKey) -> bool {
+        [self.trap, self.trap_domain].contains(&key.short())
+    }
+}
+
+/// Who answers for a report (PITFALLS 5 to 7).
+///
+/// A relay that itself failed must be shown by the DNS to handle that domain's mail. One that was refused by another host
+/// may be a gateway that takes mail for names it doesn't know, or a well-run server with a user who forwards his mail: a
+/// gateway is the domain's MX, and what refused it stands behind it. One that only carried a report must be the domain's
+/// MX, and of its organisation. What is unknown confirms nothing.
+fn relation(evidence: &Evidence, observation: Option<&Observation>) -> Relation {
+    let facts = &evidence.facts;
+    if facts.kind == Kind::Callout {
+        return Relation::NotAsked;
+    }
+    let Some(seen) = observation else { return Relation::Unknown };
+    let remote = facts.leading_failure().is_some_and(|failure| failure.remote);
+    if facts.carried {
+        all([seen.mx_of_recipient, seen.same_organisation])
+    } else if remote {
+        all([seen.mx_of_recipient, seen.refused_inside])
+    } else {
+        any([seen.mx_of_recipient, seen.spf_of_recipient, seen.near_mx_of_recipient, seen.same_organisation])
+    }
+}
+
+fn all<const N: usize>(signs: [Option<bool>; N]) -> Relation {
+    if signs.contains(&Some(false)) {
+        Relation::Refuted
+    } else if signs.contains(&None) {
+        Relation::Unknown
+    } else {
+        Relation::Confirmed
+    }
+}
+
+fn any<const N: usize>(signs: [Option<bool>; N]) -> Relation {
+    if signs.contains(&Some(true)) {
+        Relation::Confirmed
+    } else if signs.contains(&None) {
+        Relation::Unknown
+    } else {
+        Relation::Refuted
+    }
+}

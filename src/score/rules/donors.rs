@@ -1,0 +1,9 @@
+//! Distinct donors whose traps received reports.
+
+use super::{Rule, count};
+
+pub(super) const RULE: Rule = Rule {
+    name: "donors",
+    why: "a donor may be mistaken, or may lie",
+    judge: |case, quorum| count("donors", case.donors(), quorum.donors),
+};

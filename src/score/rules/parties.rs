@@ -1,0 +1,9 @@
+//! Distinct recipients that the relay could not reach, or distinct writers of automatic replies.
+
+use super::{Rule, count};
+
+pub(super) const RULE: Rule = Rule {
+    name: "parties",
+    why: "a well-run host fails for the one address that is broken, and replies for the one user who is away",
+    judge: |case, quorum| count("parties", case.parties(), quorum.parties),
+};
