@@ -240,6 +240,9 @@ impl Core {
             laboratory,
             tick_interval,
             audit_directory: spec.audit.directory.clone(),
+            operators: config.operators.clone(),
+            proxies: spec.http.proxies.clone(),
+            removals: http::Removals::new(spec.http.removals_per_client_max),
         });
         Ok(Core { app, observer: Arc::new(observer), publisher, stop })
     }

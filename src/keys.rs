@@ -56,6 +56,17 @@ pub enum KeyError {
     Random,
 }
 
+/// Sixteen random octets, where there are no keys yet.
+pub fn random() -> Result<[u8; 16], KeyError> {
+    filled(&SystemRandom::new())
+}
+
+fn filled(random: &SystemRandom) -> Result<[u8; 16], KeyError> {
+    let mut octets = [0; 16];
+    random.fill(&mut octets).map_err(|_| KeyError::Random)?;
+    Ok(octets)
+}
+
 impl Keys {
     /// Opens the folder of a journal that has entries: its key must be there.
     ///
@@ -77,9 +88,7 @@ impl Keys {
 
     /// Sixteen random octets.
     pub fn nonce(&self) -> Result<[u8; 16], KeyError> {
-        let mut nonce = [0; 16];
-        self.random.fill(&mut nonce).map_err(|_| KeyError::Random)?;
-        Ok(nonce)
+        filled(&self.random)
     }
 
     pub fn hasher(&self) -> &TrapHasher {

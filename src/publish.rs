@@ -29,6 +29,8 @@ const PUBLISH_INTERVAL: Duration = Duration::from_millis(20);
 const CHECKPOINT_ENTRIES: u64 = 50_000;
 /// Longest wait for an entry to take effect: behind a checkpoint of a large state, or never.
 const REACH_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most directives without effect that are remembered for whoever gave them.
+const REFUSALS_MAX: usize = 1_024;
 /// How hard a checkpoint is compressed.
 const CHECKPOINT_COMPRESSION_LEVEL: i32 = 1;
 /// Most octets that a checkpoint unfolds to.
@@ -42,6 +44,8 @@ pub struct Published {
     mirror: DashMap<Prefix, Arc<RelayRecord>>,
     standing: ArcSwap<Standing>,
     applied: watch::Sender<Offset>,
+    /// Directives that had no effect, and why.
+    refusals: DashMap<Offset, &'static str>,
 }
 
 /// How long what is kept.
@@ -161,6 +165,7 @@ impl Published {
             mirror: DashMap::new(),
             standing: ArcSwap::from_pointee(blocklist.standing()),
             applied: watch::Sender::new(blocklist.offset()),
+            refusals: DashMap::new(),
         };
         for prefix in blocklist.relays() {
             published.mirror_relay(blocklist, prefix);
@@ -183,6 +188,24 @@ impl Published {
     /// How the list stands as a whole.
     pub fn standing(&self) -> Arc<Standing> {
         self.standing.load_full()
+    }
+
+    /// Why a directive had no effect, if it had none; remembered for the last `REFUSALS_MAX`.
+    pub fn refusal(&self, offset: Offset) -> Option<&'static str> {
+        self.refusals.get(&offset).map(|why| *why)
+    }
+
+    fn refuse(&self, offset: Offset, changes: &Changes) {
+        let why = changes.list.iter().find_map(|change| match change {
+            Change::Ignored { why } => Some(*why),
+            _ => None,
+        });
+        if let Some(why) = why {
+            if self.refusals.len() >= REFUSALS_MAX {
+                self.refusals.clear();
+            }
+            self.refusals.insert(offset, why);
+        }
     }
 
     pub fn relay(&self, relay: Relay) -> Option<Arc<RelayRecord>> {
@@ -381,6 +404,9 @@ impl Follower {
                 let changes = self.blocklist.apply(recorded);
                 self.metrics.applied(&changes);
                 report(&changes);
+                if let Entry::Directive(_) = recorded.entry {
+                    self.published.refuse(recorded.offset, &changes);
+                }
                 traps |= changes.list.contains(&Change::Traps);
                 decided |= !changes.audit.is_empty();
                 relays.extend(changes.relays);

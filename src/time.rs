@@ -45,6 +45,16 @@ impl Timestamp {
         u32::try_from(self.0.div_euclid(MILLISECONDS_PER_HOUR).max(0)).unwrap_or(u32::MAX)
     }
 
+    /// Down to the hour: what nobody is to tell more closely.
+    pub const fn whole_hour(self) -> Self {
+        Timestamp(self.0 - self.0.rem_euclid(MILLISECONDS_PER_HOUR))
+    }
+
+    /// Down to the day, of UTC.
+    pub const fn whole_day(self) -> Self {
+        Timestamp(self.0 - self.0.rem_euclid(24 * MILLISECONDS_PER_HOUR))
+    }
+
     pub const fn plus(self, span: Span) -> Self {
         Timestamp(self.0.saturating_add(span.0))
     }

@@ -89,8 +89,9 @@ impl Blocklist {
         }
         turn.changes.relays.insert(prefix);
         if turn.changes.list.len() == before {
+            // It is not listed; still, nothing that came before counts against it.
             self.note(turn, "forgiven", "", prefix.to_string());
-            turn.ignore("the relay is not listed; nothing that came before counts against it");
+            turn.change(Change::Decided);
         }
     }
 

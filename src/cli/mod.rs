@@ -2,6 +2,7 @@
 
 mod classify;
 mod client;
+mod decisions;
 mod demo;
 mod store;
 mod verbs;
@@ -54,6 +55,28 @@ enum Verb {
     Trap(verbs::Trap),
     /// Take an address off the list; what came before counts no more.
     Remove(verbs::RemoveArgs),
+    /// Keep addresses from being listed.
+    #[command(subcommand)]
+    Exempt(decisions::Exempt),
+    /// List an address by decision, with a reason and an end.
+    List(decisions::ListArgs),
+    /// Count nothing that a source brought, and end what stood on it.
+    #[command(subcommand)]
+    Void(decisions::Void),
+    /// Let nothing be added to any zone.
+    Freeze(decisions::Why),
+    /// End a freeze, and let in what the guards held.
+    Release(decisions::Why),
+    /// Empty a zone for good (RFC 6471 §3.4).
+    Shutdown(decisions::ZoneArgs),
+    /// Take back a shutdown.
+    Reopen(decisions::ZoneArgs),
+    /// Tell how the list stands: frozen, held, exempt.
+    Status,
+    /// Read the record of every change, or check it.
+    Audit(decisions::AuditArgs),
+    /// Make a token for an operator of the API.
+    Token,
     /// Move the clock of a laboratory.
     #[command(hide = true)]
     Advance { span: crate::time::Span },
@@ -122,6 +145,7 @@ pub fn run() -> ExitCode {
     let done = match verb {
         Verb::Classify(args) => classify::run(&args),
         Verb::Demo(args) => on_runtime(demo::run(args)),
+        Verb::Token => decisions::token(),
         verb => config::load(&config).map_err(Failure::from).and_then(|config| with_config(verb, &config)),
     };
     match done {
@@ -145,8 +169,19 @@ fn with_config(verb: Verb, config: &Config) -> Result<(), Failure> {
         Verb::Explain { address, json } => on_runtime(verbs::explain(config, &address, json)),
         Verb::Trap(trap) => on_runtime(verbs::trap(config, trap)),
         Verb::Remove(args) => on_runtime(verbs::remove(config, args)),
+        Verb::Exempt(exempt) => on_runtime(decisions::exempt(config, exempt)),
+        Verb::List(args) => on_runtime(decisions::list(config, args)),
+        Verb::Void(void) => on_runtime(decisions::void(config, void)),
+        Verb::Freeze(why) => on_runtime(decisions::freeze(config, why)),
+        Verb::Release(why) => on_runtime(decisions::release(config, why)),
+        Verb::Shutdown(args) => on_runtime(decisions::shut_down(config, args)),
+        Verb::Reopen(args) => on_runtime(decisions::reopen(config, args)),
+        Verb::Status => on_runtime(decisions::status(config)),
+        Verb::Audit(args) => on_runtime(decisions::audit(config, args)),
         Verb::Advance { span } => on_runtime(verbs::advance(config, span)),
-        Verb::Classify(_) | Verb::Demo(_) => unreachable!("these need no configuration and were run above"),
+        Verb::Classify(_) | Verb::Demo(_) | Verb::Token => {
+            unreachable!("these need no configuration and were run above")
+        }
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) struct RemoveArgs {
 }
 
 /// Who is at the keyboard, for the record.
-fn by() -> String {
+pub(super) fn by() -> String {
     let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
     user.unwrap_or_else(|_| "operator".to_owned())
 }
@@ -110,13 +110,13 @@ pub(super) async fn advance(config: &Config, span: Span) -> Result<(), Failure> 
     done(&Client::to_write(config).await?.post("/control/v1/clock", &Advance { advance: span }).await?)
 }
 
-fn done(text: &str) -> Result<(), Failure> {
+pub(super) fn done(text: &str) -> Result<(), Failure> {
     let Done { offset, time } = parse(text)?;
     tell(&format!("done as entry {offset}, at {time}\n"))
 }
 
 /// An address as one segment of a path: anything else is for the daemon to refuse.
-fn segment(address: &str) -> String {
+pub(super) fn segment(address: &str) -> String {
     address
         .bytes()
         .map(|b| if b.is_ascii_hexdigit() || b":.".contains(&b) { char::from(b) } else { '_' })

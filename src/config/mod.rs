@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 pub use spec::Spec;
 
 use crate::complaint::{Complaint, Complaints};
+use crate::digest::Digest;
 use crate::zone;
 
 /// The version of the file's form that this program reads.
@@ -25,6 +26,8 @@ const MESSAGE_OCTETS_MIN: usize = 64 << 10;
 pub struct Config {
     pub spec: Spec,
     pub zones: Vec<ZoneFile>,
+    /// Names of operators, and the digests of their tokens.
+    pub operators: Vec<(String, Digest)>,
 }
 
 /// A zone's file, as text and as checked.
@@ -65,12 +68,13 @@ pub fn load(path: &Path) -> Result<Config, Vec<Complaint>> {
 pub fn check(path: &Path, spec: Spec) -> Result<Config, Vec<Complaint>> {
     let mut complaints = Complaints::about(path.display().to_string());
     check_settings(&spec, &mut complaints);
+    let operators = check_operators(&spec, &mut complaints);
     let (zones, mut wrong_zones) = read_zones(&spec.zones_directory);
     check_origins(&zones, &mut complaints);
     check_laboratory(&spec, &zones, &mut complaints);
     let mut found = complaints.into_vec();
     found.append(&mut wrong_zones);
-    if found.is_empty() { Ok(Config { spec, zones }) } else { Err(found) }
+    if found.is_empty() { Ok(Config { spec, zones, operators }) } else { Err(found) }
 }
 
 /// Reads `log.filter`.
@@ -164,6 +168,21 @@ fn check_settings(spec: &Spec, complaints: &mut Complaints) {
     );
 }
 
+fn check_operators(spec: &Spec, complaints: &mut Complaints) -> Vec<(String, Digest)> {
+    let mut operators = Vec::new();
+    for (at, operator) in spec.http.operators.iter().enumerate() {
+        match operator.token_digest.parse() {
+            Ok(digest) => operators.push((operator.name.clone(), digest)),
+            Err(problem) => complaints.add(
+                &format!("http.operators[{at}].token_digest"),
+                problem,
+                "write the digest that \"backscatterd token\" prints",
+            ),
+        }
+    }
+    operators
+}
+
 fn read_zones(directory: &Path) -> (Vec<ZoneFile>, Vec<Complaint>) {
     let mut complaints = Complaints::about(directory.display().to_string());
     let mut paths: Vec<PathBuf> = match fs::read_dir(directory) {
@@ -238,6 +257,12 @@ fn check_laboratory(spec: &Spec, zones: &[ZoneFile], complaints: &mut Complaints
             format!(
                 "{place} has laboratory_networks, which would list special-purpose addresses (RFC 6471 §3.5)"
             ),
+            remedy,
+        );
+        complaints.require(
+            spec.observe.laboratory_hosts.is_empty(),
+            "observe.laboratory_hosts",
+            format!("a table instead of the DNS would judge relays for {place}"),
             remedy,
         );
         complaints.require(

@@ -132,6 +132,8 @@ section!(
         listen: Vec<SocketAddr> = vec![SocketAddr::from(([127, 0, 0, 1], 8053))],
         /// Who may take decisions through the API.
         operators: Vec<Operator> = Vec::new(),
+        /// Proxies whose X-Forwarded-For tells the client.
+        proxies: Vec<IpNet> = Vec::new(),
         /// Self-removals an hour from one client, an IPv4 /24 or an IPv6 /48.
         removals_per_client_max: u32 = 20,
     }

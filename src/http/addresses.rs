@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 use super::App;
 use crate::blocklist::RelayRecord;
 use crate::explain::{answer_mask, record_of};
+use crate::listing::{Criterion, Grounds};
 use crate::relay::{Relay, special_purpose};
+use crate::score::{Mark, RULES};
 use crate::time::{Span, Timestamp};
 use crate::zone::{Config, reversed};
 
@@ -46,6 +48,18 @@ struct Code {
     since: Timestamp,
     until: Timestamp,
     policy: String,
+    /// Some of the reports that it stands on, a day old at least.
+    evidence: Vec<Report>,
+    /// Everything that the reports had to show together.
+    rules: Vec<&'static str>,
+}
+
+/// A report as far as anyone may know of it: nothing tells which trap received it.
+#[derive(Debug, Serialize)]
+struct Report {
+    day: Timestamp,
+    kind: &'static str,
+    cause: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -81,7 +95,7 @@ fn describe(app: &App, relay: Relay) -> Address {
                 query: format!("{}.{origin}", reversed(relay.address())),
                 answer: (mask != 0).then(|| IpAddr::from([127, 0, 0, mask])),
                 url: zone.config.texts.url(relay.address()),
-                codes: codes(relay, &record, &zone.config),
+                codes: codes(relay, &record, &zone.config, snapshot.time),
                 zone: origin,
             }
         })
@@ -94,25 +108,45 @@ fn describe(app: &App, relay: Relay) -> Address {
     }
 }
 
-fn codes(relay: Relay, record: &RelayRecord, config: &Config) -> Vec<Code> {
+fn codes(relay: Relay, record: &RelayRecord, config: &Config, now: Timestamp) -> Vec<Code> {
     let listed = config.codes.iter().filter_map(|code| {
-        let record = record_of(record, config, code.value)?;
-        let listing = record.current.as_ref().filter(|listing| listing.prefix.contains(relay.address()))?;
+        let listing = record_of(record, config, code.value)?
+            .current
+            .as_ref()
+            .filter(|listing| listing.prefix.contains(relay.address()))?;
         Some(Code {
             value: code.value,
             name: code.name.clone(),
             why: code.meaning.clone(),
-            since: whole_hour(listing.since),
-            until: whole_hour(listing.until.plus(Span::from_hours(1))),
+            // Nobody may tell which of his reports completed a case.
+            since: listing.since.whole_hour(),
+            until: listing.until.plus(Span::from_hours(1)).whole_hour(),
             policy: listing.policy.to_string(),
+            evidence: evidence(record, &listing.grounds, now),
+            rules: match listing.grounds.criterion {
+                Criterion::Case => RULES.iter().map(|rule| rule.why).collect(),
+                Criterion::Decision => Vec::new(),
+            },
         })
     });
     listed.collect()
 }
 
-/// Down to the hour, so that nobody can tell which of their reports completed a case.
-fn whole_hour(time: Timestamp) -> Timestamp {
-    Timestamp::from_milliseconds(Span::from_hours(i64::from(time.hour())).milliseconds())
+/// Reports of the case that are shown, and how old they are at least: who owns a relay could tell by fresh ones which
+/// addresses are traps.
+const REPORTS_SHOWN_MAX: usize = 10;
+const REPORTS_SHOWN_AFTER: Span = Span::from_hours(24);
+
+fn evidence(record: &RelayRecord, grounds: &Grounds, now: Timestamp) -> Vec<Report> {
+    let of_case = record.ledger.marks().iter().filter(|mark| {
+        grounds.evidence.contains(&mark.offset) && now.since(mark.seen_at) >= REPORTS_SHOWN_AFTER
+    });
+    let report = |mark: &Mark| Report {
+        day: mark.seen_at.whole_day(),
+        kind: mark.kind.name(),
+        cause: mark.cause.name(),
+    };
+    of_case.take(REPORTS_SHOWN_MAX).map(report).collect()
 }
 
 pub(super) fn bad_address(problem: String) -> Response {

@@ -162,7 +162,7 @@ pub(super) async fn retire_trap(State(app): State<Arc<App>>, Json(retire): Json<
 }
 
 /// An address or a domain, as a trap's scope, key and domain key.
-fn named(app: &App, text: &str) -> Result<(Scope, TrapKey, TrapKey), String> {
+pub(super) fn named(app: &App, text: &str) -> Result<(Scope, TrapKey, TrapKey), String> {
     let hasher = app.keys.hasher();
     if text.contains('@') {
         let mailbox = Mailbox::parse(text).ok_or_else(|| format!("{text:?} is not an address"))?;
@@ -222,7 +222,7 @@ pub(super) async fn advance_clock(State(app): State<Arc<App>>, Json(advance): Js
     append(&app, Entry::Tick(tick_number(now, app.tick_interval))).await
 }
 
-async fn direct(app: &App, by: String, why: String, order: Order) -> Response {
+pub(super) async fn direct(app: &App, by: String, why: String, order: Order) -> Response {
     // Told apart by what it says and when: the same order a moment later is another one.
     let mut digester = Digester::default();
     let now = app.clock.now().milliseconds().to_be_bytes();
@@ -238,6 +238,11 @@ async fn append(app: &App, entry: Entry) -> Response {
             let problem =
                 format!("taken as entry {offset}, but it has not taken effect yet; see the daemon's log");
             (StatusCode::GATEWAY_TIMEOUT, Json(Problem { error: problem })).into_response()
+        }
+        Ok(offset) if app.published.refusal(offset).is_some() => {
+            let why = app.published.refusal(offset).unwrap_or_default();
+            let problem = format!("entry {offset} had no effect: {why}");
+            (StatusCode::CONFLICT, Json(Problem { error: problem })).into_response()
         }
         Ok(Offset(offset)) => Json(Done { offset, time: app.published.snapshot().time }).into_response(),
         Err(error) => {

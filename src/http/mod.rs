@@ -3,8 +3,10 @@
 mod addresses;
 mod classify;
 mod control;
+mod decisions;
 
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,11 +15,14 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use ipnet::IpNet;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
 pub use control::{Advance, Done, NewTrap, Removal, RetireTrap, Traps, Zones};
+pub use decisions::{AuditWanted, Decided, Decision, ExemptionLine, Removals, StandingLine};
 
+use crate::digest::Digest;
 use crate::journal::Journal;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
@@ -40,6 +45,11 @@ pub struct App {
     pub laboratory: Option<Arc<LaboratoryClock>>,
     pub tick_interval: Span,
     pub audit_directory: std::path::PathBuf,
+    /// Who may take decisions through the API, and the digests of their tokens.
+    pub operators: Vec<(String, Digest)>,
+    /// Proxies whose X-Forwarded-For is believed.
+    pub proxies: Vec<IpNet>,
+    pub removals: Removals,
 }
 
 /// What anyone may ask.
@@ -48,6 +58,9 @@ pub fn public(app: Arc<App>) -> Router {
         .route("/", get(addresses::index))
         .route("/ip/{address}", get(addresses::page))
         .route("/api/v1/addresses/{address}", get(addresses::api))
+        .route("/api/v1/addresses/{address}/history", get(decisions::history))
+        .route("/api/v1/decisions", post(decisions::decide_by_token))
+        .route("/api/v1/notes", get(decisions::notes))
         .route(
             "/api/v1/classify",
             post(classify::classify)
@@ -60,6 +73,15 @@ pub fn public(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
+/// What anyone may ask who has an address: how often he may is counted by it.
+fn public_to_clients(app: Arc<App>) -> Router {
+    let removals = Router::new()
+        .route("/api/v1/addresses/{address}/removal", post(decisions::removal))
+        .route("/ip/{address}/removal", post(decisions::removal_form))
+        .with_state(Arc::clone(&app));
+    public(app).merge(removals)
+}
+
 /// What the operator may ask besides.
 pub fn control(app: Arc<App>) -> Router {
     let verbs = Router::new()
@@ -67,6 +89,9 @@ pub fn control(app: Arc<App>) -> Router {
         .route("/control/v1/traps", get(control::traps).post(control::add_trap))
         .route("/control/v1/traps/retire", post(control::retire_trap))
         .route("/control/v1/removals", post(control::remove))
+        .route("/control/v1/decisions", post(decisions::decide))
+        .route("/control/v1/standing", get(decisions::standing))
+        .route("/control/v1/audit", get(decisions::audit))
         .route("/control/v1/zones", get(control::zones))
         .route("/control/v1/replay/{beginning}", get(control::replay))
         .route("/control/v1/clock", post(control::advance_clock))
@@ -77,7 +102,8 @@ pub fn control(app: Arc<App>) -> Router {
 
 /// Serves the public part over TCP until told to stop.
 pub async fn serve_public(listener: TcpListener, app: Arc<App>, stop: CancellationToken) {
-    let served = axum::serve(listener, public(app)).with_graceful_shutdown(stop.cancelled_owned()).await;
+    let service = public_to_clients(app).into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await;
     if let Err(error) = served {
         tracing::error!(%error, "HTTP ended");
     }

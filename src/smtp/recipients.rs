@@ -5,12 +5,14 @@ use std::sync::Arc;
 use crate::mail::Mailbox;
 use crate::trap::{TrapDomains, TrapHasher};
 
+const OPERATORS: [&str; 3] = ["postmaster", "abuse", "removal"];
+
 /// What a recipient is to the trap's host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recipient {
     /// Any local part of a trap domain: whether it was ever seeded does not show.
     Trap,
-    /// postmaster and abuse (RFC 5321 §4.5.1, RFC 2142): read by people, never scored.
+    /// postmaster, abuse (RFC 5321 §4.5.1, RFC 2142) and removal (RFC 6471 §2.2.2): read by people, never scored.
     Operator,
     Unknown,
 }
@@ -30,7 +32,7 @@ impl Recipients {
 
     pub fn of(&self, mailbox: &Mailbox) -> Recipient {
         let trap_domain = self.domains.contains(self.hasher.domain(mailbox.domain()));
-        let operator = ["postmaster", "abuse"].iter().any(|name| mailbox.local().eq_ignore_ascii_case(name));
+        let operator = OPERATORS.iter().any(|name| mailbox.local().eq_ignore_ascii_case(name));
         match (operator, trap_domain || mailbox.domain().eq_ignore_ascii_case(&self.hostname)) {
             (true, true) => Recipient::Operator,
             (false, true) if trap_domain => Recipient::Trap,

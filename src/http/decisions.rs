@@ -1,0 +1,330 @@
+//! Decisions about the list, on the control socket and, with a token, in the API; and removals that anyone may ask for.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::{Deserialize, Serialize};
+
+use super::App;
+use super::addresses::{Problem, bad_address};
+use super::control::{direct, named};
+use crate::audit::{self, Wanted};
+use crate::blocklist::AuditRecord;
+use crate::digest::Digest;
+use crate::evidence::{Order, Source};
+use crate::relay::{Prefix, Relay};
+use crate::time::Timestamp;
+use crate::trap::Donor;
+
+/// Most audit records in one answer.
+const AUDIT_RECORDS_MAX: usize = 10_000;
+/// Most clients whose removals are counted at one time; beyond it nobody new is let in until the hour is over.
+const CLIENTS_MAX: usize = 100_000;
+
+/// Who decides what, and why.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Decision {
+    /// On the control socket, whoever sits there; in the API, whose token it is.
+    #[serde(default)]
+    pub by: String,
+    pub why: String,
+    #[serde(flatten)]
+    pub decided: Decided,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "decision", rename_all = "kebab-case")]
+pub enum Decided {
+    Remove { address: String },
+    Exempt { network: String, review_by: Timestamp },
+    EndExemption { network: String },
+    List { zone: String, address: String, code: u8, until: Timestamp },
+    VoidDonor { donor: String, since: Timestamp },
+    VoidTrap { trap: String, since: Timestamp },
+    Freeze,
+    Release,
+    ShutDown { zone: String },
+    Reopen { zone: String },
+    CountGoodMail { address: String, donor: String, messages: u64 },
+}
+
+/// How the list stands as a whole, for operators.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StandingLine {
+    pub frozen: bool,
+    /// New listings that wait for a release, by zone.
+    pub held: Vec<(String, usize)>,
+    pub shut_down: Vec<String>,
+    pub exemptions: Vec<ExemptionLine>,
+    /// Records of the audit, and the digest of the last one.
+    pub audit_records: u64,
+    pub audit_digest: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ExemptionLine {
+    pub network: String,
+    pub since: Timestamp,
+    pub review_by: Timestamp,
+    pub by: String,
+    pub why: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct NoteLine {
+    at: Timestamp,
+    text: String,
+}
+
+impl Decided {
+    fn order(&self, app: &App) -> Result<Order, String> {
+        // A name is written with or without its last dot.
+        let zone = |zone: &String| crate::zone::Name::parse(zone).map(|name| name.to_string());
+        Ok(match self {
+            Decided::Remove { address } => Order::Remove { relay: address.parse()? },
+            Decided::Exempt { network, review_by } => {
+                Order::Exempt { prefix: network.parse()?, review_by: *review_by }
+            }
+            Decided::EndExemption { network } => Order::EndExemption { prefix: network.parse()? },
+            Decided::List { zone: origin, address, code, until } => {
+                Order::List { origin: zone(origin)?, prefix: address.parse()?, code: *code, until: *until }
+            }
+            Decided::VoidDonor { donor, since } => {
+                Order::Void { source: Source::Donor(Donor::parse(donor)?), since: *since }
+            }
+            Decided::VoidTrap { trap, since } => {
+                let key = trap.parse().or_else(|_| named(app, trap).map(|(_, key, _)| key))?;
+                Order::Void { source: Source::Trap(key), since: *since }
+            }
+            Decided::Freeze => Order::Freeze,
+            Decided::Release => Order::Release,
+            Decided::ShutDown { zone: origin } => Order::ShutDown { origin: zone(origin)? },
+            Decided::Reopen { zone: origin } => Order::Reopen { origin: zone(origin)? },
+            Decided::CountGoodMail { address, donor, messages } => Order::CountGoodMail {
+                relay: address.parse()?,
+                donor: Donor::parse(donor)?,
+                messages: *messages,
+            },
+        })
+    }
+}
+
+/// `POST /control/v1/decisions`
+pub(super) async fn decide(State(app): State<Arc<App>>, Json(decision): Json<Decision>) -> Response {
+    match decision.decided.order(&app) {
+        Ok(order) => direct(&app, decision.by, decision.why, order).await,
+        Err(problem) => bad_address(problem),
+    }
+}
+
+/// `POST /api/v1/decisions`, with `Authorization: Bearer` and an operator's token.
+pub(super) async fn decide_by_token(
+    state: State<Arc<App>>,
+    headers: HeaderMap,
+    Json(mut decision): Json<Decision>,
+) -> Response {
+    let token = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "));
+    // The digests are compared, so that the time it takes tells nothing of the token.
+    let digest = token.map(|token| Digest::of(token.as_bytes()));
+    let Some(operator) = state.operators.iter().find(|(_, known)| Some(*known) == digest) else {
+        let problem = "this needs the token of one of http.operators".to_owned();
+        let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
+        return (StatusCode::UNAUTHORIZED, challenge, Json(Problem { error: problem })).into_response();
+    };
+    decision.by.clone_from(&operator.0);
+    decide(state, Json(decision)).await
+}
+
+/// `GET /control/v1/standing`
+pub(super) async fn standing(State(app): State<Arc<App>>) -> Json<StandingLine> {
+    let standing = app.published.standing();
+    let exemptions = standing.exemptions.iter().map(|(prefix, exemption)| ExemptionLine {
+        network: prefix.to_string(),
+        since: exemption.since,
+        review_by: exemption.review_by,
+        by: exemption.by.clone(),
+        why: exemption.why.clone(),
+    });
+    Json(StandingLine {
+        frozen: standing.frozen,
+        held: standing.held.clone().into_iter().collect(),
+        shut_down: standing.shut_down.clone(),
+        exemptions: exemptions.collect(),
+        audit_records: standing.audit.number,
+        audit_digest: standing.audit.digest.map(|digest| digest.to_string()),
+    })
+}
+
+/// `GET /api/v1/notes`: what the public is told of the list's own faults (RFC 6471 §3.9).
+pub(super) async fn notes(State(app): State<Arc<App>>) -> Json<Vec<NoteLine>> {
+    let standing = app.published.standing();
+    Json(standing.notes.iter().map(|note| NoteLine { at: note.at, text: note.text.clone() }).collect())
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct AuditWanted {
+    #[serde(default)]
+    pub address: Option<String>,
+    #[serde(default)]
+    pub after: u64,
+}
+
+/// `GET /control/v1/audit?address=...&after=...`, oldest first.
+pub(super) async fn audit(State(app): State<Arc<App>>, Query(wanted): Query<AuditWanted>) -> Response {
+    let about: Option<Prefix> = match wanted.address.as_deref().map(str::parse).transpose() {
+        Ok(about) => about,
+        Err(problem) => return bad_address(problem),
+    };
+    let wanted = Wanted { about, after: wanted.after, records_max: AUDIT_RECORDS_MAX };
+    let directory = app.audit_directory.clone();
+    let read = tokio::task::spawn_blocking(move || audit::read(&directory, &wanted)).await;
+    match read {
+        Ok(Ok(records)) => Json(records).into_response(),
+        Ok(Err(error)) => failed(error.to_string()),
+        Err(error) => failed(error.to_string()),
+    }
+}
+
+/// One change as anyone may read it: no evidence, by the hour.
+#[derive(Debug, Serialize)]
+pub(super) struct PublicRecord {
+    at: Timestamp,
+    act: String,
+    zone: String,
+    code: Option<u8>,
+    until: Option<Timestamp>,
+    policy: String,
+}
+
+/// `GET /api/v1/addresses/{address}/history`
+pub(super) async fn history(State(app): State<Arc<App>>, Path(address): Path<String>) -> Response {
+    let relay: Relay = match address.parse() {
+        Ok(relay) => relay,
+        Err(problem) => return bad_address(problem),
+    };
+    let wanted = Wanted { about: Some(Prefix::host(relay)), after: 0, records_max: AUDIT_RECORDS_MAX };
+    let directory = app.audit_directory.clone();
+    let read = tokio::task::spawn_blocking(move || audit::read(&directory, &wanted)).await;
+    let public = |record: AuditRecord| PublicRecord {
+        at: record.at.whole_hour(),
+        act: record.act,
+        zone: record.zone,
+        code: record.code,
+        until: record.until.map(Timestamp::whole_hour),
+        policy: record.policy,
+    };
+    match read {
+        Ok(Ok(records)) => {
+            // What was held, or forgiven before a listing, would tell that there was evidence.
+            let shown = records.into_iter().filter(|record| !record.policy.is_empty());
+            Json(shown.map(public).collect::<Vec<_>>()).into_response()
+        }
+        Ok(Err(error)) => failed(error.to_string()),
+        Err(error) => failed(error.to_string()),
+    }
+}
+
+fn failed(error: String) -> Response {
+    (StatusCode::INTERNAL_SERVER_ERROR, Json(Problem { error })).into_response()
+}
+
+/// `POST /api/v1/addresses/{address}/removal`
+pub(super) async fn removal(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    Path(address): Path<String>,
+) -> Response {
+    remove_oneself(&app, peer.ip(), &headers, &address).await
+}
+
+/// `POST /ip/{address}/removal`: the same from the page, which is shown again.
+pub(super) async fn removal_form(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    Path(address): Path<String>,
+) -> Response {
+    let response = remove_oneself(&app, peer.ip(), &headers, &address).await;
+    match address.parse::<Relay>() {
+        Ok(relay) if response.status().is_success() => Redirect::to(&format!("/ip/{relay}")).into_response(),
+        _ => response,
+    }
+}
+
+/// Takes an address off at once: no account, no payment, no question (RFC 6471 §2.2.4, §2.2.5), and whoever asks may be
+/// listed himself (§2.2.2). Only how often one client asks is limited.
+async fn remove_oneself(app: &App, peer: IpAddr, headers: &HeaderMap, address: &str) -> Response {
+    let relay: Relay = match address.parse() {
+        Ok(relay) => relay,
+        Err(problem) => return bad_address(problem),
+    };
+    let listed = app.published.relay(relay).is_some_and(|record| {
+        record.records.values().any(|record| {
+            record.current.as_ref().is_some_and(|listing| listing.prefix.contains(relay.address()))
+        })
+    });
+    if !listed {
+        let problem = Problem { error: format!("{relay} is not listed") };
+        return (StatusCode::NOT_FOUND, Json(problem)).into_response();
+    }
+    let client = client_network(app, peer, headers);
+    if !app.removals.admits(client, app.clock.now()) {
+        let problem = Problem {
+            error: "too many removals from your network within an hour; come back later".to_owned(),
+        };
+        return (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "3600")], Json(problem))
+            .into_response();
+    }
+    direct(app, format!("self-service from {client}"), "asked for".to_owned(), Order::Remove { relay }).await
+}
+
+/// Who asks: behind a proxy of ours, whom it names last.
+fn client_network(app: &App, peer: IpAddr, headers: &HeaderMap) -> Prefix {
+    let named = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .last()
+        .and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+    let client = match named {
+        Some(named) if app.proxies.iter().any(|proxy| proxy.contains(&peer)) => named,
+        _ => peer,
+    };
+    let client = Relay::new(client).address();
+    Prefix::around(client, if client.is_ipv4() { 24 } else { 48 })
+}
+
+/// Removals of this hour, by client.
+pub struct Removals {
+    per_client_max: u32,
+    counted: dashmap::DashMap<Prefix, (u32, u32)>,
+}
+
+impl Removals {
+    pub fn new(per_client_max: u32) -> Self {
+        Removals { per_client_max, counted: dashmap::DashMap::new() }
+    }
+
+    fn admits(&self, client: Prefix, now: Timestamp) -> bool {
+        let hour = now.hour();
+        if self.counted.len() >= CLIENTS_MAX {
+            self.counted.retain(|_, (of, _)| *of == hour);
+        }
+        if self.counted.len() >= CLIENTS_MAX && !self.counted.contains_key(&client) {
+            return false;
+        }
+        let mut counted = self.counted.entry(client).or_insert((hour, 0));
+        if counted.0 != hour {
+            *counted = (hour, 0);
+        }
+        counted.1 += 1;
+        counted.1 <= self.per_client_max
+    }
+}
