@@ -28,6 +28,7 @@ pub mod observe;
 pub mod publish;
 pub mod relay;
 pub mod score;
+pub mod simulate;
 pub mod smtp;
 pub mod sockets;
 pub mod time;

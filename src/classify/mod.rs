@@ -68,7 +68,7 @@ pub struct Report {
     pub injector: Option<IpAddr>,
     /// The host that wrote the report, where its header tells: the writer of its oldest Received line.
     pub generator: Option<String>,
-    /// Another host handed the report to whoever brought it, so that one only carried it.
+    /// Another host, or a user of the same one, handed the report to whoever brought it, so that one only carried it.
     pub carried: bool,
     /// In whose name it was written: for an automatic reply, the one who is away.
     pub writer: Option<Mailbox>,
@@ -134,7 +134,7 @@ pub fn classify(message: &Message, session: &Session) -> Verdict {
             if same { "the address" } else { "not the address" }
         ));
     }
-    (report.generator, report.carried) = way(message, session);
+    (report.generator, report.carried) = way(message, session, kind);
     report.writer.clone_from(&reading.from);
     let told = [(Common::Expired, Cause::Expired), (Common::Full, Cause::Mailbox)];
     let words = told.into_iter().find_map(|(words, cause)| reading.says(words).then_some(cause));
@@ -181,11 +181,14 @@ fn unclaimed(reading: &Reading<'_>) -> Verdict {
 /// Where a report came from, by its own Received lines: the oldest one's writer, and whether it was handed on.
 ///
 /// What the relay that brought it writes of its own queue names no other host, or the loopback.
-fn way(message: &Message, session: &Session) -> (Option<String>, bool) {
+fn way(message: &Message, session: &Session, kind: Kind) -> (Option<String>, bool) {
     let hops: Vec<_> = hops(&message.header).skip(session.trusted_hops).collect();
     let generator = hops.iter().rev().find_map(|hop| hop.by.clone());
     let foreign = |address: IpAddr| !address.is_loopback() && Some(address) != session.client;
-    let carried = session.client.is_some() && hops.iter().filter_map(|hop| hop.from_address).any(foreign);
+    // Who is away has a program of his own that replies; a mail system reports by itself.
+    let by_user = !matches!(kind, Kind::AutoReply | Kind::Challenge);
+    let carried = by_user && hops.iter().any(|hop| hop.by_local_user)
+        || session.client.is_some() && hops.iter().filter_map(|hop| hop.from_address).any(foreign);
     (generator, carried)
 }
 

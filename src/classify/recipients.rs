@@ -14,6 +14,8 @@ pub(super) struct Named {
     pub(super) diagnostic: Option<String>,
     /// Another host refused it.
     pub(super) remote: bool,
+    /// That host's address, where the words tell it.
+    pub(super) remote_mta: Option<String>,
 }
 
 /// Most recipients read from the words of one report.
@@ -114,7 +116,7 @@ pub(super) fn in_words(
         {
             let same = found.iter().position(|named| named.mailbox.folded() == mailbox.folded());
             let at = same.unwrap_or_else(|| {
-                found.push(Named { mailbox, apart, status: None, diagnostic: None, remote: false });
+                found.push(Named { mailbox, apart, status: None, diagnostic: None, remote: false, remote_mta: None });
                 found.len() - 1
             });
             found[at].apart |= apart;
@@ -124,7 +126,7 @@ pub(super) fn in_words(
                 for mailbox in further(rest) {
                     let known = found.iter().any(|named| named.mailbox.folded() == mailbox.folded());
                     if !known && found.len() < NAMED_MAX {
-                        found.push(Named { mailbox, apart, status: None, diagnostic: None, remote: false });
+                        found.push(Named { mailbox, apart, status: None, diagnostic: None, remote: false, remote_mta: None });
                     }
                 }
             }
@@ -159,6 +161,9 @@ impl Named {
         self.status = self.status.or_else(|| Status::find(line));
         let folded = line.to_ascii_lowercase();
         self.remote |= REMOTE.iter().any(|mark| folded.contains(mark));
+        if self.remote_mta.is_none() {
+            self.remote_mta = address_in(line);
+        }
         let diagnostic = self.diagnostic.get_or_insert_default();
         let room = DIAGNOSTIC_OCTETS_MAX.saturating_sub(diagnostic.len());
         if room > 1 {
@@ -168,6 +173,13 @@ impl Named {
             diagnostic.push_str(&line[..line.floor_char_boundary(room - 1)]);
         }
     }
+}
+
+/// An IP address that stands in a line by itself or in brackets.
+fn address_in(line: &str) -> Option<String> {
+    let words = line.split(|c: char| c.is_whitespace() || "[](),;".contains(c));
+    let trimmed = words.map(|word| word.trim_end_matches(['.', ':']));
+    trimmed.filter(|word| word.len() >= 7).find(|word| word.parse::<std::net::IpAddr>().is_ok()).map(str::to_owned)
 }
 
 /// The address that a line is about, whether it stands apart, and what the line says behind it.

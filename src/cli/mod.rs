@@ -4,6 +4,7 @@ mod classify;
 mod client;
 mod decisions;
 mod demo;
+mod simulate;
 mod store;
 mod verbs;
 
@@ -75,6 +76,8 @@ enum Verb {
     Status,
     /// Read the record of every change, or check it.
     Audit(decisions::AuditArgs),
+    /// Try a policy against a world of which the truth is known.
+    Simulate(simulate::Args),
     /// Make a token for an operator of the API.
     Token,
     /// Move the clock of a laboratory.
@@ -146,6 +149,7 @@ pub fn run() -> ExitCode {
         Verb::Classify(args) => classify::run(&args),
         Verb::Demo(args) => on_runtime(demo::run(args)),
         Verb::Token => decisions::token(),
+        Verb::Simulate(args) => simulate::simulate(&args),
         verb => config::load(&config).map_err(Failure::from).and_then(|config| with_config(verb, &config)),
     };
     match done {
@@ -179,7 +183,7 @@ fn with_config(verb: Verb, config: &Config) -> Result<(), Failure> {
         Verb::Status => on_runtime(decisions::status(config)),
         Verb::Audit(args) => on_runtime(decisions::audit(config, args)),
         Verb::Advance { span } => on_runtime(verbs::advance(config, span)),
-        Verb::Classify(_) | Verb::Demo(_) | Verb::Token => {
+        Verb::Classify(_) | Verb::Demo(_) | Verb::Simulate(_) | Verb::Token => {
             unreachable!("these need no configuration and were run above")
         }
     }

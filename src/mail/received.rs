@@ -11,6 +11,8 @@ pub struct Hop {
     pub by: Option<String>,
     /// qmail's note that the message came by network, which stands above the line that says from where.
     pub is_qmail_note: bool,
+    /// A user or a program on the host that wrote the line handed the message in: a script, or a person at a shell.
+    pub by_local_user: bool,
 }
 
 /// Most Received lines that are read.
@@ -39,7 +41,23 @@ fn read(line: &str) -> Hop {
         .filter(|&from| by_at.is_none_or(|by| from < by))
         .and_then(|from| client_address(&line[from..by_at.unwrap_or(line.len())]));
     let is_qmail_note = folded.starts_with("(qmail ") && folded.contains(" invoked from network)");
-    Hop { from_address, by, is_qmail_note }
+    Hop { from_address, by, is_qmail_note, by_local_user: names_local_user(&folded) }
+}
+
+/// Accounts under which mail systems run: what they hand in is the system's own.
+const SYSTEM_ACCOUNTS: [&str; 6] = ["debian-exim", "exim", "mail", "mailnull", "smmsp", "mailman"];
+
+/// Postfix's `(Postfix, from userid 33)`, Exim's `from www-data by HOST with local`, Sendmail's `(from www-data@localhost)` and
+/// `/Submit`, qmail's `invoked by uid 33`. A report that a mail system wrote by itself says none of these.
+fn names_local_user(folded: &str) -> bool {
+    let exim = folded.strip_prefix("from ").and_then(|rest| rest.split_once(" by ")).is_some_and(|(user, rest)| {
+        rest.contains(" with local") && !user.contains(['.', '[', ' ']) && !SYSTEM_ACCOUNTS.contains(&user)
+    });
+    exim
+        || folded.contains(", from userid ")
+        || folded.contains("invoked by uid ")
+        || folded.starts_with("(from ")
+        || folded.contains("/submit)")
 }
 
 /// Where a word of its own stands outside of comments.

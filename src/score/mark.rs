@@ -111,18 +111,19 @@ impl Mark {
 ///
 /// A relay that itself failed must be shown by the DNS to handle that domain's mail. One that was refused by another host
 /// may be a gateway that takes mail for names it doesn't know, or a well-run server with a user who forwards his mail: a
-/// gateway is the domain's MX, and what refused it stands behind it. One that only carried a report must be the domain's
-/// MX, and of its organisation. What is unknown confirms nothing.
+/// gateway is the domain's MX, and what refused it stands behind it. One that only carried a report answers for nothing:
+/// whoever handed it over, a customer or a program on the same host, wrote all of it. What is unknown confirms nothing.
 fn relation(evidence: &Evidence, observation: Option<&Observation>) -> Relation {
     let facts = &evidence.facts;
     if facts.kind == Kind::Callout {
         return Relation::NotAsked;
     }
+    if facts.carried {
+        return Relation::Refuted;
+    }
     let Some(seen) = observation else { return Relation::Unknown };
     let remote = facts.leading_failure().is_some_and(|failure| failure.remote);
-    if facts.carried {
-        all([seen.mx_of_recipient, seen.same_organisation])
-    } else if remote {
+    if remote {
         all([seen.mx_of_recipient, seen.refused_inside])
     } else {
         any([seen.mx_of_recipient, seen.spf_of_recipient, seen.near_mx_of_recipient, seen.same_organisation])

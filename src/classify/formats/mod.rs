@@ -207,6 +207,7 @@ fn recipients(reading: &Reading<'_>, action: Action) -> Vec<Recipient> {
             action: Some(action),
             status: only.and_then(|named| named.status),
             remote: only.is_some_and(|named| named.remote),
+            remote_mta: only.filter(|named| named.remote).and_then(|named| named.remote_mta.clone()),
             diagnostic: only.and_then(|named| named.diagnostic.clone()),
             ..Recipient::default()
         }

@@ -1,0 +1,132 @@
+//! `simulate`: a policy against a world of which the truth is known.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args as ClapArgs;
+
+use super::{EX_NO_INPUT, Failure, tell};
+use crate::evidence::Recorded;
+use crate::journal::{Appending, Embedded, Journal};
+use crate::simulate::{SHIPPED, Setup, WorldSpec, run, truth};
+use crate::time::{Clock, LaboratoryClock};
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Args {
+    /// The same seed makes the same world.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    #[arg(long, default_value_t = 20_000)]
+    relays: u32,
+    #[arg(long, default_value_t = 60)]
+    days: u32,
+    /// What the world is made of; without it, the shipped one.
+    #[arg(long)]
+    world: Option<PathBuf>,
+    /// A zone's file whose policy is tried; without it, the shipped one's.
+    #[arg(long)]
+    policy: Option<PathBuf>,
+    /// Print one line of JSON at the end instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Write the journal into this new folder, and the truth beside it.
+    #[arg(long)]
+    journal: Option<PathBuf>,
+    /// Print the shipped world's file, which explains every key, and end.
+    #[arg(long)]
+    print_world: bool,
+}
+
+/// The shipped zone: what is tried where no other is named.
+const ZONE: &str = include_str!("../../zones/backscatter.toml");
+/// Most entries that wait to be durable.
+const APPENDING_MAX: usize = 2_000;
+
+fn read(path: &Option<PathBuf>, shipped: &str) -> Result<(String, String), Failure> {
+    let Some(path) = path else { return Ok(("shipped".to_owned(), shipped.to_owned())) };
+    let place = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok((place, text)),
+        Err(error) => Err(Failure::new(EX_NO_INPUT, format!("{place}: {error}"))),
+    }
+}
+
+pub(super) fn simulate(args: &Args) -> Result<(), Failure> {
+    if args.print_world {
+        return tell(SHIPPED);
+    }
+    let (place, text) = read(&args.world, SHIPPED)?;
+    let world = WorldSpec::read(&place, &text)?;
+    let (place, zone) = read(&args.policy, ZONE)?;
+    crate::zone::read(&place, &zone)?;
+    let setup = Setup { seed: args.seed, relays: args.relays, days: args.days, world, zone };
+    let outcome = match &args.journal {
+        None => run(&setup, |_| {}),
+        Some(folder) => {
+            let mut written = Written::begin(folder, &setup)?;
+            let outcome = run(&setup, |recorded| written.take(recorded));
+            written.end()?;
+            outcome
+        }
+    };
+    if args.json {
+        let line = serde_json::to_string(&outcome).map_err(|error| Failure::new(super::EX_IO, error.to_string()))?;
+        tell(&(line + "\n"))
+    } else {
+        tell(&outcome.to_string())
+    }
+}
+
+/// A journal that the world is written to, with a clock that says what the world's does.
+struct Written {
+    journal: Embedded,
+    clock: Arc<LaboratoryClock>,
+    appending: Vec<Appending>,
+    failed: Option<String>,
+}
+
+impl Written {
+    fn begin(folder: &std::path::Path, setup: &Setup) -> Result<Self, Failure> {
+        let failed = |error: String| Failure::new(super::EX_IO, format!("{}: {error}", folder.display()));
+        if folder.exists() {
+            return Err(failed("is there already; name a new folder".to_owned()));
+        }
+        crate::folder::make(folder).map_err(|error| failed(error.to_string()))?;
+        let mut file = std::fs::File::create(folder.join("truth.jsonl")).map_err(|error| failed(error.to_string()))?;
+        for line in truth(setup) {
+            let line = serde_json::to_string(&line).map_err(|error| failed(error.to_string()))?;
+            writeln!(file, "{line}").map_err(|error| failed(error.to_string()))?;
+        }
+        let clock = Arc::new(LaboratoryClock::new(setup.world.start));
+        let path = folder.join(crate::daemon::STORE_FILE);
+        let journal = Embedded::open(&path, Arc::<LaboratoryClock>::clone(&clock))
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(Written { journal, clock, appending: Vec::new(), failed: None })
+    }
+
+    fn take(&mut self, recorded: &Recorded) {
+        if self.clock.now() < recorded.at {
+            // What waits was taken at the time before.
+            self.settle();
+            self.clock.advance(recorded.at.since(self.clock.now()));
+        }
+        self.appending.push(self.journal.append(recorded.entry.clone().into()));
+        if self.appending.len() >= APPENDING_MAX {
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        for appending in self.appending.drain(..) {
+            if let Err(error) = appending.wait() {
+                self.failed.get_or_insert(error.to_string());
+            }
+        }
+    }
+
+    fn end(mut self) -> Result<(), Failure> {
+        self.settle();
+        self.failed.map_or(Ok(()), |error| Err(Failure::new(super::EX_IO, error)))
+    }
+}

@@ -1,0 +1,349 @@
+//! Who there is, and what a trap sees of each.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::messages::{self, Bounce, STYLES, Style};
+use super::random::Random;
+use super::world::{Behaviour, RelaysSpec, WorldSpec};
+use crate::observe::Answers;
+use crate::time::Timestamp;
+
+/// One relay.
+#[derive(Clone, Debug)]
+pub(super) struct Actor {
+    pub row: u16,
+    pub address: IpAddr,
+    pub style: Style,
+    /// Milliseconds from the start of the world.
+    pub begins: u64,
+    pub ends: u64,
+    /// Between two reports, in the mean; none where it sends none by itself.
+    pub gap: Option<u64>,
+}
+
+/// An occasion to report: mail reached a relay in a trap's name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Occasion {
+    pub nth: u64,
+    pub at: Timestamp,
+    pub actor: u32,
+    pub trap_domain: u32,
+    pub injector: Ipv4Addr,
+}
+
+/// What a relay makes of an occasion.
+pub(super) struct Made {
+    /// None for a session that ends before the message.
+    pub message: Option<String>,
+    pub trap: String,
+    pub helo: String,
+    pub answers: Answers,
+}
+
+/// Local parts of traps in one domain.
+const TRAP_LOCAL_PARTS: u64 = 500;
+/// Domains that forwarded mail goes to, and of smarthosts' customers.
+const OTHER_DOMAINS: u64 = 5_000;
+
+pub(super) fn trap_domain(number: u32) -> String {
+    format!("t{number}.example")
+}
+
+/// An address of its own for every number below 2^24, special-purpose ones left out.
+pub(super) fn relay_address(number: u32, ipv6: Option<u32>) -> IpAddr {
+    match ipv6 {
+        // The second of a pair stands in the first one's /64.
+        Some(network) => {
+            let high = (0x2a00_u128 << 112) | (u128::from(network) << 64);
+            IpAddr::V6(Ipv6Addr::from(high | 0x25 | (u128::from(number) << 16)))
+        }
+        None => {
+            let low = (number.wrapping_mul(8_191)) & 0x00ff_ffff;
+            IpAddr::V4(Ipv4Addr::from((23 << 24) | low))
+        }
+    }
+}
+
+/// A host of the botnets' networks, or of an attacker's own.
+pub(super) fn injector(network: u32, host: u64, attackers: bool) -> Ipv4Addr {
+    let base: u32 = if attackers { 80 << 24 } else { 61 << 24 };
+    let low = u32::try_from(host % 65_000).unwrap_or(0) + 10;
+    Ipv4Addr::from(base.wrapping_add(network << 16) | low)
+}
+
+impl Actor {
+    pub(super) fn is_active(&self, milliseconds: u64) -> bool {
+        (self.begins..self.ends).contains(&milliseconds)
+    }
+}
+
+/// What one relay has to go by.
+struct Scene<'a> {
+    world: &'a WorldSpec,
+    spec: &'a RelaysSpec,
+    actor: &'a Actor,
+    occasion: &'a Occasion,
+    random: Random,
+    host: String,
+    domain: String,
+    trap: String,
+    injector: String,
+}
+
+/// What the relay reports, if it reports at all.
+pub(super) fn respond(world: &WorldSpec, seed: u64, actor: &Actor, occasion: &Occasion) -> Option<Made> {
+    let mut random = Random::new(seed, occasion.nth.wrapping_add(1 << 40));
+    let spec = &world.relays[usize::from(actor.row)];
+    let domain = format!("r{}.example", occasion.actor);
+    let trap = format!("u{}@{}", random.below(TRAP_LOCAL_PARTS), trap_domain(occasion.trap_domain));
+    let scene = Scene {
+        host: format!("mx.{domain}"),
+        injector: occasion.injector.to_string(),
+        world,
+        spec,
+        actor,
+        occasion,
+        random,
+        domain,
+        trap,
+    };
+    scene.made()
+}
+
+impl Scene<'_> {
+    fn made(mut self) -> Option<Made> {
+        let own = self.domain.clone();
+        let party = self.party();
+        let failed = format!("{party}@{own}");
+        match self.spec.behaviour {
+            Behaviour::BouncesUnknown | Behaviour::HasBrokenAliases => {
+                let message = self.bounce(&failed).octets();
+                Some(self.about(&own, message))
+            }
+            Behaviour::RelaysUnknown => {
+                let inner = if self.random.happens(500) {
+                    format!("inner.{own}")
+                } else {
+                    format!("[10.0.{}.7]", party.len())
+                };
+                let bounce = Bounce {
+                    diagnostic: "550 5.1.1 Recipient address rejected: User unknown",
+                    remote: Some(&inner),
+                    ..self.bounce(&failed)
+                };
+                let message = bounce.octets();
+                Some(self.about(&own, message))
+            }
+            Behaviour::BouncesBehindFilter => {
+                let message = Bounce { style: Style::Postfix, filter: true, ..self.bounce(&failed) }.octets();
+                Some(self.about(&own, message))
+            }
+            Behaviour::BouncesThroughOther => {
+                let above = self.handed_in(&format!("inner.{own}"), "93.1.2.3");
+                let message = Bounce { above, ..self.bounce(&failed) }.octets();
+                Some(self.about(&own, message))
+            }
+            Behaviour::SendsNotices => {
+                let id = self.occasion.nth;
+                let message = messages::notice(&self.host, &own, &failed, &self.trap, &self.injector, id);
+                Some(self.about(&own, message))
+            }
+            Behaviour::RepliesForAll => {
+                let id = self.occasion.nth;
+                let message = match self.occasion.actor % 2 {
+                    0 => messages::challenge(&failed, &self.trap, id),
+                    _ => messages::reply(&failed, &self.trap, id),
+                };
+                Some(self.about(&own, message))
+            }
+            Behaviour::HasVacationers => {
+                let message = messages::reply(&failed, &self.trap, self.occasion.nth);
+                Some(self.about(&own, message))
+            }
+            Behaviour::CallsOut | Behaviour::ProbesNowAndThen => {
+                Some(Made { message: None, trap: self.trap, helo: self.host, answers: Answers::default() })
+            }
+            Behaviour::Rejects => None,
+            Behaviour::Forwards => Some(self.forward(&failed)),
+            Behaviour::HasFullMailboxes => {
+                let bounce = Bounce {
+                    status: "5.2.2",
+                    diagnostic: "552 5.2.2 mailbox full",
+                    ..self.bounce(&failed)
+                };
+                let message = bounce.octets();
+                Some(self.about(&own, message))
+            }
+            Behaviour::LosesHost => Some(self.expired(&failed)),
+            Behaviour::ConfirmsDelivery => {
+                let (action, status) =
+                    if self.random.happens(500) { ("delivered", "2.0.0") } else { ("delayed", "4.4.1") };
+                let bounce = Bounce {
+                    action,
+                    status,
+                    diagnostic: "450 4.4.1 try again later",
+                    ..self.bounce(&failed)
+                };
+                let message = bounce.octets();
+                Some(self.about(&own, message))
+            }
+            Behaviour::RunsLists => {
+                let message = messages::list_response(&own, &self.trap, self.occasion.nth);
+                Some(self.about(&own, message))
+            }
+            Behaviour::SendsReceipts => {
+                let message = messages::receipt(&failed, &self.trap, self.occasion.nth);
+                Some(self.about(&own, message))
+            }
+            Behaviour::SendsAggregateReports => {
+                let message = messages::aggregate_report(&self.host, &own, &self.trap, self.occasion.nth);
+                Some(self.about(&own, message))
+            }
+            Behaviour::CarriesReports => Some(self.carried(&party)),
+            Behaviour::HostsForgers => Some(self.handed_in_by_customer(&failed)),
+            Behaviour::SharesAddressWithBot | Behaviour::Imitates => Some(self.imitation(&party)),
+        }
+    }
+
+    /// Who fails, replies or writes.
+    fn party(&mut self) -> String {
+        let parties = self.spec.parties.unwrap_or(self.world.mail.local_parts);
+        format!("p{}", self.random.below(u64::from(parties)))
+    }
+
+    fn bounce<'s>(&'s self, failed: &'s str) -> Bounce<'s> {
+        Bounce {
+            style: self.actor.style,
+            host: &self.host,
+            trap: &self.trap,
+            failed,
+            original: None,
+            injector: &self.injector,
+            action: "failed",
+            status: "5.1.1",
+            diagnostic: "unknown user",
+            remote: None,
+            above: String::new(),
+            filter: false,
+            id: self.occasion.nth,
+            at: self.occasion.at,
+        }
+    }
+
+    /// What the DNS says of the relay and a domain that mail was handled for.
+    fn about(self, domain: &str, message: String) -> Made {
+        let own = domain == self.domain;
+        let exchanger = if own { self.actor.address } else { IpAddr::from([99, 9, 9, 9]) };
+        let spf = own && self.occasion.actor % 2 == 0;
+        self.with(message, vec![exchanger], spf)
+    }
+
+    fn with(mut self, message: String, exchangers: Vec<IpAddr>, spf: bool) -> Made {
+        let forbidding = self.world.traps.forbidding_thousandths;
+        let forbidden = u64::from(self.occasion.trap_domain) * 1_000
+            < u64::from(self.world.traps.domains) * u64::from(forbidding);
+        let answers = if self.random.happens(self.world.dns.unanswered_thousandths) {
+            Answers::default()
+        } else {
+            Answers {
+                names: Some(vec![self.host.clone()]),
+                exchangers: Some(exchangers),
+                spf: Some(spf),
+                forbidden: Some(forbidden),
+            }
+        };
+        Made { message: Some(message), trap: self.trap, helo: self.host, answers }
+    }
+
+    /// A Received line of a host that handed something in.
+    fn handed_in(&self, from: &str, address: &str) -> String {
+        let Scene { host, occasion, .. } = self;
+        format!(
+            "Received: from {from} ({from} [{address}])\n\tby {host} (Postfix) with ESMTP id {:X}; {}\n",
+            occasion.nth, occasion.at
+        )
+    }
+
+    /// The alias stands for an address elsewhere, whose host refuses.
+    fn forward(mut self, alias: &str) -> Made {
+        let number = self.random.below(OTHER_DOMAINS);
+        let (target, remote) = (format!("x{number}@d{number}.example"), format!("mx.d{number}.example"));
+        let diagnostic = if self.random.happens(500) {
+            "550 5.7.1 Message refused as spam"
+        } else {
+            "550 5.1.1 no such user here"
+        };
+        let status = &diagnostic[4..9];
+        let message = Bounce {
+            original: Some(alias),
+            diagnostic,
+            status,
+            remote: Some(&remote),
+            ..self.bounce(&target)
+        }
+        .octets();
+        // Postfix and qmail name the target, Exim and Sendmail the alias.
+        match self.actor.style {
+            Style::Postfix | Style::Qmail => self.about(&format!("d{number}.example"), message),
+            Style::Exim | Style::Sendmail => {
+                let own = self.domain.clone();
+                self.about(&own, message)
+            }
+        }
+    }
+
+    fn expired(self, failed: &str) -> Made {
+        let inner = format!("inner.{}", self.domain);
+        let (status, diagnostic, remote) = match self.actor.style {
+            Style::Postfix => ("4.4.1", "connect to inner[10.0.0.7]:25: Connection timed out", None),
+            Style::Exim => {
+                ("5.0.0", "all hosts have been failing for a long time and were last tried after this message arrived", None)
+            }
+            Style::Sendmail => ("4.4.7", "451 4.4.1 timeout waiting for input", Some(inner.as_str())),
+            Style::Qmail => {
+                ("4.4.1", "Sorry, I wasn't able to establish an SMTP connection.\nI'm not going to try again; this message has been in the queue too long.", None)
+            }
+        };
+        let message = Bounce { status, diagnostic, remote, ..self.bounce(failed) }.octets();
+        let own = self.domain.clone();
+        self.about(&own, message)
+    }
+
+    /// A customer's server bounces by way of this one, which is the exchanger of some customers as well.
+    fn carried(mut self, party: &str) -> Made {
+        let customer = format!("c{}.example", self.random.below(OTHER_DOMAINS));
+        let (host, failed) = (format!("mail.{customer}"), format!("{party}@{customer}"));
+        let above = self.handed_in(&host, "93.4.5.6");
+        let message = Bounce { host: &host, above, ..self.bounce(&failed) }.octets();
+        let exchangers =
+            if self.random.happens(500) { vec![self.actor.address] } else { vec![[93, 4, 5, 6].into()] };
+        self.with(message, exchangers, true)
+    }
+
+    /// A perfect report about the host's own domain, with an injector to taste: all of it is the customer's work.
+    fn handed_in_by_customer(mut self, failed: &str) -> Made {
+        let above = match self.random.below(3) {
+            0 => format!("Received: by {} (Postfix, from userid 33)\n\tid {:X}; today\n", self.host, self.occasion.nth),
+            1 => format!("Received: from www-data by {} with local (Exim 4.96)\n\tid {}; today\n", self.host, self.occasion.nth),
+            _ => self.handed_in("customer", "93.7.8.9"),
+        };
+        let forged = injector(
+            u32::try_from(self.random.below(2_000)).unwrap_or(0),
+            self.random.below(60_000),
+            false,
+        )
+        .to_string();
+        let message = Bounce { above, injector: &forged, ..self.bounce(failed) }.octets();
+        let own = self.domain.clone();
+        self.about(&own, message)
+    }
+
+    /// A bot's report in the name of some host that it has nothing to do with.
+    fn imitation(mut self, party: &str) -> Made {
+        let other = format!("v{}.example", self.random.below(OTHER_DOMAINS));
+        let (host, failed) = (format!("mail.{other}"), format!("{party}@{other}"));
+        let style = *self.random.pick(&STYLES).unwrap_or(&Style::Postfix);
+        let message = Bounce { style, host: &host, ..self.bounce(&failed) }.octets();
+        self.about(&other, message)
+    }
+}

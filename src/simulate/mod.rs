@@ -1,0 +1,464 @@
+//! A world from a seed, and what a policy makes of it: recall, false listings and time to list as numbers.
+//!
+//! Every report is octets in the way of a real mail server; the classifier reads them, the fold judges them, and neither
+//! sees the truth. The same seed makes the same world and the same list.
+
+mod actors;
+mod messages;
+mod outcome;
+mod random;
+mod world;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+pub use outcome::{Outcome, RowOutcome, TruthLine};
+pub use world::{SHIPPED, Truth, WorldSpec};
+
+use self::actors::{Actor, Occasion, respond};
+use self::messages::STYLES;
+use self::random::Random;
+use crate::blocklist::{Blocklist, Change};
+use crate::classify::{self, Session};
+use crate::digest::{Digest, Digester};
+use crate::evidence::{
+    Directive, Entry, Evidence, Facts, Observation, Offset, Order, Reach, Recorded, Sent,
+};
+use crate::mail::{self, Mailbox, ReversePath};
+use crate::observe::{self, Inquiry};
+use crate::relay::{Prefix, Relay};
+use crate::time::{Span, Timestamp};
+use crate::trap::{Donor, Scope, TrapHasher};
+
+/// Occasions that are worked out at once, by all processors.
+const BATCH_OCCASIONS: usize = 8_192;
+/// Donors tell of wanted mail so often.
+const GOOD_MAIL_EVERY: Span = Span::from_days(7);
+const HOUR: u64 = 3_600_000;
+
+/// What is simulated.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub seed: u64,
+    pub relays: u32,
+    pub days: u32,
+    pub world: WorldSpec,
+    /// A zone's file, whose policy is tried.
+    pub zone: String,
+}
+
+/// Lives through a world. Every entry is shown to `taken` after the fold took it.
+pub fn run(setup: &Setup, mut taken: impl FnMut(&Recorded)) -> Outcome {
+    let mut run = Run::new(setup);
+    run.begin(&mut taken);
+    let mut schedule = Schedule::new(setup, &run.actors);
+    loop {
+        let occasions = schedule.next_batch(&run.actors);
+        if occasions.is_empty() {
+            break;
+        }
+        let reports = run.work_out(&occasions);
+        for (occasion, report) in occasions.iter().zip(reports) {
+            run.advance(occasion.at, &mut taken);
+            if let Some((evidence, observation)) = report {
+                run.reports += 1;
+                run.take(Entry::Evidence(evidence), &mut taken);
+                run.take(Entry::Observation(observation), &mut taken);
+            }
+        }
+    }
+    run.advance(setup.world.start.plus(Span::from_days(i64::from(setup.days))), &mut taken);
+    run.outcome()
+}
+
+/// Who is what: nothing that judges may see it.
+pub fn truth(setup: &Setup) -> impl Iterator<Item = TruthLine> {
+    populate(setup).into_iter().map(|actor| {
+        let spec = &setup.world.relays[usize::from(actor.row)];
+        TruthLine {
+            address: actor.address.to_string(),
+            relays: spec.name.clone(),
+            truth: spec.truth,
+            begins: actor.begins / HOUR,
+            ends: actor.ends / HOUR,
+        }
+    })
+}
+
+/// What will happen when.
+struct Schedule<'a> {
+    setup: &'a Setup,
+    random: Random,
+    end: u64,
+    nth: u64,
+    /// When each relay or attacker acts next; attackers come behind the relays.
+    next: BinaryHeap<Reverse<(u64, u32)>>,
+    /// Reports that come a second time.
+    again: BinaryHeap<Reverse<(u64, u64, Repeat)>>,
+    attackers: Vec<Attacker>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Repeat {
+    actor: u32,
+    trap_domain: u32,
+    injector: std::net::Ipv4Addr,
+    /// When it came first: the report says so.
+    at: Timestamp,
+}
+
+struct Attacker {
+    first_network: u32,
+    networks: u32,
+    domains: Vec<u32>,
+    victims: Vec<u32>,
+    gap: u64,
+    ends: u64,
+}
+
+impl<'a> Schedule<'a> {
+    fn new(setup: &'a Setup, actors: &[Actor]) -> Self {
+        let mut random = Random::new(setup.seed, 1);
+        let mut next = BinaryHeap::new();
+        for (number, actor) in (0..).zip(actors) {
+            if let Some(gap) = actor.gap {
+                next.push(Reverse((actor.begins + random.below(2 * gap), number)));
+            }
+        }
+        let mut attackers = Vec::new();
+        let (mut network, mut given) = (0, setup.world.traps.domains);
+        for spec in &setup.world.attackers {
+            let kinds: Vec<u16> = (0..)
+                .zip(&setup.world.relays)
+                .filter(|(_, relays)| spec.victim_kinds.contains(&relays.name))
+                .map(|(row, _)| row)
+                .collect();
+            let possible: Vec<u32> =
+                (0..).zip(actors).filter(|(_, actor)| kinds.contains(&actor.row)).map(|(at, _)| at).collect();
+            for _ in 0..spec.count {
+                let mut domains: Vec<u32> = (given..given + spec.given_domains).collect();
+                given += spec.given_domains;
+                for _ in 0..spec.trap_domains {
+                    domains.push(below_u32(&mut random, setup.world.traps.domains));
+                }
+                let victims = (0..spec.victims).filter_map(|_| random.pick(&possible).copied()).collect();
+                let gap = 24 * HOUR / u64::from(spec.messages_per_day.max(1));
+                let begins = random.below(5 * 24 * HOUR);
+                let number = u32::try_from(actors.len() + attackers.len()).unwrap_or(u32::MAX);
+                next.push(Reverse((begins, number)));
+                let ends = begins + u64::from(spec.days) * 24 * HOUR;
+                let (first_network, networks) = (network, spec.networks.max(1));
+                network += networks;
+                attackers.push(Attacker { first_network, networks, domains, victims, gap, ends });
+            }
+        }
+        let end = u64::from(setup.days) * 24 * HOUR;
+        Schedule { setup, random, end, nth: 0, next, again: BinaryHeap::new(), attackers }
+    }
+
+    fn next_batch(&mut self, actors: &[Actor]) -> Vec<Occasion> {
+        let mut batch = Vec::with_capacity(BATCH_OCCASIONS);
+        while batch.len() < BATCH_OCCASIONS {
+            let first = self.next.peek().map(|Reverse((at, _))| *at);
+            let again = self.again.peek().map(|Reverse((at, ..))| *at);
+            match first.into_iter().chain(again).min() {
+                None => break,
+                Some(at) if at >= self.end => break,
+                Some(at) if again == Some(at) => {
+                    if let Some(Reverse((_, nth, repeat))) = self.again.pop() {
+                        let Repeat { actor, trap_domain, injector, at } = repeat;
+                        batch.push(Occasion { nth, at, actor, trap_domain, injector });
+                    }
+                }
+                Some(at) => {
+                    if let Some(Reverse((_, who))) = self.next.pop() {
+                        batch.extend(self.act(at, who, actors));
+                    }
+                }
+            }
+        }
+        batch
+    }
+
+    /// Lets a relay or an attacker act, and says when it does so next.
+    fn act(&mut self, at: u64, who: u32, actors: &[Actor]) -> Option<Occasion> {
+        let world = &self.setup.world;
+        let (actor, trap_domain, injector, gap, ends) = match actors.get(who as usize) {
+            Some(actor) => {
+                let network = below_u32(&mut self.random, world.injectors.networks);
+                let host = self.random.below(u64::from(world.injectors.hosts));
+                let domain = below_u32(&mut self.random, world.traps.domains);
+                (who, domain, actors::injector(network, host, false), actor.gap?, actor.ends)
+            }
+            None => {
+                let attacker = self.attackers.get(who as usize - actors.len())?;
+                let victim = self.random.pick(&attacker.victims).copied();
+                let domain = self.random.pick(&attacker.domains).copied();
+                let network = attacker.first_network + below_u32(&mut self.random, attacker.networks);
+                let host = self.random.below(50);
+                let injector = actors::injector(network, host, true);
+                (victim?, domain?, injector, attacker.gap, attacker.ends)
+            }
+        };
+        let next = at + 1 + self.random.below(2 * gap);
+        if next < ends {
+            self.next.push(Reverse((next, who)));
+        }
+        if !actors[actor as usize].is_active(at) {
+            return None;
+        }
+        self.nth += 1;
+        let moment = world.start.plus(Span::from_milliseconds(i64::try_from(at).unwrap_or(i64::MAX)));
+        if self.random.happens(world.mail.repeated_thousandths) {
+            let repeat = Repeat { actor, trap_domain, injector, at: moment };
+            self.again.push(Reverse((at + HOUR, self.nth, repeat)));
+        }
+        Some(Occasion { nth: self.nth, at: moment, actor, trap_domain, injector })
+    }
+}
+
+fn below_u32(random: &mut Random, limit: u32) -> u32 {
+    u32::try_from(random.below(u64::from(limit))).unwrap_or(0)
+}
+
+/// A world on its way.
+struct Run<'a> {
+    setup: &'a Setup,
+    actors: Vec<Actor>,
+    /// By `Relay::ledger_prefix`.
+    by_prefix: BTreeMap<Prefix, Vec<u32>>,
+    hasher: TrapHasher,
+    blocklist: Blocklist,
+    offset: Offset,
+    /// The fold's time, and the next tick's.
+    now: Timestamp,
+    good_mail_told: Timestamp,
+    held_since: Option<Timestamp>,
+    reports: u64,
+    held: u64,
+    releases: u64,
+    /// When each relay was listed first.
+    listed: BTreeMap<u32, Timestamp>,
+}
+
+impl<'a> Run<'a> {
+    fn new(setup: &'a Setup) -> Self {
+        let actors = populate(setup);
+        let mut by_prefix: BTreeMap<Prefix, Vec<u32>> = BTreeMap::new();
+        for (number, actor) in (0..).zip(&actors) {
+            by_prefix.entry(Relay::new(actor.address).ledger_prefix()).or_default().push(number);
+        }
+        Run {
+            setup,
+            actors,
+            by_prefix,
+            hasher: TrapHasher::new([7; 32]),
+            blocklist: Blocklist::new(),
+            offset: Offset::START,
+            now: setup.world.start,
+            good_mail_told: setup.world.start,
+            held_since: None,
+            reports: 0,
+            held: 0,
+            releases: 0,
+            listed: BTreeMap::new(),
+        }
+    }
+
+    /// Tells the fold the zone and the traps.
+    fn begin(&mut self, taken: &mut impl FnMut(&Recorded)) {
+        self.tick(taken);
+        let zone = &self.setup.zone;
+        let origin = crate::zone::read("zone", zone).map(|zone| zone.origin.to_string());
+        let origin = origin.unwrap_or_default();
+        self.order(Order::AdoptZone { origin, text: zone.clone() }, taken);
+        let world = &self.setup.world;
+        let honest = (0..world.traps.domains).zip(world.traps.donors.iter().cycle());
+        let mut donors: Vec<(u32, String)> = honest.map(|(at, donor)| (at, donor.clone())).collect();
+        let mut given = world.traps.domains;
+        for spec in world.attackers.iter().filter(|spec| spec.given_domains > 0) {
+            for liar in 0..spec.count {
+                for _ in 0..spec.given_domains {
+                    donors.push((given, format!("{}-{liar}", spec.name)));
+                    given += 1;
+                }
+            }
+        }
+        for (number, donor) in donors {
+            let Ok(donor) = Donor::parse(&donor) else { continue };
+            let key = self.hasher.domain(&actors::trap_domain(number));
+            let silent_since = Some(Timestamp::default());
+            let order = Order::AddTrap { key, scope: Scope::Domain, domain: key, donor, silent_since };
+            self.order(order, taken);
+        }
+    }
+
+    /// What a trap makes of each occasion; all processors work at it.
+    fn work_out(&self, occasions: &[Occasion]) -> Vec<Option<(Box<Evidence>, Observation)>> {
+        let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let share = occasions.len().div_ceil(workers).max(1);
+        std::thread::scope(|scope| {
+            let working: Vec<_> = occasions
+                .chunks(share)
+                .map(|part| scope.spawn(move || part.iter().map(|occasion| self.report(occasion)).collect()))
+                .collect();
+            let done: Vec<Vec<_>> = working
+                .into_iter()
+                .map(|worker| worker.join().expect("working out a report doesn't fail"))
+                .collect();
+            done.into_iter().flatten().collect()
+        })
+    }
+
+    /// The report that a trap receives on an occasion, judged as at the door.
+    fn report(&self, occasion: &Occasion) -> Option<(Box<Evidence>, Observation)> {
+        let actor = &self.actors[occasion.actor as usize];
+        let made = respond(&self.setup.world, self.setup.seed, actor, occasion)?;
+        let trap = Mailbox::parse(&made.trap)?;
+        let relay = Relay::new(actor.address);
+        let (verdict, report, reach) = match &made.message {
+            Some(message) => {
+                let session = Session {
+                    reverse_path: Some(ReversePath::Null),
+                    client: Some(actor.address),
+                    recipient: Some(trap.clone()),
+                    trusted_hops: 0,
+                };
+                let verdict = classify::classify(&mail::read(message.as_bytes()), &session);
+                (verdict, Some(Digest::of(message.as_bytes())), Reach::Data)
+            }
+            None => (classify::callout(), None, Reach::Recipient),
+        };
+        let mut id = Digester::default();
+        id.add(&occasion.nth.to_be_bytes()).add(&occasion.at.milliseconds().to_be_bytes());
+        let evidence = Evidence {
+            id: id.digest(),
+            seen_at: occasion.at,
+            relay,
+            helo: made.helo,
+            reverse_path: Sent::FromNull,
+            trap: self.hasher.address(&trap),
+            trap_domain: self.hasher.domain(trap.domain()),
+            recipients: 1,
+            reach,
+            report,
+            facts: Facts::of(&verdict, classify::VERSION, &trap, &self.hasher),
+            node: "simulated".to_owned(),
+        };
+        let inquiry = Inquiry::about(&evidence, trap.domain());
+        let observation = observe::observation(&inquiry, &made.answers);
+        Some((Box::new(evidence), observation))
+    }
+
+    /// Ticks until a moment.
+    fn advance(&mut self, until: Timestamp, taken: &mut impl FnMut(&Recorded)) {
+        while self.now.plus(self.setup.world.tick) <= until {
+            self.now = self.now.plus(self.setup.world.tick);
+            self.tick(taken);
+            if self.held_since.is_some_and(|since| {
+                self.now.since(since) >= self.setup.world.operator.release_after
+            }) {
+                self.held_since = None;
+                self.releases += 1;
+                self.order(Order::Release, taken);
+            }
+            if self.now.since(self.good_mail_told) >= GOOD_MAIL_EVERY {
+                self.good_mail_told = self.now;
+                self.tell_of_good_mail(taken);
+            }
+        }
+    }
+
+    fn tell_of_good_mail(&mut self, taken: &mut impl FnMut(&Recorded)) {
+        let Ok(donor) = Donor::parse("isp-1") else { return };
+        let wanted: Vec<(Relay, u64)> = self
+            .actors
+            .iter()
+            .map(|actor| (actor, self.setup.world.relays[usize::from(actor.row)].wanted_messages))
+            .filter(|(_, messages)| *messages > 0)
+            .map(|(actor, messages)| (Relay::new(actor.address), messages))
+            .collect();
+        for (relay, messages) in wanted {
+            self.order(Order::CountGoodMail { relay, donor: donor.clone(), messages }, taken);
+        }
+    }
+
+    fn tick(&mut self, taken: &mut impl FnMut(&Recorded)) {
+        let number = self.now.seconds().unsigned_abs();
+        self.take(Entry::Tick(number), taken);
+    }
+
+    fn order(&mut self, order: Order, taken: &mut impl FnMut(&Recorded)) {
+        let id = Digest::of(&self.offset.0.to_be_bytes());
+        let directive =
+            Directive { id, by: "simulation".to_owned(), why: "simulation".to_owned(), order };
+        self.take(Entry::Directive(directive), taken);
+    }
+
+    fn take(&mut self, entry: Entry, taken: &mut impl FnMut(&Recorded)) {
+        self.offset = self.offset.next();
+        let recorded = Recorded { offset: self.offset, at: self.now, entry };
+        let changes = self.blocklist.apply(&recorded);
+        for change in &changes.list {
+            match change {
+                Change::Listed { relay, .. } | Change::Extended { relay, .. } => self.note_listed(*relay),
+                Change::Held { .. } => {
+                    self.held += 1;
+                    self.held_since = self.held_since.or(Some(self.now));
+                }
+                _ => {}
+            }
+        }
+        taken(&recorded);
+    }
+
+    /// Whose address is in the zone now, by himself or through a network around him.
+    fn note_listed(&mut self, prefix: Prefix) {
+        let snapshot = self.blocklist.snapshot();
+        for &number in self.by_prefix.get(&prefix).into_iter().flatten() {
+            let address = self.actors[number as usize].address;
+            let listed = snapshot.zones().iter().any(|zone| zone.entries.find(address, u8::MAX).is_some());
+            if listed {
+                self.listed.entry(number).or_insert(self.now);
+            }
+        }
+    }
+}
+
+/// Everybody there is.
+fn populate(setup: &Setup) -> Vec<Actor> {
+    let mut random = Random::new(setup.seed, 0);
+    let end = u64::from(setup.days) * 24 * HOUR;
+    let mut actors: Vec<Actor> = Vec::new();
+    let mut of_row: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+    for (row, spec) in (0..).zip(&setup.world.relays) {
+        let count = u64::from(setup.relays) * u64::from(spec.share_millionths) / 1_000_000;
+        for nth in 0..count {
+            let number = u32::try_from(actors.len()).unwrap_or(u32::MAX);
+            let beside = spec.beside.as_deref().and_then(|name| {
+                let hosts = of_row.get(name)?;
+                hosts.get(usize::try_from(nth).ok()? % hosts.len().max(1))
+            });
+            let network = beside.copied().unwrap_or(number);
+            let within = u64::try_from(spec.begins_within.milliseconds()).unwrap_or(0).min(end);
+            let mut begins = random.below(within + 1);
+            let mut ends = end;
+            if let Some(&hours) = random.pick(&spec.episode_hours) {
+                let lasts = u64::from(hours) * HOUR;
+                begins = random.below(end.saturating_sub(lasts).max(1));
+                ends = begins + lasts;
+            }
+            let rate = random.pick(&spec.reports_per_100_days).copied().filter(|&rate| rate > 0);
+            actors.push(Actor {
+                row,
+                address: actors::relay_address(number, spec.ipv6.then_some(network)),
+                style: *random.pick(&STYLES).unwrap_or(&STYLES[0]),
+                begins,
+                ends,
+                gap: rate.map(|rate| 100 * 24 * HOUR / u64::from(rate)),
+            });
+            of_row.entry(&spec.name).or_default().push(number);
+        }
+    }
+    actors
+}

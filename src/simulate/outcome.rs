@@ -1,0 +1,186 @@
+//! What came of a world, against the truth.
+
+use std::fmt::{self, Display, Formatter};
+
+use serde::Serialize;
+
+use super::world::Truth;
+use super::{Run, actors::Actor};
+use crate::digest::{Digest, Digester};
+
+/// Most wronged relays that are named.
+const NAMED_MAX: usize = 20;
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    pub seed: u64,
+    pub relays: u32,
+    pub days: u32,
+    pub reports: u64,
+    /// Entries that the fold took.
+    pub entries: u64,
+    /// Good citizens whose address was in any zone at any time, under any code.
+    pub good_listed: u64,
+    pub good_listed_named: Vec<String>,
+    /// Sources that were active for long enough, and how many of them were listed at any time.
+    pub persistent_sources: u64,
+    pub persistent_sources_listed: u64,
+    /// Whether or not a trap saw them.
+    pub sources_listed_share: f64,
+    /// From when a persistent source began to when it was listed first.
+    pub median_hours_to_list: Option<u64>,
+    /// New listings that the guards held, and how often an operator let them in.
+    pub held: u64,
+    pub releases: u64,
+    pub rows: Vec<RowOutcome>,
+    /// Of the list and of all that made it: equal digests, equal runs.
+    pub digest: String,
+}
+
+/// Relays of one kind.
+#[derive(Clone, Debug, Serialize)]
+pub struct RowOutcome {
+    pub name: String,
+    pub truth: Truth,
+    pub relays: u64,
+    pub persistent: u64,
+    pub listed: u64,
+    pub median_hours_to_list: Option<u64>,
+}
+
+fn median(mut hours: Vec<u64>) -> Option<u64> {
+    hours.sort_unstable();
+    hours.get(hours.len().checked_sub(1)? / 2).copied()
+}
+
+impl Run<'_> {
+    pub(super) fn outcome(&self) -> Outcome {
+        let Run { setup, actors, listed, .. } = self;
+        let world = &setup.world;
+        let end = u64::from(setup.days) * super::HOUR * 24;
+        let persistent_after = u64::try_from(world.persistent_after.milliseconds()).unwrap_or(0);
+        let is_persistent =
+            |actor: &Actor| actor.ends.min(end).saturating_sub(actor.begins) >= persistent_after;
+        let hours = |number: u32, actor: &Actor| {
+            let at = listed.get(&number)?.since(world.start).milliseconds();
+            Some((u64::try_from(at).unwrap_or(0).saturating_sub(actor.begins)) / super::HOUR)
+        };
+        let (mut rows, mut all_hours) = (Vec::new(), Vec::new());
+        let (mut persistent, mut persistent_listed, mut good_listed) = (0, 0, 0);
+        let mut good_listed_named = Vec::new();
+        for (row, spec) in (0..).zip(&world.relays) {
+            let of_row = (0..).zip(actors).filter(|(_, actor)| actor.row == row);
+            let mut outcome = RowOutcome {
+                name: spec.name.clone(),
+                truth: spec.truth,
+                relays: 0,
+                persistent: 0,
+                listed: 0,
+                median_hours_to_list: None,
+            };
+            let mut row_hours = Vec::new();
+            for (number, actor) in of_row {
+                let took = hours(number, actor);
+                outcome.relays += 1;
+                outcome.persistent += u64::from(is_persistent(actor));
+                outcome.listed += u64::from(took.is_some());
+                row_hours.extend(took);
+                match spec.truth {
+                    Truth::Source if is_persistent(actor) => {
+                        persistent += 1;
+                        persistent_listed += u64::from(took.is_some());
+                        all_hours.extend(took);
+                    }
+                    Truth::Good if took.is_some() => {
+                        good_listed += 1;
+                        if good_listed_named.len() < NAMED_MAX {
+                            good_listed_named.push(format!("{} ({})", actor.address, spec.name));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            outcome.median_hours_to_list = median(row_hours);
+            rows.push(outcome);
+        }
+        Outcome {
+            seed: setup.seed,
+            relays: setup.relays,
+            days: setup.days,
+            reports: self.reports,
+            entries: self.offset.0,
+            good_listed,
+            good_listed_named,
+            persistent_sources: persistent,
+            persistent_sources_listed: persistent_listed,
+            sources_listed_share: if persistent == 0 {
+                1.0
+            } else {
+                f64::from(u32::try_from(persistent_listed * 10_000 / persistent).unwrap_or(0)) / 10_000.0
+            },
+            median_hours_to_list: median(all_hours),
+            held: self.held,
+            releases: self.releases,
+            rows,
+            digest: self.digest().to_string(),
+        }
+    }
+
+    fn digest(&self) -> Digest {
+        let mut digester = Digester::default();
+        digester.add(&self.reports.to_be_bytes()).add(&self.blocklist.to_checkpoint());
+        for zone in self.blocklist.snapshot().zones() {
+            digester.add(zone.digest().octets());
+        }
+        digester.digest()
+    }
+}
+
+impl Display for Outcome {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<26} {:>6} {:>8} {:>10} {:>8} {:>12}",
+            "relays", "truth", "count", "persistent", "listed", "median hours"
+        )?;
+        for row in &self.rows {
+            let truth = match row.truth {
+                Truth::Source => "source",
+                Truth::Good => "good",
+                Truth::Other => "other",
+            };
+            let hours = row.median_hours_to_list.map_or_else(String::new, |hours| hours.to_string());
+            writeln!(
+                f,
+                "{:<26} {truth:>6} {:>8} {:>10} {:>8} {hours:>12}",
+                row.name, row.relays, row.persistent, row.listed
+            )?;
+        }
+        let hours = self.median_hours_to_list.map_or_else(|| "none".to_owned(), |hours| hours.to_string());
+        writeln!(
+            f,
+            "\n{} relays, {} days, {} reports; {} listings held, let in {} times",
+            self.relays, self.days, self.reports, self.held, self.releases
+        )?;
+        writeln!(f, "good citizens listed: {} {}", self.good_listed, self.good_listed_named.join(", "))?;
+        writeln!(
+            f,
+            "persistent sources listed: {} of {} ({:.2} %), after {hours} hours in the median",
+            self.persistent_sources_listed,
+            self.persistent_sources,
+            self.sources_listed_share * 100.0
+        )?;
+        writeln!(f, "digest {}", self.digest)
+    }
+}
+
+/// The truth about one relay.
+#[derive(Clone, Debug, Serialize)]
+pub struct TruthLine {
+    pub address: String,
+    pub relays: String,
+    pub truth: Truth,
+    /// Hours from the start of the world.
+    pub begins: u64,
+    pub ends: u64,
+}
