@@ -58,7 +58,7 @@ struct State {
     donors: BTreeSet<Donor>,
     #[n(3)]
     traps: TrapSet,
-    /// By `Relay::ledger_prefix`.
+    /// By address: nobody answers for his neighbour in an IPv6 /64.
     #[n(4)]
     ledgers: BTreeMap<Prefix, Ledger>,
     /// Evidence that waits for its observation, by its id.

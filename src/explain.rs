@@ -166,14 +166,14 @@ pub fn explain(
     };
     let special = configs.iter().map(|config| config.listable.permits(relay.address()).err());
     let special = special.collect::<Option<Vec<_>>>().and_then(|all| all.first().map(|reason| reason.what));
-    let exempt = exemptions.iter().find(|(prefix, _)| prefix.overlaps(relay.ledger_prefix()));
+    let exempt = exemptions.iter().find(|(prefix, _)| prefix.overlaps(Prefix::host(relay)));
     let exempt = exempt.map(|(prefix, exemption)| {
         let Exemption { since, review_by, by, why } = exemption;
         format!("{prefix} was exempted at {since} by {by} ({why}), to be reviewed by {review_by}")
     });
     Explanation {
         address: relay.to_string(),
-        ledger: relay.ledger_prefix().to_string(),
+        ledger: Prefix::host(relay).to_string(),
         never_listed: special.map(|what| format!("{what} (RFC 6471 §3.5)")).or(exempt),
         time: snapshot.time,
         offset: offset.0,

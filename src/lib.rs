@@ -7,6 +7,7 @@
 //! `config`, `daemon` and `cli` start it all. ARCHITECTURE.md has the map, and a test holds the code to it.
 
 pub mod audit;
+pub mod backtest;
 pub mod blocklist;
 pub mod classify;
 pub mod cli;

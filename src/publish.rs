@@ -209,7 +209,19 @@ impl Published {
     }
 
     pub fn relay(&self, relay: Relay) -> Option<Arc<RelayRecord>> {
-        self.mirror.get(&relay.ledger_prefix()).map(|record| Arc::clone(&record))
+        let of = |prefix| self.mirror.get(&prefix).map(|record| Arc::clone(&record));
+        let around = relay.address().is_ipv6().then(|| of(relay.line())).flatten();
+        match (of(Prefix::host(relay)), around) {
+            (Some(host), Some(around)) => {
+                // What was decided about the network around it concerns it as well.
+                let mut both = (*host).clone();
+                for (key, record) in &around.records {
+                    both.records.entry(key.clone()).or_insert_with(|| record.clone());
+                }
+                Some(Arc::new(both))
+            }
+            (host, around) => host.or(around),
+        }
     }
 
     pub fn applied(&self) -> Offset {

@@ -26,8 +26,8 @@ impl Relay {
         self.0
     }
 
-    /// What a ledger groups by: the IPv4 address itself, or the /64 around an IPv6 address.
-    pub fn ledger_prefix(self) -> Prefix {
+    /// The network that one party is sure to have: an IPv4 address, or the /64 around an IPv6 address. Limits count by it.
+    pub fn line(self) -> Prefix {
         match self.0 {
             IpAddr::V4(_) => Prefix::host(self),
             IpAddr::V6(_) => Prefix::around(self.0, 64),
@@ -39,14 +39,6 @@ impl Relay {
         match self.0 {
             IpAddr::V4(v4) => Network::Ipv4(u16::from_be_bytes([v4.octets()[0], v4.octets()[1]])),
             IpAddr::V6(v6) => Network::Ipv6((u128::from(v6) >> 96) as u32),
-        }
-    }
-
-    /// The address within its /64; zero for IPv4.
-    pub fn interface(self) -> u64 {
-        match self.0 {
-            IpAddr::V4(_) => 0,
-            IpAddr::V6(v6) => u128::from(v6) as u64,
         }
     }
 }
@@ -151,16 +143,6 @@ impl Prefix {
     /// Whether an address lies in both.
     pub fn overlaps(self, other: Prefix) -> bool {
         self.contains(other.network) || other.contains(self.network)
-    }
-
-    /// The address within this /64 that ends in these bits; the address itself where it is a single one.
-    pub fn interface(self, bits: u64) -> Prefix {
-        match self.network {
-            IpAddr::V6(v6) if self.length == 64 => {
-                Prefix { network: IpAddr::V6(Ipv6Addr::from(u128::from(v6) | u128::from(bits))), length: 128 }
-            }
-            _ => self,
-        }
     }
 }
 
@@ -327,15 +309,11 @@ mod tests {
     }
 
     #[test]
-    fn ledgers_group_ipv6_by_64() {
+    fn lines_and_networks() {
         let one = Relay::new(ip("2a01:4f8::1:2:3:4"));
-        assert_eq!(
-            one.ledger_prefix().to_string(),
-            "2a01:4f8:0:0::/64".parse::<IpNet>().unwrap().to_string()
-        );
-        assert!(one.ledger_prefix().contains(one.address()));
+        assert_eq!(one.line().to_string(), "2a01:4f8::/64");
+        assert!(one.line().contains(one.address()));
         assert_eq!(Relay::new(ip("192.0.2.9")).network().to_string(), "192.0.0.0/16");
         assert_eq!(Relay::new(ip("2a01:4f8::1")).network().to_string(), "2a01:4f8::/32");
-        assert_eq!(one.ledger_prefix().interface(one.interface()), Prefix::host(one));
     }
 }

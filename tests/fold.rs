@@ -5,6 +5,7 @@ use backscatterd::classify::Kind;
 use backscatterd::evidence::{Entry, Observation, Order, Sender};
 use backscatterd::listing::Ending;
 use backscatterd::mail::ReversePath;
+use backscatterd::relay::Prefix;
 use backscatterd::score::BURST_MARKS_MAX;
 use backscatterd::time::Span;
 
@@ -312,39 +313,42 @@ fn evidence_waits_for_its_observation_or_its_deadline() {
 }
 
 #[test]
-fn ipv6_lists_the_address_and_widens_only_for_two() {
+fn ipv6_lists_an_address_by_its_own_evidence_and_no_neighbour() {
     let mut world = World::new();
-    world.make_case("2001:db8:1:2::25");
-    assert!(world.is_listed("2001:db8:1:2::25"));
-    assert!(!world.is_listed("2001:db8:1:2::26"));
-    for nth in 0..6 {
+    for nth in 0..16 {
         world.tick(Span::from_hours(5));
-        let report = world.report(if nth == 0 { "2001:db8:1:2::99" } else { "2001:db8:1:2::25" });
+        // A neighbour in the /64 has one broken alias.
+        let mut report = world.report(if nth % 2 == 0 { "2001:db8:1:2::99" } else { "2001:db8:1:2::25" });
+        if nth % 2 == 0 {
+            report.failed = "alias@neighbour.example".to_owned();
+        }
+        report.trap = ["sales@trap-one.example", "jdoe@trap-two.example"][nth / 2 % 2];
         world.send(report);
     }
-    assert!(world.is_listed("2001:db8:1:2:ffff::1"), "two addresses of the /64 earned evidence");
-    assert!(!world.is_listed("2001:db8:1:3::25"));
+    assert!(world.is_listed("2001:db8:1:2::25"));
+    assert!(!world.is_listed("2001:db8:1:2::99") && !world.is_listed("2001:db8:1:2::1"));
+
+    let line: Prefix = "2001:db8:1:2::/64".parse().unwrap();
+    let until = world.now.plus(Span::from_days(2));
+    world.order(Order::List { origin: ORIGIN.to_owned(), prefix: line, code: 2, until });
+    assert!(world.is_listed("2001:db8:1:2:ffff::1"), "a network is listed by decision only");
+    world.order(Order::Remove { relay: relay("2001:db8:1:2::99") });
+    assert!(!world.is_listed("2001:db8:1:2::99"), "whoever is in it may have it removed");
+    assert!(world.is_listed("2001:db8:1:2::25"));
     world.tick(Span::from_days(4));
-    assert!(!world.is_listed("2001:db8:1:2::25"));
     assert!(world.blocklist.snapshot().zones()[0].entries.is_empty());
 }
 
 #[test]
-fn nobody_is_listed_for_his_ipv6_neighbours_evidence() {
+fn many_addresses_of_one_line_crowd_out_nobody() {
     let mut world = World::new();
-    // A case that the policy of the day doesn't find made; then a looser one is adopted, and a neighbour's report comes
-    // that weighs nothing.
-    let strict = laboratory_zone().replace("parties = 3", "parties = 60");
-    let loose = laboratory_zone().replace("sender_other = 250", "sender_other = 0");
-    world.adopt(&strict);
-    world.make_case("2001:db8:1:2::25");
-    assert!(!world.is_listed("2001:db8:1:2::25"));
-    world.adopt(&loose);
-    let mut report = world.report("2001:db8:1:2::99");
-    report.sender = Sender::Other;
-    world.send(report);
-    assert!(!world.is_listed("2001:db8:1:2::99"), "it only brought the last report");
-    assert!(world.is_listed("2001:db8:1:2::25"), "its evidence made the case");
+    for nth in 0..100 {
+        let report = world.report(&format!("2001:db8:1:2::{nth:x}"));
+        world.send(report);
+    }
+    assert_eq!(world.blocklist.ledgers(), 64);
+    let report = world.report(RELAY);
+    assert!(matches!(world.send(report).list[..], [Change::Counted { .. }]));
 }
 
 #[test]
@@ -477,17 +481,6 @@ fn a_removal_reaches_evidence_that_still_waits() {
     assert!(
         world.blocklist.relay_record(prefix(RELAY)).is_none_or(|record| record.ledger.marks().is_empty())
     );
-}
-
-#[test]
-fn ipv6_is_widened_by_the_evidence_of_the_case_alone() {
-    let mut world = World::new();
-    let mut callout = world.report("2001:db8:1:2::99");
-    callout.kind = Kind::Callout;
-    world.send(callout);
-    world.make_case("2001:db8:1:2::25");
-    assert!(world.is_listed("2001:db8:1:2::25"));
-    assert!(!world.is_listed("2001:db8:1:2::26"), "a callout widens no listing for reports");
 }
 
 #[test]

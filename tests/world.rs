@@ -248,5 +248,5 @@ impl World {
 }
 
 pub(crate) fn prefix(text: &str) -> Prefix {
-    relay(text).ledger_prefix()
+    Prefix::host(relay(text))
 }

@@ -6,7 +6,7 @@ use super::{Blocklist, Change, Derived, Turn};
 use crate::classify::Kind;
 use crate::digest::Digest;
 use crate::evidence::{Evidence, Observation, Offset, Sent};
-use crate::relay::{Network, Relay};
+use crate::relay::{Network, Prefix, Relay};
 use crate::score::{Added, Mark};
 use crate::time::{Span, Timestamp};
 use crate::trap::{Donor, TrapKey};
@@ -18,6 +18,8 @@ use crate::trap::{Donor, TrapKey};
 const EVIDENCE_LAG_MAX: Span = Span::from_hours(12);
 /// Most relays whose evidence is kept. One that doesn't fit is not listed, which is the safe side to fail on.
 const LEDGERS_MAX: usize = 4_000_000;
+/// Most of them in one IPv6 /64.
+const LINE_LEDGERS_MAX: usize = 64;
 /// Most evidence that waits for its observation; beyond it, evidence counts without one, which adds nothing to it.
 const PENDING_MAX: usize = 1_000_000;
 
@@ -124,12 +126,12 @@ impl Blocklist {
     /// Counts evidence against its relay and judges the relay anew.
     fn count(&mut self, pending: &Pending, observation: Option<&Observation>, turn: &mut Turn<'_>) {
         let evidence = &pending.evidence;
-        let prefix = evidence.relay.ledger_prefix();
+        let prefix = Prefix::host(evidence.relay);
         let injector = self.injector(evidence, observation);
         if self.sighted(pending, injector, turn) {
             return turn.ignore("the trap is known to one injector alone");
         }
-        if self.state.ledgers.len() >= LEDGERS_MAX && !self.state.ledgers.contains_key(&prefix) {
+        if !self.has_room(evidence.relay) {
             return turn.ignore("too many relays are known; no further one is until the horizon has passed");
         }
         let mark = Mark::of(evidence, observation, injector, &pending.donor, pending.seen_at, pending.offset);
@@ -145,6 +147,19 @@ impl Blocklist {
                 self.judge(&origin, prefix, evidence.facts.kind, turn);
             }
         }
+    }
+
+    /// Whether evidence against the relay can be kept: many addresses of one line must not crowd out everybody else.
+    fn has_room(&self, relay: Relay) -> bool {
+        let ledgers = &self.state.ledgers;
+        if ledgers.contains_key(&Prefix::host(relay)) {
+            return true;
+        }
+        let line = relay.line();
+        let of_line = ledgers
+            .range(Prefix::lowest(line.network())..)
+            .take_while(|(prefix, _)| line.contains(prefix.network()));
+        ledgers.len() < LEDGERS_MAX && of_line.take(LINE_LEDGERS_MAX).count() < LINE_LEDGERS_MAX
     }
 
     /// Whether evidence may count at all; the trap it came to, and its donor.
@@ -166,7 +181,7 @@ impl Blocklist {
             Err("a report has one recipient (RFC 3464 §2)")
         } else if !self.zones.values().any(|zone| zone.config.listable.permits(relay).is_ok()) {
             Err("the relay's address is special-purpose and never listed (RFC 6471 §3.5)")
-        } else if self.is_exempt(evidence.relay.ledger_prefix()) {
+        } else if self.is_exempt(Prefix::host(evidence.relay)) {
             Err("the operator exempted the relay")
         } else {
             Ok((key, trap.donor.clone()))

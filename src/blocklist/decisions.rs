@@ -1,5 +1,6 @@
 //! Directives: what somebody decided.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::judging::Pass;
@@ -73,24 +74,27 @@ impl Blocklist {
         }
     }
 
-    /// Takes a relay off every zone, and forgives what came before: a case half made, and evidence that waits, too.
+    /// Takes a relay off every zone, and forgives what came before: a case half made, and evidence that waits, too. A network
+    /// around it that was listed by decision goes with it.
     fn remove(&mut self, relay: Relay, turn: &mut Turn<'_>) {
-        let (prefix, now, offset) = (relay.ledger_prefix(), self.state.time, self.state.offset);
-        self.drop_pending(|pending| pending.evidence.relay.ledger_prefix() == prefix);
-        if let Some(ledger) = self.state.ledgers.get_mut(&prefix) {
+        let (host, now, offset) = (Prefix::host(relay), self.state.time, self.state.offset);
+        self.drop_pending(|pending| pending.evidence.relay == relay);
+        if let Some(ledger) = self.state.ledgers.get_mut(&host) {
             ledger.forgive(offset);
         }
         let before = turn.changes.list.len();
-        for (origin, code) in self.recorded(prefix) {
-            self.unhold(&origin, prefix, code);
-            self.change_record(&origin, prefix, code, turn, |record| {
-                record.remove(now, offset).map(|_| RecordChange::Ended(Ending::Removed))
-            });
+        for prefix in BTreeSet::from([host, relay.line()]) {
+            for (origin, code) in self.recorded(prefix) {
+                self.unhold(&origin, prefix, code);
+                self.change_record(&origin, prefix, code, turn, |record| {
+                    record.remove(now, offset).map(|_| RecordChange::Ended(Ending::Removed))
+                });
+            }
+            turn.changes.relays.insert(prefix);
         }
-        turn.changes.relays.insert(prefix);
         if turn.changes.list.len() == before {
             // It is not listed; still, nothing that came before counts against it.
-            self.note(turn, "forgiven", "", prefix.to_string());
+            self.note(turn, "forgiven", "", host.to_string());
             turn.change(Change::Decided);
         }
     }
@@ -181,7 +185,7 @@ impl Blocklist {
         }
         let (by, why) = (turn.by.to_owned(), turn.why.to_owned());
         self.state.exemptions.insert(prefix, Exemption { since: now, review_by, by, why });
-        self.drop_pending(|pending| prefix.overlaps(pending.evidence.relay.ledger_prefix()));
+        self.drop_pending(|pending| prefix.overlaps(Prefix::host(pending.evidence.relay)));
         let listed: Vec<(String, Prefix, u8)> = self
             .state
             .zones
@@ -206,11 +210,11 @@ impl Blocklist {
         let Some(config) = self.zones.get(origin).map(|zone| Arc::clone(&zone.config)) else {
             return turn.ignore("no such zone is published");
         };
-        let relay = Relay::new(prefix.network()).ledger_prefix();
         if config.quorum(code).is_none() {
             return turn.ignore("the zone has no such code that a relay can be listed under");
         }
-        if relay != prefix && prefix.length() != 128 {
+        let relay = Relay::new(prefix.network());
+        if prefix != Prefix::host(relay) && prefix != relay.line() {
             return turn.ignore("only an address, or an IPv6 /64, can be listed");
         }
         if config.listable.permits(prefix.network()).is_err() {
@@ -222,7 +226,7 @@ impl Blocklist {
         if until <= now || until > now.plus(DECISION_MAX) {
             return turn.ignore("the end must lie within a year from now");
         }
-        self.change_record(origin, relay, code, turn, |record| {
+        self.change_record(origin, prefix, code, turn, |record| {
             let was_listed = record.current.is_some();
             record.decide(prefix, Grounds::decision(offset, now), until, config.digest, &config.terms);
             Some(if was_listed { RecordChange::Extended } else { RecordChange::Listed })
@@ -286,7 +290,7 @@ impl Blocklist {
     }
 
     fn count_good_mail(&mut self, relay: Relay, donor: &Donor, messages: u64, turn: &mut Turn<'_>) {
-        let prefix = relay.ledger_prefix();
+        let prefix = Prefix::host(relay);
         // Only of relays that there is something against: a donor's mail would fill the memory otherwise.
         if !self.state.ledgers.contains_key(&prefix) {
             return turn.ignore("nothing is known against the relay");

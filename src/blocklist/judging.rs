@@ -46,12 +46,11 @@ impl Blocklist {
             return;
         }
         let grounds = Grounds::of(&case, after, offset, now);
-        let listed = listed_prefix(&case, prefix);
         if is_new && pass == Pass::Guarded && self.holds(origin, prefix, code, turn) {
             return;
         }
         self.change_record(origin, prefix, code, turn, |record| {
-            record.complete(listed, grounds, config.digest, &config.terms);
+            record.complete(prefix, grounds, config.digest, &config.terms);
             Some(if is_new { RecordChange::Listed } else { RecordChange::Extended })
         });
     }
@@ -151,16 +150,4 @@ fn is_made(case: &Case<'_>, quorum: &Quorum) -> bool {
 /// What every rule finds in a case.
 pub fn findings(case: &Case<'_>, quorum: &Quorum) -> Vec<Finding> {
     RULES.iter().map(|rule| (rule.judge)(case, quorum)).collect()
-}
-
-/// The address that earned the evidence of the case; the /64 only where two or more addresses in it did.
-///
-/// Not the one that brought the last report, which may weigh nothing: nobody is listed for his neighbour's evidence.
-fn listed_prefix(case: &Case<'_>, prefix: Prefix) -> Prefix {
-    let interfaces = case.interfaces();
-    let mut interfaces = interfaces.into_iter();
-    match (interfaces.next(), interfaces.next()) {
-        (Some(only), None) => prefix.interface(only),
-        _ => prefix,
-    }
 }

@@ -25,6 +25,19 @@ impl Blocklist {
         minicbor::to_vec(&self.state).expect("writing to memory can't fail")
     }
 
+    /// The same with another text in the place of a published zone's file, for trying it.
+    pub fn with_zone(mut self, origin: &str, text: &str) -> Self {
+        if let Some(zone) = self.state.zones.get_mut(origin).filter(|zone| zone.published) {
+            let before = std::mem::replace(&mut zone.text, text.to_owned());
+            match Derived::read(origin, zone) {
+                Ok(derived) => drop(self.zones.insert(origin.to_owned(), derived)),
+                // A text that can't be read changes nothing.
+                Err(_) => zone.text = before,
+            }
+        }
+        self
+    }
+
     pub fn from_checkpoint(octets: &[u8]) -> Result<Self, CheckpointError> {
         let state: State = minicbor::decode(octets)?;
         let mut zones = BTreeMap::new();

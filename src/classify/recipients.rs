@@ -116,7 +116,14 @@ pub(super) fn in_words(
         {
             let same = found.iter().position(|named| named.mailbox.folded() == mailbox.folded());
             let at = same.unwrap_or_else(|| {
-                found.push(Named { mailbox, apart, status: None, diagnostic: None, remote: false, remote_mta: None });
+                found.push(Named {
+                    mailbox,
+                    apart,
+                    status: None,
+                    diagnostic: None,
+                    remote: false,
+                    remote_mta: None,
+                });
                 found.len() - 1
             });
             found[at].apart |= apart;
@@ -126,7 +133,14 @@ pub(super) fn in_words(
                 for mailbox in further(rest) {
                     let known = found.iter().any(|named| named.mailbox.folded() == mailbox.folded());
                     if !known && found.len() < NAMED_MAX {
-                        found.push(Named { mailbox, apart, status: None, diagnostic: None, remote: false, remote_mta: None });
+                        found.push(Named {
+                            mailbox,
+                            apart,
+                            status: None,
+                            diagnostic: None,
+                            remote: false,
+                            remote_mta: None,
+                        });
                     }
                 }
             }
@@ -179,7 +193,10 @@ impl Named {
 fn address_in(line: &str) -> Option<String> {
     let words = line.split(|c: char| c.is_whitespace() || "[](),;".contains(c));
     let trimmed = words.map(|word| word.trim_end_matches(['.', ':']));
-    trimmed.filter(|word| word.len() >= 7).find(|word| word.parse::<std::net::IpAddr>().is_ok()).map(str::to_owned)
+    trimmed
+        .filter(|word| word.len() >= 7)
+        .find(|word| word.parse::<std::net::IpAddr>().is_ok())
+        .map(str::to_owned)
 }
 
 /// The address that a line is about, whether it stands apart, and what the line says behind it.

@@ -67,6 +67,10 @@ impl Client {
         self.ask(Method::POST, path, Body::from(body)).await
     }
 
+    pub(super) async fn post_text(self, path: &str, text: String) -> Result<String, Failure> {
+        self.ask(Method::POST, path, Body::from(text)).await
+    }
+
     async fn ask(self, method: Method, path: &str, body: Body) -> Result<String, Failure> {
         let request = Request::builder()
             .method(method)

@@ -51,6 +51,8 @@ enum Verb {
     Classify(classify::Args),
     /// Fold the journal from its beginning and print each zone's serial and digest.
     Replay(store::ReplayArgs),
+    /// Try another policy over the journal: who would be added, dropped or judged otherwise, and why.
+    Backtest(store::BacktestArgs),
     /// Add, list or retire traps.
     #[command(subcommand)]
     Trap(verbs::Trap),
@@ -150,6 +152,7 @@ pub fn run() -> ExitCode {
         Verb::Demo(args) => on_runtime(demo::run(args)),
         Verb::Token => decisions::token(),
         Verb::Simulate(args) => simulate::simulate(&args),
+        Verb::Backtest(args) if args.journal.is_some() => store::backtest_elsewhere(&args),
         verb => config::load(&config).map_err(Failure::from).and_then(|config| with_config(verb, &config)),
     };
     match done {
@@ -168,6 +171,7 @@ fn with_config(verb: Verb, config: &Config) -> Result<(), Failure> {
             on_runtime(serve(config))
         }
         Verb::Check => check(config),
+        Verb::Backtest(args) => on_runtime(async { store::backtest(config, &args).await }),
         Verb::Replay(args) => on_runtime(store::replay(config, args)),
         Verb::Lookup { address } => on_runtime(verbs::lookup(config, &address)),
         Verb::Explain { address, json } => on_runtime(verbs::explain(config, &address, json)),

@@ -71,7 +71,8 @@ pub(super) fn simulate(args: &Args) -> Result<(), Failure> {
         }
     };
     if args.json {
-        let line = serde_json::to_string(&outcome).map_err(|error| Failure::new(super::EX_IO, error.to_string()))?;
+        let line =
+            serde_json::to_string(&outcome).map_err(|error| Failure::new(super::EX_IO, error.to_string()))?;
         tell(&(line + "\n"))
     } else {
         tell(&outcome.to_string())
@@ -93,7 +94,8 @@ impl Written {
             return Err(failed("is there already; name a new folder".to_owned()));
         }
         crate::folder::make(folder).map_err(|error| failed(error.to_string()))?;
-        let mut file = std::fs::File::create(folder.join("truth.jsonl")).map_err(|error| failed(error.to_string()))?;
+        let mut file =
+            std::fs::File::create(folder.join("truth.jsonl")).map_err(|error| failed(error.to_string()))?;
         for line in truth(setup) {
             let line = serde_json::to_string(&line).map_err(|error| failed(error.to_string()))?;
             writeln!(file, "{line}").map_err(|error| failed(error.to_string()))?;

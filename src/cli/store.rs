@@ -1,12 +1,14 @@
-//! `replay`: through the daemon, or from the store where none runs.
+//! `replay` and `backtest`: through the daemon, or from the store where none runs.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use tokio::net::UnixStream;
 
 use super::client::{Client, store_exists};
-use super::{EX_NO_INPUT, Failure, tell};
+use super::{EX_DATA, EX_NO_INPUT, Failure, tell};
+use crate::backtest::{Backtest, Difference, backtest as fold_twice};
 use crate::config::Config;
 use crate::daemon::{STORE_FILE, StartError};
 use crate::journal::Embedded;
@@ -26,12 +28,92 @@ pub(super) async fn replay(config: &Config, args: ReplayArgs) -> Result<(), Fail
     if let Ok(daemon) = UnixStream::connect(&config.spec.control.socket).await {
         return tell(&Client::Daemon(daemon).get(&format!("/control/v1/replay/{beginning}")).await?);
     }
-    let directory = &config.spec.journal.directory;
+    let journal = open(&config.spec.journal.directory)?;
+    tell(&fold_again(&journal, beginning).map_err(StartError::from)?.to_string())
+}
+
+fn open(directory: &Path) -> Result<Embedded, Failure> {
     if !store_exists(directory) {
         let text = format!("{}: no journal there", directory.join(STORE_FILE).display());
         return Err(Failure::new(EX_NO_INPUT, text));
     }
-    let journal = Embedded::open(&directory.join(STORE_FILE), Arc::new(SystemClock::start()))
-        .map_err(StartError::Journal)?;
-    tell(&fold_again(&journal, beginning).map_err(StartError::from)?.to_string())
+    let journal = Embedded::open(&directory.join(STORE_FILE), Arc::new(SystemClock::start()));
+    Ok(journal.map_err(StartError::Journal)?)
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BacktestArgs {
+    /// A zone's file with the policy to try.
+    #[arg(long)]
+    policy: PathBuf,
+    /// The folder of another journal than the configured one, such as `simulate --journal` writes.
+    #[arg(long)]
+    pub(super) journal: Option<PathBuf>,
+    #[arg(long)]
+    json: bool,
+}
+
+impl BacktestArgs {
+    fn text(&self) -> Result<String, Failure> {
+        std::fs::read_to_string(&self.policy)
+            .map_err(|error| Failure::new(EX_NO_INPUT, format!("{}: {error}", self.policy.display())))
+    }
+
+    fn tell(&self, found: &Backtest) -> Result<(), Failure> {
+        if self.json {
+            let line =
+                serde_json::to_string(found).map_err(|error| Failure::new(EX_DATA, error.to_string()))?;
+            return tell(&(line + "\n"));
+        }
+        tell(&shown(found))
+    }
+
+    fn over(&self, directory: &Path) -> Result<(), Failure> {
+        let text = self.text()?;
+        let zone = crate::zone::read(&self.policy.display().to_string(), &text)?;
+        let journal = open(directory)?;
+        let found = fold_twice(&journal, &zone.origin.to_string(), &text)
+            .map_err(|error| Failure::new(EX_DATA, error.to_string()))?;
+        self.tell(&found)
+    }
+}
+
+/// Tries a policy over the journal that was named, which needs no configuration.
+pub(super) fn backtest_elsewhere(args: &BacktestArgs) -> Result<(), Failure> {
+    args.over(args.journal.as_deref().unwrap_or(Path::new(".")))
+}
+
+/// Tries a policy over the configured journal. Nothing is written.
+pub(super) async fn backtest(config: &Config, args: &BacktestArgs) -> Result<(), Failure> {
+    match UnixStream::connect(&config.spec.control.socket).await {
+        Ok(daemon) => {
+            let text = Client::Daemon(daemon).post_text("/control/v1/backtest", args.text()?).await?;
+            args.tell(&super::client::parse::<Backtest>(&text)?)
+        }
+        Err(_) => args.over(&config.spec.journal.directory),
+    }
+}
+
+fn shown(found: &Backtest) -> String {
+    let Backtest { zone, first_entry, last_entry, until, .. } = found;
+    let mut told = format!(
+        "{zone} entries {first_entry} to {last_entry}, until {until}\n\
+         listed at any time: {} by the policy as it was, {} by this one\n",
+        found.listed_before, found.listed_after
+    );
+    let lists = [
+        ("added", found.added, &found.added_named),
+        ("dropped", found.dropped, &found.dropped_named),
+        ("changed", found.changed, &found.changed_named),
+    ];
+    for (what, count, named) in lists {
+        told.push_str(&format!("{what}: {count}\n"));
+        for Difference { relay, code, times_before, times_after, why, .. } in named {
+            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+            told.push_str(&format!(
+                "  {relay} code {code}, listed or extended {times_before} times, then {times_after}{why}\n"
+            ));
+        }
+    }
+    told
 }

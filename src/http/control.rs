@@ -212,6 +212,24 @@ pub(super) async fn replay(State(app): State<Arc<App>>, Path(beginning): Path<St
     }
 }
 
+/// `POST /control/v1/backtest`: the body is a zone's file, whose policy is tried over the journal.
+pub(super) async fn backtest(State(app): State<Arc<App>>, text: String) -> Response {
+    let origin = match crate::zone::read("the file", &text) {
+        Ok(zone) => zone.origin.to_string(),
+        Err(complaints) => {
+            return bad_address(complaints.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+        }
+    };
+    let journal = Arc::clone(&app.journal);
+    let failed = |error: String| (StatusCode::INTERNAL_SERVER_ERROR, Json(Problem { error })).into_response();
+    let done = tokio::task::spawn_blocking(move || crate::backtest::backtest(&*journal, &origin, &text));
+    match done.await {
+        Ok(Ok(found)) => Json(found).into_response(),
+        Ok(Err(error)) => failed(error.to_string()),
+        Err(error) => failed(error.to_string()),
+    }
+}
+
 /// Moves a laboratory's clock and ticks at once.
 pub(super) async fn advance_clock(State(app): State<Arc<App>>, Json(advance): Json<Advance>) -> Response {
     let Some(laboratory) = &app.laboratory else {

@@ -31,6 +31,8 @@ use crate::time::{Clock, LaboratoryClock, Span};
 
 /// Most octets of a request's body.
 const BODY_OCTETS_MAX: usize = 64 << 10;
+/// Most octets of a zone's file that is tried.
+const ZONE_OCTETS_MAX: usize = 256 << 10;
 /// How far the fold may be behind the journal and still be called ready, in entries.
 const READY_LAG_MAX: u64 = 10_000;
 
@@ -94,6 +96,10 @@ pub fn control(app: Arc<App>) -> Router {
         .route("/control/v1/audit", get(decisions::audit))
         .route("/control/v1/zones", get(control::zones))
         .route("/control/v1/replay/{beginning}", get(control::replay))
+        .route(
+            "/control/v1/backtest",
+            post(control::backtest).layer(axum::extract::DefaultBodyLimit::max(ZONE_OCTETS_MAX)),
+        )
         .route("/control/v1/clock", post(control::advance_clock))
         .layer(axum::extract::DefaultBodyLimit::max(BODY_OCTETS_MAX))
         .with_state(Arc::clone(&app));

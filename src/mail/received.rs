@@ -50,11 +50,13 @@ const SYSTEM_ACCOUNTS: [&str; 6] = ["debian-exim", "exim", "mail", "mailnull", "
 /// Postfix's `(Postfix, from userid 33)`, Exim's `from www-data by HOST with local`, Sendmail's `(from www-data@localhost)` and
 /// `/Submit`, qmail's `invoked by uid 33`. A report that a mail system wrote by itself says none of these.
 fn names_local_user(folded: &str) -> bool {
-    let exim = folded.strip_prefix("from ").and_then(|rest| rest.split_once(" by ")).is_some_and(|(user, rest)| {
-        rest.contains(" with local") && !user.contains(['.', '[', ' ']) && !SYSTEM_ACCOUNTS.contains(&user)
-    });
-    exim
-        || folded.contains(", from userid ")
+    let exim =
+        folded.strip_prefix("from ").and_then(|rest| rest.split_once(" by ")).is_some_and(|(user, rest)| {
+            rest.contains(" with local")
+                && !user.contains(['.', '[', ' '])
+                && !SYSTEM_ACCOUNTS.contains(&user)
+        });
+    exim || folded.contains(", from userid ")
         || folded.contains("invoked by uid ")
         || folded.starts_with("(from ")
         || folded.contains("/submit)")

@@ -170,11 +170,6 @@ impl<'a> Case<'a> {
         Case { marks, ..*self }
     }
 
-    /// Which addresses of an IPv6 /64 earned it; just zero for IPv4, whose ledger is one address.
-    pub fn interfaces(&self) -> BTreeSet<u64> {
-        self.marks.iter().map(|mark| mark.interface).collect()
-    }
-
     pub fn reports(&self) -> u64 {
         self.marks.iter().map(|mark| 1 + u64::from(mark.more)).sum()
     }

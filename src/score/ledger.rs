@@ -100,9 +100,8 @@ impl Ledger {
 impl Mark {
     /// Whether another of the same burst could show anything that this one doesn't.
     fn adds_to(&self, other: &Mark) -> bool {
-        let same = |mark: &Mark| {
-            (mark.party, mark.sender, mark.relation, mark.cause, mark.forbidden, mark.interface, mark.donor)
-        };
+        let same =
+            |mark: &Mark| (mark.party, mark.sender, mark.relation, mark.cause, mark.forbidden, mark.donor);
         same(self) != same(other)
     }
 }

@@ -57,11 +57,8 @@ pub struct Mark {
     /// The trap's domain had forbidden the original by SPF or DMARC.
     #[n(12)]
     pub forbidden: bool,
-    /// Which address of an IPv6 /64 brought it; zero for IPv4.
-    #[n(13)]
-    pub interface: u64,
     /// Further reports that weighed nothing more: of the same kind, trap domain, network and hour.
-    #[n(14)]
+    #[n(13)]
     pub more: u32,
 }
 
@@ -91,7 +88,6 @@ impl Mark {
             relation: relation(evidence, observation),
             cause: facts.leading_failure().map(|failure| failure.cause).unwrap_or_default(),
             forbidden: observation.and_then(|seen| seen.original_forbidden).unwrap_or(false),
-            interface: evidence.relay.interface(),
             more: 0,
         }
     }

@@ -166,11 +166,8 @@ impl Scene<'_> {
             Behaviour::Rejects => None,
             Behaviour::Forwards => Some(self.forward(&failed)),
             Behaviour::HasFullMailboxes => {
-                let bounce = Bounce {
-                    status: "5.2.2",
-                    diagnostic: "552 5.2.2 mailbox full",
-                    ..self.bounce(&failed)
-                };
+                let bounce =
+                    Bounce { status: "5.2.2", diagnostic: "552 5.2.2 mailbox full", ..self.bounce(&failed) };
                 let message = bounce.octets();
                 Some(self.about(&own, message))
             }
@@ -296,13 +293,17 @@ impl Scene<'_> {
         let inner = format!("inner.{}", self.domain);
         let (status, diagnostic, remote) = match self.actor.style {
             Style::Postfix => ("4.4.1", "connect to inner[10.0.0.7]:25: Connection timed out", None),
-            Style::Exim => {
-                ("5.0.0", "all hosts have been failing for a long time and were last tried after this message arrived", None)
-            }
+            Style::Exim => (
+                "5.0.0",
+                "all hosts have been failing for a long time and were last tried after this message arrived",
+                None,
+            ),
             Style::Sendmail => ("4.4.7", "451 4.4.1 timeout waiting for input", Some(inner.as_str())),
-            Style::Qmail => {
-                ("4.4.1", "Sorry, I wasn't able to establish an SMTP connection.\nI'm not going to try again; this message has been in the queue too long.", None)
-            }
+            Style::Qmail => (
+                "4.4.1",
+                "Sorry, I wasn't able to establish an SMTP connection.\nI'm not going to try again; this message has been in the queue too long.",
+                None,
+            ),
         };
         let message = Bounce { status, diagnostic, remote, ..self.bounce(failed) }.octets();
         let own = self.domain.clone();
@@ -323,16 +324,19 @@ impl Scene<'_> {
     /// A perfect report about the host's own domain, with an injector to taste: all of it is the customer's work.
     fn handed_in_by_customer(mut self, failed: &str) -> Made {
         let above = match self.random.below(3) {
-            0 => format!("Received: by {} (Postfix, from userid 33)\n\tid {:X}; today\n", self.host, self.occasion.nth),
-            1 => format!("Received: from www-data by {} with local (Exim 4.96)\n\tid {}; today\n", self.host, self.occasion.nth),
+            0 => format!(
+                "Received: by {} (Postfix, from userid 33)\n\tid {:X}; today\n",
+                self.host, self.occasion.nth
+            ),
+            1 => format!(
+                "Received: from www-data by {} with local (Exim 4.96)\n\tid {}; today\n",
+                self.host, self.occasion.nth
+            ),
             _ => self.handed_in("customer", "93.7.8.9"),
         };
-        let forged = injector(
-            u32::try_from(self.random.below(2_000)).unwrap_or(0),
-            self.random.below(60_000),
-            false,
-        )
-        .to_string();
+        let forged =
+            injector(u32::try_from(self.random.below(2_000)).unwrap_or(0), self.random.below(60_000), false)
+                .to_string();
         let message = Bounce { above, injector: &forged, ..self.bounce(failed) }.octets();
         let own = self.domain.clone();
         self.about(&own, message)

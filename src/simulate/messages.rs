@@ -103,7 +103,9 @@ impl Bounce<'_> {
         let opening = match *action {
             "delayed" => "THIS IS A WARNING ONLY.  YOU DO NOT NEED TO RESEND YOUR MESSAGE.\n",
             "delivered" => "This is the delivery report that you requested.\n",
-            _ => "I'm sorry to have to inform you that your message could not\nbe delivered to one or more recipients.\n",
+            _ => {
+                "I'm sorry to have to inform you that your message could not\nbe delivered to one or more recipients.\n"
+            }
         };
         let kind = if self.remote.is_some() { "smtp" } else { "x-postfix" };
         format!(
@@ -132,8 +134,12 @@ impl Bounce<'_> {
         // It names the address it was sent to, whatever that was forwarded to.
         let failed = self.original.unwrap_or(self.failed);
         let opening = match *action {
-            "delayed" => "This message was created automatically by mail delivery software.\nA message that you sent has not yet been delivered to one or more of its\nrecipients. No action is required on your part. Delivery attempts will continue for\nsome time.\n",
-            _ => "This message was created automatically by mail delivery software.\n\nA message that you sent could not be delivered to one or more of its\nrecipients. This is a permanent error. The following address(es) failed:\n",
+            "delayed" => {
+                "This message was created automatically by mail delivery software.\nA message that you sent has not yet been delivered to one or more of its\nrecipients. No action is required on your part. Delivery attempts will continue for\nsome time.\n"
+            }
+            _ => {
+                "This message was created automatically by mail delivery software.\n\nA message that you sent could not be delivered to one or more of its\nrecipients. This is a permanent error. The following address(es) failed:\n"
+            }
         };
         let status = match *action {
             "delivered" => "2.0.0",
@@ -164,7 +170,9 @@ impl Bounce<'_> {
         let Bounce { host, trap, action, status, diagnostic, id, at, .. } = self;
         let failed = self.original.unwrap_or(self.failed);
         let opening = match *action {
-            "delayed" => "**********************************************\n**      THIS IS A WARNING MESSAGE ONLY      **\n**  YOU DO NOT NEED TO RESEND YOUR MESSAGE  **\n**********************************************\n",
+            "delayed" => {
+                "**********************************************\n**      THIS IS A WARNING MESSAGE ONLY      **\n**  YOU DO NOT NEED TO RESEND YOUR MESSAGE  **\n**********************************************\n"
+            }
             "delivered" => "   ----- The following addresses had successful delivery notifications -----\n",
             _ => "   ----- The following addresses had permanent fatal errors -----\n",
         };

@@ -21,9 +21,7 @@ use self::random::Random;
 use crate::blocklist::{Blocklist, Change};
 use crate::classify::{self, Session};
 use crate::digest::{Digest, Digester};
-use crate::evidence::{
-    Directive, Entry, Evidence, Facts, Observation, Offset, Order, Reach, Recorded, Sent,
-};
+use crate::evidence::{Directive, Entry, Evidence, Facts, Observation, Offset, Order, Reach, Recorded, Sent};
 use crate::mail::{self, Mailbox, ReversePath};
 use crate::observe::{self, Inquiry};
 use crate::relay::{Prefix, Relay};
@@ -225,7 +223,7 @@ fn below_u32(random: &mut Random, limit: u32) -> u32 {
 struct Run<'a> {
     setup: &'a Setup,
     actors: Vec<Actor>,
-    /// By `Relay::ledger_prefix`.
+    /// By the line that they are on.
     by_prefix: BTreeMap<Prefix, Vec<u32>>,
     hasher: TrapHasher,
     blocklist: Blocklist,
@@ -246,7 +244,7 @@ impl<'a> Run<'a> {
         let actors = populate(setup);
         let mut by_prefix: BTreeMap<Prefix, Vec<u32>> = BTreeMap::new();
         for (number, actor) in (0..).zip(&actors) {
-            by_prefix.entry(Relay::new(actor.address).ledger_prefix()).or_default().push(number);
+            by_prefix.entry(Relay::new(actor.address).line()).or_default().push(number);
         }
         Run {
             setup,
@@ -355,9 +353,10 @@ impl<'a> Run<'a> {
         while self.now.plus(self.setup.world.tick) <= until {
             self.now = self.now.plus(self.setup.world.tick);
             self.tick(taken);
-            if self.held_since.is_some_and(|since| {
-                self.now.since(since) >= self.setup.world.operator.release_after
-            }) {
+            if self
+                .held_since
+                .is_some_and(|since| self.now.since(since) >= self.setup.world.operator.release_after)
+            {
                 self.held_since = None;
                 self.releases += 1;
                 self.order(Order::Release, taken);
@@ -390,8 +389,7 @@ impl<'a> Run<'a> {
 
     fn order(&mut self, order: Order, taken: &mut impl FnMut(&Recorded)) {
         let id = Digest::of(&self.offset.0.to_be_bytes());
-        let directive =
-            Directive { id, by: "simulation".to_owned(), why: "simulation".to_owned(), order };
+        let directive = Directive { id, by: "simulation".to_owned(), why: "simulation".to_owned(), order };
         self.take(Entry::Directive(directive), taken);
     }
 
@@ -415,7 +413,7 @@ impl<'a> Run<'a> {
     /// Whose address is in the zone now, by himself or through a network around him.
     fn note_listed(&mut self, prefix: Prefix) {
         let snapshot = self.blocklist.snapshot();
-        for &number in self.by_prefix.get(&prefix).into_iter().flatten() {
+        for &number in self.by_prefix.get(&Relay::new(prefix.network()).line()).into_iter().flatten() {
             let address = self.actors[number as usize].address;
             let listed = snapshot.zones().iter().any(|zone| zone.entries.find(address, u8::MAX).is_some());
             if listed {

@@ -253,7 +253,7 @@ impl<'a> Place<'a> {
             return None;
         }
         // One IPv6 host has a /64 to choose its addresses from.
-        let client = Relay::new(client).ledger_prefix().network();
+        let client = Relay::new(client).line().network();
         let mut sessions = serve.clients.entry(client).or_insert(0);
         if *sessions >= serve.sessions_per_client_max {
             return None;
