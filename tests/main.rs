@@ -17,6 +17,7 @@ mod http_api;
 mod journal;
 mod replay;
 mod rfc5782;
+mod scenarios;
 mod server;
 mod smtp_client;
 mod smtp_dialogs;

@@ -22,7 +22,7 @@ use crate::relay::Relay;
 /// Who is judged for a message: the client, or, behind relays that we trust, whoever handed it to the first of them, with the
 /// number of lines that they wrote. An address in mail text counts only where every host between is trusted; where their
 /// lines don't tell, nobody is judged.
-fn attribute(client: Relay, header: &Header, trusted: &[IpNet]) -> Option<(Relay, usize)> {
+pub fn attribute(client: Relay, header: &Header, trusted: &[IpNet]) -> Option<(Relay, usize)> {
     let is_trusted = |address: IpAddr| {
         address.is_loopback() || trusted.iter().any(|net| net.contains(&Relay::new(address).address()))
     };

@@ -8,7 +8,7 @@ mod proxy;
 mod recipients;
 mod session;
 
-pub use intake::Intake;
+pub use intake::{Intake, attribute};
 pub use listener::{Listening, Serve, serve};
 pub use recipients::Recipients;
 pub use session::{Event, Limits, Outcome, Session, Transaction};

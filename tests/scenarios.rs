@@ -1,0 +1,515 @@
+//! Stories: mail arrives, time passes, a query is answered. Each way to list an innocent has one, and each rule is needed in
+//! one. The files in `tests/scenarios/` say what happens; `README.md` there says how to write one.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use backscatterd::blocklist::Change;
+use backscatterd::classify::{self, Kind, Session};
+use backscatterd::digest::Digest;
+use backscatterd::evidence::{Entry, Evidence, Facts, Order, Reach, Sent, Source};
+use backscatterd::explain::{CodeExplanation, explain};
+use backscatterd::mail::{self, Mailbox, ReversePath};
+use backscatterd::observe::{Answers, Inquiry, observation};
+use backscatterd::relay::{Prefix, Relay};
+use backscatterd::score::{FACTORS, RULES};
+use backscatterd::smtp::attribute;
+use backscatterd::time::{Span, Timestamp};
+use backscatterd::trap::{Donor, Scope};
+use backscatterd::zone::{Data, Name, QueryType, Question, Rcode};
+
+use crate::world::{ORIGIN, World, hasher, laboratory_zone};
+
+/// Rows of the list of ways to list an innocent.
+const PITFALLS: std::ops::RangeInclusive<u32> = 1..=25;
+
+/// A story as it unfolds.
+struct Story {
+    place: String,
+    world: World,
+    zone: String,
+    hosts: Vec<Host>,
+    dns_answers: bool,
+    trusted: Vec<ipnet::IpNet>,
+    nth: u64,
+    last: Vec<Change>,
+}
+
+struct Host {
+    address: IpAddr,
+    name: String,
+    exchanger_of: Vec<String>,
+    authorised_by: Vec<String>,
+}
+
+/// The words behind a command: `key value` pairs, and quoted texts as one word.
+struct Words<'a> {
+    place: &'a str,
+    words: Vec<String>,
+}
+
+impl Words<'_> {
+    fn of<'a>(place: &'a str, line: &str) -> Words<'a> {
+        let mut words = Vec::new();
+        let mut rest = line.trim();
+        while !rest.is_empty() {
+            let (word, behind) = match rest.strip_prefix('"') {
+                Some(quoted) => quoted.split_once('"').unwrap_or_else(|| panic!("{place}: no second quote")),
+                None => rest.split_once(' ').unwrap_or((rest, "")),
+            };
+            words.push(word.to_owned());
+            rest = behind.trim_start();
+        }
+        Words { place, words }
+    }
+
+    fn get(&self, key: &str) -> Option<&str> {
+        let at = self.words.iter().position(|word| word == key)?;
+        self.words.get(at + 1).map(String::as_str)
+    }
+
+    fn need(&self, key: &str) -> &str {
+        self.get(key).unwrap_or_else(|| panic!("{}: {key:?} is missing", self.place))
+    }
+
+    fn first(&self) -> &str {
+        self.words.first().map_or_else(|| panic!("{}: something is missing", self.place), String::as_str)
+    }
+}
+
+fn time(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn span(text: &str) -> Span {
+    text.parse().unwrap()
+}
+
+impl Story {
+    fn begin(place: &str) -> Self {
+        let mut world = World::bare();
+        let zone = laboratory_zone();
+        world.adopt(&zone);
+        Story {
+            place: place.to_owned(),
+            world,
+            zone,
+            hosts: Vec::new(),
+            dns_answers: true,
+            trusted: Vec::new(),
+            nth: 0,
+            last: Vec::new(),
+        }
+    }
+
+    /// `8 times every 5h: COMMAND`, or a command. `{n}` is the number of the time, and `{a|b|c}` takes turns.
+    fn line(&mut self, line: &str) {
+        let Some((head, command)) = line.split_once(" times every ").and_then(|(times, rest)| {
+            let (every, command) = rest.split_once(": ")?;
+            Some(((times.parse::<u64>().ok()?, span(every)), command))
+        }) else {
+            return self.command(&turned(line, self.nth + 1));
+        };
+        for _ in 0..head.0 {
+            self.world.tick(head.1);
+            self.command(&turned(command, self.nth + 1));
+        }
+    }
+
+    fn command(&mut self, line: &str) {
+        let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let place = self.place.clone();
+        let words = Words::of(&place, rest);
+        match command {
+            "policy" => {
+                let [from, to] = &words.words[..] else { panic!("{place}: policy \"this\" \"by that\"") };
+                let written = |text: &str| text.replace('\'', "\"").replace("\\n", "\n");
+                let (from, to) = (written(from), written(to));
+                assert!(self.zone.contains(&from), "{place}: the zone doesn't say {from:?}");
+                self.zone = self.zone.replacen(&from, &to, 1);
+                self.world.adopt(&self.zone.clone());
+            }
+            "trap" => self.trap(&words),
+            "host" => self.hosts.push(Host {
+                address: words.first().parse().unwrap(),
+                name: words.get("name").unwrap_or_default().to_owned(),
+                exchanger_of: words.get("exchanger-of").into_iter().map(str::to_owned).collect(),
+                authorised_by: words.get("authorised-by").into_iter().map(str::to_owned).collect(),
+            }),
+            "dns" => self.dns_answers = words.first() == "answers",
+            "trusted" => self.trusted.push(words.first().parse().unwrap()),
+            "time" => self.last = self.world.tick(span(words.first())).list,
+            "bounce" => {
+                let message = bounce(&words, self.nth + 1);
+                self.mail(&words, &message);
+            }
+            "reply" => {
+                let (writer, n) = (words.need("writer"), self.nth);
+                let message = format!(
+                    "From: {writer}\nTo: x@y.example\nSubject: Out of office: {n}\nMessage-ID: <{n}@z.example>\n\
+                     Auto-Submitted: auto-replied (vacation)\nPrecedence: bulk\n\nI am out of the office until Monday.\n"
+                );
+                self.mail(&words, &message);
+            }
+            "message" => {
+                let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(words.first());
+                let message = std::fs::read_to_string(path).unwrap();
+                self.mail(&words, &message);
+            }
+            "probe" => self.probe(&words),
+            "decide" => self.decide(&words),
+            "expect" => self.expect(&words),
+            other => panic!("{place}: what is {other:?}?"),
+        }
+    }
+
+    fn trap(&mut self, words: &Words<'_>) {
+        let name = words.first();
+        let donor = Donor::parse(words.get("donor").unwrap_or("own")).unwrap();
+        let silent_since = match words.get("silent-since") {
+            Some("now") => None,
+            Some(since) => Some(time(since)),
+            None => Some(Timestamp::default()),
+        };
+        let (key, scope, domain) = match Mailbox::parse(name) {
+            Some(mailbox) => (hasher().address(&mailbox), Scope::Address, hasher().domain(mailbox.domain())),
+            None => (hasher().domain(name), Scope::Domain, hasher().domain(name)),
+        };
+        self.world.order(Order::AddTrap { key, scope, domain, donor, silent_since });
+    }
+
+    /// A message at the trap's door: read, judged and folded as the daemon does it.
+    fn mail(&mut self, words: &Words<'_>, message: &str) {
+        self.nth += 1;
+        let client: Relay = words.need("from").parse().unwrap();
+        let read = mail::read(message.as_bytes());
+        let Some((relay, trusted_hops)) = attribute(client, &read.header, &self.trusted) else {
+            self.last.clear();
+            return;
+        };
+        let trap = Mailbox::parse(words.need("to")).unwrap();
+        let reverse_path =
+            ReversePath::parse(&format!("<{}>", words.get("reverse-path").unwrap_or_default()));
+        let session = Session {
+            reverse_path: Some(reverse_path.clone()),
+            client: Some(relay.address()),
+            recipient: Some(trap.clone()),
+            trusted_hops,
+        };
+        let verdict = classify::classify(&read, &session);
+        if let Some(kind) = words.get("kind") {
+            assert_eq!(verdict.kind.name(), kind, "{}: {:?}\n{message}", self.place, verdict.reasons);
+        }
+        let report = Some(Digest::of(message.as_bytes()));
+        let facts = Facts::of(&verdict, classify::VERSION, &trap, &hasher());
+        let recipients = words.get("recipients").map_or(1, |count| count.parse().unwrap());
+        self.evidence(relay, &trap, &reverse_path, recipients, report, facts);
+    }
+
+    fn probe(&mut self, words: &Words<'_>) {
+        self.nth += 1;
+        let relay: Relay = words.need("from").parse().unwrap();
+        let trap = Mailbox::parse(words.need("to")).unwrap();
+        let facts = Facts::of(&classify::callout(), classify::VERSION, &trap, &hasher());
+        self.evidence(relay, &trap, &ReversePath::Null, 1, None, facts);
+    }
+
+    fn evidence(
+        &mut self,
+        relay: Relay,
+        trap: &Mailbox,
+        reverse_path: &ReversePath,
+        recipients: u16,
+        report: Option<Digest>,
+        facts: Facts,
+    ) {
+        let evidence = Evidence {
+            id: Digest::of(format!("{} {}", self.nth, self.world.entries.len()).as_bytes()),
+            seen_at: self.world.now,
+            relay,
+            helo: "relay.example".to_owned(),
+            reverse_path: Sent::of(reverse_path, &hasher()),
+            trap: hasher().address(trap),
+            trap_domain: hasher().domain(trap.domain()),
+            recipients,
+            reach: if facts.kind == Kind::Callout { Reach::Recipient } else { Reach::Data },
+            report,
+            facts,
+            node: "scenario".to_owned(),
+        };
+        let inquiry = Inquiry::about(&evidence, trap.domain());
+        let answers = self.answers(&inquiry);
+        self.last = self.world.take(Entry::Evidence(Box::new(evidence))).list;
+        if self.last.is_empty() {
+            self.last = self.world.take(Entry::Observation(observation(&inquiry, &answers))).list;
+        }
+    }
+
+    fn answers(&self, inquiry: &Inquiry) -> Answers {
+        if !self.dns_answers {
+            return Answers::default();
+        }
+        let domain = inquiry.domain.clone().unwrap_or_default();
+        let own = |host: &&Host| Relay::new(host.address) == inquiry.relay;
+        let exchangers = self.hosts.iter().filter(|host| host.exchanger_of.contains(&domain));
+        Answers {
+            names: Some(self.hosts.iter().filter(own).map(|host| host.name.clone()).collect()),
+            exchangers: Some(exchangers.map(|host| host.address).collect()),
+            spf: Some(self.hosts.iter().filter(own).any(|host| host.authorised_by.contains(&domain))),
+            forbidden: Some(inquiry.trap_domain.starts_with("forbidding")),
+        }
+    }
+
+    fn decide(&mut self, words: &Words<'_>) {
+        let origin = ORIGIN.to_owned();
+        let donor = |key: &str| Donor::parse(words.need(key)).unwrap();
+        let order = match words.first() {
+            "remove" => Order::Remove { relay: words.need("remove").parse().unwrap() },
+            "exempt" => Order::Exempt {
+                prefix: words.need("exempt").parse().unwrap(),
+                review_by: time(words.need("review-by")),
+            },
+            "end-exemption" => Order::EndExemption { prefix: words.need("end-exemption").parse().unwrap() },
+            "list" => Order::List {
+                origin,
+                prefix: words.need("list").parse().unwrap(),
+                code: 2,
+                until: time(words.need("until")),
+            },
+            "void-donor" => {
+                Order::Void { source: Source::Donor(donor("void-donor")), since: time(words.need("since")) }
+            }
+            "void-trap" => {
+                let key = hasher().domain(words.need("void-trap"));
+                Order::Void { source: Source::Trap(key), since: time(words.need("since")) }
+            }
+            "freeze" => Order::Freeze,
+            "release" => Order::Release,
+            "shut-down" => Order::ShutDown { origin },
+            "reopen" => Order::Reopen { origin },
+            "good-mail" => Order::CountGoodMail {
+                relay: words.need("good-mail").parse().unwrap(),
+                donor: donor("donor"),
+                messages: words.need("messages").parse().unwrap(),
+            },
+            other => panic!("{}: what is {other:?}?", self.place),
+        };
+        self.last = self.world.order(order).list;
+    }
+
+    fn expect(&self, words: &Words<'_>) {
+        let place = &self.place;
+        let told = |code: &CodeExplanation| format!("{code}");
+        match words.first() {
+            "ignored" => {
+                let why = words.need("ignored");
+                let ignored = matches!(&self.last[..], [Change::Ignored { why: is }] if is.contains(why));
+                assert!(ignored, "{place}: {:?}", self.last);
+            }
+            "held" => assert!(
+                self.last.iter().any(|change| matches!(change, Change::Held { .. })),
+                "{place}: {:?}",
+                self.last
+            ),
+            "note" => {
+                let notes = self.world.blocklist.standing().notes;
+                let said = notes.last().is_some_and(|note| note.text.contains(words.need("note")));
+                assert!(said, "{place}: {notes:?}");
+            }
+            "text" => {
+                let answer = self.ask(words.need("of"), QueryType::Txt);
+                let text = answer.answers.iter().find_map(|record| match &record.data {
+                    Data::Txt(text) => Some(text.clone()),
+                    _ => None,
+                });
+                let text = text.unwrap_or_default();
+                assert!(text.contains(words.need("text")), "{place}: {text:?}");
+            }
+            "refused" => {
+                let question =
+                    Question { name: Name::parse(words.need("refused")).unwrap(), query_type: QueryType::A };
+                let answer = self.world.blocklist.snapshot().answer(&question, self.world.now);
+                assert!(answer.rcode == Rcode::Refused && answer.answers.is_empty(), "{place}: {answer:?}");
+            }
+            address => {
+                let answer = self.ask(address, QueryType::A);
+                let value = answer.answers.first().map(|record| record.data.clone());
+                let code = self.explained(address, words.get("code").unwrap_or("2"));
+                match words.words.get(1).map(String::as_str) {
+                    Some("clear") => {
+                        assert_eq!(answer.rcode, Rcode::NameError, "{place}: {address} {}", told(&code));
+                    }
+                    Some("listed") => {
+                        let octet = words.get("listed").and_then(|octet| octet.parse().ok()).unwrap_or(2);
+                        let expected = Data::Address(IpAddr::from([127, 0, 0, octet]));
+                        assert_eq!(value, Some(expected), "{place}: {address} {}", told(&code));
+                    }
+                    Some("in") => {
+                        let label = words.need("in");
+                        let name = format!("{}.{label}.{ORIGIN}", reversed(address));
+                        let question =
+                            Question { name: Name::parse(&name).unwrap(), query_type: QueryType::A };
+                        let answer = self.world.blocklist.snapshot().answer(&question, self.world.now);
+                        let expected = !words.words.iter().any(|word| word == "not");
+                        let listed = answer.rcode == Rcode::NoError;
+                        assert_eq!(listed, expected, "{place}: {address} {}", told(&code));
+                    }
+                    other => panic!("{place}: clear, listed or in, not {other:?}"),
+                }
+                if let Some(missing) = words.get("missing") {
+                    let open: BTreeSet<&str> =
+                        code.rules.iter().filter(|rule| !rule.met).map(|rule| rule.rule).collect();
+                    let named: BTreeSet<&str> = missing.split(',').collect();
+                    assert_eq!(open, named, "{place}: {}", told(&code));
+                }
+                if let Some(factor) = words.get("for") {
+                    let zero = |evidence: &backscatterd::explain::EvidenceExplanation| {
+                        evidence.factors.get(factor).is_some_and(|thousandths| *thousandths < 1_000)
+                    };
+                    assert!(code.evidence.iter().any(zero), "{place}: {}", told(&code));
+                }
+            }
+        }
+    }
+
+    fn ask(&self, address: &str, query_type: QueryType) -> backscatterd::zone::Answer {
+        self.world.ask(&format!("{}.{ORIGIN}", reversed(address)), query_type)
+    }
+
+    fn explained(&self, address: &str, code: &str) -> CodeExplanation {
+        let relay: Relay = address.parse().unwrap();
+        let blocklist = &self.world.blocklist;
+        let record = blocklist.relay_record(Prefix::host(relay));
+        let exemptions = blocklist.standing().exemptions;
+        let explained =
+            explain(relay, record.as_ref(), &exemptions, &blocklist.snapshot(), blocklist.offset());
+        let codes = explained.zones.into_iter().flat_map(|zone| zone.codes);
+        codes.into_iter().find(|explained| explained.value.to_string() == code).unwrap()
+    }
+}
+
+fn reversed(address: &str) -> String {
+    backscatterd::zone::reversed(address.parse().unwrap()).to_string()
+}
+
+/// `{n}` is the number; of `{a|b|c}`, the one whose turn it is.
+fn turned(line: &str, nth: u64) -> String {
+    let mut text = String::new();
+    let mut rest = line;
+    while let Some((before, behind)) = rest.split_once('{') {
+        let (choice, after) = behind.split_once('}').unwrap();
+        text.push_str(before);
+        if choice == "n" {
+            text.push_str(&nth.to_string());
+        } else {
+            let choices: Vec<&str> = choice.split('|').collect();
+            text.push_str(choices[nth as usize % choices.len()]);
+        }
+        rest = after;
+    }
+    text + rest
+}
+
+/// A report of failure, as Postfix writes it unless another is named.
+fn bounce(words: &Words<'_>, nth: u64) -> String {
+    let (trap, failed) = (words.need("to"), words.need("failed"));
+    let sender = words.get("sender").unwrap_or(trap);
+    let named = words.get("alias").unwrap_or(failed);
+    let action = words.get("action").unwrap_or("failed");
+    let status = words.get("status").unwrap_or("5.1.1");
+    let diagnostic = words.get("diagnostic").unwrap_or("unknown user");
+    let host = words.get("host").unwrap_or("relay.example");
+    let above = words.get("received").map_or_else(String::new, |line| format!("Received: {line}\n"));
+    let remote =
+        words.get("remote").map_or_else(String::new, |remote| format!("Remote-MTA: dns; {remote}\n"));
+    let injected = match words.get("injector") {
+        Some("none") => {
+            "Received: from localhost (localhost [127.0.0.1]) by relay.example (filter)\n".to_owned()
+        }
+        Some(injector) => {
+            format!("Received: from spam (unknown [{injector}]) by {host} (Postfix) id {nth}\n")
+        }
+        None => format!("Received: from spam (unknown [192.0.2.44]) by {host} (Postfix) id {nth}\n"),
+    };
+    let id = words.get("id").map_or_else(|| nth.to_string(), str::to_owned);
+    let further = words.get("members").map_or_else(String::new, |members| {
+        let of =
+            |member: &str| format!("Final-Recipient: rfc822; {member}\nAction: failed\nStatus: 5.1.1\n\n");
+        members.split(',').map(of).collect()
+    });
+    format!(
+        "{above}Received: by {host} (Postfix)\n\tid {id}; today\nFrom: MAILER-DAEMON@{host}\nTo: {trap}\n\
+         Subject: Undelivered Mail Returned to Sender\nMessage-Id: <{id}@{host}>\nMIME-Version: 1.0\n\
+         Content-Type: multipart/report; report-type=delivery-status; boundary=\"B\"\n\n\
+         --B\n\nThis is the mail system at host {host}.\n\n<{named}>: {diagnostic}\n--B\n\
+         Content-Type: message/delivery-status\n\nReporting-MTA: dns; {host}\n\n\
+         Final-Recipient: rfc822; {named}\nAction: {action}\nStatus: {status}\n{remote}\
+         Diagnostic-Code: smtp; {diagnostic}\n\n{further}\
+         --B\nContent-Type: message/rfc822\n\nReturn-Path: <{sender}>\n{injected}\
+         From: {sender}\nTo: {named}\nSubject: pills {id}\n\nthe body\n--B--\n"
+    )
+}
+
+fn files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "scenario"));
+    files.sort();
+    files
+}
+
+fn told(path: &Path) -> Vec<(usize, String)> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let lines = text.lines().zip(1..).map(|(line, number)| (number, line.trim().to_owned()));
+    lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).collect()
+}
+
+#[test]
+fn every_story_ends_as_it_should() {
+    let mut broken = Vec::new();
+    for path in files() {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        // Each is told, so that one story doesn't hide the next.
+        let ended = std::panic::catch_unwind(|| {
+            let mut story = Story::begin(&name);
+            for (number, line) in told(&path) {
+                story.place = format!("{name}:{number}");
+                story.line(&line);
+            }
+        });
+        if ended.is_err() {
+            broken.push(name);
+        }
+    }
+    assert!(broken.is_empty(), "{broken:?}");
+}
+
+#[test]
+fn every_way_to_list_an_innocent_has_a_story() {
+    for row in PITFALLS {
+        let prefix = format!("pitfall-{row:02}-");
+        let told = files()
+            .iter()
+            .any(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix)));
+        assert!(told, "no story {prefix}*.scenario");
+    }
+}
+
+/// A rule or a factor that no story depends on may as well go.
+#[test]
+fn every_rule_and_factor_decides_a_story() {
+    let text: String = files().iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    for rule in RULES {
+        assert!(
+            text.contains(&format!("missing {}\n", rule.name)),
+            "no story ends for want of {}",
+            rule.name
+        );
+    }
+    for factor in FACTORS {
+        let named = [format!("for {}\n", factor.name), format!("for \"{}\"\n", factor.name)];
+        assert!(named.iter().any(|named| text.contains(named)), "no story ends for {}", factor.name);
+    }
+}
