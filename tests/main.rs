@@ -6,6 +6,7 @@
     reason = "a test that can't go on should end, and may talk"
 )]
 
+mod attacker;
 mod classify_samples;
 mod config;
 mod corpora;
@@ -19,6 +20,7 @@ mod replay;
 mod rfc5782;
 mod scenarios;
 mod server;
+mod simulate;
 mod smtp_client;
 mod smtp_dialogs;
 mod tidy;

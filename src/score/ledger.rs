@@ -11,8 +11,8 @@ pub const MARKS_MAX: usize = 512;
 /// Most marks of one burst, which weighs once in any case. As many reports are remembered, so that the same one, sent again
 /// hours later, counts for nothing.
 pub const BURST_MARKS_MAX: usize = 64;
-/// A ledger of few marks takes the room of no more.
-const ROOM_GROWS_BY: usize = 4;
+/// Room for so many more marks at least, where there is none: doubling would leave most ledgers half empty.
+const ROOM_GROWS_BY: usize = 2;
 
 /// What a relay did within the horizon.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
@@ -60,8 +60,8 @@ impl Ledger {
             self.marks.remove(0);
         }
         if self.marks.len() == self.marks.capacity() {
-            // Doubling would leave most ledgers half empty.
-            self.marks.reserve_exact(if self.marks.is_empty() { 1 } else { ROOM_GROWS_BY });
+            let more = ROOM_GROWS_BY.max(self.marks.len() / 4);
+            self.marks.reserve_exact(if self.marks.is_empty() { 1 } else { more });
         }
         self.marks.push(mark);
         if adds { Added::Counted } else { Added::Merged }
