@@ -12,7 +12,7 @@ use crate::digest::{Digest, Digester};
 use crate::mail::{Action, Mailbox, ReversePath, Status};
 use crate::relay::{Prefix, Relay};
 use crate::time::Timestamp;
-use crate::trap::{Donor, Scope, TrapHasher, TrapKey};
+use crate::trap::{self, Donor, Scope, TrapHasher, TrapKey};
 
 /// A position in the journal; the first entry has offset 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -159,6 +159,10 @@ pub struct Facts {
     /// In whose name it was written, where it names no failed recipient.
     #[n(9)]
     pub writer: Option<Party>,
+    /// The recipient bore a tag of ours: we did send what the report is about.
+    #[n(10)]
+    #[cbor(default)]
+    pub solicited: bool,
 }
 
 /// Somebody at the relay's side: told apart from others, and where his mail is handled.
@@ -221,7 +225,7 @@ impl Facts {
             classifier,
             reporting_mta: report.reporting_mta.clone().filter(|name| is_host(name)),
             sender: match &report.original_sender {
-                Some(sender) if sender.folded() == trap.folded() => Sender::Trap,
+                Some(sender) if is_trap(sender, trap) => Sender::Trap,
                 Some(_) => Sender::Other,
                 None => Sender::Unknown,
             },
@@ -242,6 +246,7 @@ impl Facts {
                 .collect(),
             reasons: verdict.reasons.clone(),
             carried: report.carried,
+            solicited: false,
             writer: report.writer.as_ref().map(|writer| Party {
                 address: hasher.recipient(writer),
                 domain: (writer.domain() != trap.domain()).then(|| writer.domain().to_owned()),
@@ -261,6 +266,12 @@ impl Facts {
             .map(|failure| Party { address: failure.recipient, domain: failure.domain.clone() });
         failed.or_else(|| self.writer.clone())
     }
+}
+
+/// Whether an address is the trap's, wrapped or not.
+fn is_trap(sender: &Mailbox, trap: &Mailbox) -> bool {
+    let bare = trap::base(sender);
+    bare.as_ref().unwrap_or(sender).folded() == trap.folded()
 }
 
 /// A host's name, or an address in brackets: reports may write anything there, a trap's address too.
@@ -286,20 +297,17 @@ pub struct Observation {
     /// The number of the network that announces the relay.
     #[n(4)]
     pub network: Option<u32>,
-    /// Whether the relay shares a network (IPv4 /24, IPv6 /48) with an MX of that domain.
-    #[n(5)]
-    pub near_mx_of_recipient: Option<bool>,
     /// Whether the confirmed name lies in the same organisation as that domain, and isn't one that was made from the address.
-    #[n(6)]
+    #[n(5)]
     pub same_organisation: Option<bool>,
     /// Whether the host that refused the recipient stands behind the relay: in that organisation, or in the relay's network.
-    #[n(7)]
+    #[n(6)]
     pub refused_inside: Option<bool>,
     /// The number of the network that announces the injector.
-    #[n(8)]
+    #[n(7)]
     pub injector_network: Option<u32>,
     /// Whether the trap's domain had forbidden the original by SPF, or by DMARC.
-    #[n(9)]
+    #[n(8)]
     pub original_forbidden: Option<bool>,
 }
 
@@ -312,7 +320,6 @@ impl Observation {
             mx_of_recipient: None,
             spf_of_recipient: None,
             network: None,
-            near_mx_of_recipient: None,
             same_organisation: None,
             refused_inside: None,
             injector_network: None,

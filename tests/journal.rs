@@ -210,7 +210,6 @@ fn golden_entries() -> Vec<(String, Entry)> {
                 mx_of_recipient: Some(true),
                 spf_of_recipient: None,
                 network: Some(64_496),
-                near_mx_of_recipient: Some(true),
                 same_organisation: Some(false),
                 refused_inside: None,
                 injector_network: Some(64_497),

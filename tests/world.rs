@@ -211,6 +211,7 @@ impl World {
                 reasons: Vec::new(),
                 carried: report.carried,
                 writer: None,
+                solicited: false,
             },
             node: "test".into(),
         }))

@@ -171,7 +171,9 @@ impl Blocklist {
             return Err("the recipient is no trap");
         };
         let age = self.zones.values().map(|zone| zone.config.policy.trap_age).max().unwrap_or_default();
-        if trap.silent_since.plus(age) > self.state.time {
+        if evidence.facts.solicited {
+            Err("a tag of ours says that the mail was sent")
+        } else if trap.silent_since.plus(age) > self.state.time {
             Err("the trap has not been silent for long enough")
         } else if !self.zones.values().any(scores) {
             Err("no zone has a code for this kind")

@@ -23,7 +23,7 @@ pub use told::Told;
 
 use self::reading::Reading;
 use self::signal::Common;
-use crate::mail::{Action, Mailbox, Message, ReversePath, Status, hops};
+use crate::mail::{Action, Header, Mailbox, Message, ReversePath, Status, hops};
 
 /// Goes up whenever a message might be judged differently than before; every verdict carries it.
 pub const VERSION: u32 = 3;
@@ -134,6 +134,9 @@ pub fn classify(message: &Message, session: &Session) -> Verdict {
             if same { "the address" } else { "not the address" }
         ));
     }
+    if matches!(kind, Kind::AutoReply | Kind::Challenge) {
+        doubts.extend(reply_faults(&reading).into_iter().map(str::to_owned));
+    }
     (report.generator, report.carried) = way(message, session, kind);
     report.writer.clone_from(&reading.from);
     let told = [(Common::Expired, Cause::Expired), (Common::Full, Cause::Mailbox)];
@@ -176,6 +179,29 @@ fn unclaimed(reading: &Reading<'_>) -> Verdict {
         reasons: vec![reason.to_owned()],
         doubts: Vec::new(),
     }
+}
+
+/// What an automatic reply does that RFC 3834 forbids.
+fn reply_faults(reading: &Reading<'_>) -> Vec<&'static str> {
+    let mut faults = Vec::new();
+    let automatic = |header: &Header| {
+        header
+            .field("Auto-Submitted")
+            .is_some_and(|value| !value.trim().to_ascii_lowercase().starts_with("no"))
+    };
+    if !automatic(reading.header()) {
+        faults.push("an automatic reply that doesn't say so in Auto-Submitted (RFC 3834 §5)");
+    }
+    let bulk = |header: &Header| {
+        header.field("List-Id").is_some()
+            || header.field("Precedence").is_some_and(|value| {
+                ["bulk", "junk", "list"].iter().any(|kind| value.trim().eq_ignore_ascii_case(kind))
+            })
+    };
+    if reading.original.as_ref().is_some_and(|original| automatic(original.header) || bulk(original.header)) {
+        faults.push("a reply to mail that was itself automatic, or sent to many (RFC 3834 §2)");
+    }
+    faults
 }
 
 /// Where a report came from, by its own Received lines: the oldest one's writer, and whether it was handed on.

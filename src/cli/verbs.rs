@@ -4,10 +4,14 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::client::{Client, parse};
-use super::{Failure, tell};
+use super::{EX_DATA, EX_UNAVAILABLE, Failure, tell};
 use crate::config::Config;
+use crate::daemon::StartError;
 use crate::http::{Advance, Done, NewTrap, Removal, RetireTrap, Traps};
-use crate::time::{Span, Timestamp};
+use crate::keys::Keys;
+use crate::mail::Mailbox;
+use crate::observe::{Fault, Lookups, faults};
+use crate::time::{Clock, Span, SystemClock, Timestamp};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Trap {
@@ -27,6 +31,10 @@ pub(super) enum Trap {
     },
     /// List the traps by their keys; addresses are not kept.
     List,
+    /// Tell whether a domain is fit to be a trap, by what its DNS says, and what to publish.
+    Verify { domain: String },
+    /// Print an address with a tag of ours, good for a week: reports to it are known to be about mail that was sent.
+    Tag { address: String },
     /// Let a trap count no more.
     Retire {
         /// The address, the domain, or the key that `trap list` shows.
@@ -90,6 +98,8 @@ pub(super) async fn trap(config: &Config, trap: Trap) -> Result<(), Failure> {
             let retire = RetireTrap { trap, by: by(), why };
             done(&Client::to_write(config).await?.post("/control/v1/traps/retire", &retire).await?)
         }
+        Trap::Verify { domain } => verify(config, &domain).await,
+        Trap::Tag { address } => tag(config, &address),
         Trap::List => {
             let Traps { traps } = parse(&Client::to_read(config).await?.get("/control/v1/traps").await?)?;
             let lines = traps.iter().map(|trap| {
@@ -99,6 +109,26 @@ pub(super) async fn trap(config: &Config, trap: Trap) -> Result<(), Failure> {
             tell(&lines.collect::<String>())
         }
     }
+}
+
+async fn verify(config: &Config, domain: &str) -> Result<(), Failure> {
+    let domain = crate::zone::Name::parse(domain).map_err(|problem| Failure::new(EX_DATA, problem))?;
+    let domain = domain.labels().join(".");
+    let lookups = Lookups::system().map_err(|problem| Failure::new(EX_UNAVAILABLE, problem))?;
+    let found = faults(&domain, &config.spec.smtp.hostname, &lookups.published(&domain).await);
+    if found.is_empty() {
+        return tell(&format!("{domain} is fit to be a trap\n"));
+    }
+    let lines = found.iter().map(|Fault { problem, publish }| format!("{problem}; publish: {publish}"));
+    Err(Failure { code: EX_DATA, lines: lines.collect() })
+}
+
+fn tag(config: &Config, address: &str) -> Result<(), Failure> {
+    let wrong = || Failure::new(EX_DATA, format!("{address:?} is not an address"));
+    let keys = Keys::open_known(&config.spec.keys.directory).map_err(StartError::Keys)?;
+    let mailbox = Mailbox::parse(address).ok_or_else(wrong)?;
+    let tagged = keys.hasher().tagged(&mailbox, SystemClock::start().now()).ok_or_else(wrong)?;
+    tell(&format!("{tagged}\n"))
 }
 
 pub(super) async fn remove(config: &Config, RemoveArgs { address, why }: RemoveArgs) -> Result<(), Failure> {

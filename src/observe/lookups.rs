@@ -13,7 +13,7 @@ use mail_auth::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Answers, Inquiry};
+use super::{Answers, Inquiry, Published};
 use crate::relay::Relay;
 
 /// Most mail exchangers of a domain that are looked at, most names of an address, and most addresses of each.
@@ -54,6 +54,14 @@ impl Lookups {
         options.cache_size = CACHE_RECORDS;
         let authenticator = MessageAuthenticator::new(config, options).map_err(|error| error.to_string())?;
         Ok(Lookups::Dns(Box::new(authenticator)))
+    }
+
+    /// What a domain publishes that is to be a trap.
+    pub async fn published(&self, domain: &str) -> Published {
+        match self {
+            Lookups::Dns(dns) => published(dns, domain).await,
+            Lookups::Laboratory(_) | Lookups::Nothing => Published::default(),
+        }
     }
 
     pub(super) async fn answers(&self, inquiry: &Inquiry) -> Answers {
@@ -184,4 +192,31 @@ async fn forbidden(dns: &MessageAuthenticator, inquiry: &Inquiry) -> Option<bool
         Err(Error::Dns(DnsError::InvalidRecordType)) => Some(false),
         Err(_) => None,
     }
+}
+
+/// An address that no domain means to send from (RFC 5737).
+const NOBODY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+async fn published(dns: &MessageAuthenticator, domain: &str) -> Published {
+    let exchangers = match dns.mx_lookup(domain, no_cache()).await {
+        Ok(named) => Some(named.rrset.to_vec()),
+        Err(error) => known::<Vec<mail_auth::MX>>(Err(error)),
+    };
+    let names = exchangers.map(|named| {
+        let hosts = named.iter().flat_map(|mx| &mx.exchanges);
+        hosts.map(|host| host.trim_end_matches('.').to_owned()).collect()
+    });
+    let forbids_all = match spf(dns, NOBODY, "unknown", domain).await {
+        SpfResult::TempError => None,
+        result => Some(result == SpfResult::Fail),
+    };
+    let dmarc = dns.txt_lookup::<Dmarc>(format!("_dmarc.{domain}."), no_cache()).await;
+    let reports_to = dmarc.iter().flat_map(|record| &record.rua).map(|to| to.uri().to_owned()).collect();
+    let dmarc_rejects = match dmarc {
+        Ok(record) => Some(record.p == Policy::Reject),
+        Err(error) if is_absent(&error) => Some(false),
+        Err(Error::Dns(DnsError::InvalidRecordType)) => Some(false),
+        Err(_) => None,
+    };
+    Published { exchangers: names, forbids_all, dmarc_rejects, reports_to }
 }

@@ -4,6 +4,7 @@
 //! something of which nothing is known. Only relays that brought evidence are asked about, and only the DNS is asked
 //! (RFC 6471 §3.6).
 
+mod enrolment;
 mod lookups;
 mod networks;
 mod relation;
@@ -15,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use enrolment::{Fault, Published, faults};
 pub use lookups::{LaboratoryHost, Lookups};
 pub use networks::{Networks, NetworksError};
 pub use relation::{Answers, observation};

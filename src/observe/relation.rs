@@ -24,13 +24,11 @@ pub fn observation(inquiry: &Inquiry, answers: &Answers) -> Observation {
     let relay = inquiry.relay.address();
     let domain = inquiry.domain.as_deref();
     let exchangers = answers.exchangers.as_ref().filter(|_| domain.is_some());
-    let near = |address: &IpAddr| network(*address).contains(relay);
     let confirmed_name = answers.names.as_ref().and_then(|names| names.first().cloned());
     let own = |name: &String, domain: &str| !is_generic(name, relay) && same_organisation(name, domain);
     Observation {
         mx_of_recipient: exchangers
             .map(|addresses| addresses.iter().any(|&address| Relay::new(address) == inquiry.relay)),
-        near_mx_of_recipient: exchangers.map(|addresses| addresses.iter().any(near)),
         spf_of_recipient: answers.spf.filter(|_| domain.is_some()),
         same_organisation: domain
             .zip(answers.names.as_ref())
@@ -121,19 +119,16 @@ mod tests {
     }
 
     #[test]
-    fn an_exchanger_its_neighbour_and_a_stranger() {
+    fn an_exchanger_a_host_of_the_house_and_a_stranger() {
         let of = |answers: &Answers| {
             let seen = observation(&inquiry(None), answers);
-            (seen.mx_of_recipient, seen.near_mx_of_recipient, seen.same_organisation)
+            (seen.mx_of_recipient, seen.same_organisation)
         };
-        assert_eq!(of(&answers(&[], &["9.9.8.25"])), (Some(true), Some(true), Some(false)));
-        assert_eq!(of(&answers(&[], &["9.9.8.7"])), (Some(false), Some(true), Some(false)));
-        assert_eq!(
-            of(&answers(&["out.relay.example"], &["1.1.1.1"])),
-            (Some(false), Some(false), Some(true))
-        );
-        assert_eq!(of(&answers(&["mx.other.example"], &[])), (Some(false), Some(false), Some(false)));
-        assert_eq!(of(&Answers::default()), (None, None, None));
+        assert_eq!(of(&answers(&[], &["9.9.8.25"])), (Some(true), Some(false)));
+        assert_eq!(of(&answers(&[], &["9.9.8.7"])), (Some(false), Some(false)), "a neighbour is a stranger");
+        assert_eq!(of(&answers(&["out.relay.example"], &["1.1.1.1"])), (Some(false), Some(true)));
+        assert_eq!(of(&answers(&["mx.other.example"], &[])), (Some(false), Some(false)));
+        assert_eq!(of(&Answers::default()), (None, None));
     }
 
     #[test]

@@ -122,7 +122,7 @@ fn relation(evidence: &Evidence, observation: Option<&Observation>) -> Relation 
     if remote {
         all([seen.mx_of_recipient, seen.refused_inside])
     } else {
-        any([seen.mx_of_recipient, seen.spf_of_recipient, seen.near_mx_of_recipient, seen.same_organisation])
+        any([seen.mx_of_recipient, seen.spf_of_recipient, seen.same_organisation])
     }
 }
 

@@ -18,6 +18,7 @@ use crate::mail::{self, Header, Mailbox};
 use crate::metrics::Metrics;
 use crate::observe::{Inquiry, Observer};
 use crate::relay::Relay;
+use crate::trap;
 
 /// Who is judged for a message: the client, or, behind relays that we trust, whoever handed it to the first of them, with the
 /// number of lines that they wrote. An address in mail text counts only where every host between is trusted; where their
@@ -73,9 +74,11 @@ impl Intake {
         if !transaction.operators.is_empty() && !self.deliver(&transaction, id).await {
             return Outcome::Later;
         }
-        let Some(trap) = transaction.traps.first().cloned() else {
+        let Some(addressed) = transaction.traps.first().cloned() else {
             return Outcome::Durable { id: id.to_string() };
         };
+        // A forwarder's or a sender's wrapping is not part of the address.
+        let trap = trap::base(&addressed).unwrap_or_else(|| addressed.clone());
         let trusted = self.trusted_relays.clone();
         let recipient = trap.clone();
         // The largest messages take long enough to hold up everybody else on a worker of the runtime.
@@ -101,7 +104,9 @@ impl Intake {
         transaction.relay = relay;
         let mut digester = Digester::default();
         digester.add(&transaction.message).add(&transaction.octets.to_be_bytes());
-        let evidence = self.evidence(&transaction, &trap, &verdict, id, Reach::Data, Some(digester.digest()));
+        let mut evidence =
+            self.evidence(&transaction, &trap, &verdict, id, Reach::Data, Some(digester.digest()));
+        evidence.facts.solicited = self.keys.hasher().is_ours(&addressed, transaction.seen_at);
         let sealed = self.keys.seal(transaction.seen_at.day(), id, &mail::to_octets(&message));
         let report = match sealed {
             Ok(report) => Some(report),

@@ -2,7 +2,11 @@
 //!
 //! `cargo bench --profile dist --bench fold -- [RELAYS] [REPORTS]`: so many relays (1,000,000), so many reports of each (3).
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark talks, and ends where it can't go on")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark talks, and ends where it can't go on"
+)]
 
 use std::time::Duration;
 
@@ -60,7 +64,8 @@ impl Journal {
         let source = number.is_multiple_of(10);
         let failed = if source { nth } else { u64::from(number) };
         let id = Digest::of(&nth.to_be_bytes());
-        let domain = self.hasher.domain(&format!("t{}.example", nth.wrapping_mul(2_654_435_761) % TRAP_DOMAINS));
+        let domain =
+            self.hasher.domain(&format!("t{}.example", nth.wrapping_mul(2_654_435_761) % TRAP_DOMAINS));
         let evidence = Evidence {
             id,
             seen_at: self.now,
@@ -90,6 +95,7 @@ impl Journal {
                 reasons: vec!["delivery-status with Action: failed".into()],
                 carried: false,
                 writer: None,
+                solicited: false,
             },
             node: "bench".into(),
         };

@@ -1,9 +1,13 @@
 //! Traps: addresses that never send mail. They are secrets, so they are known by keyed hashes only.
 
+mod tag;
+
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use minicbor::{Decode, Encode};
+
+pub use tag::base;
 
 use crate::digest::Digest;
 use crate::mail::Mailbox;

@@ -1,0 +1,107 @@
+//! Whether a domain is fit to be a trap, by what it publishes (STANDARDS S12), and what to publish instead.
+
+use serde::{Deserialize, Serialize};
+
+/// What the DNS says of a domain that is to be a trap; `None` is a question that nobody answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Published {
+    /// The names of its mail exchangers; a single empty one takes no mail (RFC 7505).
+    pub exchangers: Option<Vec<String>>,
+    /// Whether its SPF record forbids mail from anywhere.
+    pub forbids_all: Option<bool>,
+    /// Whether its DMARC policy is to reject.
+    pub dmarc_rejects: Option<bool>,
+    /// Where aggregate reports about it go.
+    pub reports_to: Vec<String>,
+}
+
+/// One thing that is wrong, and the record that would be right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    pub problem: String,
+    pub publish: String,
+}
+
+/// All that is wrong with a domain as a trap of a host.
+pub fn faults(domain: &str, host: &str, published: &Published) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut find = |problem: String, publish: String| faults.push(Fault { problem, publish });
+    let mx = || format!("{domain}. MX 10 {host}.");
+    match &published.exchangers {
+        None => find("nobody answers for its MX".to_owned(), mx()),
+        Some(names) if names.is_empty() => find("it has no MX".to_owned(), mx()),
+        Some(names) if names.iter().any(String::is_empty) => {
+            find("it says that it takes no mail (RFC 7505), so no report would be tried".to_owned(), mx());
+        }
+        Some(names) => {
+            for other in names.iter().filter(|name| !name.eq_ignore_ascii_case(host)) {
+                find(format!("{other} takes mail for it too, and sees what never reaches the trap"), mx());
+            }
+        }
+    }
+    if published.forbids_all != Some(true) {
+        let problem = "its SPF record doesn't say that it sends no mail".to_owned();
+        find(problem, format!("{domain}. TXT \"v=spf1 -all\""));
+    }
+    let elsewhere = "v=DMARC1; p=reject; rua=mailto:dmarc@another-domain";
+    if published.dmarc_rejects != Some(true) {
+        let problem = "its DMARC policy is not to reject".to_owned();
+        find(problem, format!("_dmarc.{domain}. TXT \"{elsewhere}\""));
+    }
+    let own = |address: &&String| {
+        address
+            .rsplit('@')
+            .next()
+            .is_some_and(|of| of.eq_ignore_ascii_case(domain) || of.ends_with(&format!(".{domain}")))
+    };
+    for address in published.reports_to.iter().filter(own) {
+        let problem = format!(
+            "aggregate reports go to {address}, which is a trap, and its writers would seem to be sources"
+        );
+        find(problem, format!("_dmarc.{domain}. TXT \"{elsewhere}\""));
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sound() -> Published {
+        Published {
+            exchangers: Some(vec!["trap.example.org".to_owned()]),
+            forbids_all: Some(true),
+            dmarc_rejects: Some(true),
+            reports_to: vec!["dmarc@elsewhere.example".to_owned()],
+        }
+    }
+
+    #[test]
+    fn rfc7505_s12_a_trap_domain_takes_mail_sends_none_and_has_its_reports_elsewhere() {
+        let of = |published: &Published| faults("trap.example", "trap.example.org", published);
+        assert_eq!(of(&sound()), []);
+        let spoiled: [(&str, fn(&mut Published)); 8] = [
+            ("nobody answers", |published| published.exchangers = None),
+            ("no MX", |published| published.exchangers = Some(Vec::new())),
+            ("takes no mail", |published| published.exchangers = Some(vec![String::new()])),
+            ("mx.other.example takes mail", |published| {
+                published.exchangers =
+                    Some(vec!["trap.example.org".to_owned(), "mx.other.example".to_owned()]);
+            }),
+            ("SPF", |published| published.forbids_all = Some(false)),
+            ("SPF", |published| published.forbids_all = None),
+            ("DMARC", |published| published.dmarc_rejects = None),
+            ("is a trap", |published| published.reports_to.push("dmarc@trap.example".to_owned())),
+        ];
+        for (what, spoil) in spoiled {
+            let mut published = sound();
+            spoil(&mut published);
+            let found = of(&published);
+            assert_eq!(found.len(), 1, "{what}: {found:?}");
+            assert!(
+                found[0].problem.contains(what) && found[0].publish.contains("trap.example"),
+                "{found:?}"
+            );
+        }
+    }
+}
