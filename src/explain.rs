@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 use serde::Serialize;
 
 use crate::blocklist::{Exemption, RelayRecord, findings};
+use crate::classify::Kind;
 use crate::evidence::{Offset, Sender};
 use crate::listing::{Code, Criterion, Listing, Record};
 use crate::relay::{Prefix, Relay};
@@ -69,7 +70,11 @@ pub struct ListingExplanation {
     pub injector_networks: u32,
     pub parties: u32,
     pub reports: u32,
+    /// The entries that it stands on.
     pub evidence: Vec<u64>,
+    /// The case as it was when it was made, as far as its evidence lies within the horizon.
+    pub score: ScoreExplanation,
+    pub case: Vec<EvidenceExplanation>,
 }
 
 #[derive(Debug, Serialize)]
@@ -257,7 +262,10 @@ fn explain_code(
         value: code.value,
         name: code.name.clone(),
         standing,
-        listing: of_code.current.as_ref().map(explain_listing),
+        listing: of_code
+            .current
+            .as_ref()
+            .map(|listing| explain_listing(listing, kinds, record, config, letters)),
         past: past.collect(),
         floor: of_code.floor.max(record.ledger.forgiven()).0,
         rules,
@@ -340,8 +348,24 @@ fn explain_mark(mark: &Mark, case: &Case<'_>, letters: &Letters, time: Timestamp
     }
 }
 
-fn explain_listing(listing: &Listing) -> ListingExplanation {
+fn explain_listing(
+    listing: &Listing,
+    kinds: &[Kind],
+    record: &RelayRecord,
+    config: &Config,
+    letters: &Letters,
+) -> ListingExplanation {
     let grounds = &listing.grounds;
+    let docket = Docket {
+        kinds,
+        after: grounds.after,
+        until: grounds.completed,
+        now: grounds.at,
+        good_messages: record.good_messages,
+    };
+    // A removal since then forgives what is to come, and leaves the case as it was.
+    let case = Case::open(&record.ledger, &docket, &config.policy);
+    let marks = case.marks().iter().map(|mark| explain_mark(mark, &case, letters, grounds.at));
     ListingExplanation {
         published: listing.prefix.to_string(),
         since: listing.since,
@@ -361,6 +385,8 @@ fn explain_listing(listing: &Listing) -> ListingExplanation {
         parties: grounds.parties,
         reports: grounds.reports,
         evidence: grounds.evidence.iter().map(|offset| offset.0).collect(),
+        score: explain_score(&case, letters),
+        case: marks.collect(),
     }
 }
 

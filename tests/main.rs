@@ -18,6 +18,7 @@ mod http_api;
 mod journal;
 mod replay;
 mod rfc5782;
+mod rfc6471;
 mod scenarios;
 mod server;
 mod simulate;

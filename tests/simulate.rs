@@ -33,7 +33,7 @@ fn three_worlds_list_their_sources_and_no_good_citizen() {
     digests.sort();
     digests.dedup();
     assert_eq!(digests.len(), 3, "other seeds, other worlds");
-    assert_eq!(lived(1).digest, lived(1).digest, "the same seed, the same world and list");
+    assert!(digests.contains(&lived(1).digest), "the same seed, the same world and list");
 }
 
 /// The numbers would say little if nothing could spoil them.

@@ -112,7 +112,12 @@ impl Display for ListingExplanation {
             "    its evidence lies behind entry {}: entries {}",
             self.after_entry,
             evidence.join(", ")
-        )
+        )?;
+        if !self.case.is_empty() {
+            writeln!(f, "    its case, as it was then:")?;
+        }
+        write!(f, "{}", self.score)?;
+        self.case.iter().try_for_each(|evidence| write!(f, "{evidence}"))
     }
 }
 

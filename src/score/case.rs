@@ -144,16 +144,20 @@ impl<'a> Case<'a> {
         distinct(self.marks.iter().map(|mark| mark.party).filter(|&party| party != 0))
     }
 
-    /// How often, no two times closer than `apart`, it showed somebody new; where nobody is ever named, anything.
+    /// How often, no two times closer than `apart`, it showed somebody new, or as many as `parties` since the last time; where
+    /// nobody is ever named, anything.
     ///
-    /// One broken alias reports the same name for ever, and a fault that passes is one occasion.
-    pub fn occasions(&self, apart: Span) -> usize {
-        let mut known = BTreeSet::new();
+    /// Broken aliases report the same few names for ever, and a fault that passes is one occasion.
+    pub fn occasions(&self, apart: Span, parties: usize) -> usize {
+        let (mut known, mut since_last) = (BTreeSet::new(), BTreeSet::new());
         let (mut last, mut occasions): (Option<Timestamp>, _) = (None, 0);
         for mark in &self.marks {
+            since_last.insert(mark.party);
             let new = mark.party == 0 || known.insert(mark.party);
-            if new && last.is_none_or(|last| mark.seen_at.since(last) >= apart) {
+            let many = since_last.len() >= parties.max(1);
+            if (new || many) && last.is_none_or(|last| mark.seen_at.since(last) >= apart) {
                 (last, occasions) = (Some(mark.seen_at), occasions + 1);
+                since_last.clear();
             }
         }
         occasions

@@ -44,7 +44,7 @@ pub struct QuorumSpec {
     pub parties: usize,
     /// From the first report of a case to its last.
     pub span: Span,
-    /// How often somebody new is named, no two times closer than `apart`.
+    /// How often somebody new is named, or as many as `parties`, no two times closer than `apart`.
     pub occasions: usize,
     pub apart: Span,
     pub donors: usize,

@@ -5,5 +5,5 @@ use super::{Rule, count};
 pub(super) const RULE: Rule = Rule {
     name: "occasions",
     why: "a stray report and one passing fault are two occasions, and no habit",
-    judge: |case, quorum| count("occasions", case.occasions(quorum.apart), quorum.occasions),
+    judge: |case, quorum| count("occasions", case.occasions(quorum.apart, quorum.parties), quorum.occasions),
 };
