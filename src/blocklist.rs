@@ -25,7 +25,7 @@ use self::counting::{Pending, Sighting};
 use self::guard::Guard;
 use crate::complaint::Complaint;
 use crate::digest::Digest;
-use crate::evidence::{Entry, Offset, Recorded};
+use crate::evidence::{Entry, Evidence, Offset, Recorded};
 use crate::listing::{Basis, Ending, Record};
 use crate::relay::{Prefix, Relay};
 use crate::score::Ledger;
@@ -283,6 +283,11 @@ impl Blocklist {
     /// The number of relays against which evidence is kept.
     pub fn ledgers(&self) -> usize {
         self.state.ledgers.len()
+    }
+
+    /// Evidence that waits for its observation.
+    pub fn pending(&self) -> impl Iterator<Item = &Evidence> {
+        self.state.pending.values().map(|pending| &*pending.evidence)
     }
 
     pub fn standing(&self) -> Standing {

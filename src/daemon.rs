@@ -21,7 +21,7 @@ use crate::evidence::{Directive, Entry, Offset, Order};
 use crate::journal::{Embedded, Journal, JournalError};
 use crate::keys::{KeyError, Keys};
 use crate::metrics::Metrics;
-use crate::observe::{self, Lookups, Networks, NetworksError, Observer};
+use crate::observe::{self, Inquiry, Lookups, Networks, NetworksError, Observer};
 use crate::publish::{self, Keeping, PublishError, Published, Publisher, tick_number};
 use crate::time::{Clock, LaboratoryClock, Span, SystemClock, Timestamp};
 use crate::{dns, http, smtp, sockets};
@@ -222,7 +222,7 @@ impl Core {
         };
         let lookups = match (spec.observe.enabled, spec.observe.laboratory_hosts.as_slice()) {
             (false, _) => Lookups::Nothing,
-            (true, []) => Lookups::system().map_err(StartError::Resolver)?,
+            (true, []) => Lookups::dns(&spec.observe.resolvers).map_err(StartError::Resolver)?,
             (true, hosts) => Lookups::Laboratory(hosts.to_vec()),
         };
         let limits = observe::Limits {
@@ -231,6 +231,10 @@ impl Core {
             timeout: spec.observe.timeout.to_std(),
         };
         let observer = Observer::new(lookups, networks, Arc::clone(&journal), Arc::clone(&metrics), limits);
+        // What was asked when the process ended is asked again; nobody knows the traps' names any more.
+        for evidence in &publisher.pending {
+            observer.inquire(Inquiry::about(evidence, None));
+        }
         let app = Arc::new(http::App {
             published,
             journal,

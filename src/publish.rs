@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::audit::{AuditError, AuditLog};
 use crate::blocklist::{Blocklist, Change, Changes, CheckpointError, RelayRecord, STATE_VERSION, Standing};
 use crate::digest::Digest;
-use crate::evidence::{Entry, Offset};
+use crate::evidence::{Entry, Evidence, Offset};
 use crate::journal::{Checkpoint, Journal, JournalError, Retention};
 use crate::keys::{KeyError, Keys};
 use crate::metrics::Metrics;
@@ -312,6 +312,8 @@ pub struct Publisher {
     pub published: Arc<Published>,
     /// Cancelled when the fold could not go on: the process should end, and be started again.
     pub failed: CancellationToken,
+    /// Evidence that waited for an observation when the process ended before.
+    pub pending: Vec<Evidence>,
     thread: std::thread::JoinHandle<()>,
 }
 
@@ -347,6 +349,7 @@ impl Publisher {
         audit.take(made)?;
         audit.flush()?;
         let published = Arc::new(Published::of(&blocklist));
+        let pending = blocklist.pending().cloned().collect();
         let follower = Follower {
             swept: blocklist.time().day(),
             published: Arc::clone(&published),
@@ -372,7 +375,7 @@ impl Publisher {
                 }
             })
             .map_err(|error| JournalError::Store(error.to_string()))?;
-        Ok(Publisher { published, failed, thread })
+        Ok(Publisher { published, failed, pending, thread })
     }
 
     /// Waits for the thread after it was told to stop; it leaves a checkpoint behind.

@@ -16,6 +16,7 @@ mod durability;
 mod fold;
 mod http_api;
 mod journal;
+mod observe;
 mod replay;
 mod rfc5782;
 mod rfc6471;

@@ -432,3 +432,54 @@ fn rfc6471_o6_o8_o9_whoever_is_listed_is_off_at_once_by_asking() {
     }
     server.stop();
 }
+
+/// A stranger with the explanation and a pocket calculator: decay by the age, the factors, the heaviest of each burst, the root.
+#[test]
+fn rfc6471_o4_a_stranger_recomputes_the_score_by_hand() {
+    let mut world = World::new();
+    world.make_case(RELAYS[0]);
+    let record = world.blocklist.relay_record(Prefix::host(relay(RELAYS[0])));
+    let exemptions = world.blocklist.standing().exemptions;
+    let snapshot = world.blocklist.snapshot();
+    let explained = backscatterd::explain::explain(
+        relay(RELAYS[0]),
+        record.as_ref(),
+        &exemptions,
+        &snapshot,
+        world.blocklist.offset(),
+    );
+    println!("{explained}");
+    let json = serde_json::to_value(&explained).unwrap();
+    let listing = &json["zones"][0]["codes"][0]["listing"];
+    let at: Timestamp = listing["at"].as_str().unwrap().parse().unwrap();
+    let half_life = listing["score"]["half_life_hours"].as_f64().unwrap();
+    let mut bursts: std::collections::BTreeMap<(String, String, u32), f64> = std::collections::BTreeMap::new();
+    for evidence in listing["case"].as_array().unwrap() {
+        let seen: Timestamp = evidence["seen_at"].as_str().unwrap().parse().unwrap();
+        let age = f64::from(at.hour() - seen.hour());
+        let factors = evidence["factors"].as_object().unwrap().values();
+        let product: f64 = factors.map(|thousandths| thousandths.as_f64().unwrap() / 1_000.0).product();
+        let weight = (-age / half_life).exp2() * product;
+        let burst = (
+            evidence["trap_domain"].as_str().unwrap().to_owned(),
+            evidence["injector_network"].to_string(),
+            seen.hour(),
+        );
+        let heaviest = bursts.entry(burst).or_insert(0.0);
+        *heaviest = heaviest.max(weight);
+    }
+    let mut sums: std::collections::BTreeMap<String, f64> = std::collections::BTreeMap::new();
+    for ((trap_domain, ..), weight) in bursts {
+        *sums.entry(trap_domain).or_insert(0.0) += weight;
+    }
+    let points: f64 = sums.values().map(|sum| sum.sqrt()).sum();
+    let told: f64 = listing["points"].as_str().unwrap().parse().unwrap();
+    assert!((points - told).abs() < 0.03, "by hand {points}, told {told}");
+    assert!(points >= 3.0 && listing["case"].as_array().unwrap().len() == 7);
+    // The audit names the same entries, and the journal holds them.
+    let entries: Vec<u64> =
+        listing["evidence"].as_array().unwrap().iter().map(|entry| entry.as_u64().unwrap()).collect();
+    for entry in entries {
+        assert!(matches!(world.entries[entry as usize - 1].entry, Entry::Evidence(_)));
+    }
+}

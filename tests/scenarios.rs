@@ -238,7 +238,7 @@ impl Story {
             facts,
             node: "scenario".to_owned(),
         };
-        let inquiry = Inquiry::about(&evidence, trap.domain());
+        let inquiry = Inquiry::about(&evidence, Some(trap.domain()));
         let answers = self.answers(&inquiry);
         self.last = self.world.take(Entry::Evidence(Box::new(evidence))).list;
         if self.last.is_empty() {
@@ -257,7 +257,7 @@ impl Story {
             names: Some(self.hosts.iter().filter(own).map(|host| host.name.clone()).collect()),
             exchangers: Some(exchangers.map(|host| host.address).collect()),
             spf: Some(self.hosts.iter().filter(own).any(|host| host.authorised_by.contains(&domain))),
-            forbidden: Some(inquiry.trap_domain.starts_with("forbidding")),
+            forbidden: Some(inquiry.trap_domain.as_deref().is_some_and(|domain| domain.starts_with("forbidding"))),
         }
     }
 

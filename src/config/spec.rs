@@ -105,6 +105,8 @@ section!(
     Observe {
         /// Without it nothing is known of any relay, and reports weigh what the policy gives to the unknown.
         enabled: bool = true,
+        /// Resolvers to ask; those of the system where none is named.
+        resolvers: Vec<SocketAddr> = Vec::new(),
         /// Asked at once; what waits beyond `queue_max` is not asked.
         inquiries_max: usize = 64,
         queue_max: usize = 10_000,

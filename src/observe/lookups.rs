@@ -1,10 +1,10 @@
 //! Where answers come from: the DNS, or a laboratory's table.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use mail_auth::dmarc::{Dmarc, Policy};
-use mail_auth::hickory_resolver::config::ResolverOpts;
+use mail_auth::hickory_resolver::config::{NameServerConfig, ResolverConfig, ResolverOpts};
 use mail_auth::hickory_resolver::proto::op::ResponseCode;
 use mail_auth::hickory_resolver::system_conf::read_system_conf;
 use mail_auth::spf::verify::SpfParameters;
@@ -44,13 +44,21 @@ pub enum Lookups {
 }
 
 impl Lookups {
-    /// The resolvers that the system uses.
+    /// By these resolvers, or by those that the system uses.
     ///
     /// # Errors
     /// Where /etc/resolv.conf can't be read.
-    pub fn system() -> Result<Self, String> {
-        let (config, mut options): (_, ResolverOpts) =
-            read_system_conf().map_err(|error| error.to_string())?;
+    pub fn dns(resolvers: &[SocketAddr]) -> Result<Self, String> {
+        let (config, mut options): (ResolverConfig, ResolverOpts) = if resolvers.is_empty() {
+            read_system_conf().map_err(|error| error.to_string())?
+        } else {
+            let servers = resolvers.iter().map(|resolver| {
+                let mut server = NameServerConfig::udp_and_tcp(resolver.ip());
+                server.connections.iter_mut().for_each(|connection| connection.port = resolver.port());
+                server
+            });
+            (ResolverConfig::from_parts(None, Vec::new(), servers.collect()), ResolverOpts::default())
+        };
         options.cache_size = CACHE_RECORDS;
         let authenticator = MessageAuthenticator::new(config, options).map_err(|error| error.to_string())?;
         Ok(Lookups::Dns(Box::new(authenticator)))
@@ -178,14 +186,14 @@ async fn authorised(dns: &MessageAuthenticator, inquiry: &Inquiry, domain: &str)
 
 /// Whether the trap's domain had said of the original, by SPF or by DMARC, that it was forged.
 async fn forbidden(dns: &MessageAuthenticator, inquiry: &Inquiry) -> Option<bool> {
-    let injector = inquiry.injector?;
-    match spf(dns, injector.address(), "unknown", &inquiry.trap_domain).await {
+    let (injector, trap_domain) = (inquiry.injector?, inquiry.trap_domain.as_deref()?);
+    match spf(dns, injector.address(), "unknown", trap_domain).await {
         SpfResult::Fail => return Some(true),
         SpfResult::Pass => return Some(false),
         SpfResult::TempError => return None,
         _ => {}
     }
-    let name = format!("_dmarc.{}.", inquiry.trap_domain);
+    let name = format!("_dmarc.{trap_domain}.");
     match dns.txt_lookup::<Dmarc>(name, no_cache()).await {
         Ok(record) => Some(record.p == Policy::Reject),
         Err(error) if is_absent(&error) => Some(false),

@@ -44,11 +44,11 @@ pub struct Inquiry {
     pub remote_mta: Option<String>,
     pub injector: Option<Relay>,
     /// The trap's, in clear: it is asked about and not kept.
-    pub trap_domain: String,
+    pub trap_domain: Option<String>,
 }
 
 impl Inquiry {
-    pub fn about(evidence: &Evidence, trap_domain: &str) -> Self {
+    pub fn about(evidence: &Evidence, trap_domain: Option<&str>) -> Self {
         let facts = &evidence.facts;
         Inquiry {
             evidence: evidence.id,
@@ -57,7 +57,7 @@ impl Inquiry {
             domain: facts.party().and_then(|party| party.domain),
             remote_mta: facts.leading_failure().and_then(|failure| failure.remote_mta.clone()),
             injector: facts.injector.map(Relay::new),
-            trap_domain: trap_domain.to_owned(),
+            trap_domain: trap_domain.map(str::to_owned),
         }
     }
 }

@@ -105,7 +105,7 @@ mod tests {
             domain: Some("relay.example".to_owned()),
             remote_mta: remote.map(str::to_owned),
             injector: None,
-            trap_domain: "trap.example".to_owned(),
+            trap_domain: Some("trap.example".to_owned()),
         }
     }
 

@@ -2,11 +2,11 @@
 
 use minicbor::{Decode, Encode};
 
-use super::Mark;
+use super::{Mark, Relation};
 use crate::evidence::Offset;
 use crate::time::{Span, Timestamp};
 
-/// Most marks of one ledger; the oldest makes room.
+/// Most marks of one ledger; the oldest makes room, first of those whose relay doesn't answer for them.
 pub const MARKS_MAX: usize = 512;
 /// Most marks of one burst, which weighs once in any case. As many reports are remembered, so that the same one, sent again
 /// hours later, counts for nothing.
@@ -57,7 +57,10 @@ impl Ledger {
             _ => {}
         }
         if self.marks.len() >= MARKS_MAX {
-            self.marks.remove(0);
+            // A relay must not push out what it did by sending what counts for nothing.
+            let idle = |mark: &Mark| matches!(mark.relation, Relation::Refuted | Relation::Unknown);
+            let gone = self.marks.iter().position(idle).unwrap_or(0);
+            self.marks.remove(gone);
         }
         if self.marks.len() == self.marks.capacity() {
             let more = ROOM_GROWS_BY.max(self.marks.len() / 4);

@@ -343,7 +343,7 @@ impl<'a> Run<'a> {
             facts: Facts::of(&verdict, classify::VERSION, &trap, &self.hasher),
             node: "simulated".to_owned(),
         };
-        let inquiry = Inquiry::about(&evidence, trap.domain());
+        let inquiry = Inquiry::about(&evidence, Some(trap.domain()));
         let observation = observe::observation(&inquiry, &made.answers);
         Some((Box::new(evidence), observation))
     }

@@ -116,7 +116,7 @@ impl Intake {
                 None
             }
         };
-        let inquiry = verdict.kind.may_score().then(|| Inquiry::about(&evidence, trap.domain()));
+        let inquiry = verdict.kind.may_score().then(|| Inquiry::about(&evidence, Some(trap.domain())));
         let entry = Entry::Evidence(Box::new(evidence));
         let outcome = self.append(Append { entry, report }, &verdict, id).await;
         if let (Outcome::Durable { .. }, Some(inquiry)) = (&outcome, inquiry) {

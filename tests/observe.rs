@@ -1,0 +1,164 @@
+//! What the DNS tells of a relay, asked of a real resolver's address: confirmed, refuted, or unknown, and never too late.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hickory_proto::op::{Message, ResponseCode};
+use hickory_proto::rr::rdata::{A, MX, PTR, TXT};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
+
+use crate::server::{Installation, report};
+
+/// A name server of a few records on a port of its own, which answers when it is told to.
+struct Dns {
+    address: SocketAddr,
+    answers: Arc<AtomicBool>,
+}
+
+/// Name, type, data.
+const RECORDS: [(&str, &str, &str); 9] = [
+    ("25.0.18.198.in-addr.arpa.", "PTR", "mx.relay.example."),
+    ("mx.relay.example.", "A", "198.18.0.25"),
+    ("relay.example.", "MX", "mx.relay.example."),
+    ("26.0.18.198.in-addr.arpa.", "PTR", "elsewhere.example."),
+    ("elsewhere.example.", "A", "198.18.0.26"),
+    ("authorised.example.", "TXT", "v=spf1 ip4:198.18.0.27 -all"),
+    ("authorised.example.", "MX", "mx.relay.example."),
+    ("trap-one.example.", "TXT", "v=spf1 -all"),
+    ("_dmarc.trap-two.example.", "TXT", "v=DMARC1; p=reject; rua=mailto:a@b.example"),
+];
+
+fn answer(query: &Message) -> Message {
+    let mut response = Message::response(query.metadata.id, query.metadata.op_code);
+    response.metadata.recursion_available = true;
+    let Some(asked) = query.queries.first() else { return response };
+    response.add_query(asked.clone());
+    let name = asked.name().to_ascii().to_lowercase();
+    if name.starts_with("broken.") {
+        response.metadata.response_code = ResponseCode::ServFail;
+        return response;
+    }
+    let of_name = RECORDS.iter().filter(|(owner, ..)| *owner == name);
+    if of_name.clone().count() == 0 {
+        response.metadata.response_code = ResponseCode::NXDomain;
+    }
+    for (_, kind, data) in of_name {
+        let host = || Name::from_ascii(data).unwrap();
+        let (record_type, data) = match *kind {
+            "PTR" => (RecordType::PTR, RData::PTR(PTR(host()))),
+            "A" => (RecordType::A, RData::A(A(data.parse().unwrap()))),
+            "MX" => (RecordType::MX, RData::MX(MX::new(10, host()))),
+            _ => (RecordType::TXT, RData::TXT(TXT::new(vec![(*data).to_owned()]))),
+        };
+        if record_type == asked.query_type() {
+            response.add_answer(Record::from_rdata(asked.name().clone(), 300, data));
+        }
+    }
+    response
+}
+
+impl Dns {
+    fn start(answers: bool) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let dns =
+            Dns { address: socket.local_addr().unwrap(), answers: Arc::new(AtomicBool::new(answers)) };
+        let answers = Arc::clone(&dns.answers);
+        // It ends with the test's process.
+        std::thread::spawn(move || {
+            let mut octets = [0; 4_096];
+            while let Ok((length, client)) = socket.recv_from(&mut octets) {
+                let Ok(query) = Message::from_vec(&octets[..length]) else { continue };
+                if answers.load(Ordering::Relaxed) {
+                    let _ = socket.send_to(&answer(&query).to_vec().unwrap(), client);
+                }
+            }
+        });
+        dns
+    }
+}
+
+/// An installation that asks a resolver instead of its laboratory's table.
+fn installation(dns: &Dns) -> Installation {
+    let installation = Installation::new();
+    let text = std::fs::read_to_string(installation.config()).unwrap();
+    let (before, rest) = text.split_once("[[observe.laboratory_hosts]]").unwrap();
+    let (_, after) = rest.split_once("[control]").unwrap();
+    let observe = format!("[observe]\nresolvers = [\"{}\"]\n[control]", dns.address);
+    std::fs::write(installation.config(), format!("{before}{observe}{after}")).unwrap();
+    installation
+}
+
+fn send(installation: &Installation, from: &str, trap: &str, failed: &str, id: u64) {
+    let mut smtp = installation.smtp_from(from).unwrap();
+    smtp.say("EHLO relay.example").unwrap();
+    let reply = smtp.deliver("", trap, &report(trap, failed, "192.0.2.44", id)).unwrap();
+    assert!(reply.starts_with("250"), "{reply}");
+}
+
+/// What the explanation says of a relay's only report, once it was counted.
+fn told(installation: &Installation, address: &str) -> String {
+    for _ in 0..200 {
+        let text = installation.ok(&["explain", address]);
+        if let Some(line) = text.lines().find(|line| line.contains("entry ") && line.contains("relation")) {
+            return line.to_owned();
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("nothing was counted against {address}:\n{}", installation.ok(&["explain", address]));
+}
+
+fn add_traps(installation: &Installation) {
+    for trap in ["trap-one.example", "trap-two.example"] {
+        installation.ok(&["trap", "add", trap, "--silent-since", "2025-01-01T00:00:00Z"]);
+    }
+}
+
+#[test]
+fn the_dns_confirms_or_refutes_who_answers_for_a_report() {
+    let dns = Dns::start(true);
+    let installation = installation(&dns);
+    let server = installation.start();
+    add_traps(&installation);
+    send(&installation, "198.18.0.25", "a@trap-one.example", "u1@relay.example", 1);
+    send(&installation, "198.18.0.26", "a@trap-two.example", "u2@relay.example", 2);
+    send(&installation, "198.18.0.27", "a@trap-one.example", "u3@authorised.example", 3);
+    let exchanger = told(&installation, "198.18.0.25");
+    assert!(exchanger.contains("relation confirmed") && exchanger.contains("forbidden"), "by MX: {exchanger}");
+    let stranger = told(&installation, "198.18.0.26");
+    assert!(stranger.contains("relation refuted"), "{stranger}");
+    assert!(stranger.contains("forbidden"), "by DMARC: {stranger}");
+    let authorised = told(&installation, "198.18.0.27");
+    assert!(authorised.contains("relation confirmed"), "by SPF: {authorised}");
+    server.stop();
+}
+
+#[test]
+fn what_nobody_answered_is_asked_again_after_a_restart() {
+    let dns = Dns::start(false);
+    let installation = installation(&dns);
+    let server = installation.start();
+    add_traps(&installation);
+    send(&installation, "198.18.0.25", "a@trap-one.example", "u1@relay.example", 1);
+    assert!(installation.ok(&["explain", "198.18.0.25"]).contains("nothing is known of it"), "it waits");
+    server.kill();
+    dns.answers.store(true, Ordering::Relaxed);
+    let server = installation.start();
+    let line = told(&installation, "198.18.0.25");
+    assert!(line.contains("relation confirmed"), "{line}");
+    server.stop();
+}
+
+#[test]
+fn evidence_that_is_never_answered_counts_as_unknown_when_its_time_is_up() {
+    let dns = Dns::start(false);
+    let installation = installation(&dns);
+    let server = installation.start();
+    add_traps(&installation);
+    send(&installation, "198.18.0.25", "a@trap-one.example", "u1@relay.example", 1);
+    installation.ok(&["advance", "16m"]);
+    let line = told(&installation, "198.18.0.25");
+    assert!(line.contains("relation unknown"), "{line}");
+    server.kill();
+}
