@@ -22,6 +22,10 @@ use lab::{BAD, GOOD, Lab, TRAP_DOMAINS};
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// Hours of laboratory time at which forged mail is sent.
 const SCHEDULE: [i64; 7] = [0, 3, 8, 20, 26, 30, 49];
+/// Processes of the consumer that may have to end first.
+const OFFERS_MAX: usize = 5;
+/// Reports that a well-run server is made to send about one broken forward.
+const FORWARDS: usize = 10;
 const INJECTORS: [&str; 3] = ["192.0.2.44", "198.51.100.66", "203.0.113.9"];
 
 /// Sends forged mail through the relay until the list answers; checks every answer before.
@@ -37,9 +41,10 @@ fn forge_until_listed(lab: &Lab) -> usize {
         let reply =
             lab.forge(INJECTORS[nth % INJECTORS.len()], BAD, &sender, &format!("nosuch{nth}@relay.test"));
         assert!(reply.starts_with("250"), "the relay accepts what it can't deliver: {reply}");
-        lab.wait_for_journal(head + 1);
+        // The report, and what the DNS says of it: that entry completes a case.
+        lab.wait_for_journal(head + 2);
         let arrived = Instant::now();
-        lab.wait_for_fold(head + 1);
+        lab.wait_for_fold(head + 2);
         if !lab.is_listed(BAD) {
             continue;
         }
@@ -49,7 +54,7 @@ fn forge_until_listed(lab: &Lab) -> usize {
         }
         let took = arrived.elapsed();
         assert!(took < ANSWER_WITHIN, "{took:?}");
-        println!("answered {} ms after entry {} was durable", took.as_millis(), head + 1);
+        println!("answered {} ms after entry {} was durable", took.as_millis(), head + 2);
         return nth + 1;
     }
     panic!("not listed after all of the schedule:\n{}", lab.explain(BAD));
@@ -67,10 +72,16 @@ fn an_accept_then_bounce_postfix_is_listed_within_a_second_and_a_rejecting_one_n
         assert!(reply.starts_with("550"), "refused in the session: {reply}");
         refused += 1;
     }
-    let head = lab.journal_head();
-    let stray = format!("sales@{}", TRAP_DOMAINS[0]);
-    assert!(lab.forge(INJECTORS[0], GOOD, &stray, "forward@relay.test").starts_with("250"));
-    lab.wait_for_journal(head + 1);
+    // Its broken forward bounces for as long as a forger likes: days, injectors and traps enough for a case.
+    for nth in 0..FORWARDS {
+        let head = lab.journal_head();
+        let sender = format!("sales{nth}@{}", TRAP_DOMAINS[nth % TRAP_DOMAINS.len()]);
+        let reply = lab.forge(INJECTORS[nth % INJECTORS.len()], GOOD, &sender, "forward@relay.test");
+        assert!(reply.starts_with("250"), "{reply}");
+        // The report, and what the DNS says of it.
+        lab.wait_for_journal(head + 2);
+        lab.advance(5);
+    }
 
     let needed = forge_until_listed(&lab);
     assert!(needed >= 5, "{needed} reports are too few for the shipped policy");
@@ -82,12 +93,8 @@ fn an_accept_then_bounce_postfix_is_listed_within_a_second_and_a_rejecting_one_n
 
     assert_eq!(lab.dig(GOOD, "A").status, "NXDOMAIN");
     let explained = lab.explain(GOOD);
-    assert_eq!(
-        explained.matches("dsn-failed to trap domain").count(),
-        1,
-        "its one stray report: {explained}"
-    );
-    println!("{refused} forged messages refused in the session, one stray report: never listed");
+    assert_eq!(explained.matches("relation refuted").count(), FORWARDS, "{explained}");
+    println!("{refused} forged messages refused in the session, {FORWARDS} reports about a forward: never listed");
 }
 
 #[test]
@@ -98,7 +105,10 @@ fn the_shipped_postfix_files_refuse_a_listed_relays_reports_and_take_its_other_m
     forge_until_listed(&lab);
     // Each smtpd process remembers what it was told before for as long as it lives.
     lab.reload();
-    let refused = lab.offer(BAD, "", "alice@consumer.test");
+    // A process that had taken the connection before it heard of the reload still knows the answer of before.
+    let offered = || lab.offer(BAD, "", "alice@consumer.test");
+    let refused = (0..OFFERS_MAX).map(|_| offered()).find(|reply| !reply.starts_with("250"));
+    let refused = refused.unwrap_or_else(offered);
     assert!(refused.starts_with("554 5.7.1"), "{refused}");
     assert!(
         refused.contains(&format!("Backscatter source {BAD} (for MAIL FROM:<> only), see https://")),
