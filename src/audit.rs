@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use crate::blocklist::AuditRecord;
 use crate::relay::Prefix;
-use crate::time::Timestamp;
 
 /// Most octets of one line.
 const LINE_OCTETS_MAX: usize = 64 << 10;
@@ -27,6 +26,8 @@ pub enum AuditError {
     Line { path: PathBuf, line: usize, problem: String },
     #[error("{WAITING_MAX} audit records wait to be written")]
     Full,
+    #[error("{0} holds the record of another journal; keep it, and name another folder in audit.directory")]
+    OtherJournal(PathBuf),
 }
 
 /// The end of the record, to which the fold's changes are appended.
@@ -34,6 +35,8 @@ pub struct AuditLog {
     directory: PathBuf,
     /// The number of the last record that is on disk.
     last: u64,
+    /// The first and the last record that are on disk: a fold that makes others of their numbers is another journal's.
+    known: [Option<AuditRecord>; 2],
     waiting: Vec<AuditRecord>,
 }
 
@@ -41,7 +44,8 @@ impl AuditLog {
     /// Opens the folder, and cuts off what a crash left of a last line.
     pub fn open(directory: &Path) -> Result<Self, AuditError> {
         crate::folder::make(directory).map_err(at(directory))?;
-        let mut log = AuditLog { directory: directory.to_owned(), last: 0, waiting: Vec::new() };
+        let mut log =
+            AuditLog { directory: directory.to_owned(), last: 0, known: [None, None], waiting: Vec::new() };
         if let Some(path) = files(directory)?.pop() {
             cut_torn_line(&path).map_err(at(&path))?;
         }
@@ -49,6 +53,13 @@ impl AuditLog {
         for path in files(directory)?.into_iter().rev() {
             if let Some(record) = records(&path)?.pop() {
                 log.last = record.number;
+                log.known[1] = Some(record);
+                break;
+            }
+        }
+        for path in files(directory)? {
+            if let Some(record) = records(&path)?.into_iter().next() {
+                log.known[0] = Some(record);
                 break;
             }
         }
@@ -57,6 +68,13 @@ impl AuditLog {
 
     /// Takes what the fold made; what is on disk already is passed over.
     pub fn take(&mut self, records: Vec<AuditRecord>) -> Result<(), AuditError> {
+        let other = |record: &AuditRecord| {
+            let same_number = self.known.iter().flatten().find(|known| known.number == record.number);
+            same_number.is_some_and(|known| known.digest != record.digest)
+        };
+        if records.iter().any(other) {
+            return Err(AuditError::OtherJournal(self.directory.clone()));
+        }
         self.waiting.extend(records.into_iter().filter(|record| record.number > self.last));
         if self.waiting.len() > WAITING_MAX { Err(AuditError::Full) } else { Ok(()) }
     }
@@ -64,8 +82,8 @@ impl AuditLog {
     /// Writes what waits, so that it survives a crash.
     pub fn flush(&mut self) -> Result<(), AuditError> {
         while let Some(first) = self.waiting.first() {
-            let month = month(first.at);
-            let of_month = self.waiting.iter().take_while(|record| self::month(record.at) == month).count();
+            let month = first.at.month();
+            let of_month = self.waiting.iter().take_while(|record| record.at.month() == month).count();
             let path = self.directory.join(format!("{PREFIX}{month}{SUFFIX}"));
             let mut lines = String::new();
             for record in &self.waiting[..of_month] {
@@ -177,12 +195,6 @@ fn records(path: &Path) -> Result<Vec<AuditRecord>, AuditError> {
     Ok(found)
 }
 
-/// `2026-11`, of UTC.
-fn month(at: Timestamp) -> String {
-    let day = at.day().yyyymmdd();
-    format!("{:04}-{:02}", day / 10_000, day / 100 % 100)
-}
-
 fn append(path: &Path, octets: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().create(true).append(true).open(path)?;
     let before = file.metadata()?.len();
@@ -212,6 +224,7 @@ fn cut_torn_line(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Timestamp;
 
     fn chain(count: u64) -> Vec<AuditRecord> {
         let mut records: Vec<AuditRecord> = Vec::new();
@@ -259,6 +272,11 @@ mod tests {
         let verified = verify(folder.path()).unwrap();
         assert_eq!((verified.records, verified.last, verified.broken), (6, 6, None));
         assert_eq!(verified.digest, records[5].digest);
+        let mut other = chain(1);
+        other[0].why = "another journal's".to_owned();
+        other[0].digest = other[0].computed().to_string();
+        let mut log = AuditLog::open(folder.path()).unwrap();
+        assert!(matches!(log.take(other), Err(AuditError::OtherJournal(_))));
 
         for (what, with) in [("3.46 points", "9.99 points"), ("\"entry\":20", "\"entry\":21")] {
             let path = files(folder.path()).unwrap().remove(1);

@@ -399,6 +399,7 @@ impl Blocklist {
         });
         let ledgers = &self.state.ledgers;
         for (origin, zone) in &mut self.state.zones {
+            zone.guard.held.retain(|(prefix, _)| ledgers.contains_key(prefix));
             let terms = self.zones.get(origin).map(|derived| &derived.config.terms);
             zone.records.retain(|(prefix, _), record| {
                 // A floor matters as long as evidence below it is still there.

@@ -163,6 +163,10 @@ pub struct Facts {
     #[n(10)]
     #[cbor(default)]
     pub solicited: bool,
+    /// An automatic reply that keeps to RFC 3834, as users of a well-run server may have.
+    #[n(11)]
+    #[cbor(default)]
+    pub keeps_rfc3834: bool,
 }
 
 /// Somebody at the relay's side: told apart from others, and where his mail is handled.
@@ -247,6 +251,7 @@ impl Facts {
             reasons: verdict.reasons.clone(),
             carried: report.carried,
             solicited: false,
+            keeps_rfc3834: verdict.kind == Kind::AutoReply && report.keeps_rfc3834,
             writer: report.writer.as_ref().map(|writer| Party {
                 address: hasher.recipient(writer),
                 domain: (writer.domain() != trap.domain()).then(|| writer.domain().to_owned()),
@@ -309,6 +314,9 @@ pub struct Observation {
     /// Whether the trap's domain had forbidden the original by SPF, or by DMARC.
     #[n(8)]
     pub original_forbidden: Option<bool>,
+    /// Whether the confirmed name, not one that was made from the address, lies in another organisation than that domain.
+    #[n(9)]
+    pub named_elsewhere: Option<bool>,
 }
 
 impl Observation {
@@ -324,6 +332,7 @@ impl Observation {
             refused_inside: None,
             injector_network: None,
             original_forbidden: None,
+            named_elsewhere: None,
         }
     }
 }

@@ -245,7 +245,7 @@ fn explain_code(
     let of_code = record_of(record, config, code.value).unwrap_or(&none);
     let docket = Docket {
         kinds,
-        after: of_code.floor,
+        after: of_code.floor.max(record.ledger.forgiven()),
         until: record.offset,
         now: time,
         good_messages: record.good_messages,
@@ -356,15 +356,7 @@ fn explain_listing(
     letters: &Letters,
 ) -> ListingExplanation {
     let grounds = &listing.grounds;
-    let docket = Docket {
-        kinds,
-        after: grounds.after,
-        until: grounds.completed,
-        now: grounds.at,
-        good_messages: record.good_messages,
-    };
-    // A removal since then forgives what is to come, and leaves the case as it was.
-    let case = Case::open(&record.ledger, &docket, &config.policy);
+    let case = Case::open(&record.ledger, &grounds.docket(kinds), &config.policy);
     let marks = case.marks().iter().map(|mark| explain_mark(mark, &case, letters, grounds.at));
     ListingExplanation {
         published: listing.prefix.to_string(),

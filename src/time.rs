@@ -50,9 +50,10 @@ impl Timestamp {
         Timestamp(self.0 - self.0.rem_euclid(MILLISECONDS_PER_HOUR))
     }
 
-    /// Down to the day, of UTC.
-    pub const fn whole_day(self) -> Self {
-        Timestamp(self.0 - self.0.rem_euclid(24 * MILLISECONDS_PER_HOUR))
+    /// `2026-11`, of UTC.
+    pub fn month(self) -> String {
+        let day = self.day().yyyymmdd();
+        format!("{:04}-{:02}", day / 10_000, day / 100 % 100)
     }
 
     pub const fn plus(self, span: Span) -> Self {

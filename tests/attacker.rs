@@ -84,13 +84,13 @@ fn succeeds(row: &Row, budget: Budget) -> bool {
         known += names.len();
         let names = if names.is_empty() { vec![0] } else { names };
         for (nth, name) in names.iter().enumerate() {
-            for trap in 0..budget.trap_domains {
+            for (at, trap) in traps.iter().enumerate() {
                 let mut report = world.report(VICTIM);
-                let network = (hour as usize + nth + trap) % budget.networks.max(1);
-                report.trap = traps[trap];
+                let network = (hour as usize + nth + at) % budget.networks.max(1);
+                report.trap = trap;
                 report.injector = format!("203.{network}.113.9").parse().ok();
                 report.failed = format!("u{name}@relay.example");
-                report.message = format!("{hour} {nth} {trap}");
+                report.message = format!("{hour} {nth} {at}");
                 world.send(report);
             }
         }

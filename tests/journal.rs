@@ -214,6 +214,7 @@ fn golden_entries() -> Vec<(String, Entry)> {
                 refused_inside: None,
                 injector_network: Some(64_497),
                 original_forbidden: Some(true),
+                named_elsewhere: Some(false),
             }),
         ),
         ("exempt", directive(Order::Exempt { prefix: prefix("9.9.0.0/16"), review_by: start().plus(DAY) })),

@@ -62,8 +62,7 @@ fn answer(query: &Message) -> Message {
 impl Dns {
     fn start(answers: bool) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let dns =
-            Dns { address: socket.local_addr().unwrap(), answers: Arc::new(AtomicBool::new(answers)) };
+        let dns = Dns { address: socket.local_addr().unwrap(), answers: Arc::new(AtomicBool::new(answers)) };
         let answers = Arc::clone(&dns.answers);
         // It ends with the test's process.
         std::thread::spawn(move || {
@@ -125,7 +124,10 @@ fn the_dns_confirms_or_refutes_who_answers_for_a_report() {
     send(&installation, "198.18.0.26", "a@trap-two.example", "u2@relay.example", 2);
     send(&installation, "198.18.0.27", "a@trap-one.example", "u3@authorised.example", 3);
     let exchanger = told(&installation, "198.18.0.25");
-    assert!(exchanger.contains("relation confirmed") && exchanger.contains("forbidden"), "by MX: {exchanger}");
+    assert!(
+        exchanger.contains("relation confirmed") && exchanger.contains("forbidden"),
+        "by MX: {exchanger}"
+    );
     let stranger = told(&installation, "198.18.0.26");
     assert!(stranger.contains("relation refuted"), "{stranger}");
     assert!(stranger.contains("forbidden"), "by DMARC: {stranger}");

@@ -453,7 +453,8 @@ fn rfc6471_o4_a_stranger_recomputes_the_score_by_hand() {
     let listing = &json["zones"][0]["codes"][0]["listing"];
     let at: Timestamp = listing["at"].as_str().unwrap().parse().unwrap();
     let half_life = listing["score"]["half_life_hours"].as_f64().unwrap();
-    let mut bursts: std::collections::BTreeMap<(String, String, u32), f64> = std::collections::BTreeMap::new();
+    let mut bursts: std::collections::BTreeMap<(String, String, u32), f64> =
+        std::collections::BTreeMap::new();
     for evidence in listing["case"].as_array().unwrap() {
         let seen: Timestamp = evidence["seen_at"].as_str().unwrap().parse().unwrap();
         let age = f64::from(at.hour() - seen.hour());

@@ -146,9 +146,14 @@ impl Story {
             }
             "reply" => {
                 let (writer, n) = (words.need("writer"), self.nth);
+                let marked = if words.get("unmarked").is_some() {
+                    "X-Autoreply: yes"
+                } else {
+                    "Auto-Submitted: auto-replied"
+                };
                 let message = format!(
                     "From: {writer}\nTo: x@y.example\nSubject: Out of office: {n}\nMessage-ID: <{n}@z.example>\n\
-                     Auto-Submitted: auto-replied (vacation)\nPrecedence: bulk\n\nI am out of the office until Monday.\n"
+                     {marked}\nPrecedence: bulk\n\nI am out of the office until Monday.\n"
                 );
                 self.mail(&words, &message);
             }
@@ -254,10 +259,19 @@ impl Story {
         let own = |host: &&Host| Relay::new(host.address) == inquiry.relay;
         let exchangers = self.hosts.iter().filter(|host| host.exchanger_of.contains(&domain));
         Answers {
-            names: Some(self.hosts.iter().filter(own).map(|host| host.name.clone()).collect()),
+            names: Some(
+                self.hosts
+                    .iter()
+                    .filter(own)
+                    .map(|host| host.name.clone())
+                    .filter(|name| !name.is_empty())
+                    .collect(),
+            ),
             exchangers: Some(exchangers.map(|host| host.address).collect()),
             spf: Some(self.hosts.iter().filter(own).any(|host| host.authorised_by.contains(&domain))),
-            forbidden: Some(inquiry.trap_domain.as_deref().is_some_and(|domain| domain.starts_with("forbidding"))),
+            forbidden: Some(
+                inquiry.trap_domain.as_deref().is_some_and(|domain| domain.starts_with("forbidding")),
+            ),
         }
     }
 

@@ -212,6 +212,7 @@ impl World {
                 carried: report.carried,
                 writer: None,
                 solicited: false,
+                keeps_rfc3834: false,
             },
             node: "test".into(),
         }))

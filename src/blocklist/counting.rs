@@ -7,7 +7,7 @@ use crate::classify::Kind;
 use crate::digest::Digest;
 use crate::evidence::{Evidence, Observation, Offset, Sent};
 use crate::relay::{Network, Prefix, Relay};
-use crate::score::{Added, Mark};
+use crate::score::{Added, Mark, weighs};
 use crate::time::{Span, Timestamp};
 use crate::trap::{Donor, TrapKey};
 
@@ -18,8 +18,11 @@ use crate::trap::{Donor, TrapKey};
 const EVIDENCE_LAG_MAX: Span = Span::from_hours(12);
 /// Most relays whose evidence is kept. One that doesn't fit is not listed, which is the safe side to fail on.
 const LEDGERS_MAX: usize = 4_000_000;
-/// Most of them in one IPv6 /64.
+/// Most of them in all before a relay is kept against which nothing counts.
+const IDLE_LEDGERS_MAX: usize = 2_000_000;
+/// Most of them in one IPv6 /64, and in one /48.
 const LINE_LEDGERS_MAX: usize = 64;
+const SITE_LEDGERS_MAX: usize = 1_024;
 /// Most evidence that waits for its observation; beyond it, evidence counts without one, which adds nothing to it.
 const PENDING_MAX: usize = 1_000_000;
 
@@ -128,17 +131,19 @@ impl Blocklist {
         let evidence = &pending.evidence;
         let prefix = Prefix::host(evidence.relay);
         let injector = self.injector(evidence, observation);
-        if self.sighted(pending, injector, turn) {
-            return turn.ignore("the trap is known to one injector alone");
-        }
-        if !self.has_room(evidence.relay) {
-            return turn.ignore("too many relays are known; no further one is until the horizon has passed");
-        }
         let mark = Mark::of(evidence, observation, injector, &pending.donor, pending.seen_at, pending.offset);
-        let added = self.state.ledgers.entry(prefix).or_default().add(mark);
-        if added == Added::Repeated {
+        if self.state.ledgers.get(&prefix).is_some_and(|ledger| ledger.knows(mark.report)) {
             return turn.ignore("the same report was counted before");
         }
+        let counts = self.zones.values().any(|zone| weighs(&mark, &zone.config.policy.weights));
+        // What nobody answers for tells nothing of who knows a trap.
+        if counts && self.sighted(pending, injector, turn) {
+            return turn.ignore("the trap is known to one injector alone");
+        }
+        if !self.has_room(evidence.relay, counts) {
+            return turn.ignore("too many relays are known; no further one is until the horizon has passed");
+        }
+        let added = self.state.ledgers.entry(prefix).or_default().add(mark);
         turn.changes.relays.insert(prefix);
         turn.change(Change::Counted { relay: evidence.relay });
         if added == Added::Counted {
@@ -149,17 +154,24 @@ impl Blocklist {
         }
     }
 
-    /// Whether evidence against the relay can be kept: many addresses of one line must not crowd out everybody else.
-    fn has_room(&self, relay: Relay) -> bool {
+    /// Whether evidence against the relay can be kept: neither many addresses of one network, nor relays against which nothing
+    /// counts, may crowd out everybody else.
+    fn has_room(&self, relay: Relay, counts: bool) -> bool {
         let ledgers = &self.state.ledgers;
         if ledgers.contains_key(&Prefix::host(relay)) {
             return true;
         }
-        let line = relay.line();
-        let of_line = ledgers
-            .range(Prefix::lowest(line.network())..)
-            .take_while(|(prefix, _)| line.contains(prefix.network()));
-        ledgers.len() < LEDGERS_MAX && of_line.take(LINE_LEDGERS_MAX).count() < LINE_LEDGERS_MAX
+        let room_around = |length: u8, most: usize| {
+            let around = Prefix::around(relay.address(), length);
+            let known = ledgers
+                .range(Prefix::lowest(around.network())..)
+                .take_while(|(prefix, _)| around.contains(prefix.network()));
+            known.take(most).count() < most
+        };
+        let most = if counts { LEDGERS_MAX } else { IDLE_LEDGERS_MAX };
+        ledgers.len() < most
+            && (relay.address().is_ipv4()
+                || room_around(64, LINE_LEDGERS_MAX) && room_around(48, SITE_LEDGERS_MAX))
     }
 
     /// Whether evidence may count at all; the trap it came to, and its donor.

@@ -39,6 +39,7 @@ impl Blocklist {
             }
             Order::RetireTrap { key } => {
                 if self.state.traps.retire(*key, now) {
+                    self.drop_pending(|pending| pending.trap == *key);
                     turn.change(Change::Traps);
                 } else {
                     turn.ignore("no active trap has that key");
@@ -84,8 +85,8 @@ impl Blocklist {
         }
         let before = turn.changes.list.len();
         for prefix in BTreeSet::from([host, relay.line()]) {
+            self.unhold(prefix);
             for (origin, code) in self.recorded(prefix) {
-                self.unhold(&origin, prefix, code);
                 self.change_record(&origin, prefix, code, turn, |record| {
                     record.remove(now, offset).map(|_| RecordChange::Ended(Ending::Removed))
                 });
@@ -99,9 +100,10 @@ impl Blocklist {
         }
     }
 
-    fn unhold(&mut self, origin: &str, prefix: Prefix, code: u8) {
-        if let Some(zone) = self.state.zones.get_mut(origin) {
-            zone.guard.held.remove(&(prefix, code));
+    /// Lets nothing in a prefix wait for a release.
+    fn unhold(&mut self, prefix: Prefix) {
+        for zone in self.state.zones.values_mut() {
+            zone.guard.held.retain(|(held, _)| !prefix.overlaps(*held));
         }
     }
 
@@ -168,6 +170,7 @@ impl Blocklist {
         }
         if let Some(state) = self.state.zones.get_mut(origin) {
             state.published = false;
+            state.guard.held.clear();
         }
         self.zones.remove(origin);
         self.note(turn, "withdraw-zone", origin, String::new());
@@ -197,8 +200,8 @@ impl Blocklist {
             .collect();
         self.note(turn, "exempt", "", prefix.to_string());
         turn.change(Change::Decided);
+        self.unhold(prefix);
         for (origin, relay, code) in listed {
-            self.unhold(&origin, relay, code);
             self.change_record(&origin, relay, code, turn, |record| {
                 record.end(now, Ending::Exempted).map(|_| RecordChange::Ended(Ending::Exempted))
             });
@@ -226,6 +229,10 @@ impl Blocklist {
         if until <= now || until > now.plus(DECISION_MAX) {
             return turn.ignore("the end must lie within a year from now");
         }
+        let record = self.state.zones.get(origin).and_then(|zone| zone.records.get(&(prefix, code)));
+        if record.is_some_and(|record| record.current.is_some() && !record.is_decided()) {
+            return turn.ignore("it is listed by its own evidence");
+        }
         self.change_record(origin, prefix, code, turn, |record| {
             let was_listed = record.current.is_some();
             record.decide(prefix, Grounds::decision(offset, now), until, config.digest, &config.terms);
@@ -250,6 +257,18 @@ impl Blocklist {
                 (self.strike(|mark| mark.came_to(*key) && mark.seen_at >= since, turn), "a trap")
             }
         };
+        // It brings nothing more until it is added again.
+        let retired = match source {
+            Source::Donor(donor) => {
+                self.state.traps.retire_all(|_, trap| trap.donor == *donor, self.state.time)
+            }
+            Source::Trap(key) => {
+                self.state.traps.retire_all(|trap, of| trap == *key || of.domain == *key, self.state.time)
+            }
+        };
+        if retired > 0 {
+            turn.change(Change::Traps);
+        }
         let text = format!(
             "evidence of {what} since {since} counts no more, and {ended} listings that stood on it ended: {}",
             turn.why

@@ -1,7 +1,7 @@
 //! What keeps a fault from listing the world: additions beyond what is usual are held until somebody looks (DESIGN:
 //! publishing is guarded). What is removed always passes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{Decode, Encode};
 
@@ -18,8 +18,9 @@ pub(super) struct Guard {
     /// Entries when the hour began.
     #[n(1)]
     size: u64,
+    /// By code: who can make many listings of one must not hold those of another.
     #[n(2)]
-    added: u64,
+    added: BTreeMap<u8, u64>,
     #[n(3)]
     ended: u64,
     /// Relays, and the codes under which they would be listed.
@@ -30,15 +31,18 @@ pub(super) struct Guard {
 impl Guard {
     fn turn(&mut self, now: Timestamp, size: usize) {
         if self.hour != now.hour() {
-            (self.hour, self.size, self.added, self.ended) = (now.hour(), size as u64, 0, 0);
+            (self.hour, self.size, self.ended) = (now.hour(), size as u64, 0);
+            self.added.clear();
         }
     }
 
-    /// Whether one more may be added in this hour; if so it is counted.
-    pub(super) fn admits(&mut self, now: Timestamp, size: usize, guards: &Guards) -> bool {
+    /// Whether one more may be added under a code in this hour; if so it is counted.
+    pub(super) fn admits(&mut self, now: Timestamp, code: u8, size: usize, guards: &Guards) -> bool {
         self.turn(now, size);
-        let admitted = self.added < guards.additions_max(self.size);
-        self.added += u64::from(admitted);
+        let most = guards.additions_max(self.size);
+        let added = self.added.entry(code).or_insert(0);
+        let admitted = *added < most;
+        *added += u64::from(admitted);
         admitted
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Blocklist, Change, RecordChange, Turn};
 use crate::classify::Kind;
 use crate::evidence::Offset;
-use crate::listing::{Criterion, Ending, Grounds};
+use crate::listing::{Ending, Grounds, Record};
 use crate::relay::Prefix;
 use crate::score::{Case, Docket, Finding, Mark, Quorum, RULES};
 
@@ -35,6 +35,10 @@ impl Blocklist {
         let Some(zone) = self.state.zones.get(origin) else { return };
         let record = zone.records.get(&(prefix, code));
         let after = record.map_or(Offset::START, |record| record.floor).max(ledger.forgiven());
+        // What an operator decided stands until it ends; the evidence waits for that.
+        if record.is_some_and(Record::is_decided) {
+            return;
+        }
         let is_new = record.is_none_or(|record| record.current.is_none());
         let good_messages = self.good_messages(prefix);
         let docket = Docket { kinds, after, until: offset, now, good_messages };
@@ -64,7 +68,7 @@ impl Blocklist {
         if zone.guard.held.contains(&(prefix, code)) {
             return true;
         }
-        if !frozen && zone.guard.admits(now, derived.entries.len(), &derived.config.guards) {
+        if !frozen && zone.guard.admits(now, code, derived.entries.len(), &derived.config.guards) {
             return false;
         }
         zone.guard.held.insert((prefix, code));
@@ -80,38 +84,38 @@ impl Blocklist {
     pub(super) fn strike(&mut self, struck: impl Fn(&Mark) -> bool, turn: &mut Turn<'_>) -> usize {
         let mut touched = Vec::new();
         for (prefix, ledger) in &mut self.state.ledgers {
-            if ledger.strike(&struck) {
-                touched.push(*prefix);
+            let gone = ledger.strike(&struck);
+            if !gone.is_empty() {
+                touched.push((*prefix, gone));
             }
         }
         let mut ended = 0;
-        for prefix in touched {
+        for (prefix, gone) in touched {
             turn.changes.relays.insert(prefix);
             for (origin, code) in self.recorded(prefix) {
-                ended += usize::from(self.review(&origin, prefix, code, turn));
+                ended += usize::from(self.review(&origin, prefix, code, &gone, turn));
             }
         }
         ended
     }
 
-    /// Ends a listing whose case is no longer made by what is left of its evidence, and strikes past ones; whether a
-    /// current one ended.
-    fn review(&mut self, origin: &str, prefix: Prefix, code: u8, turn: &mut Turn<'_>) -> bool {
+    /// Ends a listing that stood on what was struck and whose case is no longer made by the rest, and forgets past ones that
+    /// did; whether a current one ended.
+    fn review(
+        &mut self,
+        origin: &str,
+        prefix: Prefix,
+        code: u8,
+        gone: &[Offset],
+        turn: &mut Turn<'_>,
+    ) -> bool {
         let Some(config) = self.zones.get(origin).map(|zone| Arc::clone(&zone.config)) else { return false };
         let Some((kinds, quorum)) = config.quorum(code) else { return false };
         let none = crate::score::Ledger::default();
         let ledger = self.state.ledgers.get(&prefix).unwrap_or(&none);
-        let good_messages = self.good_messages(prefix);
         let stands = |grounds: &Grounds| {
-            let docket = Docket {
-                kinds,
-                after: grounds.after,
-                until: grounds.completed,
-                now: grounds.at,
-                good_messages,
-            };
-            grounds.criterion == Criterion::Decision
-                || is_made(&Case::open(ledger, &docket, &config.policy), quorum)
+            let untouched = !gone.iter().any(|&offset| grounds.after < offset && offset <= grounds.completed);
+            untouched || is_made(&Case::open(ledger, &grounds.docket(kinds), &config.policy), quorum)
         };
         let Some(record) =
             self.state.zones.get_mut(origin).and_then(|zone| zone.records.get_mut(&(prefix, code)))

@@ -72,6 +72,8 @@ pub struct Report {
     pub carried: bool,
     /// In whose name it was written: for an automatic reply, the one who is away.
     pub writer: Option<Mailbox>,
+    /// For an automatic reply: nothing that RFC 3834 forbids was seen.
+    pub keeps_rfc3834: bool,
 }
 
 /// One recipient that a report speaks of.
@@ -135,7 +137,9 @@ pub fn classify(message: &Message, session: &Session) -> Verdict {
         ));
     }
     if matches!(kind, Kind::AutoReply | Kind::Challenge) {
-        doubts.extend(reply_faults(&reading).into_iter().map(str::to_owned));
+        let faults = reply_faults(&reading);
+        report.keeps_rfc3834 = faults.is_empty();
+        doubts.extend(faults.into_iter().map(str::to_owned));
     }
     (report.generator, report.carried) = way(message, session, kind);
     report.writer.clone_from(&reading.from);
@@ -211,8 +215,8 @@ fn way(message: &Message, session: &Session, kind: Kind) -> (Option<String>, boo
     let hops: Vec<_> = hops(&message.header).skip(session.trusted_hops).collect();
     let generator = hops.iter().rev().find_map(|hop| hop.by.clone());
     let foreign = |address: IpAddr| !address.is_loopback() && Some(address) != session.client;
-    // Who is away has a program of his own that replies; a mail system reports by itself.
-    let by_user = !matches!(kind, Kind::AutoReply | Kind::Challenge);
+    // Whoever wants to know whether a sender is a person has a program of his own that asks; a mail system reports by itself.
+    let by_user = kind != Kind::Challenge;
     let carried = by_user && hops.iter().any(|hop| hop.by_local_user)
         || session.client.is_some() && hops.iter().filter_map(|hop| hop.from_address).any(foreign);
     (generator, carried)

@@ -147,6 +147,7 @@ fn configuration(scratch: &Path) -> Result<Config, Failure> {
     let mut spec = Spec { zones_directory: zones, ..Spec::default() };
     spec.journal.directory = scratch.join("journal");
     spec.keys.directory = scratch.join("keys");
+    spec.audit.directory = scratch.join("audit");
     spec.smtp.hostname = "trap.backscatter.example".to_owned();
     spec.smtp.listen = Vec::new();
     spec.smtp.listen_proxy.clone_from(&loopback);

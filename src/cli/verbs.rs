@@ -114,7 +114,8 @@ pub(super) async fn trap(config: &Config, trap: Trap) -> Result<(), Failure> {
 async fn verify(config: &Config, domain: &str) -> Result<(), Failure> {
     let domain = crate::zone::Name::parse(domain).map_err(|problem| Failure::new(EX_DATA, problem))?;
     let domain = domain.labels().join(".");
-    let lookups = Lookups::dns(&config.spec.observe.resolvers).map_err(|problem| Failure::new(EX_UNAVAILABLE, problem))?;
+    let lookups = Lookups::dns(&config.spec.observe.resolvers)
+        .map_err(|problem| Failure::new(EX_UNAVAILABLE, problem))?;
     let found = faults(&domain, &config.spec.smtp.hostname, &lookups.published(&domain).await);
     if found.is_empty() {
         return tell(&format!("{domain} is fit to be a trap\n"));

@@ -172,7 +172,7 @@ section!(Clock {
     laboratory_start: Timestamp = Timestamp::from_milliseconds(1_767_225_600_000),
     /// How far the machine's clock may be ahead of the journal's last entry at the start. The journal's time never
     /// goes back: one wrong moment would end every listing and drop every day.
-    leap_max: Span = Span::from_days(90),
+    leap_max: Span = Span::from_days(7),
 });
 
 section!(Log {

@@ -17,7 +17,7 @@ use crate::blocklist::RelayRecord;
 use crate::explain::{answer_mask, record_of};
 use crate::listing::{Criterion, Grounds};
 use crate::relay::{Relay, special_purpose};
-use crate::score::{Mark, RULES};
+use crate::score::RULES;
 use crate::time::{Span, Timestamp};
 use crate::zone::{Config, reversed};
 
@@ -48,18 +48,11 @@ struct Code {
     since: Timestamp,
     until: Timestamp,
     policy: String,
-    /// Some of the reports that it stands on, a day old at least.
-    evidence: Vec<Report>,
+    /// The months of the first and the last report that it stands on; nothing finer, for who owns a relay could tell by it which
+    /// addresses are traps.
+    reports: Option<[String; 2]>,
     /// Everything that the reports had to show together.
     rules: Vec<&'static str>,
-}
-
-/// A report as far as anyone may know of it: nothing tells which trap received it.
-#[derive(Debug, Serialize)]
-struct Report {
-    day: Timestamp,
-    kind: &'static str,
-    cause: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -95,7 +88,7 @@ fn describe(app: &App, relay: Relay) -> Address {
                 query: format!("{}.{origin}", reversed(relay.address())),
                 answer: (mask != 0).then(|| IpAddr::from([127, 0, 0, mask])),
                 url: zone.config.texts.url(relay.address()),
-                codes: codes(relay, &record, &zone.config, snapshot.time),
+                codes: codes(relay, &record, &zone.config),
                 zone: origin,
             }
         })
@@ -108,7 +101,7 @@ fn describe(app: &App, relay: Relay) -> Address {
     }
 }
 
-fn codes(relay: Relay, record: &RelayRecord, config: &Config, now: Timestamp) -> Vec<Code> {
+fn codes(relay: Relay, record: &RelayRecord, config: &Config) -> Vec<Code> {
     let listed = config.codes.iter().filter_map(|code| {
         let listing = record_of(record, config, code.value)?
             .current
@@ -122,7 +115,7 @@ fn codes(relay: Relay, record: &RelayRecord, config: &Config, now: Timestamp) ->
             since: listing.since.whole_hour(),
             until: listing.until.plus(Span::from_hours(1)).whole_hour(),
             policy: listing.policy.to_string(),
-            evidence: evidence(record, &listing.grounds, now),
+            reports: months(record, &listing.grounds),
             rules: match listing.grounds.criterion {
                 Criterion::Case => RULES.iter().map(|rule| rule.why).collect(),
                 Criterion::Decision => Vec::new(),
@@ -132,21 +125,10 @@ fn codes(relay: Relay, record: &RelayRecord, config: &Config, now: Timestamp) ->
     listed.collect()
 }
 
-/// Reports of the case that are shown, and how old they are at least: who owns a relay could tell by fresh ones which
-/// addresses are traps.
-const REPORTS_SHOWN_MAX: usize = 10;
-const REPORTS_SHOWN_AFTER: Span = Span::from_hours(24);
-
-fn evidence(record: &RelayRecord, grounds: &Grounds, now: Timestamp) -> Vec<Report> {
-    let of_case = record.ledger.marks().iter().filter(|mark| {
-        grounds.evidence.contains(&mark.offset) && now.since(mark.seen_at) >= REPORTS_SHOWN_AFTER
-    });
-    let report = |mark: &Mark| Report {
-        day: mark.seen_at.whole_day(),
-        kind: mark.kind.name(),
-        cause: mark.cause.name(),
-    };
-    of_case.take(REPORTS_SHOWN_MAX).map(report).collect()
+fn months(record: &RelayRecord, grounds: &Grounds) -> Option<[String; 2]> {
+    let of_case = record.ledger.marks().iter().filter(|mark| grounds.evidence.contains(&mark.offset));
+    let seen: Vec<Timestamp> = of_case.map(|mark| mark.seen_at).collect();
+    Some([seen.iter().min()?.month(), seen.iter().max()?.month()])
 }
 
 pub(super) fn bad_address(problem: String) -> Response {

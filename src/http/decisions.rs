@@ -13,15 +13,17 @@ use super::App;
 use super::addresses::{Problem, bad_address};
 use super::control::{direct, named};
 use crate::audit::{self, Wanted};
-use crate::blocklist::AuditRecord;
 use crate::digest::Digest;
 use crate::evidence::{Order, Source};
+use crate::listing::Ending;
 use crate::relay::{Prefix, Relay};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use crate::trap::Donor;
 
 /// Most audit records in one answer.
 const AUDIT_RECORDS_MAX: usize = 10_000;
+/// The longest wait for a further removal is 2^5 days.
+const LOCK_DOUBLINGS_MAX: u32 = 5;
 /// Most clients whose removals are counted at one time; beyond it nobody new is let in until the hour is over.
 const CLIENTS_MAX: usize = 100_000;
 
@@ -192,43 +194,47 @@ pub(super) async fn audit(State(app): State<Arc<App>>, Query(wanted): Query<Audi
     }
 }
 
-/// One change as anyone may read it: no evidence, by the hour.
+/// One listing as anyone may read it: no evidence, by the hour.
 #[derive(Debug, Serialize)]
-pub(super) struct PublicRecord {
-    at: Timestamp,
-    act: String,
+pub(super) struct PublicListing {
     zone: String,
-    code: Option<u8>,
-    until: Option<Timestamp>,
-    policy: String,
+    code: u8,
+    since: Timestamp,
+    /// Until when it stands, or stood.
+    until: Timestamp,
+    /// How it ended, if it did.
+    ended: Option<&'static str>,
+    policy: Option<String>,
 }
 
-/// `GET /api/v1/addresses/{address}/history`
+/// `GET /api/v1/addresses/{address}/history`: the listings of the last months, oldest first.
 pub(super) async fn history(State(app): State<Arc<App>>, Path(address): Path<String>) -> Response {
     let relay: Relay = match address.parse() {
         Ok(relay) => relay,
         Err(problem) => return bad_address(problem),
     };
-    let wanted = Wanted { about: Some(Prefix::host(relay)), after: 0, records_max: AUDIT_RECORDS_MAX };
-    let directory = app.audit_directory.clone();
-    let read = tokio::task::spawn_blocking(move || audit::read(&directory, &wanted)).await;
-    let public = |record: AuditRecord| PublicRecord {
-        at: record.at.whole_hour(),
-        act: record.act,
-        zone: record.zone,
-        code: record.code,
-        until: record.until.map(Timestamp::whole_hour),
-        policy: record.policy,
-    };
-    match read {
-        Ok(Ok(records)) => {
-            // What was held, or forgiven before a listing, would tell that there was evidence.
-            let shown = records.into_iter().filter(|record| !record.policy.is_empty());
-            Json(shown.map(public).collect::<Vec<_>>()).into_response()
-        }
-        Ok(Err(error)) => failed(error.to_string()),
-        Err(error) => failed(error.to_string()),
+    let mut listings = Vec::new();
+    let record = app.published.relay(relay).unwrap_or_default();
+    for ((zone, code), record) in &record.records {
+        listings.extend(record.past.iter().map(|past| PublicListing {
+            zone: zone.to_string(),
+            code: *code,
+            since: past.since.whole_hour(),
+            until: past.ended.whole_hour(),
+            ended: Some(past.how.name()),
+            policy: None,
+        }));
+        listings.extend(record.current.iter().map(|listing| PublicListing {
+            zone: zone.to_string(),
+            code: *code,
+            since: listing.since.whole_hour(),
+            until: listing.until.whole_hour(),
+            ended: None,
+            policy: Some(listing.policy.to_string()),
+        }));
     }
+    listings.sort_by_key(|listing| listing.since);
+    Json(listings).into_response()
 }
 
 fn failed(error: String) -> Response {
@@ -275,6 +281,17 @@ async fn remove_oneself(app: &App, peer: IpAddr, headers: &HeaderMap, address: &
         let problem = Problem { error: format!("{relay} is not listed") };
         return (StatusCode::NOT_FOUND, Json(problem)).into_response();
     }
+    if let Some(until) = locked_until(app, relay) {
+        let problem =
+            format!("{relay} was removed before and came back; it can be removed again from {until}");
+        let wait = until.since(app.clock.now()).seconds().to_string();
+        return (
+            StatusCode::TOO_MANY_REQUESTS,
+            [(header::RETRY_AFTER, wait)],
+            Json(Problem { error: problem }),
+        )
+            .into_response();
+    }
     let client = client_network(app, peer, headers);
     if !app.removals.admits(client, app.clock.now()) {
         let problem = Problem {
@@ -286,12 +303,24 @@ async fn remove_oneself(app: &App, peer: IpAddr, headers: &HeaderMap, address: &
     direct(app, format!("self-service from {client}"), "asked for".to_owned(), Order::Remove { relay }).await
 }
 
+/// The first removal is immediate. After each further one, whoever comes back waits twice as long for the next, a day at
+/// first: removing is for those who mended something.
+fn locked_until(app: &App, relay: Relay) -> Option<Timestamp> {
+    let record = app.published.relay(relay)?;
+    let removed =
+        record.records.values().flat_map(|record| &record.past).filter(|past| past.how == Ending::Removed);
+    let ends: std::collections::BTreeSet<Timestamp> = removed.map(|past| past.ended).collect();
+    let doublings = u32::try_from(ends.len().checked_sub(1)?).unwrap_or(u32::MAX).min(LOCK_DOUBLINGS_MAX);
+    let until = ends.last()?.plus(Span::from_days(1 << doublings));
+    (until > app.clock.now()).then_some(until)
+}
+
 /// Who asks: behind a proxy of ours, whom it names last.
 fn client_network(app: &App, peer: IpAddr, headers: &HeaderMap) -> Prefix {
     let named = headers
         .get_all("x-forwarded-for")
         .iter()
-        .last()
+        .next_back()
         .and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
     let client = match named {
         Some(named) if app.proxies.iter().any(|proxy| proxy.contains(&peer)) => named,

@@ -10,10 +10,11 @@ pub use terms::{Terms, TermsSpec};
 
 use minicbor::{Decode, Encode};
 
+use crate::classify::Kind;
 use crate::digest::Digest;
 use crate::evidence::Offset;
 use crate::relay::Prefix;
-use crate::score::{Case, Points};
+use crate::score::{Case, Docket, Points};
 use crate::time::Timestamp;
 
 /// Most evidence that a listing names; the case may have held more.
@@ -35,7 +36,7 @@ pub struct Record {
 /// A relay's address is published under a code. Every listing ends.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Listing {
-    /// What is published: an address, or an IPv6 /64 where two or more addresses in it earned evidence.
+    /// What is published: an address, or, by decision, an IPv6 /64.
     #[n(0)]
     pub prefix: Prefix,
     #[n(1)]
@@ -81,6 +82,9 @@ pub struct Grounds {
     /// The share of its reports whose original the trap's domain had forbidden, in thousandths.
     #[n(10)]
     pub forbidden_thousandths: u16,
+    /// Wanted mail that donors had from it then.
+    #[n(11)]
+    pub good_messages: u64,
 }
 
 /// By what a listing stands.
@@ -151,7 +155,14 @@ impl Grounds {
             criterion: Criterion::Case,
             after,
             forbidden_thousandths: u16::try_from(case.forbidden_thousandths()).unwrap_or(1_000),
+            good_messages: case.good_messages(),
         }
+    }
+
+    /// The case as it was when it was made.
+    pub fn docket<'a>(&self, kinds: &'a [Kind]) -> Docket<'a> {
+        let Grounds { after, completed: until, at: now, good_messages, .. } = *self;
+        Docket { kinds, after, until, now, good_messages }
     }
 
     /// An operator's decision, which is an entry like evidence.
@@ -168,6 +179,7 @@ impl Grounds {
             criterion: Criterion::Decision,
             after: entry,
             forbidden_thousandths: 0,
+            good_messages: 0,
         }
     }
 }
@@ -184,7 +196,7 @@ impl Record {
         self.current = Some(Listing { prefix, since, until, policy, grounds, times });
     }
 
-    /// Lists by decision until a moment, or longer where it is listed longer already. No evidence is used up.
+    /// Lists by decision until a moment; a decision that stands is replaced. No evidence is used up.
     pub fn decide(
         &mut self,
         prefix: Prefix,
@@ -194,13 +206,14 @@ impl Record {
         terms: &Terms,
     ) {
         let now = grounds.at;
-        match &mut self.current {
-            Some(listing) => listing.until = listing.until.max(until),
-            None => {
-                let times = terms.repeats(&self.past, now).saturating_add(1);
-                self.current = Some(Listing { prefix, since: now, until, policy, grounds, times });
-            }
-        }
+        let since = self.current.as_ref().map_or(now, |listing| listing.since);
+        let times = terms.repeats(&self.past, now).saturating_add(1);
+        self.current = Some(Listing { prefix, since, until, policy, grounds, times });
+    }
+
+    /// Whether it is listed by decision, and not by its evidence.
+    pub fn is_decided(&self) -> bool {
+        self.current.as_ref().is_some_and(|listing| listing.grounds.criterion == Criterion::Decision)
     }
 
     /// Ends the listing if its time has come; the listing that ended.
@@ -257,6 +270,7 @@ mod tests {
             criterion: Criterion::Case,
             after: Offset::START,
             forbidden_thousandths: 0,
+            good_messages: 0,
         }
     }
 

@@ -51,9 +51,12 @@ impl Terms {
         if removed { span.doubled().min(longest) } else { span }
     }
 
-    /// How many listings began within the window.
+    /// How many listings began within the window that were not taken back: who was exempted, or whose zone changed, is no
+    /// repeater for it.
     pub fn repeats(&self, past: &[Past], now: Timestamp) -> u32 {
         let oldest = now.minus(self.repeat_window);
-        u32::try_from(past.iter().filter(|past| past.since >= oldest).count()).unwrap_or(u32::MAX)
+        let counts =
+            |past: &&Past| past.since >= oldest && matches!(past.how, Ending::Expired | Ending::Removed);
+        u32::try_from(past.iter().filter(counts).count()).unwrap_or(u32::MAX)
     }
 }

@@ -53,7 +53,7 @@ fn names_local_user(folded: &str) -> bool {
     let exim =
         folded.strip_prefix("from ").and_then(|rest| rest.split_once(" by ")).is_some_and(|(user, rest)| {
             rest.contains(" with local")
-                && !user.contains(['.', '[', ' '])
+                && !user.contains(['[', '(', ' '])
                 && !SYSTEM_ACCOUNTS.contains(&user)
         });
     exim || folded.contains(", from userid ")

@@ -80,7 +80,8 @@ mod tests {
     fn rfc7505_s12_a_trap_domain_takes_mail_sends_none_and_has_its_reports_elsewhere() {
         let of = |published: &Published| faults("trap.example", "trap.example.org", published);
         assert_eq!(of(&sound()), []);
-        let spoiled: [(&str, fn(&mut Published)); 8] = [
+        type Spoil = fn(&mut Published);
+        let spoiled: [(&str, Spoil); 8] = [
             ("nobody answers", |published| published.exchangers = None),
             ("no MX", |published| published.exchangers = Some(Vec::new())),
             ("takes no mail", |published| published.exchangers = Some(vec![String::new()])),

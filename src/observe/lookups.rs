@@ -1,6 +1,7 @@
 //! Where answers come from: the DNS, or a laboratory's table.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use mail_auth::dmarc::{Dmarc, Policy};
@@ -72,9 +73,10 @@ impl Lookups {
         }
     }
 
-    pub(super) async fn answers(&self, inquiry: &Inquiry) -> Answers {
+    /// Each question is given up after the time.
+    pub(super) async fn answers(&self, inquiry: &Inquiry, timeout: Duration) -> Answers {
         match self {
-            Lookups::Dns(dns) => from_dns(dns, inquiry).await,
+            Lookups::Dns(dns) => from_dns(dns, inquiry, timeout).await,
             Lookups::Laboratory(hosts) => from_table(hosts, inquiry),
             Lookups::Nothing => Answers::default(),
         }
@@ -95,15 +97,20 @@ fn from_table(hosts: &[LaboratoryHost], inquiry: &Inquiry) -> Answers {
     }
 }
 
-async fn from_dns(dns: &MessageAuthenticator, inquiry: &Inquiry) -> Answers {
+async fn from_dns(dns: &MessageAuthenticator, inquiry: &Inquiry, timeout: Duration) -> Answers {
     let domain = inquiry.domain.as_deref();
     let (names, exchangers, spf, forbidden) = tokio::join!(
-        confirmed_names(dns, inquiry.relay),
-        async { exchangers(dns, domain?).await },
-        async { authorised(dns, inquiry, domain?).await },
-        forbidden(dns, inquiry),
+        within(timeout, confirmed_names(dns, inquiry.relay)),
+        within(timeout, async { exchangers(dns, domain?).await }),
+        within(timeout, async { authorised(dns, inquiry, domain?).await }),
+        within(timeout, forbidden(dns, inquiry)),
     );
     Answers { names, exchangers, spf, forbidden }
+}
+
+/// An answer that comes too late is none.
+async fn within<T>(timeout: Duration, asked: impl Future<Output = Option<T>>) -> Option<T> {
+    tokio::time::timeout(timeout, asked).await.ok().flatten()
 }
 
 /// What was found; nothing where the DNS says that there is nothing; `None` where it doesn't say.

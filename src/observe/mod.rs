@@ -9,9 +9,11 @@ mod lookups;
 mod networks;
 mod relation;
 
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dashmap::DashMap;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -25,12 +27,19 @@ use crate::digest::Digest;
 use crate::evidence::{Entry, Evidence, Observation};
 use crate::journal::Journal;
 use crate::metrics::Metrics;
-use crate::relay::Relay;
+use crate::relay::{Prefix, Relay};
 
-/// How often an inquiry is made that the DNS did not answer in full.
-const TRIES_MAX: u32 = 3;
-/// Time between two tries: servers that are down for a moment are up again.
-const TRY_AGAIN_AFTER: Duration = Duration::from_secs(120);
+/// When an inquiry is made again that the DNS did not answer in full, after the time before: servers that are down for a moment
+/// are up again.
+const TRY_AGAIN_AFTER: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(240)];
+/// The longest first try. Slow answers are waited for at the second, which stands in a shorter queue of its own: whoever sends
+/// reports about domains whose servers say nothing must not keep the others from being asked about in time.
+const FIRST_TIMEOUT: Duration = Duration::from_secs(4);
+/// Of the inquiries that are made at once, those that were made before.
+const AGAIN_SHARE: usize = 4;
+/// Most inquiries about relays of one line, and about one domain, that are made or wait.
+const PER_LINE_MAX: u32 = 32;
+const PER_DOMAIN_MAX: u32 = 32;
 
 /// What is asked about one piece of evidence.
 #[derive(Clone, Debug)]
@@ -81,6 +90,9 @@ pub struct Observer {
     queue: Arc<Semaphore>,
     queue_max: usize,
     asking: Arc<Semaphore>,
+    again: Arc<Semaphore>,
+    lines: Arc<Shares<Prefix>>,
+    domains: Arc<Shares<String>>,
     timeout: Duration,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -102,6 +114,9 @@ impl Observer {
             queue: Arc::new(Semaphore::new(limits.queue_max)),
             queue_max: limits.queue_max,
             asking: Arc::new(Semaphore::new(limits.inquiries_max)),
+            again: Arc::new(Semaphore::new((limits.inquiries_max / AGAIN_SHARE).max(1))),
+            lines: Arc::new(Shares::new(PER_LINE_MAX)),
+            domains: Arc::new(Shares::new(PER_DOMAIN_MAX)),
             timeout: limits.timeout,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -110,15 +125,21 @@ impl Observer {
 
     /// Begins to ask, unless too much is asked already.
     pub fn inquire(&self, inquiry: Inquiry) {
-        let Ok(waits) = Arc::clone(&self.queue).try_acquire_owned() else {
+        let held = (
+            Arc::clone(&self.queue).try_acquire_owned().ok(),
+            Arc::clone(&self.lines).take(inquiry.relay.line()),
+            Arc::clone(&self.domains).take(inquiry.domain.clone().unwrap_or_default()),
+        );
+        let (Some(waits), Some(line), Some(domain)) = held else {
             self.metrics.observation("dropped");
             return;
         };
         let (lookups, networks) = (Arc::clone(&self.lookups), Arc::clone(&self.networks));
         let (journal, metrics) = (Arc::clone(&self.journal), Arc::clone(&self.metrics));
-        let (asking, timeout, stop) = (Arc::clone(&self.asking), self.timeout, self.stop.clone());
+        let (asking, again) = (Arc::clone(&self.asking), Arc::clone(&self.again));
+        let (timeout, stop) = (self.timeout, self.stop.clone());
         self.tasks.spawn(async move {
-            let asked = ask(&lookups, &networks, &asking, timeout, &inquiry);
+            let asked = ask(&lookups, &networks, [&asking, &again], timeout, &inquiry);
             let observation = tokio::select! {
                 observation = asked => observation,
                 () = stop.cancelled() => return,
@@ -127,7 +148,7 @@ impl Observer {
             if let Err(error) = journal.append(Entry::Observation(observation).into()).await {
                 tracing::warn!(%error, "an observation is lost; its evidence counts without");
             }
-            drop(waits);
+            drop((waits, line, domain));
         });
     }
 
@@ -149,26 +170,72 @@ impl Observer {
 async fn ask(
     lookups: &Lookups,
     networks: &Networks,
-    asking: &Semaphore,
+    [asking, again]: [&Semaphore; 2],
     timeout: Duration,
     inquiry: &Inquiry,
 ) -> Observation {
-    let mut observation = Observation::unknown(inquiry.evidence);
-    for nth in 0..TRIES_MAX {
-        if nth > 0 {
-            tokio::time::sleep(TRY_AGAIN_AFTER).await;
-        }
-        let Ok(_permit) = asking.acquire().await else { break };
-        let answers = tokio::time::timeout(timeout, lookups.answers(inquiry)).await.unwrap_or_default();
-        observation = relation::observation(inquiry, &answers);
-        observation.network = networks.number(inquiry.relay.address());
-        observation.injector_network =
-            inquiry.injector.and_then(|injector| networks.number(injector.address()));
+    let first = once(lookups, networks, asking, timeout.min(FIRST_TIMEOUT), inquiry).await;
+    let mut observation = first;
+    for pause in TRY_AGAIN_AFTER {
         if is_whole(&observation, inquiry) {
             break;
         }
+        tokio::time::sleep(pause).await;
+        observation = once(lookups, networks, again, timeout, inquiry).await;
     }
     observation
+}
+
+async fn once(
+    lookups: &Lookups,
+    networks: &Networks,
+    turn: &Semaphore,
+    timeout: Duration,
+    inquiry: &Inquiry,
+) -> Observation {
+    // Neither semaphore is ever closed.
+    let _turn = turn.acquire().await;
+    let answers = lookups.answers(inquiry, timeout).await;
+    let injector = inquiry.injector.and_then(|injector| networks.number(injector.address()));
+    Observation {
+        network: networks.number(inquiry.relay.address()),
+        injector_network: injector,
+        ..relation::observation(inquiry, &answers)
+    }
+}
+
+/// How much of something each has a share of.
+struct Shares<K: Eq + Hash> {
+    most: u32,
+    taken: DashMap<K, u32>,
+}
+
+/// One share; given back when it goes.
+struct Share<K: Eq + Hash + Clone>(Arc<Shares<K>>, K);
+
+impl<K: Eq + Hash + Clone> Shares<K> {
+    fn new(most: u32) -> Self {
+        Shares { most, taken: DashMap::new() }
+    }
+
+    fn take(self: Arc<Self>, key: K) -> Option<Share<K>> {
+        let mut taken = self.taken.entry(key.clone()).or_insert(0);
+        if *taken >= self.most {
+            return None;
+        }
+        *taken += 1;
+        drop(taken);
+        Some(Share(self, key))
+    }
+}
+
+impl<K: Eq + Hash + Clone> Drop for Share<K> {
+    fn drop(&mut self) {
+        if let Some(mut taken) = self.0.taken.get_mut(&self.1) {
+            *taken = taken.saturating_sub(1);
+        }
+        self.0.taken.remove_if(&self.1, |_, taken| *taken == 0);
+    }
 }
 
 /// Whether everything was answered that there is to ask.

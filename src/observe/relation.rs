@@ -26,6 +26,8 @@ pub fn observation(inquiry: &Inquiry, answers: &Answers) -> Observation {
     let exchangers = answers.exchangers.as_ref().filter(|_| domain.is_some());
     let confirmed_name = answers.names.as_ref().and_then(|names| names.first().cloned());
     let own = |name: &String, domain: &str| !is_generic(name, relay) && same_organisation(name, domain);
+    let elsewhere =
+        |name: &String, domain: &str| !is_generic(name, relay) && !same_organisation(name, domain);
     Observation {
         mx_of_recipient: exchangers
             .map(|addresses| addresses.iter().any(|&address| Relay::new(address) == inquiry.relay)),
@@ -35,6 +37,9 @@ pub fn observation(inquiry: &Inquiry, answers: &Answers) -> Observation {
             .map(|(domain, names)| names.iter().any(|name| own(name, domain))),
         refused_inside: inquiry.remote_mta.as_deref().and_then(|remote| inside(remote, relay, domain)),
         original_forbidden: answers.forbidden,
+        named_elsewhere: domain
+            .zip(answers.names.as_ref())
+            .map(|(domain, names)| names.iter().any(|name| elsewhere(name, domain))),
         confirmed_name,
         ..Observation::unknown(inquiry.evidence)
     }
@@ -73,15 +78,22 @@ fn same_organisation(one: &str, other: &str) -> bool {
     registered.is_some() && registered == of(other)
 }
 
-/// Whether a name was made from the address, as providers name their customers' lines: two of its octets, or the end of it,
-/// stand in the name.
+/// Whether a name was made from the address, as providers name their customers' lines: three of its octets, all of it in
+/// hexadecimal digits, or the end of an IPv6 address stand in the name.
 fn is_generic(name: &str, address: IpAddr) -> bool {
     let host = name.split('.').next().unwrap_or_default();
     match address {
         IpAddr::V4(v4) => {
             let numbers: Vec<&str> = name.split(|c: char| !c.is_ascii_digit()).collect();
-            let shown =
-                v4.octets().iter().filter(|octet| numbers.contains(&octet.to_string().as_str())).count();
+            // Each number of the name stands for one octet.
+            let mut left = numbers.clone();
+            let mut shown = 0;
+            for octet in v4.octets() {
+                if let Some(at) = left.iter().position(|number| *number == octet.to_string()) {
+                    left.swap_remove(at);
+                    shown += 1;
+                }
+            }
             let hexadecimal = format!("{:08x}", u32::from(v4));
             shown >= 3 || host.contains(&hexadecimal)
         }

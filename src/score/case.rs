@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::power::decay;
-use super::{FACTORS, Ledger, Mark, Points, Policy};
+use super::{FACTORS, Ledger, Mark, Points, Policy, weighs};
 use crate::classify::Kind;
 use crate::evidence::Offset;
 use crate::relay::Network;
@@ -50,14 +50,13 @@ impl TrapDomainSum {
 impl<'a> Case<'a> {
     pub fn open(ledger: &'a Ledger, docket: &Docket<'_>, policy: &'a Policy) -> Self {
         let oldest = docket.now.minus(policy.horizon);
-        let after = docket.after.max(ledger.forgiven());
         let counts = |mark: &&Mark| {
-            mark.offset > after
+            mark.offset > docket.after
                 && mark.offset <= docket.until
                 && docket.kinds.contains(&mark.kind)
                 && mark.seen_at >= oldest
                 // What weighs nothing must not make up the numbers either.
-                && FACTORS.iter().all(|factor| (factor.thousandths)(mark, &policy.weights) > 0)
+                && weighs(mark, &policy.weights)
         };
         let mut marks: Vec<&Mark> = ledger.marks().iter().filter(counts).collect();
         marks.sort_by_key(|mark| mark.seen_at);

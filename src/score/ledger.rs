@@ -1,16 +1,22 @@
 //! The evidence against one relay.
 
+use std::collections::BTreeMap;
+
 use minicbor::{Decode, Encode};
 
 use super::{Mark, Relation};
 use crate::evidence::Offset;
 use crate::time::{Span, Timestamp};
 
-/// Most marks of one ledger; the oldest makes room, first of those whose relay doesn't answer for them.
+/// Most marks of one ledger. What counts for nothing makes room first, then the hours in which most happened: a relay can't
+/// push out what it did, nor crowd a pattern of days into the last of them.
 pub const MARKS_MAX: usize = 512;
-/// Most marks of one burst, which weighs once in any case. As many reports are remembered, so that the same one, sent again
-/// hours later, counts for nothing.
-pub const BURST_MARKS_MAX: usize = 64;
+/// Most marks of one burst, which weighs once in any case.
+pub const BURST_MARKS_MAX: usize = 8;
+/// Reports without a mark of their own that are remembered, so that the same one, sent again, counts for nothing.
+const MERGED_MAX: usize = 256;
+/// The width of the hours among which a full ledger spreads its marks.
+const SLOT_HOURS: u32 = 6;
 /// Room for so many more marks at least, where there is none: doubling would leave most ledgers half empty.
 const ROOM_GROWS_BY: usize = 2;
 
@@ -23,6 +29,9 @@ pub struct Ledger {
     /// A removal forgave what was taken at or before this entry, whatever the zone and the code.
     #[n(1)]
     forgiven: Offset,
+    /// Short digests of reports that were merged into another's mark, the latest last.
+    #[n(2)]
+    merged: Vec<u64>,
 }
 
 /// What became of a mark.
@@ -37,37 +46,52 @@ pub enum Added {
 }
 
 impl Ledger {
+    /// Whether a report, by its short digest, was counted already.
+    pub fn knows(&self, report: u64) -> bool {
+        self.merged.contains(&report) || self.marks.iter().any(|mark| mark.report == report)
+    }
+
     pub fn add(&mut self, mark: Mark) -> Added {
-        let (mut of_burst, mut last, mut adds) = (0, None, true);
-        let burst = mark.burst();
-        for (at, known) in self.marks.iter().enumerate() {
-            if known.report == mark.report {
-                return Added::Repeated;
-            }
-            if known.burst() == burst {
-                (of_burst, last) = (of_burst + 1, Some(at));
-                adds &= known.adds_to(&mark);
-            }
+        if self.knows(mark.report) {
+            return Added::Repeated;
         }
-        match last {
-            Some(last) if of_burst >= BURST_MARKS_MAX => {
-                self.marks[last].more = self.marks[last].more.saturating_add(1);
-                return Added::Merged;
+        let burst = mark.burst();
+        let mut of_burst = self.marks.iter_mut().filter(|known| known.burst() == burst);
+        let (mut count, mut last, mut adds) = (0, None, true);
+        for known in of_burst.by_ref() {
+            (count, adds) = (count + 1, adds && known.adds_to(&mark));
+            last = Some(known);
+        }
+        if let (Some(last), true) = (last, !adds || count >= BURST_MARKS_MAX) {
+            last.more = last.more.saturating_add(1);
+            if self.merged.len() >= MERGED_MAX {
+                self.merged.remove(0);
             }
-            _ => {}
+            self.merged.push(mark.report);
+            return Added::Merged;
         }
         if self.marks.len() >= MARKS_MAX {
-            // A relay must not push out what it did by sending what counts for nothing.
-            let idle = |mark: &Mark| matches!(mark.relation, Relation::Refuted | Relation::Unknown);
-            let gone = self.marks.iter().position(idle).unwrap_or(0);
-            self.marks.remove(gone);
+            self.make_room();
         }
         if self.marks.len() == self.marks.capacity() {
             let more = ROOM_GROWS_BY.max(self.marks.len() / 4);
             self.marks.reserve_exact(if self.marks.is_empty() { 1 } else { more });
         }
         self.marks.push(mark);
-        if adds { Added::Counted } else { Added::Merged }
+        Added::Counted
+    }
+
+    /// Takes out a mark whose relay doesn't answer for it; else the last one of the hours in which most happened.
+    fn make_room(&mut self) {
+        let idle = |mark: &Mark| matches!(mark.relation, Relation::Refuted | Relation::Unknown);
+        let slot = |mark: &Mark| mark.seen_at.hour() / SLOT_HOURS;
+        let gone = self.marks.iter().position(idle).or_else(|| {
+            let mut slots: BTreeMap<u32, usize> = BTreeMap::new();
+            self.marks.iter().for_each(|mark| *slots.entry(slot(mark)).or_default() += 1);
+            let fullest = slots.into_iter().max_by_key(|&(slot, count)| (count, slot))?.0;
+            self.marks.iter().rposition(|mark| slot(mark) == fullest)
+        });
+        self.marks.remove(gone.unwrap_or(0));
     }
 
     pub fn marks(&self) -> &[Mark] {
@@ -82,17 +106,23 @@ impl Ledger {
         self.forgiven
     }
 
-    /// Strikes marks; whether there were any.
-    pub fn strike(&mut self, struck: impl Fn(&Mark) -> bool) -> bool {
-        let before = self.marks.len();
-        self.marks.retain(|mark| !struck(mark));
-        self.marks.len() < before
+    /// Strikes marks; the entries of those that were struck.
+    pub fn strike(&mut self, struck: impl Fn(&Mark) -> bool) -> Vec<Offset> {
+        let mut gone = Vec::new();
+        self.marks.retain(|mark| {
+            let strikes = struck(mark);
+            if strikes {
+                gone.push(mark.offset);
+            }
+            !strikes
+        });
+        gone
     }
 
     /// Drops what is older than the horizon; whether anything was.
     pub fn forget(&mut self, now: Timestamp, horizon: Span) -> bool {
         let oldest = now.minus(horizon);
-        self.strike(|mark| mark.seen_at < oldest)
+        !self.strike(|mark| mark.seen_at < oldest).is_empty()
     }
 
     pub fn is_empty(&self) -> bool {

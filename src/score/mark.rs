@@ -60,6 +60,9 @@ pub struct Mark {
     /// Further reports that weighed nothing more: of the same kind, trap domain, network and hour.
     #[n(13)]
     pub more: u32,
+    /// An automatic reply that keeps to RFC 3834.
+    #[n(14)]
+    pub keeps_rfc3834: bool,
 }
 
 impl Mark {
@@ -89,6 +92,7 @@ impl Mark {
             cause: facts.leading_failure().map(|failure| failure.cause).unwrap_or_default(),
             forbidden: observation.and_then(|seen| seen.original_forbidden).unwrap_or(false),
             more: 0,
+            keeps_rfc3834: facts.keeps_rfc3834,
         }
     }
 
@@ -122,7 +126,13 @@ fn relation(evidence: &Evidence, observation: Option<&Observation>) -> Relation 
     if remote {
         all([seen.mx_of_recipient, seen.refused_inside])
     } else {
-        any([seen.mx_of_recipient, seen.spf_of_recipient, seen.same_organisation])
+        // A domain that sends by way of a provider authorises hosts that the provider's other customers use as well: SPF tells
+        // whose host it is only where its name doesn't say that it is somebody else's.
+        let by_spf = match (seen.spf_of_recipient, seen.named_elsewhere) {
+            (Some(true), Some(true) | None) => None,
+            (by_spf, _) => by_spf,
+        };
+        any([seen.mx_of_recipient, by_spf, seen.same_organisation])
     }
 }
 

@@ -12,7 +12,7 @@ mod power;
 mod rules;
 
 pub use case::{Case, Docket, TrapDomainSum};
-pub use factors::{FACTORS, Factor};
+pub use factors::{FACTORS, Factor, weighs};
 pub use ledger::{Added, BURST_MARKS_MAX, Ledger, MARKS_MAX};
 pub use mark::{Mark, Relation};
 pub use policy::{Policy, PolicySpec, Quorum, QuorumSpec, Weights};

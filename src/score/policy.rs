@@ -71,6 +71,7 @@ pub struct WeightsSpec {
     pub relation_unknown: u32,
     pub original_forbidden: u32,
     pub original_not_forbidden: u32,
+    pub reply_keeps_rfc3834: u32,
     /// Thousandths by cause of failure; one that is not named never scores.
     pub causes: BTreeMap<String, u32>,
 }
@@ -116,6 +117,7 @@ pub struct Weights {
     pub relation_unknown: u32,
     pub original_forbidden: u32,
     pub original_not_forbidden: u32,
+    pub reply_keeps_rfc3834: u32,
 }
 
 impl PolicySpec {
@@ -221,6 +223,7 @@ impl WeightsSpec {
             ("relation_unknown", self.relation_unknown),
             ("original_forbidden", self.original_forbidden),
             ("original_not_forbidden", self.original_not_forbidden),
+            ("reply_keeps_rfc3834", self.reply_keeps_rfc3834),
         ];
         for (name, weight) in parts {
             within_one(&format!("policy.weights.{name}"), weight, complaints);
@@ -255,6 +258,7 @@ impl WeightsSpec {
             relation_unknown: self.relation_unknown,
             original_forbidden: self.original_forbidden,
             original_not_forbidden: self.original_not_forbidden,
+            reply_keeps_rfc3834: self.reply_keeps_rfc3834,
             sender_is_trap: self.sender_is_trap,
             sender_unknown: self.sender_unknown,
             sender_other: self.sender_other,

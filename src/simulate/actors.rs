@@ -148,12 +148,8 @@ impl Scene<'_> {
                 let message = messages::notice(&self.host, &own, &failed, &self.trap, &self.injector, id);
                 Some(self.about(&own, message))
             }
-            Behaviour::RepliesForAll => {
-                let id = self.occasion.nth;
-                let message = match self.occasion.actor % 2 {
-                    0 => messages::challenge(&failed, &self.trap, id),
-                    _ => messages::reply(&failed, &self.trap, id),
-                };
+            Behaviour::ChallengesAll => {
+                let message = messages::challenge(&failed, &self.trap, self.occasion.nth);
                 Some(self.about(&own, message))
             }
             Behaviour::HasVacationers => {
@@ -231,7 +227,7 @@ impl Scene<'_> {
     fn about(self, domain: &str, message: String) -> Made {
         let own = domain == self.domain;
         let exchanger = if own { self.actor.address } else { IpAddr::from([99, 9, 9, 9]) };
-        let spf = own && self.occasion.actor % 2 == 0;
+        let spf = own && self.occasion.actor.is_multiple_of(2);
         self.with(message, vec![exchanger], spf)
     }
 

@@ -113,11 +113,9 @@ impl Run<'_> {
             good_listed_named,
             persistent_sources: persistent,
             persistent_sources_listed: persistent_listed,
-            sources_listed_share: if persistent == 0 {
-                1.0
-            } else {
-                f64::from(u32::try_from(persistent_listed * 10_000 / persistent).unwrap_or(0)) / 10_000.0
-            },
+            sources_listed_share: (persistent_listed * 10_000_u64)
+                .checked_div(persistent)
+                .map_or(1.0, |share| f64::from(u32::try_from(share).unwrap_or(0)) / 10_000.0),
             median_hours_to_list: median(all_hours),
             held: self.held,
             releases: self.releases,

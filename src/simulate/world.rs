@@ -114,8 +114,8 @@ pub enum Behaviour {
     BouncesThroughOther,
     /// Tells forged senders of viruses.
     SendsNotices,
-    /// Replies for every user, or challenges every sender.
-    RepliesForAll,
+    /// Asks every sender to prove himself.
+    ChallengesAll,
     /// Verifies senders by calling out.
     CallsOut,
     /// Refuses in the session.

@@ -41,6 +41,16 @@ pub fn attribute(client: Relay, header: &Header, trusted: &[IpNet]) -> Option<(R
     None
 }
 
+/// Whether anything that the DNS says could make evidence count.
+fn is_asked_about(evidence: &Evidence) -> bool {
+    let facts = &evidence.facts;
+    let from_null = evidence.reverse_path == Sent::FromNull;
+    facts.kind.may_score()
+        && !facts.carried
+        && evidence.recipients == 1
+        && (from_null || !facts.kind.comes_from_the_null_reverse_path())
+}
+
 pub struct Intake {
     pub journal: Arc<dyn Journal>,
     pub keys: Arc<Keys>,
@@ -116,7 +126,7 @@ impl Intake {
                 None
             }
         };
-        let inquiry = verdict.kind.may_score().then(|| Inquiry::about(&evidence, Some(trap.domain())));
+        let inquiry = is_asked_about(&evidence).then(|| Inquiry::about(&evidence, Some(trap.domain())));
         let entry = Entry::Evidence(Box::new(evidence));
         let outcome = self.append(Append { entry, report }, &verdict, id).await;
         if let (Outcome::Durable { .. }, Some(inquiry)) = (&outcome, inquiry) {

@@ -160,6 +160,12 @@ impl TrapSet {
         }
     }
 
+    /// Marks all active traps as retired that are meant; how many.
+    pub fn retire_all(&mut self, meant: impl Fn(TrapKey, &Trap) -> bool, at: Timestamp) -> usize {
+        let active = self.0.iter_mut().filter(|(key, trap)| trap.retired.is_none() && meant(**key, trap));
+        active.map(|(_, trap)| trap.retired = Some(at)).count()
+    }
+
     pub fn get(&self, key: TrapKey) -> Option<&Trap> {
         self.0.get(&key)
     }

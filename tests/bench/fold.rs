@@ -96,6 +96,7 @@ impl Journal {
                 carried: false,
                 writer: None,
                 solicited: false,
+                keeps_rfc3834: false,
             },
             node: "bench".into(),
         };

@@ -94,7 +94,9 @@ fn an_accept_then_bounce_postfix_is_listed_within_a_second_and_a_rejecting_one_n
     assert_eq!(lab.dig(GOOD, "A").status, "NXDOMAIN");
     let explained = lab.explain(GOOD);
     assert_eq!(explained.matches("relation refuted").count(), FORWARDS, "{explained}");
-    println!("{refused} forged messages refused in the session, {FORWARDS} reports about a forward: never listed");
+    println!(
+        "{refused} forged messages refused in the session, {FORWARDS} reports about a forward: never listed"
+    );
 }
 
 #[test]

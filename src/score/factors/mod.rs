@@ -4,6 +4,7 @@ mod authentication;
 mod cause;
 mod injector;
 mod kind;
+mod manners;
 mod relation;
 mod sender;
 
@@ -18,6 +19,11 @@ pub struct Factor {
     pub thousandths: fn(&Mark, &Weights) -> u32,
 }
 
+/// Whether a report weighs anything.
+pub fn weighs(mark: &Mark, weights: &Weights) -> bool {
+    FACTORS.iter().all(|factor| (factor.thousandths)(mark, weights) > 0)
+}
+
 /// A report weighs the product; one of nothing makes it count for nothing.
 pub const FACTORS: &[Factor] = &[
     kind::FACTOR,
@@ -26,4 +32,5 @@ pub const FACTORS: &[Factor] = &[
     sender::FACTOR,
     injector::FACTOR,
     authentication::FACTOR,
+    manners::FACTOR,
 ];
