@@ -2,7 +2,7 @@
 
 use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
-use crate::blocklist::{Change, Changes};
+use crate::blocklist::{Change, Changes, Standing};
 use crate::classify::Kind;
 use crate::evidence::Offset;
 use crate::time::Timestamp;
@@ -27,6 +27,11 @@ pub struct Metrics {
     fold_time_seconds: IntGauge,
     listed_addresses: IntGaugeVec,
     zone_serial: IntGaugeVec,
+    held_listings: IntGaugeVec,
+    frozen: IntGauge,
+    exemptions: IntGauge,
+    exemptions_overdue: IntGauge,
+    audit_records: IntGauge,
 }
 
 impl Default for Metrics {
@@ -73,6 +78,11 @@ impl Metrics {
             fold_time_seconds: gauge(r, "fold_time_seconds", "The fold's time in seconds since 1970"),
             listed_addresses: gauges(r, "listed_addresses", "Addresses and ranges listed", "zone"),
             zone_serial: gauges(r, "zone_serial", "Serial of the zone", "zone"),
+            held_listings: gauges(r, "held_listings", "New listings that wait for a release", "zone"),
+            frozen: gauge(r, "frozen", "1 while nothing is added to any zone"),
+            exemptions: gauge(r, "exemptions", "Addresses and networks that are never listed"),
+            exemptions_overdue: gauge(r, "exemptions_overdue", "Exemptions whose date of review has passed"),
+            audit_records: gauge(r, "audit_records", "Records of the audit so far"),
             registry,
         };
         #[cfg(target_os = "linux")]
@@ -122,6 +132,21 @@ impl Metrics {
             self.listed_addresses.with_label_values(&[&origin]).set(entries);
             self.zone_serial.with_label_values(&[&origin]).set(i64::from(zone.serial));
         }
+    }
+
+    /// How the list stands as a whole.
+    pub fn standing(&self, standing: &Standing, zones: &Snapshot) {
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        for zone in zones.zones() {
+            let origin = zone.config.origin.to_string();
+            let held = standing.held.get(&origin).copied().unwrap_or(0);
+            self.held_listings.with_label_values(&[&origin]).set(count(held));
+        }
+        self.frozen.set(i64::from(standing.frozen));
+        self.exemptions.set(count(standing.exemptions.len()));
+        let overdue = standing.exemptions.values().filter(|exemption| exemption.review_by < zones.time);
+        self.exemptions_overdue.set(count(overdue.count()));
+        self.audit_records.set(i64::try_from(standing.audit.number).unwrap_or(i64::MAX));
     }
 
     /// The text exposition format.

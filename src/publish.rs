@@ -490,6 +490,7 @@ impl Follower {
     fn count(&self) {
         let snapshot = self.published.snapshot.load();
         self.metrics.published(self.blocklist.offset(), self.blocklist.time(), &snapshot);
+        self.metrics.standing(&self.published.standing.load(), &snapshot);
     }
 }
 

@@ -430,6 +430,18 @@ fn rfc6471_o6_o8_o9_whoever_is_listed_is_off_at_once_by_asking() {
         let (status, _) = installation.post(&format!("/api/v1/addresses/{address}/removal"), b"").unwrap();
         assert_eq!(status, if nth == 1 { 200 } else { 429 }, "{address}");
     }
+    let (_, metrics) = installation.get("/metrics").unwrap();
+    assert!(
+        metrics.contains("backscatterd_frozen 0") && metrics.contains("backscatterd_exemptions_overdue 0")
+    );
+    // A record whose end was cut off is whole in itself, and shorter than the list's.
+    let file = std::fs::read_dir(installation.path().join("audit")).unwrap().next().unwrap().unwrap().path();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let shorter: Vec<&str> = text.lines().take(text.lines().count() - 1).collect();
+    std::fs::write(&file, shorter.join("\n") + "\n").unwrap();
+    let cut = installation.run(&["audit", "--verify"]);
+    assert_eq!(cut.status.code(), Some(65));
+    assert!(String::from_utf8_lossy(&cut.stderr).contains("cut off"));
     server.stop();
 }
 

@@ -186,7 +186,7 @@ pub(super) async fn status(config: &Config) -> Result<(), Failure> {
 
 pub(super) async fn audit(config: &Config, args: AuditArgs) -> Result<(), Failure> {
     if args.verify {
-        return verify(config);
+        return verify(config).await;
     }
     let address = args.address.map(|address| format!("&address={}", network(&address)));
     let path = format!("/control/v1/audit?after={}{}", args.after, address.unwrap_or_default());
@@ -230,12 +230,25 @@ fn line(record: &AuditRecord) -> String {
     line
 }
 
-fn verify(config: &Config) -> Result<(), Failure> {
+/// Checks the record on disk, and that it goes as far as the fold's.
+async fn verify(config: &Config) -> Result<(), Failure> {
+    let standing = standing(config).await?;
     let directory = &config.spec.audit.directory;
     let verified =
         crate::audit::verify(directory).map_err(|error| Failure::new(EX_DATA, error.to_string()))?;
     if let Some(number) = verified.broken {
         let text = format!("record {number} was altered, or what stood before it was left out or put in");
+        return Err(Failure::new(EX_DATA, text));
+    }
+    let ends_alike = standing
+        .audit_digest
+        .as_ref()
+        .is_none_or(|digest| verified.last > standing.audit_records || *digest == verified.digest);
+    if !ends_alike {
+        let text = format!(
+            "the record ends with {}, and the list has made {}: what is missing at its end was cut off",
+            verified.last, standing.audit_records
+        );
         return Err(Failure::new(EX_DATA, text));
     }
     tell(&format!(
