@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::App;
 use crate::blocklist::RelayRecord;
 use crate::explain::{answer_mask, record_of};
-use crate::listing::{Criterion, Grounds};
+use crate::listing::{Criterion, Grounds, Listing};
 use crate::relay::{Relay, special_purpose};
 use crate::score::RULES;
 use crate::time::{Span, Timestamp};
@@ -53,6 +53,15 @@ struct Code {
     reports: Option<[String; 2]>,
     /// Everything that the reports had to show together.
     rules: Vec<&'static str>,
+    /// Codes that go with it.
+    beside: Vec<Beside>,
+}
+
+#[derive(Debug, Serialize)]
+struct Beside {
+    value: u8,
+    name: String,
+    why: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -117,12 +126,19 @@ fn codes(relay: Relay, record: &RelayRecord, config: &Config) -> Vec<Code> {
             policy: listing.policy.to_string(),
             reports: months(record, &listing.grounds),
             rules: match listing.grounds.criterion {
-                Criterion::Case => RULES.iter().map(|rule| rule.why).collect(),
+                Criterion::Case => RULES.iter().map(|rule| rule.shows).collect(),
                 Criterion::Decision => Vec::new(),
             },
+            beside: beside(config, listing),
         })
     });
     listed.collect()
+}
+
+fn beside(config: &Config, listing: &Listing) -> Vec<Beside> {
+    let goes = config.codes.iter().filter(|code| code.basis.goes_with(listing));
+    goes.map(|code| Beside { value: code.value, name: code.name.clone(), why: code.meaning.clone() })
+        .collect()
 }
 
 fn months(record: &RelayRecord, grounds: &Grounds) -> Option<[String; 2]> {

@@ -6,6 +6,7 @@ use crate::score::{Case, Quorum};
 pub(super) const RULE: Rule = Rule {
     name: "injector_networks",
     why: "one attacker must not be able to make a victim look like a source",
+    shows: "the forged mail had been handed in from more than one network, or was about many recipients for days",
     judge,
 };
 

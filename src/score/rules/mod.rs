@@ -15,6 +15,8 @@ pub struct Rule {
     pub name: &'static str,
     /// What it guards against, for whoever reads an explanation.
     pub why: &'static str,
+    /// What a case has shown that met it, for whoever is listed; it tells no count.
+    pub shows: &'static str,
     pub judge: fn(&Case<'_>, &Quorum) -> Finding,
 }
 
