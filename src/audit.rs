@@ -26,7 +26,9 @@ pub enum AuditError {
     Line { path: PathBuf, line: usize, problem: String },
     #[error("{WAITING_MAX} audit records wait to be written")]
     Full,
-    #[error("{0} holds the record of another journal; keep it, and name another folder in audit.directory")]
+    #[error(
+        "{0} holds the record of another journal, or of this one before it was restored; keep it, and name another folder in audit.directory"
+    )]
     OtherJournal(PathBuf),
 }
 
@@ -35,8 +37,8 @@ pub struct AuditLog {
     directory: PathBuf,
     /// The number of the last record that is on disk.
     last: u64,
-    /// The first and the last record that are on disk: a fold that makes others of their numbers is another journal's.
-    known: [Option<AuditRecord>; 2],
+    /// The first record that is on disk: a fold that makes another of its number is another journal's.
+    first: Option<AuditRecord>,
     waiting: Vec<AuditRecord>,
 }
 
@@ -44,8 +46,7 @@ impl AuditLog {
     /// Opens the folder, and cuts off what a crash left of a last line.
     pub fn open(directory: &Path) -> Result<Self, AuditError> {
         crate::folder::make(directory).map_err(at(directory))?;
-        let mut log =
-            AuditLog { directory: directory.to_owned(), last: 0, known: [None, None], waiting: Vec::new() };
+        let mut log = AuditLog { directory: directory.to_owned(), last: 0, first: None, waiting: Vec::new() };
         if let Some(path) = files(directory)?.pop() {
             cut_torn_line(&path).map_err(at(&path))?;
         }
@@ -53,13 +54,12 @@ impl AuditLog {
         for path in files(directory)?.into_iter().rev() {
             if let Some(record) = records(&path)?.pop() {
                 log.last = record.number;
-                log.known[1] = Some(record);
                 break;
             }
         }
         for path in files(directory)? {
             if let Some(record) = records(&path)?.into_iter().next() {
-                log.known[0] = Some(record);
+                log.first = Some(record);
                 break;
             }
         }
@@ -69,14 +69,19 @@ impl AuditLog {
     /// Takes what the fold made; what is on disk already is passed over.
     pub fn take(&mut self, records: Vec<AuditRecord>) -> Result<(), AuditError> {
         let other = |record: &AuditRecord| {
-            let same_number = self.known.iter().flatten().find(|known| known.number == record.number);
-            same_number.is_some_and(|known| known.digest != record.digest)
+            let first = self.first.as_ref();
+            first.is_some_and(|first| first.number == record.number && first.digest != record.digest)
         };
         if records.iter().any(other) {
             return Err(AuditError::OtherJournal(self.directory.clone()));
         }
         self.waiting.extend(records.into_iter().filter(|record| record.number > self.last));
         if self.waiting.len() > WAITING_MAX { Err(AuditError::Full) } else { Ok(()) }
+    }
+
+    /// Complains of a folder that knows more than the fold, which has made so many records.
+    pub fn check(&self, made: u64) -> Result<(), AuditError> {
+        if self.last > made { Err(AuditError::OtherJournal(self.directory.clone())) } else { Ok(()) }
     }
 
     /// Writes what waits, so that it survives a crash.

@@ -64,8 +64,8 @@ type Listed = BTreeMap<(Prefix, u8), (Timestamp, u32)>;
 
 /// Folds a journal twice, as it was and with another text in the place of a zone's file. It changes nothing.
 ///
-/// Where the journal no longer begins with its first entry, both begin with its checkpoint, whose evidence was admitted by the
-/// policies of its time.
+/// Where the journal no longer begins with its first entry, both begin with the traps, zones and exemptions of its checkpoint and
+/// no evidence, and fold all that is there. What the guards hold counts as listed: whoever adopts a policy lets it in.
 pub fn backtest(journal: &dyn Journal, origin: &str, text: &str) -> Result<Backtest, BacktestError> {
     let (before, was) = fold(journal, origin, None)?;
     let (after, would_be) = fold(journal, origin, Some(text))?;
@@ -123,10 +123,11 @@ fn fold(
     text: Option<&str>,
 ) -> Result<(Blocklist, Listed), BacktestError> {
     let whole = journal.first()? == Offset(1);
+    let kept = |blocklist: Blocklist, first| blocklist.without_evidence(first);
     let mut blocklist = match (whole, text) {
         (true, _) => Blocklist::new(),
-        (false, None) => restore(journal)?,
-        (false, Some(text)) => restore(journal)?.with_zone(origin, text),
+        (false, None) => kept(restore(journal)?, journal.first()?),
+        (false, Some(text)) => kept(restore(journal)?.with_zone(origin, text), journal.first()?),
     };
     let mut listed = Listed::new();
     loop {
@@ -142,7 +143,8 @@ fn fold(
             let now = blocklist.time();
             for change in &changes.list {
                 if let Change::Listed { origin: of, relay, code, .. }
-                | Change::Extended { origin: of, relay, code, .. } = change
+                | Change::Extended { origin: of, relay, code, .. }
+                | Change::Held { origin: of, relay, code } = change
                     && of == origin
                 {
                     listed.entry((*relay, *code)).or_insert((now, 0)).1 += 1;

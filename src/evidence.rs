@@ -214,6 +214,10 @@ pub struct Failure {
     /// The other host, as the report names it: a host's name or an address.
     #[n(5)]
     pub remote_mta: Option<String>,
+    /// An alias or a user's forward led to it: the mail was for another address, which the relay knows.
+    #[n(6)]
+    #[cbor(default)]
+    pub expanded: bool,
 }
 
 /// Most failed recipients kept of one report.
@@ -243,6 +247,7 @@ impl Facts {
                         status: recipient.status,
                         remote: recipient.remote,
                         cause: recipient.cause,
+                        expanded: recipient.expanded,
                         remote_mta: recipient.remote_mta.clone().filter(|name| is_host(name)),
                     })
                 })

@@ -347,6 +347,7 @@ impl Publisher {
             made.append(&mut changes.audit);
         })?;
         audit.take(made)?;
+        audit.check(blocklist.standing().audit.number)?;
         audit.flush()?;
         let published = Arc::new(Published::of(&blocklist));
         let pending = blocklist.pending().cloned().collect();

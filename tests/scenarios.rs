@@ -429,7 +429,7 @@ fn turned(line: &str, nth: u64) -> String {
 fn bounce(words: &Words<'_>, nth: u64) -> String {
     let (trap, failed) = (words.need("to"), words.need("failed"));
     let sender = words.get("sender").unwrap_or(trap);
-    let named = words.get("alias").unwrap_or(failed);
+    let named = failed;
     let action = words.get("action").unwrap_or("failed");
     let status = words.get("status").unwrap_or("5.1.1");
     let diagnostic = words.get("diagnostic").unwrap_or("unknown user");
@@ -441,10 +441,13 @@ fn bounce(words: &Words<'_>, nth: u64) -> String {
         Some("none") => {
             "Received: from localhost (localhost [127.0.0.1]) by relay.example (filter)\n".to_owned()
         }
-        Some(injector) => {
-            format!("Received: from spam (unknown [{injector}]) by {host} (Postfix) id {nth}\n")
+        injector => {
+            let injector = injector.unwrap_or("192.0.2.44");
+            let addressed = words.get("addressed").map_or_else(String::new, |of| format!("\n\tfor <{of}>"));
+            format!(
+                "Received: from spam (unknown [{injector}]) by {host} (Postfix) id {nth}{addressed}; today\n"
+            )
         }
-        None => format!("Received: from spam (unknown [192.0.2.44]) by {host} (Postfix) id {nth}\n"),
     };
     let id = words.get("id").map_or_else(|| nth.to_string(), str::to_owned);
     let further = words.get("members").map_or_else(String::new, |members| {

@@ -206,6 +206,7 @@ impl World {
                     status: None,
                     remote: report.remote,
                     cause: report.cause,
+                    expanded: false,
                     remote_mta: None,
                 }],
                 reasons: Vec::new(),

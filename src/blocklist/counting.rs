@@ -18,8 +18,8 @@ use crate::trap::{Donor, TrapKey};
 const EVIDENCE_LAG_MAX: Span = Span::from_hours(12);
 /// Most relays whose evidence is kept. One that doesn't fit is not listed, which is the safe side to fail on.
 const LEDGERS_MAX: usize = 4_000_000;
-/// Most of them in all before a relay is kept against which nothing counts.
-const IDLE_LEDGERS_MAX: usize = 2_000_000;
+/// Of all of these, the part up to which a relay is kept against which nothing counts.
+const IDLE_SHARE: usize = 4;
 /// Most of them in one IPv6 /64, and in one /48.
 const LINE_LEDGERS_MAX: usize = 64;
 const SITE_LEDGERS_MAX: usize = 1_024;
@@ -143,7 +143,9 @@ impl Blocklist {
         if !self.has_room(evidence.relay, counts) {
             return turn.ignore("too many relays are known; no further one is until the horizon has passed");
         }
-        let added = self.state.ledgers.entry(prefix).or_default().add(mark);
+        let zones = &self.zones;
+        let by_any = |mark: &Mark| zones.values().any(|zone| weighs(mark, &zone.config.policy.weights));
+        let added = self.state.ledgers.entry(prefix).or_default().add(mark, by_any);
         turn.changes.relays.insert(prefix);
         turn.change(Change::Counted { relay: evidence.relay });
         if added == Added::Counted {
@@ -168,10 +170,11 @@ impl Blocklist {
                 .take_while(|(prefix, _)| around.contains(prefix.network()));
             known.take(most).count() < most
         };
-        let most = if counts { LEDGERS_MAX } else { IDLE_LEDGERS_MAX };
-        ledgers.len() < most
+        // What counts for nothing has a share of the room, and no more.
+        let share = if counts { 1 } else { IDLE_SHARE };
+        ledgers.len() < LEDGERS_MAX / share
             && (relay.address().is_ipv4()
-                || room_around(64, LINE_LEDGERS_MAX) && room_around(48, SITE_LEDGERS_MAX))
+                || room_around(64, LINE_LEDGERS_MAX / share) && room_around(48, SITE_LEDGERS_MAX / share))
     }
 
     /// Whether evidence may count at all; the trap it came to, and its donor.
@@ -215,7 +218,12 @@ impl Blocklist {
     /// (PITFALLS 3). What it brought before goes then.
     fn sighted(&mut self, pending: &Pending, injector: Option<Network>, turn: &mut Turn<'_>) -> bool {
         let relays_max = self.zones.values().map(|zone| zone.config.policy.burned_after_relays).min();
-        let (Some(injector), Some(relays_max)) = (injector, relays_max) else { return false };
+        let Some(relays_max) = relays_max else { return false };
+        let Some(injector) = injector else {
+            // It tells nobody more, and counts no more than the rest.
+            let known = self.state.sightings.get(&pending.trap);
+            return known.is_some_and(|sighting| sighting.is_burned(relays_max));
+        };
         let (now, relay) = (self.state.time, pending.evidence.relay);
         let sighting = self.state.sightings.entry(pending.trap).or_default();
         let was_burned = sighting.is_burned(relays_max);

@@ -1,9 +1,11 @@
 //! Checkpoints: the fold's state as octets, and back.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Blocklist, Derived, State};
 use crate::complaint::Complaint;
+use crate::evidence::Offset;
 
 /// Goes up with the state's form. Older checkpoints must read for ever: once the first entries are dropped, they are
 /// the only copy of old traps and zones. So a field is only ever added, under a number of its own and with a default;
@@ -36,6 +38,22 @@ impl Blocklist {
             }
         }
         self
+    }
+
+    /// The same traps, zones and exemptions without any evidence or listing, as if the entry before this one had been the last.
+    pub fn without_evidence(self, next: Offset) -> Self {
+        let State { donors, traps, zones, exemptions, .. } = self.state;
+        let mut state = State { donors, traps, zones, exemptions, ..State::default() };
+        state.offset = Offset(next.0.saturating_sub(1));
+        let mut derived = BTreeMap::new();
+        for (origin, zone) in &mut state.zones {
+            zone.records.clear();
+            zone.guard = Default::default();
+            if let Some(known) = self.zones.get(origin) {
+                derived.insert(origin.clone(), Derived::of(zone, Arc::clone(&known.config)));
+            }
+        }
+        Blocklist { state, zones: derived, deadlines: Default::default() }
     }
 
     pub fn from_checkpoint(octets: &[u8]) -> Result<Self, CheckpointError> {

@@ -86,6 +86,8 @@ pub struct Recipient {
     pub remote: bool,
     /// The other host, where it is told: a name, or an address.
     pub remote_mta: Option<String>,
+    /// The mail was for another address, which an alias or a user's forward turned into this one.
+    pub expanded: bool,
     pub cause: Cause,
     pub diagnostic: Option<String>,
 }
@@ -145,7 +147,13 @@ pub fn classify(message: &Message, session: &Session) -> Verdict {
     report.writer.clone_from(&reading.from);
     let told = [(Common::Expired, Cause::Expired), (Common::Full, Cause::Mailbox)];
     let words = told.into_iter().find_map(|(words, cause)| reading.says(words).then_some(cause));
+    let expanded = reading.says(Common::Expanded);
+    let addressed = reading.original.as_ref().and_then(|original| original.addressed.as_ref());
     for recipient in &mut report.recipients {
+        // What the relay itself wrote of whom it took the mail for.
+        let other =
+            addressed.zip(recipient.mailbox.as_ref()).is_some_and(|(of, to)| of.folded() != to.folded());
+        recipient.expanded |= expanded || other;
         recipient.cause = Cause::of(recipient.status, recipient.diagnostic.as_deref());
         if let (Cause::Address | Cause::System, Some(cause)) = (recipient.cause, words) {
             recipient.cause = cause;

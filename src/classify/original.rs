@@ -12,6 +12,8 @@ pub(super) struct Original<'m> {
     /// From field, which whoever wrote the original chose.
     pub(super) sender: Option<Mailbox>,
     pub(super) injector: Option<IpAddr>,
+    /// Whom the relay took it for, by its topmost Received line (RFC 5321 §4.4); it says so of a single recipient only.
+    pub(super) addressed: Option<Mailbox>,
 }
 
 impl<'m> Original<'m> {
@@ -25,7 +27,8 @@ impl<'m> Original<'m> {
             .or_else(|| header.field("X-Envelope-From").and_then(Mailbox::find))
             .or_else(|| header.field("From").and_then(Mailbox::find))
             .or_else(|| header.field("Sender").and_then(Mailbox::find));
-        Original { header, sender, injector: injector::injector(header) }
+        let addressed = header.all("Received").take(QMAIL_NOTES_MAX).find_map(recipient_in);
+        Original { header, sender, injector: injector::injector(header), addressed }
     }
 
     pub(super) fn from(&self) -> Option<Mailbox> {
@@ -41,8 +44,49 @@ impl<'m> Original<'m> {
     }
 }
 
+/// Lines at the top that are looked at: qmail puts a note above its line.
+const QMAIL_NOTES_MAX: usize = 1;
+
+/// The `for` clause of a Received line, which stands before the date.
+fn recipient_in(line: &str) -> Option<Mailbox> {
+    let (clauses, _date) = line.rsplit_once(';')?;
+    let words: Vec<&str> = clauses.split_whitespace().collect();
+    // The last one: a client may call itself "for", further up.
+    let at = words.iter().rposition(|word| word.eq_ignore_ascii_case("for"))?;
+    let recipient = Mailbox::parse(words.get(at + 1)?)?;
+    words.get(at + 2).is_none_or(|next| next.starts_with('(')).then_some(recipient)
+}
+
 /// Exim, Sendmail and others note the envelope's sender in their Received line.
 fn envelope_from(line: &str) -> Option<Mailbox> {
     let (_, rest) = line.split_once("envelope-from").or_else(|| line.split_once("envelope-sender"))?;
     Mailbox::parse(rest.trim_start_matches([' ', '=']).split([' ', ')', ';']).next()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc5321_whom_the_relay_took_it_for_stands_in_its_own_line() {
+        let of = |received: &str| {
+            let header = Header::parse(format!("Received: {received}\nFrom: a@b.example\n").as_bytes());
+            Original::read(&header).addressed.map(|mailbox| mailbox.to_string())
+        };
+        for line in [
+            "from spam (unknown [192.0.2.44]) by mx.relay.example (Postfix) with ESMTP id 7\n\tfor <x@relay.example>; today",
+            "from [192.0.2.44] (helo=spam) by mx.relay.example with esmtp (Exim 4.96) id 7 for x@relay.example; today",
+            "from for (for [192.0.2.44]) by mx.relay.example (Postfix) with ESMTP id 7 for <x@relay.example>; today",
+            "from spam by mx.relay.example (8.17) with ESMTP id 7 for <x@relay.example> (proto esmtp); today",
+        ] {
+            assert_eq!(of(line).as_deref(), Some("x@relay.example"), "{line}");
+        }
+        for line in [
+            "from spam (unknown [192.0.2.44]) by mx.relay.example (Postfix) with ESMTP id 7; today",
+            "from for by mx.relay.example for more than one; today",
+            "",
+        ] {
+            assert_eq!(of(line), None, "{line}");
+        }
+    }
 }

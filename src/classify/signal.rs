@@ -63,6 +63,8 @@ pub(super) enum Common {
     Expired,
     /// That the mailbox is full.
     Full,
+    /// That an alias or a forward led to the address.
+    Expanded,
 }
 
 /// Words by which a report says that it is about a delay, and not yet about a failure.
@@ -155,8 +157,10 @@ const EXPIRED: &[&str] = &[
 /// Words of a mailbox that can take no more.
 const FULL: &[&str] =
     &["mailbox full", "mailbox is full", "over quota", "overquota", "quota exceeded", "exceeded storage"];
+/// Words of Exim, and of Postfix and Sendmail, behind an address that the mail was not for at first.
+const EXPANDED: &[&str] = &["(generated from", "(expanded from"];
 /// In the order of `Common`.
-const COMMON: [&[&str]; 6] = [DELAY, LURE, SUCCESS, PERMANENT, EXPIRED, FULL];
+const COMMON: [&[&str]; 7] = [DELAY, LURE, SUCCESS, PERMANENT, EXPIRED, FULL, EXPANDED];
 
 /// Which signals of each format a message shows, in the order of `FORMATS`, as bits; behind them the common ones.
 pub(super) struct Found(Vec<u32>);

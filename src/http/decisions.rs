@@ -281,7 +281,10 @@ async fn remove_oneself(app: &App, peer: IpAddr, headers: &HeaderMap, address: &
         let problem = Problem { error: format!("{relay} is not listed") };
         return (StatusCode::NOT_FOUND, Json(problem)).into_response();
     }
-    if let Some(until) = locked_until(app, relay) {
+    let client = client_network(app, peer, headers);
+    // Who asks from the relay's own network is no stranger who would keep it from being mended.
+    let own = client.contains(relay.address());
+    if let Some(until) = locked_until(app, relay).filter(|_| !own) {
         let problem =
             format!("{relay} was removed before and came back; it can be removed again from {until}");
         let wait = until.since(app.clock.now()).seconds().to_string();
@@ -292,7 +295,6 @@ async fn remove_oneself(app: &App, peer: IpAddr, headers: &HeaderMap, address: &
         )
             .into_response();
     }
-    let client = client_network(app, peer, headers);
     if !app.removals.admits(client, app.clock.now()) {
         let problem = Problem {
             error: "too many removals from your network within an hour; come back later".to_owned(),

@@ -186,7 +186,7 @@ async fn spf(dns: &MessageAuthenticator, client: IpAddr, helo: &str, domain: &st
 async fn authorised(dns: &MessageAuthenticator, inquiry: &Inquiry, domain: &str) -> Option<bool> {
     match spf(dns, inquiry.relay.address(), &inquiry.helo, domain).await {
         SpfResult::Pass => Some(true),
-        SpfResult::TempError | SpfResult::PermError => None,
+        SpfResult::TempError => None,
         _ => Some(false),
     }
 }

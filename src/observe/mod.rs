@@ -37,9 +37,11 @@ const TRY_AGAIN_AFTER: [Duration; 2] = [Duration::from_secs(60), Duration::from_
 const FIRST_TIMEOUT: Duration = Duration::from_secs(4);
 /// Of the inquiries that are made at once, those that were made before.
 const AGAIN_SHARE: usize = 4;
-/// Most inquiries about relays of one line, and about one domain, that are made or wait.
-const PER_LINE_MAX: u32 = 32;
-const PER_DOMAIN_MAX: u32 = 32;
+/// Most inquiries that wait to be made again.
+const WAITING_MAX: usize = 1_000;
+/// Most inquiries about relays of one site, and about domains of one organisation, that are made or wait.
+const PER_SITE_MAX: u32 = 32;
+const PER_ORGANISATION_MAX: u32 = 32;
 
 /// What is asked about one piece of evidence.
 #[derive(Clone, Debug)]
@@ -91,8 +93,9 @@ pub struct Observer {
     queue_max: usize,
     asking: Arc<Semaphore>,
     again: Arc<Semaphore>,
-    lines: Arc<Shares<Prefix>>,
-    domains: Arc<Shares<String>>,
+    waiting: Arc<Semaphore>,
+    sites: Arc<Shares<Prefix>>,
+    organisations: Arc<Shares<String>>,
     timeout: Duration,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -115,8 +118,9 @@ impl Observer {
             queue_max: limits.queue_max,
             asking: Arc::new(Semaphore::new(limits.inquiries_max)),
             again: Arc::new(Semaphore::new((limits.inquiries_max / AGAIN_SHARE).max(1))),
-            lines: Arc::new(Shares::new(PER_LINE_MAX)),
-            domains: Arc::new(Shares::new(PER_DOMAIN_MAX)),
+            waiting: Arc::new(Semaphore::new(WAITING_MAX)),
+            sites: Arc::new(Shares::new(PER_SITE_MAX)),
+            organisations: Arc::new(Shares::new(PER_ORGANISATION_MAX)),
             timeout: limits.timeout,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -127,19 +131,38 @@ impl Observer {
     pub fn inquire(&self, inquiry: Inquiry) {
         let held = (
             Arc::clone(&self.queue).try_acquire_owned().ok(),
-            Arc::clone(&self.lines).take(inquiry.relay.line()),
-            Arc::clone(&self.domains).take(inquiry.domain.clone().unwrap_or_default()),
+            Arc::clone(&self.sites).take(relation::site(inquiry.relay)),
+            Arc::clone(&self.organisations).take(relation::organisation(inquiry.domain.as_deref())),
         );
-        let (Some(waits), Some(line), Some(domain)) = held else {
+        let (Some(waits), Some(site), Some(organisation)) = held else {
             self.metrics.observation("dropped");
             return;
         };
         let (lookups, networks) = (Arc::clone(&self.lookups), Arc::clone(&self.networks));
         let (journal, metrics) = (Arc::clone(&self.journal), Arc::clone(&self.metrics));
-        let (asking, again) = (Arc::clone(&self.asking), Arc::clone(&self.again));
+        let (asking, again, waiting) =
+            (Arc::clone(&self.asking), Arc::clone(&self.again), Arc::clone(&self.waiting));
         let (timeout, stop) = (self.timeout, self.stop.clone());
         self.tasks.spawn(async move {
-            let asked = ask(&lookups, &networks, [&asking, &again], timeout, &inquiry);
+            let mut held = Some((waits, site, organisation));
+            let asked = async {
+                let first = timeout.min(FIRST_TIMEOUT);
+                let mut observation = once(&lookups, &networks, &asking, first, &inquiry).await;
+                if is_whole(&observation, &inquiry) {
+                    return observation;
+                }
+                // What is asked again holds nobody up: it waits elsewhere, or not at all.
+                held = None;
+                let Ok(_place) = waiting.try_acquire() else { return observation };
+                for pause in TRY_AGAIN_AFTER {
+                    if is_whole(&observation, &inquiry) {
+                        break;
+                    }
+                    tokio::time::sleep(pause).await;
+                    observation = once(&lookups, &networks, &again, timeout, &inquiry).await;
+                }
+                observation
+            };
             let observation = tokio::select! {
                 observation = asked => observation,
                 () = stop.cancelled() => return,
@@ -148,11 +171,11 @@ impl Observer {
             if let Err(error) = journal.append(Entry::Observation(observation).into()).await {
                 tracing::warn!(%error, "an observation is lost; its evidence counts without");
             }
-            drop((waits, line, domain));
+            drop(held);
         });
     }
 
-    /// Waits until everything that was asked is answered and durable.
+    /// Waits until everything that was asked once is answered and durable.
     pub async fn settled(&self) {
         let all = u32::try_from(self.queue_max).unwrap_or(u32::MAX);
         // The queue is never closed.
@@ -165,25 +188,6 @@ impl Observer {
         self.tasks.close();
         self.tasks.wait().await;
     }
-}
-
-async fn ask(
-    lookups: &Lookups,
-    networks: &Networks,
-    [asking, again]: [&Semaphore; 2],
-    timeout: Duration,
-    inquiry: &Inquiry,
-) -> Observation {
-    let first = once(lookups, networks, asking, timeout.min(FIRST_TIMEOUT), inquiry).await;
-    let mut observation = first;
-    for pause in TRY_AGAIN_AFTER {
-        if is_whole(&observation, inquiry) {
-            break;
-        }
-        tokio::time::sleep(pause).await;
-        observation = once(lookups, networks, again, timeout, inquiry).await;
-    }
-    observation
 }
 
 async fn once(
@@ -241,5 +245,6 @@ impl<K: Eq + Hash + Clone> Drop for Share<K> {
 /// Whether everything was answered that there is to ask.
 fn is_whole(observation: &Observation, inquiry: &Inquiry) -> bool {
     let signs = [observation.mx_of_recipient, observation.spf_of_recipient, observation.same_organisation];
-    inquiry.domain.is_none() || !signs.contains(&None)
+    let confirmed = observation.mx_of_recipient == Some(true);
+    inquiry.domain.is_none() || confirmed || !signs.contains(&None)
 }

@@ -66,6 +66,20 @@ fn is_private(address: IpAddr) -> bool {
     })
 }
 
+/// What one party may have of relays: an IPv4 address, or an IPv6 /48.
+pub(super) fn site(relay: Relay) -> Prefix {
+    match relay.address() {
+        IpAddr::V4(_) => Prefix::host(relay),
+        IpAddr::V6(_) => Prefix::around(relay.address(), 48),
+    }
+}
+
+/// The registered domain that a name lies in; nothing where there is none.
+pub(super) fn organisation(name: Option<&str>) -> String {
+    let registered = name.and_then(|name| psl::domain_str(name.trim_end_matches('.')));
+    registered.unwrap_or_default().to_ascii_lowercase()
+}
+
 /// What one organisation's hosts are likely to share: an IPv4 /24, an IPv6 /48.
 fn network(address: IpAddr) -> Prefix {
     Prefix::around(address, if address.is_ipv4() { 24 } else { 48 })
@@ -73,9 +87,8 @@ fn network(address: IpAddr) -> Prefix {
 
 /// Whether two names lie under one registered domain (by the Public Suffix List).
 fn same_organisation(one: &str, other: &str) -> bool {
-    let of = |name: &str| psl::domain_str(name.trim_end_matches('.')).map(str::to_ascii_lowercase);
-    let registered = of(one);
-    registered.is_some() && registered == of(other)
+    let registered = organisation(Some(one));
+    !registered.is_empty() && registered == organisation(Some(other))
 }
 
 /// Whether a name was made from the address, as providers name their customers' lines: three of its octets, all of it in

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
 
-use super::{Mark, Relation};
+use super::Mark;
 use crate::evidence::Offset;
 use crate::time::{Span, Timestamp};
 
@@ -51,12 +51,16 @@ impl Ledger {
         self.merged.contains(&report) || self.marks.iter().any(|mark| mark.report == report)
     }
 
-    pub fn add(&mut self, mark: Mark) -> Added {
+    /// `weighs` says whether a mark counts for anything by any policy.
+    pub fn add(&mut self, mark: Mark, weighs: impl Fn(&Mark) -> bool) -> Added {
         if self.knows(mark.report) {
             return Added::Repeated;
         }
         let burst = mark.burst();
-        let mut of_burst = self.marks.iter_mut().filter(|known| known.burst() == burst);
+        let counts = weighs(&mark);
+        // What weighs nothing takes no place of what does.
+        let mut of_burst =
+            self.marks.iter_mut().filter(|known| known.burst() == burst && weighs(known) == counts);
         let (mut count, mut last, mut adds) = (0, None, true);
         for known in of_burst.by_ref() {
             (count, adds) = (count + 1, adds && known.adds_to(&mark));
@@ -71,7 +75,9 @@ impl Ledger {
             return Added::Merged;
         }
         if self.marks.len() >= MARKS_MAX {
-            self.make_room();
+            if !self.make_room(counts, weighs) {
+                return Added::Merged;
+            }
         }
         if self.marks.len() == self.marks.capacity() {
             let more = ROOM_GROWS_BY.max(self.marks.len() / 4);
@@ -81,17 +87,16 @@ impl Ledger {
         Added::Counted
     }
 
-    /// Takes out a mark whose relay doesn't answer for it; else the last one of the hours in which most happened.
-    fn make_room(&mut self) {
-        let idle = |mark: &Mark| matches!(mark.relation, Relation::Refuted | Relation::Unknown);
+    /// Takes out a mark that counts for nothing; else, for one that counts, the last one of the hours in which most happened.
+    fn make_room(&mut self, counts: bool, weighs: impl Fn(&Mark) -> bool) -> bool {
         let slot = |mark: &Mark| mark.seen_at.hour() / SLOT_HOURS;
-        let gone = self.marks.iter().position(idle).or_else(|| {
+        let gone = self.marks.iter().position(|mark| !weighs(mark)).or_else(|| {
             let mut slots: BTreeMap<u32, usize> = BTreeMap::new();
             self.marks.iter().for_each(|mark| *slots.entry(slot(mark)).or_default() += 1);
             let fullest = slots.into_iter().max_by_key(|&(slot, count)| (count, slot))?.0;
-            self.marks.iter().rposition(|mark| slot(mark) == fullest)
+            self.marks.iter().rposition(|mark| slot(mark) == fullest).filter(|_| counts)
         });
-        self.marks.remove(gone.unwrap_or(0));
+        gone.map(|gone| self.marks.remove(gone)).is_some()
     }
 
     pub fn marks(&self) -> &[Mark] {

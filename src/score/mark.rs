@@ -118,7 +118,9 @@ fn relation(evidence: &Evidence, observation: Option<&Observation>) -> Relation 
     if facts.kind == Kind::Callout {
         return Relation::NotAsked;
     }
-    if facts.carried {
+    // Mail for an address that it knows, and that leads on to another, is no mail for an unknown one: whose DNS would be asked is
+    // chosen by whoever set up the forward.
+    if facts.carried || facts.leading_failure().is_some_and(|failure| failure.expanded) {
         return Relation::Refuted;
     }
     let Some(seen) = observation else { return Relation::Unknown };

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::messages::{self, Bounce, STYLES, Style};
 use super::random::Random;
-use super::world::{Behaviour, RelaysSpec, WorldSpec};
+use super::world::{Behaviour, Named, RelaysSpec, WorldSpec};
 use crate::observe::Answers;
 use crate::time::Timestamp;
 
@@ -29,6 +29,10 @@ pub(super) struct Occasion {
     pub actor: u32,
     pub trap_domain: u32,
     pub injector: Ipv4Addr,
+    /// The attacker's own domain stands behind the relay's forwards, and its DNS says what he likes.
+    pub own_domain: bool,
+    /// The same report once more.
+    pub again: bool,
 }
 
 /// What a relay makes of an occasion.
@@ -54,7 +58,8 @@ pub(super) fn relay_address(number: u32, ipv6: Option<u32>) -> IpAddr {
     match ipv6 {
         // The second of a pair stands in the first one's /64.
         Some(network) => {
-            let high = (0x2a00_u128 << 112) | (u128::from(network) << 64);
+            // A site of its own for each.
+            let high = (0x2a00_u128 << 112) | (u128::from(network) << 80);
             IpAddr::V6(Ipv6Addr::from(high | 0x25 | (u128::from(number) << 16)))
         }
         None => {
@@ -116,8 +121,13 @@ impl Scene<'_> {
         let party = self.party();
         let failed = format!("{party}@{own}");
         match self.spec.behaviour {
-            Behaviour::BouncesUnknown | Behaviour::HasBrokenAliases => {
+            Behaviour::BouncesUnknown => {
                 let message = self.bounce(&failed).octets();
+                Some(self.about(&own, message))
+            }
+            Behaviour::HasBrokenAliases => {
+                let gone = format!("gone-{failed}");
+                let message = Bounce { original: Some(&failed), ..self.bounce(&gone) }.octets();
                 Some(self.about(&own, message))
             }
             Behaviour::RelaysUnknown => {
@@ -226,7 +236,8 @@ impl Scene<'_> {
     /// What the DNS says of the relay and a domain that mail was handled for.
     fn about(self, domain: &str, message: String) -> Made {
         let own = domain == self.domain;
-        let exchanger = if own { self.actor.address } else { IpAddr::from([99, 9, 9, 9]) };
+        let exchanger =
+            if own && self.spec.exchanger { self.actor.address } else { IpAddr::from([99, 9, 9, 9]) };
         let spf = own && self.occasion.actor.is_multiple_of(2);
         self.with(message, vec![exchanger], spf)
     }
@@ -239,7 +250,11 @@ impl Scene<'_> {
             Answers::default()
         } else {
             Answers {
-                names: Some(vec![self.host.clone()]),
+                names: Some(match self.spec.named {
+                    Named::Own => vec![self.host.clone()],
+                    Named::Provider => vec![format!("vps{}.provider.example", self.occasion.actor)],
+                    Named::Nobody => Vec::new(),
+                }),
                 exchangers: Some(exchangers),
                 spf: Some(spf),
                 forbidden: Some(forbidden),
@@ -275,6 +290,10 @@ impl Scene<'_> {
             ..self.bounce(&target)
         }
         .octets();
+        if self.occasion.own_domain {
+            let exchanger = self.actor.address;
+            return self.with(message, vec![exchanger], true);
+        }
         // Postfix and qmail name the target, Exim and Sendmail the alias.
         match self.actor.style {
             Style::Postfix | Style::Qmail => self.about(&format!("d{number}.example"), message),

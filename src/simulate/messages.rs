@@ -54,15 +54,16 @@ impl Bounce<'_> {
 
     fn received(&self) -> String {
         let Bounce { host, injector, id, at, .. } = self;
+        let to = self.original.unwrap_or(self.failed);
         if self.filter {
             return format!(
-                "Received: from localhost (localhost [127.0.0.1])\n\tby {host} (Postfix) with ESMTP id {id:X}; {}\n",
+                "Received: from localhost (localhost [127.0.0.1])\n\tby {host} (Postfix) with ESMTP id {id:X}\n\tfor <{to}>; {}\n",
                 date(*at)
             );
         }
         match self.style {
             Style::Exim => format!(
-                "Received: from [{injector}] (helo=host{id}.spam.example)\n\tby {host} with esmtp (Exim 4.96)\n\tid {id}; {}\n",
+                "Received: from [{injector}] (helo=host{id}.spam.example)\n\tby {host} with esmtp (Exim 4.96)\n\tid {id}\n\tfor {to}; {}\n",
                 date(*at)
             ),
             Style::Qmail => format!(
@@ -71,7 +72,7 @@ impl Bounce<'_> {
                 date(*at)
             ),
             _ => format!(
-                "Received: from spam.example (unknown [{injector}])\n\tby {host} with ESMTP id {id:X}; {}\n",
+                "Received: from spam.example (unknown [{injector}])\n\tby {host} with ESMTP id {id:X}\n\tfor <{to}>; {}\n",
                 date(*at)
             ),
         }
@@ -108,13 +109,14 @@ impl Bounce<'_> {
             }
         };
         let kind = if self.remote.is_some() { "smtp" } else { "x-postfix" };
+        let expanded = self.original.map_or_else(String::new, |alias| format!(" (expanded from <{alias}>)"));
         format!(
             "{}Received: by {host} (Postfix)\n\tid {id:X}; {}\nDate: {}\nFrom: MAILER-DAEMON@{host} (Mail Delivery System)\n\
              Subject: Undelivered Mail Returned to Sender\nTo: {trap}\nAuto-Submitted: auto-replied\nMIME-Version: 1.0\n\
              Content-Type: multipart/report; report-type=delivery-status;\n\tboundary=\"{id:X}.1/{host}\"\n\
              Message-Id: <{id:X}@{host}>\n\nThis is a MIME-encapsulated message.\n\n--{id:X}.1/{host}\n\
              Content-Description: Notification\nContent-Type: text/plain; charset=us-ascii\n\n\
-             This is the mail system at host {host}.\n\n{opening}\n<{failed}>: {said}\n\n--{id:X}.1/{host}\n\
+             This is the mail system at host {host}.\n\n{opening}\n<{failed}>{expanded}: {said}\n\n--{id:X}.1/{host}\n\
              Content-Description: Delivery report\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; {host}\n\
              X-Postfix-Queue-ID: {id:X}\nX-Postfix-Sender: rfc822; {trap}\nArrival-Date: {}\n\n\
              Final-Recipient: rfc822; {failed}\nOriginal-Recipient: rfc822;{original}\nAction: {action}\nStatus: {status}\n{}\
@@ -146,6 +148,9 @@ impl Bounce<'_> {
             "delayed" => "4.0.0",
             _ => "5.0.0",
         };
+        let last = self.failed;
+        let generated =
+            self.original.map_or_else(String::new, |alias| format!("    (generated from {alias})\n"));
         let diagnosed = match self.remote {
             Some(_) => format!("{}Diagnostic-Code: smtp; {diagnostic}\n", self.remote_line()),
             None => String::new(),
@@ -155,7 +160,7 @@ impl Bounce<'_> {
              Auto-Submitted: auto-replied\nFrom: Mail Delivery System <Mailer-Daemon@{host}>\nTo: {trap}\n\
              Content-Type: multipart/report; report-type=delivery-status; boundary={id}-eximdsn-{id}\nMIME-Version: 1.0\n\
              Subject: Mail delivery failed: returning message to sender\nMessage-Id: <E{id}@{host}>\nDate: {}\n\n\
-             --{id}-eximdsn-{id}\nContent-type: text/plain; charset=us-ascii\n\n{opening}\n  {failed}\n    {diagnostic}\n\n\
+             --{id}-eximdsn-{id}\nContent-type: text/plain; charset=us-ascii\n\n{opening}\n  {last}\n{generated}    {diagnostic}\n\n\
              --{id}-eximdsn-{id}\nContent-type: message/delivery-status\n\nReporting-MTA: dns; {host}\n\nAction: {action}\n\
              Final-Recipient: rfc822;{failed}\nStatus: {status}\n{diagnosed}\n--{id}-eximdsn-{id}\nContent-type: message/rfc822\n\n\
              {}\n--{id}-eximdsn-{id}--\n",
@@ -168,7 +173,9 @@ impl Bounce<'_> {
 
     fn sendmail(&self) -> String {
         let Bounce { host, trap, action, status, diagnostic, id, at, .. } = self;
-        let failed = self.original.unwrap_or(self.failed);
+        let (failed, last) = (self.original.unwrap_or(self.failed), self.failed);
+        let expanded =
+            self.original.map_or_else(String::new, |alias| format!("    (expanded from: <{alias}>)\n"));
         let opening = match *action {
             "delayed" => {
                 "**********************************************\n**      THIS IS A WARNING MESSAGE ONLY      **\n**  YOU DO NOT NEED TO RESEND YOUR MESSAGE  **\n**********************************************\n"
@@ -181,8 +188,8 @@ impl Bounce<'_> {
              From: Mail Delivery Subsystem <MAILER-DAEMON@{host}>\nMessage-Id: <{id}@{host}>\nTo: <{trap}>\nMIME-Version: 1.0\n\
              Content-Type: multipart/report; report-type=delivery-status;\n\tboundary=\"{id}/{host}\"\n\
              Subject: Returned mail: see transcript for details\nAuto-Submitted: auto-generated (failure)\n\n\
-             This is a MIME-encapsulated message\n\n--{id}/{host}\n\nThe original message was received at {}\n\n{opening}<{failed}>\n\
-                 (reason: {diagnostic})\n\n--{id}/{host}\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; {host}\n\
+             This is a MIME-encapsulated message\n\n--{id}/{host}\n\nThe original message was received at {}\n\n{opening}<{last}>\n\
+                 (reason: {diagnostic})\n{expanded}\n--{id}/{host}\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; {host}\n\
              Arrival-Date: {}\n\nFinal-Recipient: RFC822; {failed}\nAction: {action}\nStatus: {status}\n{}\
              Diagnostic-Code: SMTP; {diagnostic}\n\n--{id}/{host}\nContent-Type: message/rfc822\n\n{}\n--{id}/{host}--\n",
             self.above,

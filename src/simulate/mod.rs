@@ -101,6 +101,7 @@ struct Repeat {
     actor: u32,
     trap_domain: u32,
     injector: std::net::Ipv4Addr,
+    own_domain: bool,
     /// When it came first: the report says so.
     at: Timestamp,
 }
@@ -110,6 +111,7 @@ struct Attacker {
     networks: u32,
     domains: Vec<u32>,
     victims: Vec<u32>,
+    own_domain: bool,
     gap: u64,
     ends: u64,
 }
@@ -147,7 +149,8 @@ impl<'a> Schedule<'a> {
                 let ends = begins + u64::from(spec.days) * 24 * HOUR;
                 let (first_network, networks) = (network, spec.networks.max(1));
                 network += networks;
-                attackers.push(Attacker { first_network, networks, domains, victims, gap, ends });
+                let own_domain = spec.own_domain;
+                attackers.push(Attacker { first_network, networks, domains, victims, own_domain, gap, ends });
             }
         }
         let end = u64::from(setup.days) * 24 * HOUR;
@@ -164,8 +167,9 @@ impl<'a> Schedule<'a> {
                 Some(at) if at >= self.end => break,
                 Some(at) if again == Some(at) => {
                     if let Some(Reverse((_, nth, repeat))) = self.again.pop() {
-                        let Repeat { actor, trap_domain, injector, at } = repeat;
-                        batch.push(Occasion { nth, at, actor, trap_domain, injector });
+                        let Repeat { actor, trap_domain, injector, own_domain, at } = repeat;
+                        let again = true;
+                        batch.push(Occasion { nth, at, actor, trap_domain, injector, own_domain, again });
                     }
                 }
                 Some(at) => {
@@ -181,12 +185,12 @@ impl<'a> Schedule<'a> {
     /// Lets a relay or an attacker act, and says when it does so next.
     fn act(&mut self, at: u64, who: u32, actors: &[Actor]) -> Option<Occasion> {
         let world = &self.setup.world;
-        let (actor, trap_domain, injector, gap, ends) = match actors.get(who as usize) {
+        let (actor, trap_domain, injector, own_domain, gap, ends) = match actors.get(who as usize) {
             Some(actor) => {
                 let network = below_u32(&mut self.random, world.injectors.networks);
                 let host = self.random.below(u64::from(world.injectors.hosts));
                 let domain = below_u32(&mut self.random, world.traps.domains);
-                (who, domain, actors::injector(network, host, false), actor.gap?, actor.ends)
+                (who, domain, actors::injector(network, host, false), false, actor.gap?, actor.ends)
             }
             None => {
                 let attacker = self.attackers.get(who as usize - actors.len())?;
@@ -195,7 +199,7 @@ impl<'a> Schedule<'a> {
                 let network = attacker.first_network + below_u32(&mut self.random, attacker.networks);
                 let host = self.random.below(50);
                 let injector = actors::injector(network, host, true);
-                (victim?, domain?, injector, attacker.gap, attacker.ends)
+                (victim?, domain?, injector, attacker.own_domain, attacker.gap, attacker.ends)
             }
         };
         let next = at + 1 + self.random.below(2 * gap);
@@ -208,10 +212,10 @@ impl<'a> Schedule<'a> {
         self.nth += 1;
         let moment = world.start.plus(Span::from_milliseconds(i64::try_from(at).unwrap_or(i64::MAX)));
         if self.random.happens(world.mail.repeated_thousandths) {
-            let repeat = Repeat { actor, trap_domain, injector, at: moment };
+            let repeat = Repeat { actor, trap_domain, injector, own_domain, at: moment };
             self.again.push(Reverse((at + HOUR, self.nth, repeat)));
         }
-        Some(Occasion { nth: self.nth, at: moment, actor, trap_domain, injector })
+        Some(Occasion { nth: self.nth, at: moment, actor, trap_domain, injector, own_domain, again: false })
     }
 }
 
@@ -328,7 +332,7 @@ impl<'a> Run<'a> {
             None => (classify::callout(), None, Reach::Recipient),
         };
         let mut id = Digester::default();
-        id.add(&occasion.nth.to_be_bytes()).add(&occasion.at.milliseconds().to_be_bytes());
+        id.add(&occasion.nth.to_be_bytes()).add(&[u8::from(occasion.again)]);
         let evidence = Evidence {
             id: id.digest(),
             seen_at: occasion.at,

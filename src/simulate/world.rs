@@ -9,6 +9,9 @@ use crate::time::{Span, Timestamp};
 pub const SHIPPED: &str = include_str!("world.toml");
 
 const VERSION: u32 = 1;
+/// Most networks that spammers, and attackers, send from: each has a /16 of a part of the address space.
+const NETWORKS_MAX: u32 = 4_800;
+const HOSTS_MAX: u32 = 60_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,9 +98,29 @@ pub struct RelaysSpec {
     pub beside: Option<String>,
     #[serde(default)]
     pub ipv6: bool,
+    /// Whether it is the mail exchanger of its own domain; else another host is.
+    #[serde(default = "yes")]
+    pub exchanger: bool,
+    #[serde(default)]
+    pub named: Named,
     /// Wanted mail that a donor had from each of them, told once a week.
     #[serde(default)]
     pub wanted_messages: u64,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Whose its confirmed reverse name is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Named {
+    /// One in its own domain.
+    #[default]
+    Own,
+    Provider,
+    Nobody,
 }
 
 /// What a relay does with mail for, or in the name of, others.
@@ -169,6 +192,9 @@ pub struct AttackersSpec {
     /// Trap domains that each gives as a donor, on top.
     #[serde(default)]
     pub given_domains: u32,
+    /// Has accounts at the victims that forward to a domain of his, whose DNS names the victim as exchanger.
+    #[serde(default)]
+    pub own_domain: bool,
     pub days: u32,
     pub messages_per_day: u32,
     /// Relays that each attacks, of these kinds.
@@ -206,6 +232,20 @@ impl WorldSpec {
             "relays",
             format!("the shares come to {sum} millionths"),
             "let them come to a million at most; what is missing are relays that never report",
+        );
+        complaints.require(
+            self.injectors.networks <= NETWORKS_MAX && self.injectors.hosts <= HOSTS_MAX,
+            "injectors.networks",
+            format!("{} networks of {} hosts", self.injectors.networks, self.injectors.hosts),
+            format!("write at most {NETWORKS_MAX} networks and {HOSTS_MAX} hosts"),
+        );
+        let attackers: u64 =
+            self.attackers.iter().map(|spec| u64::from(spec.count) * u64::from(spec.networks)).sum();
+        complaints.require(
+            attackers <= u64::from(NETWORKS_MAX),
+            "attackers.networks",
+            format!("they have {attackers} in all"),
+            format!("write at most {NETWORKS_MAX} together"),
         );
         complaints.require(self.traps.domains >= 1, "traps.domains", "none", "write 1 or more");
         complaints.require(

@@ -90,6 +90,7 @@ impl Journal {
                     status: None,
                     remote: false,
                     cause: Cause::Address,
+                    expanded: false,
                     remote_mta: None,
                 }],
                 reasons: vec!["delivery-status with Action: failed".into()],

@@ -104,6 +104,10 @@ fn report(reading: &Reading<'_>, groups: &[Header], status: DeliveryStatus) -> R
             .recipients
             .into_iter()
             .map(|recipient| Recipient {
+                expanded: matches!(
+                    (&recipient.original_recipient, &recipient.final_recipient),
+                    (Some(first), Some(last)) if first.folded() != last.folded() && last.domain().contains('.')
+                ),
                 // A final address in a host of one label is the inside of a gateway.
                 mailbox: recipient
                     .final_recipient
