@@ -74,10 +74,8 @@ impl Ledger {
             self.merged.push(mark.report);
             return Added::Merged;
         }
-        if self.marks.len() >= MARKS_MAX {
-            if !self.make_room(counts, weighs) {
-                return Added::Merged;
-            }
+        if self.marks.len() >= MARKS_MAX && !self.make_room(counts, weighs) {
+            return Added::Merged;
         }
         if self.marks.len() == self.marks.capacity() {
             let more = ROOM_GROWS_BY.max(self.marks.len() / 4);
