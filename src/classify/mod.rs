@@ -147,7 +147,8 @@ pub fn classify(message: &Message, session: &Session) -> Verdict {
     report.writer.clone_from(&reading.from);
     let told = [(Common::Expired, Cause::Expired), (Common::Full, Cause::Mailbox)];
     let words = told.into_iter().find_map(|(words, cause)| reading.says(words).then_some(cause));
-    let expanded = reading.says(Common::Expanded);
+    let again = reading.original.as_ref().is_some_and(|original| original.handed_in_again);
+    let expanded = again || reading.says(Common::Expanded);
     let addressed = reading.original.as_ref().and_then(|original| original.addressed.as_ref());
     for recipient in &mut report.recipients {
         // What the relay itself wrote of whom it took the mail for.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::injector;
-use crate::mail::{Header, Mailbox};
+use crate::mail::{Header, Mailbox, newest_hop};
 
 /// The returned original, as far as its header goes.
 pub(super) struct Original<'m> {
@@ -14,6 +14,8 @@ pub(super) struct Original<'m> {
     pub(super) injector: Option<IpAddr>,
     /// Whom the relay took it for, by its topmost Received line (RFC 5321 §4.4); it says so of a single recipient only.
     pub(super) addressed: Option<Mailbox>,
+    /// A program on the relay handed it in again, as aliases and forwards do: its topmost line names no client.
+    pub(super) handed_in_again: bool,
 }
 
 impl<'m> Original<'m> {
@@ -28,7 +30,8 @@ impl<'m> Original<'m> {
             .or_else(|| header.field("From").and_then(Mailbox::find))
             .or_else(|| header.field("Sender").and_then(Mailbox::find));
         let addressed = header.all("Received").take(QMAIL_NOTES_MAX).find_map(recipient_in);
-        Original { header, sender, injector: injector::injector(header), addressed }
+        let handed_in_again = newest_hop(header).is_some_and(|hop| hop.by_local_user || !hop.names_client);
+        Original { header, sender, injector: injector::injector(header), addressed, handed_in_again }
     }
 
     pub(super) fn from(&self) -> Option<Mailbox> {
@@ -88,5 +91,24 @@ mod tests {
         ] {
             assert_eq!(of(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn what_an_alias_or_a_forward_hands_in_again_names_no_client() {
+        let of = |received: &str| {
+            let header = Header::parse(format!("Received: {received}\nFrom: a@b.example\n").as_bytes());
+            Original::read(&header).handed_in_again
+        };
+        assert!(of("(qmail 9 invoked by uid 7790); today"));
+        assert!(of("by mx.relay.example (Postfix)\n\tid 7; today"));
+        assert!(of("by mx.relay.example (Postfix, from userid 33) id 7; today"));
+        for client in [
+            "(qmail 9 invoked from network); today",
+            "from spam (unknown [192.0.2.44]) by mx.relay.example (Postfix) id 7; today",
+            "from localhost (localhost [127.0.0.1]) by mx.relay.example (Postfix) id 7; today",
+        ] {
+            assert!(!of(client), "{client}");
+        }
+        assert!(!Original::read(&Header::parse(b"From: a@b.example\n")).handed_in_again, "nothing is told");
     }
 }

@@ -13,6 +13,8 @@ pub struct Hop {
     pub is_qmail_note: bool,
     /// A user or a program on the host that wrote the line handed the message in: a script, or a person at a shell.
     pub by_local_user: bool,
+    /// It says that a client handed the message in, whether or not it tells which.
+    pub names_client: bool,
 }
 
 /// Most Received lines that are read.
@@ -41,7 +43,8 @@ fn read(line: &str) -> Hop {
         .filter(|&from| by_at.is_none_or(|by| from < by))
         .and_then(|from| client_address(&line[from..by_at.unwrap_or(line.len())]));
     let is_qmail_note = folded.starts_with("(qmail ") && folded.contains(" invoked from network)");
-    Hop { from_address, by, is_qmail_note, by_local_user: names_local_user(&folded) }
+    let names_client = find_word(&folded, "from").is_some() || is_qmail_note;
+    Hop { from_address, by, is_qmail_note, by_local_user: names_local_user(&folded), names_client }
 }
 
 /// Accounts under which mail systems run: what they hand in is the system's own.

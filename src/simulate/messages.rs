@@ -66,11 +66,20 @@ impl Bounce<'_> {
                 "Received: from [{injector}] (helo=host{id}.spam.example)\n\tby {host} with esmtp (Exim 4.96)\n\tid {id}\n\tfor {to}; {}\n",
                 date(*at)
             ),
-            Style::Qmail => format!(
-                "Received: (qmail {id} invoked from network); {}\nReceived: from unknown (HELO spam) ({injector})\n  by {host} with SMTP; {}\n",
-                date(*at),
-                date(*at)
-            ),
+            Style::Qmail => {
+                // An alias's program hands it in again.
+                let again = self.original.map_or_else(String::new, |alias| {
+                    format!(
+                        "Received: (qmail {id} invoked by uid 507); {}\nDelivered-To: {alias}\n",
+                        date(*at)
+                    )
+                });
+                format!(
+                    "{again}Received: (qmail {id} invoked from network); {}\nReceived: from unknown (HELO spam) ({injector})\n  by {host} with SMTP; {}\n",
+                    date(*at),
+                    date(*at)
+                )
+            }
             _ => format!(
                 "Received: from spam.example (unknown [{injector}])\n\tby {host} with ESMTP id {id:X}\n\tfor <{to}>; {}\n",
                 date(*at)
