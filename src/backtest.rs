@@ -69,7 +69,7 @@ type Listed = BTreeMap<(Prefix, u8), (Timestamp, u32)>;
 pub fn backtest(journal: &dyn Journal, origin: &str, text: &str) -> Result<Backtest, BacktestError> {
     let (before, was) = fold(journal, origin, None)?;
     let (after, would_be) = fold(journal, origin, Some(text))?;
-    let adopted = after.snapshot().zones().iter().any(|zone| zone.config.origin.to_string() == origin);
+    let adopted = after.snapshot().zones().iter().any(|zone| zone.config.apex.origin.to_string() == origin);
     if !adopted {
         return Err(BacktestError::NeverAdopted(origin.to_owned()));
     }

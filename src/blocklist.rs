@@ -28,7 +28,7 @@ use crate::digest::Digest;
 use crate::evidence::{Entry, Evidence, Offset, Recorded};
 use crate::listing::{Basis, Ending, Record};
 use crate::relay::{Prefix, Relay};
-use crate::score::Ledger;
+use crate::score::{Ledger, Points};
 use crate::time::{Span, Timestamp};
 use crate::trap::{Donor, TrapKey, TrapSet};
 use crate::zone::{self, Entries, Snapshot};
@@ -583,10 +583,13 @@ fn published(
     for (code, record) in records_of(records, prefix) {
         let Some(listing) = &record.current else { continue };
         let entry = published.entry(listing.prefix).or_default();
-        entry.codes.push((code, Some(listing.until)));
+        let asked = config.quorum(code).map_or(Points::default(), |(_, quorum)| quorum.points);
+        let (until, confidence) = (Some(listing.until), listing.confidence(asked));
+        let standing = |code| zone::Standing { code, confidence, until };
+        entry.codes.push(standing(code));
         for code in config.codes.iter().filter(|code| code.basis.goes_with(listing)) {
-            entry.codes.retain(|(value, _)| *value != code.value);
-            entry.codes.push((code.value, Some(listing.until)));
+            entry.codes.retain(|other| other.code != code.value);
+            entry.codes.push(standing(code.value));
         }
         entry.codes.sort_unstable();
     }

@@ -20,7 +20,9 @@ use crate::digest::Digester;
 use crate::evidence::{Directive, Entry, Offset, Order};
 use crate::journal::{Embedded, Journal, JournalError};
 use crate::keys::{KeyError, Keys};
+use crate::lists::ListError;
 use crate::metrics::Metrics;
+use crate::name_server::{NameServer, Random};
 use crate::observe::{self, Inquiry, Lookups, Networks, NetworksError, Observer};
 use crate::publish::{self, Keeping, PublishError, Published, Publisher, tick_number};
 use crate::time::{Clock, LaboratoryClock, Span, SystemClock, Timestamp};
@@ -47,6 +49,8 @@ pub enum StartError {
     Folder { path: PathBuf, source: io::Error },
     #[error("{path}: {source}")]
     Networks { path: PathBuf, source: NetworksError },
+    #[error("dns.lists: {0}")]
+    List(#[from] ListError),
     #[error("no resolver: {0}; see /etc/resolv.conf, or set observe.enabled = false")]
     Resolver(String),
     #[error("{path}: not adopted: with its serial_base the zone's serial would go back; raise serial_base")]
@@ -127,7 +131,8 @@ impl Serving {
         let mut bound = Bound::default();
         let mut dns_listening = Vec::new();
         for &address in &spec.dns.listen {
-            let listening = dns::Listening::bind(address).map_err(listen("DNS", address))?;
+            let listening =
+                dns::Listening::bind(address, spec.dns.threads).map_err(listen("DNS", address))?;
             bound.dns.push(listening.local_address().map_err(listen("DNS", address))?);
             dns_listening.push(listening);
         }
@@ -154,13 +159,13 @@ impl Serving {
         let serve = Arc::new(smtp_serve(spec, app, observer, app.keys.nonce()?));
 
         let (mut smtp, mut http, mut dns) = (Tasks::default(), Tasks::default(), Tasks::default());
-        let handler = Arc::new(dns::Handler {
-            published: Arc::clone(&app.published),
-            clock: Arc::clone(&app.clock),
-            metrics: Arc::clone(&app.metrics),
-        });
-        let idle = spec.dns.tcp_idle_timeout.to_std();
-        dns.running.spawn(dns::serve(dns_listening, handler, idle, dns.stop.clone()));
+        let judged = app.published.snapshots();
+        let zones = app.published.snapshot();
+        let zones = zones.zones().iter().map(|zone| zone.config.apex.origin.clone()).collect();
+        let name_server =
+            NameServer::new(&spec.dns, &config.dns, judged, zones, Arc::clone(&app.clock), Random::new()?)?;
+        app.metrics.serve_dns(&name_server.metrics);
+        dns.running.spawn(name_server.serve(dns_listening, dns.stop.clone()));
         for listener in http_listening {
             http.running.spawn(http::serve_public(listener, Arc::clone(app), http.stop.clone()));
         }
@@ -269,16 +274,16 @@ impl Core {
         let mut entries = Vec::new();
         let snapshot = app.published.snapshot();
         for zone in snapshot.zones() {
-            if !config.zones.iter().any(|file| file.zone.origin == zone.config.origin) {
-                let origin = zone.config.origin.to_string();
+            if !config.zones.iter().any(|file| file.zone.apex.origin == zone.config.apex.origin) {
+                let origin = zone.config.apex.origin.to_string();
                 entries.push(self.directive("its file is gone", Order::WithdrawZone { origin }));
             }
         }
         for file in &config.zones {
-            let known = snapshot.zones().iter().find(|zone| zone.config.origin == file.zone.origin);
+            let known = snapshot.zones().iter().find(|zone| zone.config.apex.origin == file.zone.apex.origin);
             if known.is_none_or(|zone| zone.config.digest != file.zone.digest) {
                 let order =
-                    Order::AdoptZone { origin: file.zone.origin.to_string(), text: file.text.clone() };
+                    Order::AdoptZone { origin: file.zone.apex.origin.to_string(), text: file.text.clone() };
                 entries.push(self.directive("its file is new or was changed", order));
             }
         }

@@ -157,7 +157,7 @@ pub fn explain(
     let letters = Letters::of(record);
     let configs: Vec<&Config> = snapshot.zones().iter().map(|zone| &*zone.config).collect();
     let explain_zone = |config: &&Config| ZoneExplanation {
-        zone: config.origin.to_string(),
+        zone: config.apex.origin.to_string(),
         answer: match answer_mask(relay, record, config) {
             0 => None,
             mask => Some(Ipv4Addr::new(127, 0, 0, mask).to_string()),
@@ -188,7 +188,7 @@ pub fn explain(
 
 /// The listing of a relay under a code in a zone.
 pub fn record_of<'a>(record: &'a RelayRecord, config: &Config, code: u8) -> Option<&'a Record> {
-    let origin = config.origin.to_string();
+    let origin = config.apex.origin.to_string();
     record.records.get(&(origin.into(), code))
 }
 
@@ -204,7 +204,7 @@ pub fn answer_mask(relay: Relay, record: &RelayRecord, config: &Config) -> u8 {
             mask |= beside.fold(0, |mask, other| mask | other.value);
         }
     }
-    mask & config.main_mask
+    mask & config.main.mask
 }
 
 /// Letters that stand for trap domains, donors and parties, the same all over one explanation.

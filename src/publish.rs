@@ -38,7 +38,7 @@ const CHECKPOINT_OCTETS_MAX: usize = 4 << 30;
 
 /// What readers see.
 pub struct Published {
-    snapshot: ArcSwap<Snapshot>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
     traps: ArcSwap<TrapSet>,
     trap_domains: ArcSwap<TrapDomains>,
     mirror: DashMap<Prefix, Arc<RelayRecord>>,
@@ -116,7 +116,7 @@ pub fn replay(journal: &dyn Journal, beginning: Beginning) -> Result<Replay, Pub
 
 fn digests(snapshot: &Snapshot) -> Vec<ZoneDigest> {
     let of = |zone: &crate::zone::Zone| ZoneDigest {
-        origin: zone.config.origin.to_string(),
+        origin: zone.config.apex.origin.to_string(),
         serial: zone.serial,
         entries: zone.entries.len(),
         digest: zone.digest(),
@@ -159,7 +159,7 @@ impl std::fmt::Display for Replay {
 impl Published {
     fn of(blocklist: &Blocklist) -> Self {
         let published = Published {
-            snapshot: ArcSwap::from_pointee(blocklist.snapshot()),
+            snapshot: Arc::new(ArcSwap::from_pointee(blocklist.snapshot())),
             traps: ArcSwap::from_pointee(blocklist.traps().clone()),
             trap_domains: ArcSwap::from_pointee(blocklist.traps().domains()),
             mirror: DashMap::new(),
@@ -175,6 +175,11 @@ impl Published {
 
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// Where the newest snapshot is always found.
+    pub fn snapshots(&self) -> Arc<ArcSwap<Snapshot>> {
+        Arc::clone(&self.snapshot)
     }
 
     pub fn traps(&self) -> Arc<TrapSet> {

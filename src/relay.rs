@@ -136,6 +136,11 @@ impl Prefix {
         self.length
     }
 
+    /// Its last address.
+    pub fn last(self) -> IpAddr {
+        IpNet::new(self.network, self.length).map_or(self.network, |net| net.broadcast())
+    }
+
     pub fn contains(self, address: IpAddr) -> bool {
         IpNet::new(self.network, self.length).is_ok_and(|net| net.contains(&address))
     }

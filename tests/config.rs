@@ -38,7 +38,7 @@ fn check_prints_what_is_in_force() {
     assert!(
         told.contains("hostname = \"trap.backscatter.example\"") && told.contains("tick_interval = \"10s\"")
     );
-    assert!(told.contains("bl.backscatter.example. with 6 codes and 5 sublists, policy "));
+    assert!(told.contains("bl.backscatter.example. with 6 codes and 6 sublists, policy "));
 }
 
 /// A fault in the daemon's settings or in the zone: what to replace by what, and what the complaint says.

@@ -391,7 +391,7 @@ fn callouts_and_replies_are_listed_apart() {
         }
         assert!(!world.is_listed(RELAY), "{kind} is not in the main zone");
         let answer = world.ask(&format!("25.0.18.198.{label}.{ORIGIN}"), backscatterd::zone::QueryType::A);
-        let address = backscatterd::zone::Data::Address(std::net::IpAddr::from([127, 0, 0, code]));
+        let address = crate::world::Value::Address(std::net::IpAddr::from([127, 0, 0, code]));
         assert_eq!(answer.answers.first().map(|record| record.data.clone()), Some(address), "{kind}");
     }
 }

@@ -114,7 +114,7 @@ fn the_serial_is_base_plus_offset_of_the_last_change_and_never_falls() {
         blocklist.apply(recorded);
         let snapshot = blocklist.snapshot();
         let of_first =
-            |zone: &&backscatterd::zone::Zone| zone.config.origin.to_string() == crate::world::ORIGIN;
+            |zone: &&backscatterd::zone::Zone| zone.config.apex.origin.to_string() == crate::world::ORIGIN;
         let Some(zone) = snapshot.zones().iter().find(of_first) else { continue };
         let now = (zone.serial, zone.digest());
         if let Some((serial, digest)) = last {

@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use backscatterd::evidence::Order;
 use backscatterd::time::Span;
-use backscatterd::zone::{Answer, Data, QueryType, Rcode, reversed};
+use backscatterd::zone::{QueryType, Rcode, reversed};
 use proptest::prelude::*;
 
-use crate::world::{ORIGIN, World, laboratory_zone};
+use crate::world::{ORIGIN, Told, Value, World, laboratory_zone};
 
 const LISTED: &str = "198.18.0.25";
 const LISTED_V6: &str = "2001:db8:1:2::25";
@@ -32,16 +32,16 @@ fn name(address: &str) -> String {
     format!("{}.{ORIGIN}", reversed(address.parse().unwrap()))
 }
 
-fn a(answer: &Answer) -> Option<Ipv4Addr> {
+fn a(answer: &Told) -> Option<Ipv4Addr> {
     match answer.answers.first().map(|record| &record.data) {
-        Some(Data::Address(IpAddr::V4(v4))) => Some(*v4),
+        Some(Value::Address(IpAddr::V4(v4))) => Some(*v4),
         _ => None,
     }
 }
 
-fn txt(answer: &Answer) -> Option<&str> {
+fn txt(answer: &Told) -> Option<&str> {
     match answer.answers.first().map(|record| &record.data) {
-        Some(Data::Txt(text)) => Some(text),
+        Some(Value::Txt(text)) => Some(text),
         _ => None,
     }
 }
@@ -209,7 +209,7 @@ fn rfc2308_n1_negative_answers_carry_the_soa_with_the_lesser_ttl() {
         let (owner, soa) = answer.negative.unwrap();
         assert_eq!(owner.to_string(), ORIGIN);
         assert_eq!(soa.ttl, 120, "the minimum is less than the SOA's own TTL");
-        assert!(matches!(&soa.data, Data::Soa(soa) if soa.serial == world.serial()));
+        assert!(matches!(&soa.data, Value::Soa { serial } if *serial == world.serial()));
     }
     assert!(world.ask(&name(LISTED), QueryType::A).negative.is_none());
 }
@@ -246,7 +246,7 @@ fn rfc8482_n3_any_is_minimal_and_other_types_are_empty() {
     let world = listed();
     for asked in [name(LISTED), ORIGIN.to_owned(), name("127.0.0.2")] {
         let any = world.ask(&asked, QueryType::Any);
-        assert!(matches!(&any.answers[..], [record] if record.data == Data::Hinfo("RFC8482")), "{asked}");
+        assert!(matches!(&any.answers[..], [record] if record.data == Value::Hinfo("RFC8482")), "{asked}");
         let other = world.ask(&asked, QueryType::Other);
         assert_eq!((other.rcode, other.answers.len()), (Rcode::NoError, 0));
     }

@@ -17,9 +17,9 @@ use backscatterd::score::{FACTORS, RULES};
 use backscatterd::smtp::attribute;
 use backscatterd::time::{Span, Timestamp};
 use backscatterd::trap::{Donor, Scope};
-use backscatterd::zone::{Data, Name, QueryType, Question, Rcode};
+use backscatterd::zone::{QueryType, Rcode};
 
-use crate::world::{ORIGIN, World, hasher, laboratory_zone};
+use crate::world::{ORIGIN, Told, Value, World, hasher, laboratory_zone};
 
 /// Rows of the list of ways to list an innocent.
 const PITFALLS: std::ops::RangeInclusive<u32> = 1..=25;
@@ -334,16 +334,14 @@ impl Story {
             "text" => {
                 let answer = self.ask(words.need("of"), QueryType::Txt);
                 let text = answer.answers.iter().find_map(|record| match &record.data {
-                    Data::Txt(text) => Some(text.clone()),
+                    Value::Txt(text) => Some(text.clone()),
                     _ => None,
                 });
                 let text = text.unwrap_or_default();
                 assert!(text.contains(words.need("text")), "{place}: {text:?}");
             }
             "refused" => {
-                let question =
-                    Question { name: Name::parse(words.need("refused")).unwrap(), query_type: QueryType::A };
-                let answer = self.world.blocklist.snapshot().answer(&question, self.world.now);
+                let answer = self.world.ask(words.need("refused"), QueryType::A);
                 assert!(answer.rcode == Rcode::Refused && answer.answers.is_empty(), "{place}: {answer:?}");
             }
             address => {
@@ -356,15 +354,13 @@ impl Story {
                     }
                     Some("listed") => {
                         let octet = words.get("listed").and_then(|octet| octet.parse().ok()).unwrap_or(2);
-                        let expected = Data::Address(IpAddr::from([127, 0, 0, octet]));
+                        let expected = Value::Address(IpAddr::from([127, 0, 0, octet]));
                         assert_eq!(value, Some(expected), "{place}: {address} {}", told(&code));
                     }
                     Some("in") => {
                         let label = words.need("in");
                         let name = format!("{}.{label}.{ORIGIN}", reversed(address));
-                        let question =
-                            Question { name: Name::parse(&name).unwrap(), query_type: QueryType::A };
-                        let answer = self.world.blocklist.snapshot().answer(&question, self.world.now);
+                        let answer = self.world.ask(&name, QueryType::A);
                         let expected = !words.words.iter().any(|word| word == "not");
                         let listed = answer.rcode == Rcode::NoError;
                         assert_eq!(listed, expected, "{place}: {address} {}", told(&code));
@@ -387,7 +383,7 @@ impl Story {
         }
     }
 
-    fn ask(&self, address: &str, query_type: QueryType) -> backscatterd::zone::Answer {
+    fn ask(&self, address: &str, query_type: QueryType) -> Told {
         self.world.ask(&format!("{}.{ORIGIN}", reversed(address)), query_type)
     }
 

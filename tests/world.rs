@@ -12,7 +12,7 @@ use backscatterd::mail::{Mailbox, ReversePath};
 use backscatterd::relay::{Prefix, Relay};
 use backscatterd::time::{Span, Timestamp};
 use backscatterd::trap::{Donor, Scope, TrapHasher};
-use backscatterd::zone::{Answer, Name, QueryType, Question, Rcode};
+use backscatterd::zone::{Asked, Content, Data, Name, QueryType, Question, Rcode, Record, Snapshot};
 
 pub(crate) const ORIGIN: &str = "bl.backscatter.example.";
 pub(crate) const SHIPPED: &str = include_str!("../zones/backscatter.toml");
@@ -36,6 +36,61 @@ pub(crate) fn hasher() -> TrapHasher {
 
 pub(crate) fn relay(text: &str) -> Relay {
     text.parse().unwrap()
+}
+
+/// An answer, kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) rcode: Rcode,
+    pub(crate) authoritative: bool,
+    pub(crate) answers: Vec<Row>,
+    /// The SOA and its owner.
+    pub(crate) negative: Option<(String, Row)>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) ttl: u32,
+    pub(crate) data: Value,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Value {
+    Address(IpAddr),
+    Txt(String),
+    Ns(String),
+    Soa { serial: u32 },
+    Hinfo(&'static str),
+}
+
+impl From<Record<'_>> for Row {
+    fn from(record: Record<'_>) -> Self {
+        let data = match record.data {
+            Data::Address(address) => Value::Address(address),
+            Data::Txt(text) => Value::Txt(String::from_utf8(text.to_octets()).unwrap()),
+            Data::Ns(name) => Value::Ns(name.to_string()),
+            Data::Soa(soa) => Value::Soa { serial: soa.serial },
+            Data::Hinfo(text) => Value::Hinfo(text),
+        };
+        Row { ttl: record.ttl, data }
+    }
+}
+
+/// What a snapshot answers at a time.
+pub(crate) fn told(snapshot: &Snapshot, name: &str, query_type: QueryType, now: Timestamp) -> Told {
+    let wire = Name::parse(name).unwrap().to_wire();
+    let (name, _) = Asked::read(&wire).unwrap();
+    let answer = snapshot.answer(&Question { name, query_type }, now);
+    let negative = match answer.content {
+        Content::Negative { apex, soa } => Some((apex.origin.to_string(), soa.into())),
+        Content::Nothing | Content::Records(_) => None,
+    };
+    Told {
+        rcode: answer.rcode,
+        authoritative: answer.is_authoritative(),
+        answers: answer.records().map(Row::from).collect(),
+        negative,
+    }
 }
 
 /// A fold, the entries it took, and a clock.
@@ -230,9 +285,8 @@ impl World {
         changes
     }
 
-    pub(crate) fn ask(&self, name: &str, query_type: QueryType) -> Answer {
-        let question = Question { name: Name::parse(name).unwrap(), query_type };
-        self.blocklist.snapshot().answer(&question, self.now)
+    pub(crate) fn ask(&self, name: &str, query_type: QueryType) -> Told {
+        told(&self.blocklist.snapshot(), name, query_type, self.now)
     }
 
     /// The rcode for the A record of an address in the main zone.

@@ -111,7 +111,7 @@ impl Blocklist {
         let Ok(config) = zone::read(origin, text) else {
             return turn.ignore("this program can't read the zone's file");
         };
-        if config.origin.to_string() != origin {
+        if config.apex.origin.to_string() != origin {
             return turn.ignore("the zone's file is about another origin");
         }
         let (now, changed) = (self.state.time, self.state.offset);

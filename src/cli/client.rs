@@ -1,7 +1,7 @@
 //! How commands reach the fold: the daemon's control socket, or, where no daemon runs, the store itself. The verbs are
 //! the same HTTP either way.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use axum::Router;
@@ -62,6 +62,11 @@ impl Client {
         self.ask(Method::GET, path, Body::empty()).await
     }
 
+    /// Asks, and writes the answer's body as it comes.
+    pub(super) async fn fetch(self, path: &str, out: &mut dyn Write) -> Result<(), Failure> {
+        self.request(Method::GET, path, Body::empty(), &mut |octets| out.write_all(octets)).await
+    }
+
     pub(super) async fn post(self, path: &str, body: &impl Serialize) -> Result<String, Failure> {
         let body = serde_json::to_vec(body).map_err(|error| Failure::new(EX_IO, error.to_string()))?;
         self.ask(Method::POST, path, Body::from(body)).await
@@ -72,6 +77,19 @@ impl Client {
     }
 
     async fn ask(self, method: Method, path: &str, body: Body) -> Result<String, Failure> {
+        let mut answer = Vec::new();
+        self.request(method, path, body, &mut |octets| {
+            if answer.len() + octets.len() > ANSWER_OCTETS_MAX {
+                return Err(std::io::Error::other("the answer is too long"));
+            }
+            answer.extend(octets);
+            Ok(())
+        })
+        .await?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+
+    async fn request(self, method: Method, path: &str, body: Body, take: Take<'_>) -> Result<(), Failure> {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -80,19 +98,22 @@ impl Client {
             .body(body)
             .map_err(|error| Failure::new(EX_IO, error.to_string()))?;
         match self {
-            Client::Daemon(stream) => over(stream, request).await,
+            Client::Daemon(stream) => over(stream, request, take).await,
             Client::Store(core, router) => {
                 let Ok(response) = router.oneshot(request).await;
                 let status = response.status();
-                let answer = read(status, response.into_body()).await;
+                let read = read(status, response.into_body(), take).await;
                 core.stop().await;
-                answer
+                read
             }
         }
     }
 }
 
-async fn over(stream: UnixStream, request: Request<Body>) -> Result<String, Failure> {
+/// Takes an answer's octets as they come.
+type Take<'t> = &'t mut dyn FnMut(&[u8]) -> std::io::Result<()>;
+
+async fn over(stream: UnixStream, request: Request<Body>, take: Take<'_>) -> Result<(), Failure> {
     let failed =
         |error: hyper::Error| Failure::new(EX_UNAVAILABLE, format!("the daemon does not answer: {error}"));
     let (mut sender, connection) =
@@ -101,16 +122,22 @@ async fn over(stream: UnixStream, request: Request<Body>) -> Result<String, Fail
     tokio::spawn(connection);
     let response = sender.send_request(request).await.map_err(failed)?;
     let status = response.status();
-    read(status, Body::new(response.into_body())).await
+    read(status, Body::new(response.into_body()), take).await
 }
 
-async fn read(status: StatusCode, body: Body) -> Result<String, Failure> {
+async fn read(status: StatusCode, mut body: Body, take: Take<'_>) -> Result<(), Failure> {
+    if status.is_success() {
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| Failure::new(EX_IO, error.to_string()))?;
+            if let Ok(octets) = frame.into_data() {
+                take(&octets).map_err(|error| Failure::of_io(&error, error.to_string()))?;
+            }
+        }
+        return Ok(());
+    }
     let body = http_body_util::Limited::new(body, ANSWER_OCTETS_MAX);
     let octets = body.collect().await.map_err(|error| Failure::new(EX_IO, error.to_string()))?.to_bytes();
     let text = String::from_utf8_lossy(&octets).into_owned();
-    if status.is_success() {
-        return Ok(text);
-    }
     let told: Option<serde_json::Value> = serde_json::from_str(&text).ok();
     let problem = told.as_ref().and_then(|told| told.get("error")?.as_str()).unwrap_or(&text);
     let code = match status {

@@ -4,6 +4,8 @@ mod classify;
 mod client;
 mod decisions;
 mod demo;
+mod export;
+mod serve_files;
 mod simulate;
 mod store;
 mod verbs;
@@ -35,6 +37,8 @@ pub struct Cli {
 enum Verb {
     /// Run the server.
     Serve,
+    /// Run the name server alone, over files in rbldnsd's notation.
+    ServeFiles(serve_files::Args),
     /// Check the configuration and the zones, tell all that is wrong, and print what is in force.
     Check,
     /// Run everything on loopback in a scratch folder, feed it real bounces, and show what happens.
@@ -49,6 +53,8 @@ enum Verb {
     },
     /// Judge messages: files, folders of them, or mbox files.
     Classify(classify::Args),
+    /// Write a zone down in a form that other programs read.
+    Export(export::Args),
     /// Fold the journal from its beginning and print each zone's serial and digest.
     Replay(store::ReplayArgs),
     /// Try another policy over the journal: who would be added, dropped or judged otherwise, and why.
@@ -137,7 +143,9 @@ impl From<StartError> for Failure {
             StartError::Keys(KeyError::File { source, .. })
             | StartError::Folder { source, .. }
             | StartError::Listen { source, .. } => Failure::of_io(source, line),
-            StartError::Networks { .. } | StartError::Resolver(_) => Failure::new(EX_CONFIG, line),
+            StartError::List(_) | StartError::Networks { .. } | StartError::Resolver(_) => {
+                Failure::new(EX_CONFIG, line)
+            }
             StartError::NotAdopted { .. } | StartError::ClockLeap { .. } => Failure::new(EX_CONFIG, line),
             StartError::Journal(_) | StartError::Keys(_) => Failure::new(EX_IO, line),
         }
@@ -151,7 +159,9 @@ pub fn run() -> ExitCode {
         Verb::Classify(args) => classify::run(&args),
         Verb::Demo(args) => on_runtime(demo::run(args)),
         Verb::Token => decisions::token(),
+        Verb::ServeFiles(args) => serve_files::run(args),
         Verb::Simulate(args) => simulate::simulate(&args),
+        Verb::Export(args) if !args.lists.is_empty() => export::lists(args),
         Verb::Backtest(args) if args.journal.is_some() => store::backtest_elsewhere(&args),
         verb => config::load(&config).map_err(Failure::from).and_then(|config| with_config(verb, &config)),
     };
@@ -167,12 +177,13 @@ pub fn run() -> ExitCode {
 fn with_config(verb: Verb, config: &Config) -> Result<(), Failure> {
     match verb {
         Verb::Serve => {
-            start_log(config)?;
+            start_log(&config.spec.log)?;
             on_runtime(serve(config))
         }
         Verb::Check => check(config),
         Verb::Backtest(args) => on_runtime(async { store::backtest(config, &args).await }),
         Verb::Replay(args) => on_runtime(store::replay(config, args)),
+        Verb::Export(args) => on_runtime(export::zone(config, args)),
         Verb::Lookup { address } => on_runtime(verbs::lookup(config, &address)),
         Verb::Explain { address, json } => on_runtime(verbs::explain(config, &address, json)),
         Verb::Trap(trap) => on_runtime(verbs::trap(config, trap)),
@@ -187,7 +198,7 @@ fn with_config(verb: Verb, config: &Config) -> Result<(), Failure> {
         Verb::Status => on_runtime(decisions::status(config)),
         Verb::Audit(args) => on_runtime(decisions::audit(config, args)),
         Verb::Advance { span } => on_runtime(verbs::advance(config, span)),
-        Verb::Classify(_) | Verb::Demo(_) | Verb::Simulate(_) | Verb::Token => {
+        Verb::Classify(_) | Verb::Demo(_) | Verb::ServeFiles(_) | Verb::Simulate(_) | Verb::Token => {
             unreachable!("these need no configuration and were run above")
         }
     }
@@ -201,8 +212,7 @@ fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Fai
         .block_on(work)
 }
 
-fn start_log(config: &Config) -> Result<(), Failure> {
-    let log = &config.spec.log;
+fn start_log(log: &config::Log) -> Result<(), Failure> {
     let filter = config::log_filter(&log.filter).map_err(|problem| Failure::new(EX_CONFIG, problem))?;
     // The DNS library tells two lines a query otherwise.
     let quiet = "hickory_server=warn".parse().expect("a sound directive");
@@ -246,7 +256,7 @@ fn check(config: &Config) -> Result<(), Failure> {
         told.push_str(&format!(
             "# {}: {} with {} codes and {} sublists, policy {}\n",
             file.path.display(),
-            zone.origin,
+            zone.apex.origin,
             zone.codes.len(),
             zone.sublists.len(),
             zone.digest

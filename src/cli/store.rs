@@ -72,7 +72,7 @@ impl BacktestArgs {
         let text = self.text()?;
         let zone = crate::zone::read(&self.policy.display().to_string(), &text)?;
         let journal = open(directory)?;
-        let found = fold_twice(&journal, &zone.origin.to_string(), &text)
+        let found = fold_twice(&journal, &zone.apex.origin.to_string(), &text)
             .map_err(|error| Failure::new(EX_DATA, error.to_string()))?;
         self.tell(&found)
     }

@@ -6,11 +6,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub use spec::Spec;
+use spec::AccessAction;
+pub use spec::{Dns, Log, Spec};
 
 use crate::complaint::{Complaint, Complaints};
 use crate::digest::Digest;
-use crate::zone;
+use crate::lists::ListSpec;
+use crate::{dns, zone};
 
 /// The version of the file's form that this program reads.
 const VERSION: u32 = 1;
@@ -28,6 +30,16 @@ pub struct Config {
     pub zones: Vec<ZoneFile>,
     /// Names of operators, and the digests of their tokens.
     pub operators: Vec<(String, Digest)>,
+    pub dns: NameServer,
+}
+
+/// What of the name server's section needs reading.
+#[derive(Clone, Debug, Default)]
+pub struct NameServer {
+    pub rules: Vec<dns::Rule>,
+    pub keys: Vec<dns::Key>,
+    pub cookie_secrets: Vec<[u8; dns::SECRET_OCTETS]>,
+    pub lists: Vec<ListSpec>,
 }
 
 /// A zone's file, as text and as checked.
@@ -69,12 +81,13 @@ pub fn check(path: &Path, spec: Spec) -> Result<Config, Vec<Complaint>> {
     let mut complaints = Complaints::about(path.display().to_string());
     check_settings(&spec, &mut complaints);
     let operators = check_operators(&spec, &mut complaints);
+    let dns = check_dns(&spec.dns, &mut complaints);
     let (zones, mut wrong_zones) = read_zones(&spec.zones_directory);
-    check_origins(&zones, &mut complaints);
+    check_origins(&zones, &dns.lists, &mut complaints);
     check_laboratory(&spec, &zones, &mut complaints);
     let mut found = complaints.into_vec();
     found.append(&mut wrong_zones);
-    if found.is_empty() { Ok(Config { spec, zones, operators }) } else { Err(found) }
+    if found.is_empty() { Ok(Config { spec, zones, operators, dns }) } else { Err(found) }
 }
 
 /// Reads `log.filter`.
@@ -168,6 +181,68 @@ fn check_settings(spec: &Spec, complaints: &mut Complaints) {
     );
 }
 
+fn check_dns(spec: &Dns, complaints: &mut Complaints) -> NameServer {
+    let mut checked = NameServer::default();
+    for (at, rule) in spec.access.iter().enumerate() {
+        let mut zones = Vec::new();
+        for zone in &rule.zones {
+            match zone::Name::parse(zone) {
+                Ok(zone) => zones.push(zone),
+                Err(problem) => complaints.add(
+                    &format!("dns.access[{at}].zones"),
+                    problem,
+                    "write the zone's origin, such as \"bl.example.org\"",
+                ),
+            }
+        }
+        let action = match rule.action {
+            AccessAction::Pass => dns::Action::Pass,
+            AccessAction::Empty => dns::Action::Empty,
+            AccessAction::Key => dns::Action::Key,
+            AccessAction::Refuse => dns::Action::Refuse,
+            AccessAction::Ignore => dns::Action::Ignore,
+        };
+        checked.rules.push(dns::Rule { zones, networks: rule.networks.clone(), action });
+    }
+    for (at, key) in spec.keys.iter().enumerate() {
+        match key.digest.parse() {
+            Ok(digest) => checked.keys.push(dns::Key { name: key.name.clone(), digest }),
+            Err(problem) => complaints.add(
+                &format!("dns.keys[{at}].digest"),
+                problem,
+                "write the digest that \"backscatterd token\" prints",
+            ),
+        }
+    }
+    for (at, secret) in spec.cookie_secrets.iter().enumerate() {
+        match secret.parse::<Digest>() {
+            Ok(secret) => checked.cookie_secrets.push(*secret.octets()),
+            Err(_) => complaints.add(
+                &format!("dns.cookie_secrets[{at}]"),
+                "it is no secret",
+                "write 32 hexadecimal digits that nobody can guess",
+            ),
+        }
+    }
+    for (at, list) in spec.lists.iter().enumerate() {
+        match list.parse() {
+            Ok(list) => checked.lists.push(list),
+            Err(problem) => complaints.add(
+                &format!("dns.lists[{at}]"),
+                problem,
+                "write for instance \"own.example.org:ip4set:/etc/backscatterd/own.list\"",
+            ),
+        }
+    }
+    for (key, limit) in [
+        ("dns.tcp_connections_max", spec.tcp_connections_max),
+        ("dns.tcp_connections_per_client_max", spec.tcp_connections_per_client_max),
+    ] {
+        complaints.require(limit >= 1, key, "0 would turn everyone away", "write 1 or more");
+    }
+    checked
+}
+
 fn check_operators(spec: &Spec, complaints: &mut Complaints) -> Vec<(String, Digest)> {
     let mut operators = Vec::new();
     for (at, operator) in spec.http.operators.iter().enumerate() {
@@ -226,9 +301,19 @@ fn read_zones(directory: &Path) -> (Vec<ZoneFile>, Vec<Complaint>) {
     (zones, wrong)
 }
 
-fn check_origins(zones: &[ZoneFile], complaints: &mut Complaints) {
+fn check_origins(zones: &[ZoneFile], lists: &[ListSpec], complaints: &mut Complaints) {
+    for list in lists {
+        let judged = zones.iter().find(|file| file.zone.apex.origin == list.origin);
+        if let Some(judged) = judged {
+            complaints.add(
+                "dns.lists",
+                format!("{} is the zone of {}", list.origin, judged.path.display()),
+                "a list has a zone of its own, so that it can't pass for what was judged",
+            );
+        }
+    }
     for (at, file) in zones.iter().enumerate() {
-        let earlier = zones[..at].iter().find(|other| other.zone.origin == file.zone.origin);
+        let earlier = zones[..at].iter().find(|other| other.zone.apex.origin == file.zone.apex.origin);
         if let Some(earlier) = earlier {
             complaints.add(
                 "zones_directory",
@@ -245,8 +330,13 @@ fn check_laboratory(spec: &Spec, zones: &[ZoneFile], complaints: &mut Complaints
     let on_loopback = listeners.into_iter().flatten().all(|address| address.ip().is_loopback());
     let remedy = "put all listeners on loopback, or the origin under .test or .example";
     for file in zones {
-        let owned_by_nobody =
-            file.zone.origin.labels().last().is_some_and(|last| LABORATORY_DOMAINS.contains(&last.as_str()));
+        let owned_by_nobody = file
+            .zone
+            .apex
+            .origin
+            .labels()
+            .last()
+            .is_some_and(|last| LABORATORY_DOMAINS.contains(&last.as_str()));
         if on_loopback || owned_by_nobody {
             continue;
         }

@@ -123,10 +123,69 @@ section!(
     Dns {
         /// UDP and TCP.
         listen: Vec<SocketAddr> = vec![SocketAddr::from(([0, 0, 0, 0], 53))],
+        /// Threads for UDP at each address; as many as there are processors where 0.
+        threads: usize = 0,
+        /// How old the data may be and still be answered from: beyond it SERVFAIL, so that mail is let in.
+        data_age_max: Span = Span::from_seconds(3_600),
+        /// Responses a second to the same question from one network (an IPv4 /24, an IPv6 /56); 0 for no limit.
+        identical_responses_max: u32 = 50,
+        /// All responses a second to one network; 0 for no limit.
+        network_responses_max: u32 = 0,
+        /// Of responses beyond a limit, every so manieth is sent empty with TC set; 0 for none.
+        slip: u8 = 2,
+        /// Secrets of DNS cookies, each of 32 hexadecimal digits: the first makes new ones, the others are still good. One at
+        /// random where none is named.
+        cookie_secrets: Vec<String> = Vec::new(),
+        /// The name server's identifier (RFC 5001), also for `id.server`; empty for none.
+        nsid: String = String::new(),
+        /// What `version.bind` is told; empty for nothing.
+        version: String = String::new(),
         /// A TCP client that asks nothing for so long is let go (RFC 7766 §6.2.3).
         tcp_idle_timeout: Span = Span::from_seconds(10),
+        /// TCP clients at one time; more wait.
+        tcp_connections_max: usize = 1_024,
+        /// TCP clients at one time from one IPv4 address or IPv6 /64.
+        tcp_connections_per_client_max: usize = 64,
+        /// Who may ask which zone.
+        access: Vec<AccessRule> = Vec::new(),
+        /// Keys in names (`<reversed address>.<key>.<zone>`).
+        keys: Vec<DnsKey> = Vec::new(),
+        /// Your own lists, served beside the judged ones, each as `zone:type:file[,file]...`.
+        lists: Vec<String> = Vec::new(),
     }
 );
+
+/// What becomes of questions from some networks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessRule {
+    /// Origins; all zones where none is named.
+    #[serde(default)]
+    pub zones: Vec<String>,
+    pub networks: Vec<IpNet>,
+    pub action: AccessAction,
+}
+
+/// `pass`, `empty` (as if nothing were listed), `key` (only with a key), `refuse`, or `ignore`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccessAction {
+    Pass,
+    Empty,
+    Key,
+    Refuse,
+    Ignore,
+}
+
+/// A key that may stand in names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DnsKey {
+    /// For the metrics.
+    pub name: String,
+    /// As `backscatterd token` prints it.
+    pub digest: String,
+}
 
 section!(
     /// Pages, API and metrics.

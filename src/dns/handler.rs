@@ -1,33 +1,34 @@
-//! From a DNS message to a question, and from an answer to a DNS message.
+//! The library's way from octets to a question and from an answer to octets: TCP, and whatever the fast way doesn't read.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use hickory_proto::op::{Edns, Metadata, OpCode, ResponseCode};
+use hickory_proto::op::{Edns as HickoryEdns, Metadata, OpCode, ResponseCode};
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption, NSIDPayload};
 use hickory_proto::rr::{DNSClass, Record, RecordType};
 use hickory_server::net::runtime::Time;
 use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::MessageResponseBuilder;
 
-use super::records::{rdata, to_hickory};
-use crate::metrics::Metrics;
-use crate::publish::Published;
-use crate::time::Clock;
-use crate::zone::{Answer, Name, QueryType, Question, Rcode};
+use super::edns::{self, Cookie, Edns, ReplyEdns};
+use super::limit::Limiter;
+use super::outcome;
+use super::records::{rdata, to_hickory, txt};
+use super::service::{Decision, Inquiry, Service};
+use crate::metrics::{DnsMetrics, Dropped, Outcome, Tally};
+use crate::zone::{Asked, Content};
 
-/// Largest UDP response (the DNS flag day of 2020): no fragments.
-const UDP_OCTETS_MAX: u16 = 1_232;
-/// Least that a client's EDNS may ask for (RFC 6891 §6.2.3).
-const UDP_OCTETS_MIN: u16 = 512;
+/// Most names that a question's name may have on the wire (RFC 1035 §3.1).
+const NAME_OCTETS_MAX: usize = 255;
 
-pub struct Handler {
-    pub published: Arc<Published>,
-    pub clock: Arc<dyn Clock>,
-    pub metrics: Arc<Metrics>,
+/// What hickory's server calls.
+pub(super) struct Handler {
+    pub service: Arc<Service>,
+    metrics: Arc<DnsMetrics>,
+    /// Of what comes over UDP and the fast way doesn't read; that is little.
+    slow: Mutex<(Limiter, Tally)>,
+    streams: Mutex<Tally>,
 }
-
-/// What hickory's server wants to own.
-pub(super) struct Shared(pub(super) Arc<Handler>);
 
 /// Records of a response, ready to be put on the wire.
 #[derive(Default)]
@@ -36,104 +37,214 @@ struct Sections {
     authorities: Vec<Record>,
 }
 
+/// All that is said to one request.
+struct Said {
+    metadata: Metadata,
+    edns: Option<HickoryEdns>,
+    sections: Sections,
+}
+
+impl Handler {
+    pub(super) fn new(service: Arc<Service>, metrics: Arc<DnsMetrics>, limiter: Limiter) -> Self {
+        let (slow, streams) = (Mutex::new((limiter, metrics.tally("udp"))), Mutex::new(metrics.tally("tcp")));
+        Handler { service, metrics, slow, streams }
+    }
+
+    /// Counts by the transport's own numbers.
+    fn count(&self, protocol: Protocol, count: impl FnOnce(&mut Tally)) {
+        let mut slow;
+        let mut streams;
+        let tally = if protocol == Protocol::Udp {
+            slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+            &mut slow.1
+        } else {
+            streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+            &mut *streams
+        };
+        count(tally);
+        tally.flush();
+    }
+
+    /// Counts a message that can't be read, and whether somebody could be told.
+    pub(super) fn malformed(&self, protocol: Protocol, told: bool) {
+        self.count(protocol, |tally| match told {
+            true => tally.answered(None, 0, Outcome::FormErr),
+            false => tally.dropped(Dropped::Malformed, 1),
+        });
+    }
+
+    /// What is said to a request; `None` for silence.
+    fn say(&self, request: &Request) -> Option<Said> {
+        let mut metadata = Metadata::response_from_request(&request.metadata);
+        metadata.recursion_available = false;
+        let asked = request.edns.as_ref().map(read_edns);
+        let plain = |mut metadata: Metadata, rcode: u16, outcome: Outcome| {
+            self.count(request.protocol(), |tally| tally.answered(None, 0, outcome));
+            let reply = asked.map(|asked| ReplyEdns { dnssec_ok: asked.dnssec_ok, ..ReplyEdns::default() });
+            metadata.response_code = ResponseCode::from((rcode >> 4) as u8, rcode as u8 & 0xf);
+            Some(Said {
+                metadata,
+                edns: reply.map(|reply| write_edns(&reply, rcode)),
+                sections: Sections::default(),
+            })
+        };
+        if request.metadata.op_code != OpCode::Query {
+            return plain(metadata, edns::NOTIMP, Outcome::NotImp);
+        }
+        let Ok(info) = request.request_info() else {
+            return plain(metadata, edns::FORMERR, Outcome::FormErr);
+        };
+        if asked.is_some_and(|asked| asked.version > 0) {
+            return plain(metadata, edns::BADVERS, Outcome::BadVers);
+        }
+        let query = info.query.original();
+        let (name, query_type) = (query.name(), u16::from(query.query_type()));
+        match query.query_class() {
+            DNSClass::IN => {}
+            DNSClass::CH => {
+                return match self.chaos(name, query.query_type()) {
+                    Some(record) => {
+                        metadata.authoritative = true;
+                        self.count(request.protocol(), |tally| {
+                            tally.answered(None, query_type, Outcome::Apex)
+                        });
+                        let sections = Sections { answers: vec![record], authorities: Vec::new() };
+                        Some(Said {
+                            metadata,
+                            edns: asked.map(|_| write_edns(&ReplyEdns::default(), 0)),
+                            sections,
+                        })
+                    }
+                    None => plain(metadata, edns::REFUSED, Outcome::Refused),
+                };
+            }
+            _ => return plain(metadata, edns::REFUSED, Outcome::Refused),
+        }
+        let mut wire = Vec::with_capacity(NAME_OCTETS_MAX);
+        for label in name.iter() {
+            wire.push(label.len() as u8);
+            wire.extend(label);
+        }
+        wire.push(0);
+        let Some((asked_name, _)) = Asked::read(&wire) else {
+            return plain(metadata, edns::FORMERR, Outcome::FormErr);
+        };
+        let held = self.service.hold();
+        let inquiry =
+            Inquiry { client: request.src().ip().to_canonical(), name: asked_name, query_type, edns: asked };
+        let place = self.service.locate(held.zones(), asked_name);
+        let decision = if request.protocol() == Protocol::Udp {
+            let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+            self.service.decide(&place, &inquiry, &held, Some(&mut slow.0))
+        } else {
+            self.service.decide(&place, &inquiry, &held, None)
+        };
+        self.count(request.protocol(), |tally| {
+            outcome::count(tally, &self.metrics, &inquiry, &place, &decision)
+        });
+        let Decision::Respond(response) = decision else { return None };
+        metadata.authoritative = !matches!(response.content, Content::Nothing);
+        metadata.truncation = response.slipped;
+        metadata.response_code = ResponseCode::from((response.rcode >> 4) as u8, response.rcode as u8 & 0xf);
+        let sections = match &response.content {
+            Content::Nothing => Sections::default(),
+            Content::Negative { apex, soa } => {
+                let soa = Record::from_rdata(to_hickory(&apex.origin), soa.ttl, rdata(&soa.data));
+                Sections { answers: Vec::new(), authorities: vec![soa] }
+            }
+            Content::Records(records) => {
+                let records = records
+                    .clone()
+                    .map(|record| Record::from_rdata(name.clone(), record.ttl, rdata(&record.data)));
+                Sections { answers: records.collect(), authorities: Vec::new() }
+            }
+        };
+        Some(Said { metadata, edns: response.edns.map(|reply| write_edns(&reply, response.rcode)), sections })
+    }
+
+    /// Questions about the server itself (RFC 4892).
+    fn chaos(&self, name: &hickory_proto::rr::Name, query_type: RecordType) -> Option<Record> {
+        if !matches!(query_type, RecordType::TXT | RecordType::ANY) {
+            return None;
+        }
+        let text = match name.to_lowercase().to_ascii().as_str() {
+            "version.bind." | "version.server." => Some(self.service.version.as_bytes()),
+            "id.server." | "hostname.bind." => self.service.nsid.as_ref().map(|nsid| nsid.octets()),
+            _ => None,
+        };
+        let text = text.filter(|text| !text.is_empty())?;
+        let mut record = Record::from_rdata(name.clone(), 0, txt(text));
+        record.dns_class = DNSClass::CH;
+        Some(record)
+    }
+}
+
+fn read_edns(edns: &HickoryEdns) -> Edns {
+    let cookie = match edns.option(EdnsCode::Cookie) {
+        Some(EdnsOption::Unknown(_, data)) => Cookie::read(data),
+        _ => Cookie::None,
+    };
+    Edns {
+        payload: edns.max_payload(),
+        version: edns.version(),
+        dnssec_ok: edns.flags().dnssec_ok,
+        cookie,
+        nsid: edns.option(EdnsCode::NSID).is_some(),
+    }
+}
+
+fn write_edns(reply: &ReplyEdns, rcode: u16) -> HickoryEdns {
+    let mut edns = HickoryEdns::new();
+    edns.set_max_payload(edns::UDP_OCTETS_MAX).set_version(0).set_dnssec_ok(reply.dnssec_ok);
+    edns.set_rcode_high((rcode >> 4) as u8);
+    if let Some(cookie) = reply.cookie {
+        edns.options_mut().insert(EdnsOption::Unknown(edns::OPTION_COOKIE, cookie.to_vec()));
+    }
+    if let Some(nsid) = reply.nsid.and_then(|nsid| NSIDPayload::new(nsid.octets()).ok()) {
+        edns.options_mut().insert(EdnsOption::NSID(nsid));
+    }
+    if let Some(error) = reply.error {
+        let data = [&error.code().to_be_bytes(), error.text().as_bytes()].concat();
+        edns.options_mut().insert(EdnsOption::Unknown(edns::OPTION_ERROR, data));
+    }
+    edns
+}
+
 #[async_trait::async_trait]
-impl RequestHandler for Shared {
+impl RequestHandler for Handler {
     async fn handle_request<R: ResponseHandler, T: Time>(
         &self,
         request: &Request,
         mut response: R,
     ) -> ResponseInfo {
-        let mut metadata = Metadata::response_from_request(&request.metadata);
-        metadata.recursion_available = false;
-        let edns = request.edns.as_ref().map(|asked| {
-            let mut edns = Edns::new();
-            edns.set_max_payload(asked.max_payload().clamp(UDP_OCTETS_MIN, UDP_OCTETS_MAX)).set_version(0);
-            edns
-        });
-        let sections = self.0.answer(request, &mut metadata);
-        let transport = if request.protocol() == Protocol::Udp { "udp" } else { "tcp" };
-        self.0.metrics.dns_query(transport, label(metadata.response_code, &sections));
-        let edns = edns.map(|mut edns| {
-            edns.set_rcode_high(metadata.response_code.high());
-            edns
-        });
-        let built = MessageResponseBuilder::new(&request.queries, edns.as_ref()).build(
-            metadata,
-            &sections.answers,
-            &sections.authorities,
-            [],
-            [],
-        );
-        match response.send_response(built).await {
-            Ok(info) => info,
-            Err(error) => {
-                tracing::debug!(%error, "a response could not be sent");
-                ResponseInfo::from(hickory_proto::op::Header {
-                    metadata,
-                    counts: hickory_proto::op::HeaderCounts::default(),
-                })
+        let Some(Said { mut metadata, edns, mut sections }) = self.say(request) else {
+            return nothing_sent(Metadata::response_from_request(&request.metadata));
+        };
+        loop {
+            let built = MessageResponseBuilder::new(&request.queries, edns.as_ref()).build(
+                metadata,
+                &sections.answers,
+                &sections.authorities,
+                [],
+                [],
+            );
+            match response.send_response(built).await {
+                Ok(info) if info.truncation && !metadata.truncation => {
+                    // What there was room for is not used (RFC 2181 §9), and an OPT record must not be lost (RFC 6891 §7).
+                    metadata.truncation = true;
+                    sections = Sections::default();
+                }
+                Ok(info) => return info,
+                Err(error) => {
+                    tracing::debug!(%error, "a response could not be sent");
+                    return nothing_sent(metadata);
+                }
             }
         }
     }
 }
 
-impl Handler {
-    fn answer(&self, request: &Request, metadata: &mut Metadata) -> Sections {
-        let refuse = |metadata: &mut Metadata, code| {
-            metadata.response_code = code;
-            Sections::default()
-        };
-        if request.metadata.op_code != OpCode::Query {
-            return refuse(metadata, ResponseCode::NotImp);
-        }
-        if request.edns.as_ref().is_some_and(|edns| edns.version() > 0) {
-            return refuse(metadata, ResponseCode::BADVERS);
-        }
-        let Ok(info) = request.request_info() else { return refuse(metadata, ResponseCode::FormErr) };
-        if info.query.query_class() != DNSClass::IN {
-            return refuse(metadata, ResponseCode::Refused);
-        }
-        let asked = info.query.original().name();
-        let question = Question {
-            name: Name::from_labels(asked.iter()),
-            query_type: query_type(info.query.query_type()),
-        };
-        let Answer { rcode, authoritative, answers, negative } =
-            self.published.snapshot().answer(&question, self.clock.now());
-        metadata.authoritative = authoritative;
-        metadata.response_code = match rcode {
-            Rcode::NoError => ResponseCode::NoError,
-            Rcode::NameError => ResponseCode::NXDomain,
-            Rcode::Refused => ResponseCode::Refused,
-        };
-        let records =
-            answers.iter().map(|record| Record::from_rdata(asked.clone(), record.ttl, rdata(&record.data)));
-        let soa =
-            negative.map(|(origin, soa)| Record::from_rdata(to_hickory(&origin), soa.ttl, rdata(&soa.data)));
-        Sections { answers: records.collect(), authorities: soa.into_iter().collect() }
-    }
-}
-
-fn query_type(asked: RecordType) -> QueryType {
-    match asked {
-        RecordType::A => QueryType::A,
-        RecordType::AAAA => QueryType::Aaaa,
-        RecordType::TXT => QueryType::Txt,
-        RecordType::SOA => QueryType::Soa,
-        RecordType::NS => QueryType::Ns,
-        RecordType::ANY => QueryType::Any,
-        _ => QueryType::Other,
-    }
-}
-
-fn label(code: ResponseCode, sections: &Sections) -> &'static str {
-    match code {
-        ResponseCode::NoError if sections.answers.is_empty() => "nodata",
-        ResponseCode::NoError => "answered",
-        ResponseCode::NXDomain => "nxdomain",
-        ResponseCode::Refused => "refused",
-        ResponseCode::NotImp => "notimp",
-        ResponseCode::FormErr => "formerr",
-        _ => "other",
-    }
+fn nothing_sent(metadata: Metadata) -> ResponseInfo {
+    let counts = hickory_proto::op::HeaderCounts::default();
+    ResponseInfo::from(hickory_proto::op::Header { metadata, counts })
 }

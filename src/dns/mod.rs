@@ -1,59 +1,120 @@
-//! The DNS at the edge: hickory's server carries the messages, the pure zone knows the answers.
+//! The DNS at the edge: one service decides what is said; the fast way and the library's way read and write.
 
+mod access;
+#[cfg(test)]
+mod agreement;
 mod ask;
+mod cookies;
+mod edns;
 mod handler;
+mod lane;
+mod limit;
+mod message;
+mod outcome;
 mod records;
+mod service;
+mod slow;
+mod tcp;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use hickory_server::Server;
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use access::{Access, Action, KEY_OCTETS_MIN, Key, Rule};
 pub use ask::{Said, ask};
-pub use handler::Handler;
+pub use cookies::{Cookies, SECRET_OCTETS};
+pub use edns::Nsid;
+pub use limit::Limits;
+pub use service::Service;
+pub use tcp::Limits as TcpLimits;
 
+use crate::metrics::DnsMetrics;
 use crate::sockets;
+use handler::Handler;
+use lane::{Lane, Slow};
+use limit::Limiter;
+use tcp::Streams;
 
-/// Responses that may wait to be written to one TCP client.
-const TCP_RESPONSES_MAX: usize = 32;
+/// Datagrams that may wait for the library.
+const SLOW_MAX: usize = 1_024;
 
 /// The sockets of one address, bound.
 pub struct Listening {
-    udp: UdpSocket,
+    /// One a thread.
+    udp: Vec<std::net::UdpSocket>,
     tcp: TcpListener,
 }
 
+/// How the name server works.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    pub limits: Limits,
+    /// So that nobody can guess what falls together in a table.
+    pub seed: u64,
+    pub tcp: TcpLimits,
+}
+
 impl Listening {
-    /// Binds UDP and TCP; with port 0 both get the same free port.
-    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+    /// Binds UDP, for so many threads (as many as there are processors where 0), and TCP; with port 0 both get the same free port.
+    pub fn bind(address: SocketAddr, threads: usize) -> io::Result<Self> {
         let tcp = sockets::tcp(address)?;
-        let udp = sockets::udp(tcp.local_addr()?)?;
+        let address = tcp.local_addr()?;
+        let threads = match threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        };
+        let udp = (0..threads).map(|_| sockets::udp(address)).collect::<io::Result<_>>()?;
         Ok(Listening { udp, tcp })
     }
 
     pub fn local_address(&self) -> io::Result<SocketAddr> {
-        self.udp.local_addr()
+        self.tcp.local_addr()
     }
 }
 
 /// Answers on all the sockets until told to stop.
 pub async fn serve(
     listening: Vec<Listening>,
-    handler: Arc<Handler>,
-    tcp_idle_timeout: Duration,
+    service: Arc<Service>,
+    metrics: Arc<DnsMetrics>,
+    settings: Settings,
     stop: CancellationToken,
 ) {
-    let mut server = Server::new(handler::Shared(handler));
+    let limiter = |nth: usize| Limiter::new(settings.limits, settings.seed.wrapping_add(nth as u64));
+    let handler = Arc::new(Handler::new(Arc::clone(&service), Arc::clone(&metrics), limiter(0)));
+    let streams = Streams::new(Arc::clone(&handler), settings.tcp);
+    let (slow, queue) = mpsc::channel::<Slow>(SLOW_MAX);
+    let (mut tasks, mut threads) = (JoinSet::new(), Vec::new());
+    let stop_threads = Arc::new(AtomicBool::new(false));
     for Listening { udp, tcp } in listening {
-        server.register_socket(udp);
-        server.register_listener(tcp, tcp_idle_timeout, TCP_RESPONSES_MAX);
+        tasks.spawn(Arc::clone(&streams).serve(tcp, stop.clone()));
+        for socket in udp {
+            let lane = Lane {
+                socket: Arc::new(socket),
+                service: Arc::clone(&service),
+                metrics: Arc::clone(&metrics),
+                limiter: limiter(threads.len() + 1),
+                slow: slow.clone(),
+                stop: Arc::clone(&stop_threads),
+            };
+            match std::thread::Builder::new().name("dns-udp".to_owned()).spawn(move || lane.run()) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => tracing::error!(%error, "no thread for a UDP socket"),
+            }
+        }
     }
+    tasks.spawn(slow::serve(handler, queue, stop.clone()));
     stop.cancelled().await;
-    if let Err(error) = server.shutdown_gracefully().await {
-        tracing::warn!(%error, "the DNS server did not stop cleanly");
+    stop_threads.store(true, Ordering::Relaxed);
+    let joined = tokio::task::spawn_blocking(move || threads.into_iter().all(|thread| thread.join().is_ok()));
+    while tasks.join_next().await.is_some() {}
+    if !joined.await.unwrap_or(false) {
+        tracing::error!("a UDP thread ended by a fault of the program");
     }
 }

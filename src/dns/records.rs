@@ -11,19 +11,24 @@ pub(super) fn rdata(data: &Data) -> RData {
     match data {
         Data::Address(IpAddr::V4(v4)) => RData::A(A(*v4)),
         Data::Address(IpAddr::V6(v6)) => RData::AAAA(AAAA(*v6)),
-        Data::Txt(text) => RData::TXT(TXT::new(vec![text.clone()])),
+        Data::Txt(text) => txt(&text.to_octets()),
         Data::Ns(name) => RData::NS(NS(to_hickory(name))),
         Data::Hinfo(text) => RData::HINFO(HINFO::new((*text).to_owned(), String::new())),
         Data::Soa(soa) => RData::SOA(SOA::new(
-            to_hickory(&soa.primary),
-            to_hickory(&soa.mailbox),
+            to_hickory(&soa.soa.primary),
+            to_hickory(&soa.soa.mailbox),
             soa.serial,
-            i32::try_from(soa.refresh).unwrap_or(i32::MAX),
-            i32::try_from(soa.retry).unwrap_or(i32::MAX),
-            i32::try_from(soa.expire).unwrap_or(i32::MAX),
+            i32::try_from(soa.soa.refresh).unwrap_or(i32::MAX),
+            i32::try_from(soa.soa.retry).unwrap_or(i32::MAX),
+            i32::try_from(soa.soa.expire).unwrap_or(i32::MAX),
             soa.minimum,
         )),
     }
+}
+
+/// One string of at most 255 octets.
+pub(super) fn txt(octets: &[u8]) -> RData {
+    RData::TXT(TXT::from_bytes(vec![octets]))
 }
 
 /// A name of a checked zone has sound labels, so nothing is lost here.

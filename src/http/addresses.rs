@@ -91,7 +91,7 @@ fn describe(app: &App, relay: Relay) -> Address {
         .zones()
         .iter()
         .map(|zone| {
-            let origin = zone.config.origin.to_string();
+            let origin = zone.config.apex.origin.to_string();
             let mask = answer_mask(relay, &record, &zone.config);
             Zone {
                 query: format!("{}.{origin}", reversed(relay.address())),

@@ -1,5 +1,6 @@
 //! The operator's verbs. Whoever reaches the socket may use them all.
 
+use std::io::Write as _;
 use std::sync::Arc;
 
 use axum::Json;
@@ -7,19 +8,24 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use tokio_util::io::{ReaderStream, SyncIoBridge};
 
 use super::App;
 use super::addresses::{Problem, bad_address};
 use crate::digest::Digester;
 use crate::evidence::{Directive, Entry, Offset, Order};
 use crate::explain;
+use crate::export;
 use crate::journal::JournalError;
 use crate::mail::Mailbox;
 use crate::publish::tick_number;
 use crate::relay::Relay;
 use crate::time::{Span, Timestamp};
 use crate::trap::{Donor, Scope, TrapKey};
-use crate::zone::Name;
+use crate::zone::{Contents, Name, Within};
+
+/// Octets of an export that wait for whoever reads it.
+const EXPORT_OCTETS: usize = 64 << 10;
 
 /// A trap to add: an address, or a whole domain.
 #[derive(Debug, Serialize, Deserialize)]
@@ -197,6 +203,33 @@ pub(super) async fn zones(State(app): State<Arc<App>>) -> Json<Zones> {
     })
 }
 
+/// A zone as it stands, in one of the forms that other programs read.
+pub(super) async fn export(
+    State(app): State<Arc<App>>,
+    Path((zone, form)): Path<(String, String)>,
+) -> Response {
+    let (form, origin) = match (export::form(&form), Name::parse(&zone)) {
+        (Ok(form), Ok(origin)) => (form, origin),
+        (Err(problem), _) | (_, Err(problem)) => return bad_address(problem),
+    };
+    let (snapshot, now) = (app.published.snapshot(), app.clock.now());
+    let Some(nth) = snapshot.zones().iter().position(|zone| zone.config.apex.origin == origin) else {
+        let error = format!("there is no zone {origin}");
+        return (StatusCode::NOT_FOUND, Json(Problem { error })).into_response();
+    };
+    let (writer, reader) = tokio::io::duplex(EXPORT_OCTETS);
+    tokio::task::spawn_blocking(move || {
+        let contents = Contents::new(Within::Judged(&snapshot.zones()[nth]), now);
+        let mut out = std::io::BufWriter::with_capacity(EXPORT_OCTETS, SyncIoBridge::new(writer));
+        // It fails only where nobody reads any more.
+        let written = (form.write)(&contents, &mut out).and_then(|()| out.flush());
+        if let Err(error) = written {
+            tracing::debug!(%error, "an export was not read to its end");
+        }
+    });
+    axum::body::Body::from_stream(ReaderStream::new(reader)).into_response()
+}
+
 /// Folds the journal anew beside the fold that runs.
 pub(super) async fn replay(State(app): State<Arc<App>>, Path(beginning): Path<String>) -> Response {
     let beginning = match beginning.parse() {
@@ -215,7 +248,7 @@ pub(super) async fn replay(State(app): State<Arc<App>>, Path(beginning): Path<St
 /// `POST /control/v1/backtest`: the body is a zone's file, whose policy is tried over the journal.
 pub(super) async fn backtest(State(app): State<Arc<App>>, text: String) -> Response {
     let origin = match crate::zone::read("the file", &text) {
-        Ok(zone) => zone.origin.to_string(),
+        Ok(zone) => zone.apex.origin.to_string(),
         Err(complaints) => {
             return bad_address(complaints.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
         }

@@ -95,6 +95,7 @@ pub fn control(app: Arc<App>) -> Router {
         .route("/control/v1/standing", get(decisions::standing))
         .route("/control/v1/audit", get(decisions::audit))
         .route("/control/v1/zones", get(control::zones))
+        .route("/control/v1/zones/{zone}/export/{form}", get(control::export))
         .route("/control/v1/replay/{beginning}", get(control::replay))
         .route(
             "/control/v1/backtest",

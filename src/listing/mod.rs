@@ -53,6 +53,22 @@ pub struct Listing {
     pub times: u32,
 }
 
+impl Listing {
+    /// How far its case went beyond the points that the policy asked for, in four steps up to 100: coarse, so that nobody
+    /// can watch single reports arrive. A decision is sure.
+    pub fn confidence(&self, asked: Points) -> u8 {
+        if self.grounds.criterion == Criterion::Decision {
+            return 100;
+        }
+        match self.grounds.points.hundredths_of(asked) {
+            0..150 => 25,
+            150..200 => 50,
+            200..400 => 75,
+            _ => 100,
+        }
+    }
+}
+
 /// What made the listing, or extended it last: never nothing (RFC 6471 §2.1).
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Grounds {

@@ -32,6 +32,14 @@ impl Points {
     pub const fn from_thousandths(thousandths: u32) -> Self {
         Points(((thousandths as u64) << 16) / 1_000)
     }
+
+    /// How many hundredths of others these are; of none, as many as there can be.
+    pub const fn hundredths_of(self, others: Points) -> u64 {
+        match self.0.saturating_mul(100).checked_div(others.0) {
+            Some(hundredths) => hundredths,
+            None => u64::MAX,
+        }
+    }
 }
 
 impl std::ops::Add for Points {

@@ -271,7 +271,7 @@ impl<'a> Run<'a> {
     fn begin(&mut self, taken: &mut impl FnMut(&Recorded)) {
         self.tick(taken);
         let zone = &self.setup.zone;
-        let origin = crate::zone::read("zone", zone).map(|zone| zone.origin.to_string());
+        let origin = crate::zone::read("zone", zone).map(|zone| zone.apex.origin.to_string());
         let origin = origin.unwrap_or_default();
         self.order(Order::AdoptZone { origin, text: zone.clone() }, taken);
         let world = &self.setup.world;

@@ -1,15 +1,18 @@
-//! What the zone answers to a question.
+//! Answers: what a zone says to a question, without a copy of anything.
 
+use std::iter::Copied;
 use std::net::{IpAddr, Ipv4Addr};
+use std::slice;
 
-use super::entries::Found;
-use super::{Entries, Name, Reversed, Zone};
-use crate::time::Timestamp;
+use super::apex::{Apex, Shortened, Soa};
+use super::dataset::Matches;
+use super::text::Text;
+use super::{Asked, Name};
 
 /// A question of class IN.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    pub name: Name,
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'q> {
+    pub name: Asked<'q>,
     pub query_type: QueryType,
 }
 
@@ -24,184 +27,205 @@ pub enum QueryType {
     Other,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+impl From<u16> for QueryType {
+    fn from(number: u16) -> Self {
+        match number {
+            1 => QueryType::A,
+            2 => QueryType::Ns,
+            6 => QueryType::Soa,
+            16 => QueryType::Txt,
+            28 => QueryType::Aaaa,
+            255 => QueryType::Any,
+            _ => QueryType::Other,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Answer<'z> {
     pub rcode: Rcode,
-    pub authoritative: bool,
-    /// All of them owned by the name that was asked for.
-    pub answers: Vec<Record>,
-    /// The zone's SOA and its owner, for a negative answer (RFC 2308 §3).
-    pub negative: Option<(Name, Record)>,
+    pub content: Content<'z>,
+    /// Why there is no better one (RFC 8914).
+    pub error: Option<ExtendedError>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rcode {
     NoError,
+    ServFail,
     NameError,
     Refused,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// Seconds.
-    pub ttl: u32,
-    pub data: Data,
+/// RFC 8914 §4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExtendedError {
+    /// The data is older than its limit.
+    NotReady,
+    /// The client may not ask this.
+    Prohibited,
+    /// The name lies in none of the zones.
+    NotAuthoritative,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Data {
+#[derive(Clone, Debug)]
+pub enum Content<'z> {
+    /// Not from a zone.
+    Nothing,
+    /// No such record: the SOA says for how long (RFC 2308 §3).
+    Negative { apex: &'z Apex, soa: Record<'z> },
+    /// All of them owned by the name that was asked for; at least one.
+    Records(Records<'z>),
+}
+
+/// Records of one name and type.
+#[derive(Clone, Debug)]
+pub enum Records<'z> {
+    One(Option<Record<'z>>),
+    Addresses {
+        ttl: u32,
+        family: fn(&IpAddr) -> bool,
+        rest: Copied<slice::Iter<'z, IpAddr>>,
+    },
+    Ns {
+        ttl: u32,
+        rest: slice::Iter<'z, Name>,
+    },
+    /// Of each data set that lists the address.
+    Matches(Matches<'z>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'z> {
+    /// Seconds.
+    pub ttl: u32,
+    pub data: Data<'z>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Data<'z> {
     Address(IpAddr),
-    Txt(String),
-    Ns(Name),
-    Soa(Soa),
+    Txt(Text<'z>),
+    Ns(&'z Name),
+    Soa(SoaData<'z>),
     /// RFC 8482 §4.2.
     Hinfo(&'static str),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Soa {
-    pub primary: Name,
-    pub mailbox: Name,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SoaData<'z> {
+    pub soa: &'z Soa,
+    /// Its names, for the wire.
+    pub names: &'z Shortened,
     pub serial: u32,
-    /// Seconds, as are the others.
-    pub refresh: u32,
-    pub retry: u32,
-    pub expire: u32,
+    /// Seconds; not the zone's own where the zone is closed.
     pub minimum: u32,
 }
 
-/// An address that the zone has something to say about.
-struct About {
-    address: IpAddr,
-    found: Found,
-    test: bool,
+impl ExtendedError {
+    /// RFC 8914 §5.2.
+    pub const fn code(self) -> u16 {
+        match self {
+            ExtendedError::NotReady => 14,
+            ExtendedError::Prohibited => 18,
+            ExtendedError::NotAuthoritative => 20,
+        }
+    }
+
+    pub const fn text(self) -> &'static str {
+        match self {
+            ExtendedError::NotReady => "the data is too old",
+            ExtendedError::Prohibited => "not open to this client",
+            ExtendedError::NotAuthoritative => "none of our zones",
+        }
+    }
 }
 
-impl Answer {
-    pub fn refused() -> Self {
-        Answer { rcode: Rcode::Refused, authoritative: false, answers: Vec::new(), negative: None }
+impl<'z> Iterator for Records<'z> {
+    type Item = Record<'z>;
+
+    fn next(&mut self) -> Option<Record<'z>> {
+        match self {
+            Records::One(record) => record.take(),
+            Records::Addresses { ttl, family, rest } => {
+                let address = rest.find(*family)?;
+                Some(Record { ttl: *ttl, data: Data::Address(address) })
+            }
+            Records::Ns { ttl, rest } => Some(Record { ttl: *ttl, data: Data::Ns(rest.next()?) }),
+            Records::Matches(matches) => matches.next(),
+        }
     }
 }
 
-impl Zone {
-    pub(super) fn answer(&self, question: &Question, now: Timestamp) -> Answer {
-        let Some(labels) = question.name.under(&self.config.origin) else { return Answer::refused() };
-        match labels.split_last() {
-            // Whoever still asks must get no address for anything, the test entries included.
-            Some(_) if self.shut_down => self.negative(Rcode::NameError),
-            None => self.apex(question.query_type),
-            Some((last, rest)) => match self.config.sublists.iter().find(|sublist| sublist.label == *last) {
-                // Its test entries lie below it.
-                Some(_) if rest.is_empty() => self.negative(Rcode::NoError),
-                Some(sublist) => self.below(rest, sublist.mask, question.query_type, now),
-                None => self.below(labels, self.config.main_mask, question.query_type, now),
-            },
+impl<'z> Answer<'z> {
+    /// Nothing to say, and why.
+    pub const fn failed(rcode: Rcode, error: ExtendedError) -> Self {
+        Answer { rcode, content: Content::Nothing, error: Some(error) }
+    }
+
+    pub const fn one(record: Record<'z>) -> Self {
+        Answer::of(Records::One(Some(record)))
+    }
+
+    pub const fn of(records: Records<'z>) -> Self {
+        Answer { rcode: Rcode::NoError, content: Content::Records(records), error: None }
+    }
+
+    /// Whether a zone says it (RFC 1035 §4.1.1, AA).
+    pub const fn is_authoritative(&self) -> bool {
+        !matches!(self.content, Content::Nothing)
+    }
+
+    /// The answer's records.
+    pub fn records(&self) -> Records<'z> {
+        match &self.content {
+            Content::Records(records) => records.clone(),
+            Content::Nothing | Content::Negative { .. } => Records::One(None),
         }
     }
+}
 
-    fn apex(&self, query_type: QueryType) -> Answer {
-        let config = &self.config;
-        let addresses = |wanted: fn(&IpAddr) -> bool| {
-            let of_family = config.web_addresses.iter().filter(move |address| wanted(address));
-            of_family.map(|&address| Record { ttl: config.ttls.apex, data: Data::Address(address) }).collect()
-        };
-        match query_type {
-            QueryType::Soa => {
-                self.positive(vec![Record { ttl: config.ttls.apex, data: Data::Soa(self.soa()) }])
-            }
-            QueryType::Ns => self.positive(
-                config
-                    .ns
-                    .iter()
-                    .map(|ns| Record { ttl: config.ttls.apex, data: Data::Ns(ns.clone()) })
-                    .collect(),
-            ),
-            QueryType::A => self.positive(addresses(IpAddr::is_ipv4)),
-            QueryType::Aaaa => self.positive(addresses(IpAddr::is_ipv6)),
-            QueryType::Any => self.positive(vec![minimal_any()]),
-            QueryType::Txt if self.shut_down => {
-                let data = Data::Txt(config.texts.shut_down().to_owned());
-                self.positive(vec![Record { ttl: config.ttls.shut_down, data }])
-            }
-            QueryType::Txt | QueryType::Other => self.negative(Rcode::NoError),
-        }
-    }
-
-    fn below(&self, labels: &[String], mask: u8, query_type: QueryType, now: Timestamp) -> Answer {
-        let readings: Vec<Reversed> = Reversed::readings(labels).collect();
-        let found = readings.iter().find_map(|reading| match *reading {
-            Reversed::Address(address) => self.find(address, mask),
-            _ => None,
-        });
-        match found {
-            Some(about) => self.about(&about, query_type, now),
-            None if readings.iter().any(|&start| self.any_below(start, mask)) => {
-                self.negative(Rcode::NoError)
-            }
-            None => self.negative(Rcode::NameError),
-        }
-    }
-
-    fn find(&self, address: IpAddr, mask: u8) -> Option<About> {
-        let listed = self.entries.find(address, mask).map(|found| About { address, found, test: false });
-        listed.or_else(|| {
-            let found = self.test_entries(mask).find(address, u8::MAX)?;
-            Some(About { address, found, test: true })
-        })
-    }
-
-    fn any_below(&self, start: Reversed, mask: u8) -> bool {
-        self.entries.any_below(start, mask) || self.test_entries(mask).any_below(start, u8::MAX)
-    }
-
-    fn test_entries(&self, mask: u8) -> &Entries {
-        self.config.test_entries.get(&mask).expect("every view of a checked zone has its test entries")
-    }
-
-    fn about(&self, about: &About, query_type: QueryType, now: Timestamp) -> Answer {
-        let config = &self.config;
-        let most = if about.test { config.ttls.test } else { config.ttls.listed };
-        let ttl = about.found.until.map_or(most, |until| {
-            // RFC 5782 §4: what is about to go must not linger in caches.
-            u32::try_from(until.since(now).seconds()).unwrap_or(most).min(most)
-        });
-        let data = match query_type {
-            QueryType::A => Data::Address(IpAddr::V4(Ipv4Addr::new(127, 0, 0, about.found.mask))),
-            QueryType::Txt => Data::Txt(config.texts.about(about.address, about.test)),
-            QueryType::Any => minimal_any().data,
-            _ => return self.negative(Rcode::NoError),
-        };
-        self.positive(vec![Record { ttl, data }])
-    }
-
-    /// An answer without records is a negative one.
-    fn positive(&self, answers: Vec<Record>) -> Answer {
-        if answers.is_empty() {
-            return self.negative(Rcode::NoError);
-        }
-        Answer { rcode: Rcode::NoError, authoritative: true, answers, negative: None }
+impl Apex {
+    /// The SOA as it stands.
+    pub const fn soa(&self, serial: u32) -> Record<'_> {
+        let soa = SoaData { soa: &self.soa, names: self.soa_names(), serial, minimum: self.soa.minimum };
+        Record { ttl: self.ttl, data: Data::Soa(soa) }
     }
 
     /// RFC 2308 §3: the SOA, with the lesser of its own TTL and its minimum.
-    fn negative(&self, rcode: Rcode) -> Answer {
-        let soa = self.soa();
-        let apex = if self.shut_down { self.config.ttls.shut_down } else { self.config.ttls.apex };
-        let soa = Record { ttl: apex.min(soa.minimum), data: Data::Soa(soa) };
-        Answer {
-            rcode,
-            authoritative: true,
-            answers: Vec::new(),
-            negative: Some((self.config.origin.clone(), soa)),
-        }
+    pub fn negative(&self, rcode: Rcode, serial: u32) -> Answer<'_> {
+        let soa = Record { ttl: self.ttl.min(self.soa.minimum), ..self.soa(serial) };
+        Answer { rcode, content: Content::Negative { apex: self, soa }, error: None }
     }
 
-    fn soa(&self) -> Soa {
-        let config = &self.config;
-        let minimum = if self.shut_down { config.ttls.shut_down } else { config.soa.minimum };
-        Soa { serial: self.serial, minimum, ..config.soa.clone() }
+    /// What stands at the zone's own name.
+    pub fn answer(&self, query_type: QueryType, serial: u32) -> Answer<'_> {
+        let (ttl, addresses) = (self.ttl, &self.addresses);
+        let family: fn(&IpAddr) -> bool = match query_type {
+            QueryType::Soa => return Answer::one(self.soa(serial)),
+            QueryType::Ns if !self.ns.is_empty() => {
+                return Answer::of(Records::Ns { ttl, rest: self.ns.iter() });
+            }
+            QueryType::Any => return Answer::one(minimal_any()),
+            QueryType::A => IpAddr::is_ipv4,
+            QueryType::Aaaa => IpAddr::is_ipv6,
+            QueryType::Ns | QueryType::Txt | QueryType::Other => {
+                return self.negative(Rcode::NoError, serial);
+            }
+        };
+        if addresses.iter().any(family) {
+            Answer::of(Records::Addresses { ttl, family, rest: addresses.iter().copied() })
+        } else {
+            self.negative(Rcode::NoError, serial)
+        }
     }
 }
 
-fn minimal_any() -> Record {
+/// RFC 8482 §4.2.
+pub(super) const fn minimal_any<'z>() -> Record<'z> {
     Record { ttl: 3_600, data: Data::Hinfo("RFC8482") }
+}
+
+pub(super) const fn a<'z>(ttl: u32, address: Ipv4Addr) -> Record<'z> {
+    Record { ttl, data: Data::Address(IpAddr::V4(address)) }
 }

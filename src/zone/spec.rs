@@ -1,12 +1,13 @@
 //! A zone's file: as written (`zones/*.toml`) and as checked.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{Entries, Entry, Name, Soa};
+use super::apex::{Apex, Soa};
+use super::text::{TXT_OCTETS_MAX, Template, Text};
+use super::{Entries, Entry, Name, Standing};
 use crate::classify::Kind;
 use crate::complaint::{Complaint, Complaints};
 use crate::digest::Digest;
@@ -17,8 +18,6 @@ use crate::time::Span;
 
 /// The version of the file's form that this program reads.
 const VERSION: u32 = 1;
-/// Most octets of a TXT record's one string (RFC 1035 §3.3.14, RFC 5782 §2.1).
-const TXT_OCTETS_MAX: usize = 255;
 /// Most octets of a zone's file: it is an entry of the journal.
 const FILE_OCTETS_MAX: usize = 256 << 10;
 
@@ -83,28 +82,25 @@ struct TextsSpec {
 struct SublistSpec {
     label: String,
     codes: Vec<u8>,
+    /// Whether the third octet tells how sure the list is, of 100.
+    #[serde(default)]
+    score: bool,
 }
 
 /// A zone as checked: it can't be wrong any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone {
-    pub origin: Name,
+    pub apex: Apex,
     /// The digest of the file, which every listing stores as its policy.
     pub digest: Digest,
-    pub ns: Vec<Name>,
-    pub web_addresses: Vec<IpAddr>,
     pub listable: Listable,
     pub serial_base: u32,
-    /// The serial in here is not used.
-    pub soa: Soa,
     pub ttls: Ttls,
     pub texts: Texts,
     pub codes: Vec<Code>,
     pub sublists: Vec<Sublist>,
-    /// The codes that the main zone returns, as bits.
-    pub main_mask: u8,
-    /// By the codes of a view: the test entries it has (RFC 5782 §5).
-    pub test_entries: BTreeMap<u8, Entries>,
+    /// What is asked for at the zone's own name.
+    pub main: View,
     pub policy: Policy,
     pub terms: Terms,
     pub guards: Guards,
@@ -123,7 +119,6 @@ impl Zone {
 /// Seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ttls {
-    pub apex: u32,
     pub listed: u32,
     pub test: u32,
     pub shut_down: u32,
@@ -132,11 +127,30 @@ pub struct Ttls {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sublist {
     pub label: String,
+    pub view: View,
+}
+
+/// Some of the codes, as one name shows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// The codes, as bits.
     pub mask: u8,
+    pub shows: Shows,
+    /// For each value that it can return (RFC 5782 §5).
+    pub test_entries: Entries,
+}
+
+/// What an address in 127/8 tells besides the codes in its last octet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    Codes,
+    /// In the third octet, how sure the list is, of 100.
+    Score,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Texts {
+    /// As templates, which have their addresses at `$`.
     listed: String,
     test: String,
     url: String,
@@ -149,10 +163,14 @@ impl Texts {
         &self.shut_down
     }
 
+    /// The TXT record about any address.
+    pub(super) fn template(&self, test: bool) -> Template<'_> {
+        Template::new(if test { &self.test } else { &self.listed }.as_bytes())
+    }
+
     /// The TXT record about an address.
-    pub fn about(&self, address: IpAddr, test: bool) -> String {
-        let text = if test { &self.test } else { &self.listed };
-        text.replace("{url}", &self.url).replace("{address}", &address.to_string())
+    pub fn about(&self, address: IpAddr, test: bool) -> Text<'_> {
+        self.template(test).about(address)
     }
 
     /// Where an address is explained.
@@ -205,7 +223,7 @@ impl ZoneSpec {
         let mask = |wanted: &dyn Fn(&Code) -> bool| {
             codes.iter().filter(|code| wanted(code)).fold(0, |mask, code| mask | code.value)
         };
-        let main_mask = mask(&|code| code.main);
+        let main = View::of(mask(&|code| code.main), Shows::Codes);
         complaints.require(
             codes.iter().any(|code| code.main && code.value == 2),
             "codes",
@@ -213,8 +231,6 @@ impl ZoneSpec {
             "127.0.0.2 is the test entry that every list must have (RFC 5782 §5)",
         );
         let sublists = self.check_sublists(mask(&|_| true), &mut complaints);
-        let views = sublists.iter().map(|sublist: &Sublist| sublist.mask).chain([main_mask]);
-        let test_entries = views.map(|mask| (mask, test_entries(mask))).collect();
         let (Some(origin), Some(soa)) = (origin, soa) else { return Err(complaints.into_vec()) };
         complaints.require(
             ns.iter().all(|ns| !ns.is_under(&origin)),
@@ -222,20 +238,17 @@ impl ZoneSpec {
             "a name server's name lies in the zone itself, which has no address for it",
             "name servers by names outside of the list's zone",
         );
+        let apex_ttl = seconds("ttl.apex", self.ttl.apex, &mut complaints);
         complaints.or(Zone {
-            origin,
+            apex: Apex::new(origin, ns, self.web_addresses.clone(), soa, apex_ttl),
             digest,
-            ns,
-            web_addresses: self.web_addresses.clone(),
             listable: Listable { laboratory_networks: self.laboratory_networks.clone() },
             serial_base: self.serial_base,
-            soa,
             ttls,
             texts,
             codes,
             sublists,
-            main_mask,
-            test_entries,
+            main,
             policy,
             terms,
             guards: self.guards.clone(),
@@ -268,7 +281,7 @@ impl ZoneSpec {
 
     fn check_sublists(&self, all: u8, complaints: &mut Complaints) -> Vec<Sublist> {
         let mut sublists: Vec<Sublist> = Vec::new();
-        for (at, SublistSpec { label, codes }) in self.sublists.iter().enumerate() {
+        for (at, SublistSpec { label, codes, score }) in self.sublists.iter().enumerate() {
             let key = format!("sublists[{at}]");
             let digits = label.bytes().all(|b| b.is_ascii_digit());
             complaints.require(
@@ -292,9 +305,16 @@ impl ZoneSpec {
                 format!("{label:?} is there already"),
                 "give every sublist a label of its own",
             );
-            sublists.push(Sublist { label: label.clone(), mask });
+            let shows = if *score { Shows::Score } else { Shows::Codes };
+            sublists.push(Sublist { label: label.clone(), view: View::of(mask, shows) });
         }
         sublists
+    }
+}
+
+impl View {
+    fn of(mask: u8, shows: Shows) -> Self {
+        View { mask, shows, test_entries: test_entries(mask) }
     }
 }
 
@@ -302,10 +322,11 @@ impl ZoneSpec {
 /// that can't return 127.0.0.2 still has that entry, with its lowest value.
 fn test_entries(mask: u8) -> Entries {
     let mut entries = Entries::default();
-    let mut add = |last_octet: u8, value: u8| {
+    let mut add = |last_octet: u8, code: u8| {
         let v4 = Ipv4Addr::new(127, 0, 0, last_octet);
         for address in [IpAddr::V4(v4), IpAddr::V6(Ipv6Addr::from(u128::from(v4.to_ipv6_mapped())))] {
-            entries.set(Prefix::around(address, u8::MAX), Entry { codes: vec![(value, None)] });
+            let codes = vec![Standing { code, confidence: 100, until: None }];
+            entries.set(Prefix::around(address, u8::MAX), Entry { codes });
         }
     };
     add(2, mask & mask.wrapping_neg());
@@ -339,7 +360,6 @@ impl SoaSpec {
             "a secondary must try several times before it gives the data up",
         );
         Some(Soa {
-            serial: 0,
             refresh: seconds("soa.refresh", self.refresh, complaints),
             retry: seconds("soa.retry", self.retry, complaints),
             expire: seconds("soa.expire", self.expire, complaints),
@@ -353,7 +373,6 @@ impl SoaSpec {
 impl TtlSpec {
     fn check(&self, complaints: &mut Complaints) -> Ttls {
         Ttls {
-            apex: seconds("ttl.apex", self.apex, complaints),
             listed: seconds("ttl.listed", self.listed, complaints),
             test: seconds("ttl.test", self.test, complaints),
             shut_down: seconds("ttl.shut_down", self.shut_down, complaints),
@@ -361,27 +380,35 @@ impl TtlSpec {
     }
 }
 
+/// Whether a text is one line in every form that a zone is written in.
+fn is_printable(text: &str) -> bool {
+    text.bytes().all(|octet| matches!(octet, b' '..=b'~'))
+}
+
 impl TextsSpec {
     fn check(&self, complaints: &mut Complaints) -> Texts {
+        let template =
+            |text: &str| text.replace("{url}", &self.url).replace('$', "$$").replace("{address}", "$");
         let texts = Texts {
-            listed: self.listed.clone(),
-            test: self.test.clone(),
+            listed: template(&self.listed),
+            test: template(&self.test),
             url: self.url.clone(),
             shut_down: self.shut_down.clone(),
         };
         complaints.require(
-            self.shut_down.len() <= TXT_OCTETS_MAX && self.shut_down.is_ascii(),
+            self.shut_down.len() <= TXT_OCTETS_MAX && is_printable(&self.shut_down),
             "texts.shut_down",
-            format!("{} octets, or not US-ASCII", self.shut_down.len()),
+            format!("{} octets, or not printable US-ASCII", self.shut_down.len()),
             format!("keep it within {TXT_OCTETS_MAX} octets of US-ASCII"),
         );
         let longest = IpAddr::V6(Ipv6Addr::from(u128::MAX));
-        for (key, text, test) in [("texts.listed", &self.listed, false), ("texts.test", &self.test, true)] {
-            let octets = texts.about(longest, test).len();
+        for (key, text) in [("texts.listed", &self.listed), ("texts.test", &self.test)] {
+            let octets =
+                text.replace("{url}", &texts.url(longest)).replace("{address}", &longest.to_string()).len();
             complaints.require(
-                octets <= TXT_OCTETS_MAX && text.is_ascii(),
+                octets <= TXT_OCTETS_MAX && is_printable(text),
                 key,
-                format!("{octets} octets with the longest address, or not US-ASCII"),
+                format!("{octets} octets with the longest address, or not printable US-ASCII"),
                 format!("MTAs quote it in a reply: keep it within {TXT_OCTETS_MAX} octets of US-ASCII"),
             );
         }

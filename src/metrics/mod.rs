@@ -1,5 +1,10 @@
 //! Every metric: its name, its help, its unit (in the name). The edges count; the core returns facts.
 
+mod dns;
+
+use std::sync::Arc;
+
+pub use dns::{DnsMetrics, Dropped, Outcome, Tally};
 use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use crate::blocklist::{Change, Changes, Standing};
@@ -20,7 +25,6 @@ pub struct Metrics {
     evidence_total: IntCounterVec,
     observations_total: IntCounterVec,
     pub messages_total: IntCounterVec,
-    dns_queries_total: IntCounterVec,
     entries_applied_total: IntCounter,
     changes_total: IntCounterVec,
     fold_offset: IntGauge,
@@ -62,12 +66,6 @@ impl Metrics {
                 "What was asked of the DNS about relays, by how much of it was answered",
                 "outcome",
             ),
-            dns_queries_total: counters(
-                r,
-                "dns_queries_total",
-                "DNS queries by transport and answer",
-                "answer",
-            ),
             entries_applied_total: counter(
                 r,
                 "entries_applied_total",
@@ -99,9 +97,12 @@ impl Metrics {
         self.observations_total.with_label_values(&[outcome]).inc();
     }
 
-    /// One query, by transport (`udp`, `tcp`) and answer (`listed`, `nodata`, `nxdomain`, `refused`, ...).
-    pub fn dns_query(&self, transport: &str, answer: &str) {
-        self.dns_queries_total.with_label_values(&[format!("{transport}-{answer}").as_str()]).inc();
+    /// Takes the name server's numbers in.
+    ///
+    /// # Panics
+    /// If it has taken some in already: a process has one name server.
+    pub fn serve_dns(&self, dns: &Arc<DnsMetrics>) {
+        register(&self.registry, dns::Shared(Arc::clone(dns)));
     }
 
     pub fn applied(&self, changes: &Changes) {
@@ -127,7 +128,7 @@ impl Metrics {
         self.fold_offset.set(i64::try_from(offset.0).unwrap_or(i64::MAX));
         self.fold_time_seconds.set(time.seconds());
         for zone in snapshot.zones() {
-            let origin = zone.config.origin.to_string();
+            let origin = zone.config.apex.origin.to_string();
             let entries = i64::try_from(zone.entries.len()).unwrap_or(i64::MAX);
             self.listed_addresses.with_label_values(&[&origin]).set(entries);
             self.zone_serial.with_label_values(&[&origin]).set(i64::from(zone.serial));
@@ -138,7 +139,7 @@ impl Metrics {
     pub fn standing(&self, standing: &Standing, zones: &Snapshot) {
         let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         for zone in zones.zones() {
-            let origin = zone.config.origin.to_string();
+            let origin = zone.config.apex.origin.to_string();
             let held = standing.held.get(&origin).copied().unwrap_or(0);
             self.held_listings.with_label_values(&[&origin]).set(count(held));
         }

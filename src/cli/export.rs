@@ -1,0 +1,143 @@
+//! `export`: a zone written down, on standard output or as a file that is there whole or not at all.
+
+use std::fs::Permissions;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::NamedTempFile;
+
+use super::client::Client;
+use super::{EX_DATA, EX_NO_INPUT, Failure};
+use crate::config::Config;
+use crate::export::{FORMS, Form, form};
+use crate::folder;
+use crate::lists::{ListSpec, Watched};
+use crate::time::{Clock, SystemClock};
+use crate::zone::{Contents, Name, Within};
+
+/// Octets that are gathered before they are written.
+const WRITE_OCTETS: usize = 256 << 10;
+/// An export is for whoever serves it; it is as public as the zone.
+const MODE: u32 = 0o644;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = forms())]
+pub(super) struct Args {
+    #[arg(value_parser = form)]
+    form: &'static Form,
+    /// The zone's origin, where there are several.
+    #[arg(long, value_parser = Name::parse)]
+    zone: Option<Name>,
+    /// Write lists in files, as `zone:type:file[,file]...`, instead of a judged zone; no configuration is needed.
+    #[arg(long = "list")]
+    pub(super) lists: Vec<ListSpec>,
+    /// The file, which is replaced at once when all is written; standard output where none is named.
+    #[arg(long, short)]
+    output: Option<PathBuf>,
+}
+
+fn forms() -> String {
+    let lines = FORMS.iter().map(|form| format!("  {:9}{}", form.name, form.meaning));
+    std::iter::once("Forms:".to_owned()).chain(lines).collect::<Vec<_>>().join("\n")
+}
+
+/// Writes a judged zone.
+pub(super) async fn zone(config: &Config, args: Args) -> Result<(), Failure> {
+    let origins: Vec<&Name> = config.zones.iter().map(|file| &file.zone.apex.origin).collect();
+    let origin = choose(args.zone.as_ref(), &origins)?;
+    let path = format!("/control/v1/zones/{origin}/export/{}", args.form.name);
+    let client = Client::to_read(config).await?;
+    let mut target = Target::new(args.output)?;
+    client.fetch(&path, target.writer()).await?;
+    target.finish()
+}
+
+/// Writes a zone of lists.
+pub(super) fn lists(args: Args) -> Result<(), Failure> {
+    let now = SystemClock::start().now();
+    let watched =
+        Watched::read(args.lists, now).map_err(|error| Failure::new(EX_NO_INPUT, error.to_string()))?;
+    let lists = watched.lists.load_full();
+    let origins: Vec<&Name> = lists.zones().iter().map(|zone| &zone.apex.origin).collect();
+    let origin = choose(args.zone.as_ref(), &origins)?;
+    let chosen = lists.zones().iter().find(|zone| zone.apex.origin == *origin);
+    let mut target = Target::new(args.output)?;
+    let written = chosen.map_or(Ok(()), |zone: &Arc<_>| {
+        (args.form.write)(&Contents::new(Within::List(zone), now), target.writer())
+    });
+    match written {
+        // A reader that left (`| head`) is no fault.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Failure::of_io(&error, format!("the export: {error}"))),
+        Ok(()) => target.finish(),
+    }
+}
+
+fn choose<'n>(wanted: Option<&'n Name>, origins: &[&'n Name]) -> Result<&'n Name, Failure> {
+    let names = || origins.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match (wanted, origins) {
+        (Some(wanted), _) if origins.contains(&wanted) => Ok(wanted),
+        (None, [only]) => Ok(only),
+        (Some(wanted), _) => {
+            Err(Failure::new(EX_NO_INPUT, format!("there is no zone {wanted}; zones are {}", names())))
+        }
+        (None, _) => Err(Failure::new(EX_DATA, format!("name a --zone: {}", names()))),
+    }
+}
+
+/// Where an export goes.
+enum Target {
+    Standard(BufWriter<io::Stdout>),
+    /// A file beside the one that it replaces.
+    File {
+        writer: BufWriter<NamedTempFile>,
+        path: PathBuf,
+    },
+}
+
+impl Target {
+    fn new(path: Option<PathBuf>) -> Result<Self, Failure> {
+        let Some(path) = path else {
+            return Ok(Target::Standard(BufWriter::with_capacity(WRITE_OCTETS, io::stdout())));
+        };
+        let file = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(MODE))
+            .tempfile_in(folder_of(&path))
+            .map_err(|error| Failure::of_io(&error, format!("{}: {error}", path.display())))?;
+        Ok(Target::File { writer: BufWriter::with_capacity(WRITE_OCTETS, file), path })
+    }
+
+    fn writer(&mut self) -> &mut dyn Write {
+        match self {
+            Target::Standard(writer) => writer,
+            Target::File { writer, .. } => writer,
+        }
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        match self {
+            Target::Standard(mut writer) => match writer.flush() {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    Err(Failure::of_io(&error, format!("standard output: {error}")))
+                }
+                _ => Ok(()),
+            },
+            Target::File { writer, path } => replace(writer, &path)
+                .map_err(|error| Failure::of_io(&error, format!("{}: {error}", path.display()))),
+        }
+    }
+}
+
+/// Puts a file in its place once it is durable.
+fn replace(writer: BufWriter<NamedTempFile>, path: &Path) -> io::Result<()> {
+    let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    folder::sync(folder_of(path))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}

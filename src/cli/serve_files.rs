@@ -1,0 +1,55 @@
+//! `serve-files`: the name server alone, over lists in files, as rbldnsd would be started.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{EX_UNAVAILABLE, Failure, on_runtime, start_log, until_told};
+use crate::config::Log;
+use crate::lists::ListSpec;
+use crate::name_server::{self, NameServer, Random};
+use crate::time::SystemClock;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Where to listen, UDP and TCP: `address:port`, `[address]:port`, or an address for port 53. May be repeated.
+    #[arg(long, short = 'b', default_value = "127.0.0.1:53", value_parser = listen)]
+    listen: Vec<SocketAddr>,
+    /// Threads for UDP at each address; as many as there are processors where 0.
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+    /// Lists as `zone:type:file[,file]...`; types are ip4set, ip4trie, ip4tset, ip6trie, ip6tset and addresses. Files are looked
+    /// at every second, and read again when they change.
+    #[arg(required = true)]
+    lists: Vec<ListSpec>,
+}
+
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    let address = || text.parse::<IpAddr>().map(|address| SocketAddr::new(address, 53));
+    text.parse()
+        .or_else(|_| address())
+        .map_err(|_| format!("{text:?} is no address; write 127.0.0.1:53 or [::1]:53"))
+}
+
+pub(super) fn run(args: Args) -> Result<(), Failure> {
+    start_log(&Log::default())?;
+    on_runtime(serve(args))
+}
+
+async fn serve(args: Args) -> Result<(), Failure> {
+    // Before the lists are read: what can't be listened on is told at once.
+    let listening = name_server::bind(&args.listen, args.threads).map_err(|(address, error)| {
+        Failure::of_io(&error, format!("DNS can't listen on {address}: {error}"))
+    })?;
+    let random = Random::new().map_err(|error| Failure::new(EX_UNAVAILABLE, error.to_string()))?;
+    let name_server = NameServer::over_lists(args.lists, Arc::new(SystemClock::start()), random)
+        .map_err(|error| Failure::new(super::EX_NO_INPUT, error.to_string()))?;
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(name_server.serve(listening, stop.clone()));
+    tracing::info!(listen = ?args.listen, "ready");
+    let told = until_told().await;
+    stop.cancel();
+    serving.await.map_err(|error| Failure::new(EX_UNAVAILABLE, error.to_string()))?;
+    told
+}

@@ -1,0 +1,162 @@
+//! Who may ask which zone: by the client's address, and by a key in the name.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::digest::Digest;
+use crate::zone::{Block, Labels, Name, Steps};
+
+/// Fewest octets of a key: a label so long is no part of an address, and hardly a sublist.
+pub const KEY_OCTETS_MIN: usize = 16;
+
+/// What becomes of a client's question.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// It is answered.
+    #[default]
+    Pass,
+    /// Nothing below the zone's name is there.
+    Empty,
+    /// It is answered if a key stands in the name.
+    Key,
+    /// REFUSED.
+    Refuse,
+    /// No answer at all.
+    Ignore,
+}
+
+/// One rule as checked.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// All zones where none is named.
+    pub zones: Vec<Name>,
+    pub networks: Vec<IpNet>,
+    pub action: Action,
+}
+
+/// A key as checked.
+#[derive(Clone, Debug)]
+pub struct Key {
+    pub name: String,
+    /// Of the label, in lower case.
+    pub digest: Digest,
+}
+
+/// Rules and keys, ready to be asked.
+#[derive(Debug, Default)]
+pub struct Access {
+    everywhere: Steps<u128, Action>,
+    /// By the origin on the wire.
+    by_zone: Vec<(Vec<u8>, Steps<u128, Action>)>,
+    keys: BTreeMap<Digest, usize>,
+    key_names: Vec<String>,
+}
+
+/// What a name says of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    None,
+    /// One that is known, by its place.
+    Known(usize),
+    /// What looks like one and is not known.
+    Wrong,
+}
+
+impl Access {
+    pub fn new(rules: &[Rule], keys: Vec<Key>) -> Self {
+        let mut zones: Vec<&Name> = rules.iter().flat_map(|rule| &rule.zones).collect();
+        zones.sort_unstable();
+        zones.dedup();
+        let steps = |wanted: &dyn Fn(&Rule) -> bool| {
+            let blocks = rules.iter().filter(|rule| wanted(rule)).flat_map(|rule| {
+                rule.networks.iter().map(|network| {
+                    let (first, last) = (position(network.network()), position(network.broadcast()));
+                    Block { first, last, value: rule.action }
+                })
+            });
+            Steps::of(blocks.collect())
+        };
+        let by_zone =
+            zones.into_iter().map(|zone| (zone.to_wire(), steps(&|rule| rule.zones.contains(zone))));
+        Access {
+            everywhere: steps(&|rule| rule.zones.is_empty()),
+            by_zone: by_zone.collect(),
+            keys: keys.iter().enumerate().map(|(at, key)| (key.digest, at)).collect(),
+            key_names: keys.into_iter().map(|key| key.name).collect(),
+        }
+    }
+
+    pub fn key_names(&self) -> &[String] {
+        &self.key_names
+    }
+
+    /// The rule of the smallest network around the client; of a rule for all zones and one for this, the stricter.
+    pub fn action(&self, client: IpAddr, origin: &[u8]) -> Action {
+        if self.everywhere.is_empty() && self.by_zone.is_empty() {
+            return Action::Pass;
+        }
+        let client = position(client);
+        let of_zone = self.by_zone.iter().find(|(zone, _)| zone == origin).map(|(_, steps)| steps.at(client));
+        self.everywhere.at(client).max(of_zone.unwrap_or_default())
+    }
+
+    /// Takes a key off the labels next to the origin, where there are keys at all.
+    pub fn key<'q>(&self, labels: Labels<'q>) -> (Shown, Labels<'q>) {
+        if self.keys.is_empty() {
+            return (Shown::None, labels);
+        }
+        match labels.split_last() {
+            Some((label, rest)) if label.len() >= KEY_OCTETS_MIN => {
+                let known = self.keys.get(&Digest::of(&label.to_ascii_lowercase()));
+                (known.map_or(Shown::Wrong, |at| Shown::Known(*at)), rest)
+            }
+            _ => (Shown::None, labels),
+        }
+    }
+}
+
+/// IPv4 addresses are where IPv6 has them mapped.
+fn position(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().into(),
+        IpAddr::V6(v6) => v6.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(zones: &[&str], networks: &[&str], action: Action) -> Rule {
+        Rule {
+            zones: zones.iter().map(|zone| Name::parse(zone).unwrap()).collect(),
+            networks: networks.iter().map(|network| network.parse().unwrap()).collect(),
+            action,
+        }
+    }
+
+    #[test]
+    fn n8_the_smallest_network_decides_and_the_stricter_of_two_rules() {
+        let access = Access::new(
+            &[
+                rule(&[], &["198.51.100.0/24", "2001:db8::/32"], Action::Refuse),
+                rule(&[], &["198.51.100.7/32"], Action::Pass),
+                rule(&["bl.example"], &["192.0.2.0/24", "198.51.100.7/32"], Action::Ignore),
+            ],
+            Vec::new(),
+        );
+        let action = |client: &str, zone: &str| {
+            access.action(client.parse().unwrap(), &Name::parse(zone).unwrap().to_wire())
+        };
+        assert_eq!(action("198.51.100.8", "any.example"), Action::Refuse);
+        assert_eq!(action("198.51.100.7", "any.example"), Action::Pass);
+        assert_eq!(action("198.51.100.7", "bl.example"), Action::Ignore);
+        assert_eq!(action("198.51.100.8", "bl.example"), Action::Refuse);
+        assert_eq!(action("192.0.2.9", "bl.example"), Action::Ignore);
+        assert_eq!(action("192.0.3.9", "bl.example"), Action::Pass);
+        assert_eq!(action("2001:db8::1", "bl.example"), Action::Refuse);
+        assert_eq!(action("::ffff:198.51.100.8", "bl.example"), Action::Refuse);
+    }
+}

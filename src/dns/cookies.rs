@@ -1,0 +1,155 @@
+//! DNS cookies: a client that shows one that we gave it has not forged its address (RFC 7873, RFC 9018).
+
+use std::hash::Hasher;
+use std::net::IpAddr;
+
+use siphasher::sip::SipHasher24;
+
+use super::edns::{CLIENT_COOKIE_OCTETS, Cookie, SERVER_COOKIE_OCTETS};
+use crate::time::Timestamp;
+
+/// Octets of a secret (RFC 9018 §4.4).
+pub const SECRET_OCTETS: usize = 16;
+/// Of the server cookie (RFC 9018 §4.2).
+const VERSION: u8 = 1;
+/// How old a cookie may be, how far ahead of our clock, and at what age it is replaced, in seconds (RFC 9018 §4.3).
+const AGE_MAX: u32 = 3_600;
+const AHEAD_MAX: u32 = 300;
+const AGE_RENEWED: u32 = 1_800;
+
+/// The secrets of this server and of those beside it that answer for the same address.
+#[derive(Clone)]
+pub struct Cookies {
+    /// New cookies are made with the first; those of the others are still good (RFC 9018 §5).
+    secrets: Vec<[u8; SECRET_OCTETS]>,
+}
+
+/// What a cookie says of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Its address is its own.
+    pub valid: bool,
+    /// The option to send back.
+    pub reply: [u8; CLIENT_COOKIE_OCTETS + SERVER_COOKIE_OCTETS],
+}
+
+impl Cookies {
+    /// `None` without a secret: then cookies are neither given nor looked at.
+    pub fn new(secrets: Vec<[u8; SECRET_OCTETS]>) -> Option<Self> {
+        (!secrets.is_empty()).then_some(Cookies { secrets })
+    }
+
+    /// `None` where the client sent no cookie that can be answered.
+    pub fn check(&self, cookie: Cookie, client: IpAddr, now: Timestamp) -> Option<Checked> {
+        let Cookie::Sent { client: own, server } = cookie else { return None };
+        let now = now.seconds() as u32;
+        let checked = |valid, server: [u8; SERVER_COOKIE_OCTETS]| {
+            let mut reply = [0; CLIENT_COOKIE_OCTETS + SERVER_COOKIE_OCTETS];
+            reply[..CLIENT_COOKIE_OCTETS].copy_from_slice(&own);
+            reply[CLIENT_COOKIE_OCTETS..].copy_from_slice(&server);
+            Some(Checked { valid, reply })
+        };
+        let fresh = || server_cookie(&self.secrets[0], &own, now, client);
+        let Some(server) = server else { return checked(false, fresh()) };
+        let made = u32::from_be_bytes([server[4], server[5], server[6], server[7]]);
+        // Serial number arithmetic (RFC 9018 §4.3).
+        let age = now.wrapping_sub(made);
+        let timely = age <= AGE_MAX || made.wrapping_sub(now) <= AHEAD_MAX;
+        let ours = |secret| server_cookie(secret, &own, made, client) == server;
+        match timely.then(|| self.secrets.iter().position(ours)).flatten() {
+            Some(0) if age <= AGE_RENEWED => checked(true, server),
+            Some(_) => checked(true, fresh()),
+            None => checked(false, fresh()),
+        }
+    }
+}
+
+/// RFC 9018 §4.4.
+fn server_cookie(
+    secret: &[u8; SECRET_OCTETS],
+    own: &[u8; CLIENT_COOKIE_OCTETS],
+    made: u32,
+    client: IpAddr,
+) -> [u8; SERVER_COOKIE_OCTETS] {
+    let mut cookie = [0; SERVER_COOKIE_OCTETS];
+    cookie[0] = VERSION;
+    cookie[4..8].copy_from_slice(&made.to_be_bytes());
+    let mut hasher = SipHasher24::new_with_key(secret);
+    hasher.write(own);
+    hasher.write(&cookie[..8]);
+    match client {
+        IpAddr::V4(v4) => hasher.write(&v4.octets()),
+        IpAddr::V6(v6) => hasher.write(&v6.octets()),
+    }
+    cookie[8..].copy_from_slice(&hasher.finish().to_le_bytes());
+    cookie
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn octets<const N: usize>(hex: &str) -> [u8; N] {
+        std::array::from_fn(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap())
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_milliseconds(seconds * 1_000)
+    }
+
+    /// The examples of RFC 9018, appendix A.
+    #[test]
+    fn rfc9018_n6_cookies_are_those_of_other_servers() {
+        let secret = octets("e5e973e5a6b2a43f48e7dc849e37bfcf");
+        let client = "198.51.100.100".parse().unwrap();
+        let own = octets("2464c4abcf10c957");
+        assert_eq!(
+            server_cookie(&secret, &own, 0x5cf7_9f11, client),
+            octets("010000005cf79f111f8130c3eee29480")
+        );
+        let cookies = Cookies::new(vec![secret]).unwrap();
+        let first =
+            cookies.check(Cookie::Sent { client: own, server: None }, client, at(1_559_731_985)).unwrap();
+        assert!(!first.valid);
+        assert_eq!(first.reply[8..], octets::<16>("010000005cf79f111f8130c3eee29480"));
+        // A.2: renewed 40 minutes later.
+        let server = Some(octets("010000005cf79f111f8130c3eee29480"));
+        let later = cookies.check(Cookie::Sent { client: own, server }, client, at(1_559_734_385)).unwrap();
+        assert!(later.valid);
+        assert_eq!(later.reply[8..], octets::<16>("010000005cf7a871d4a564a1442aca77"));
+        // A.3: one of another server's, with bits set that are reserved.
+        let (own, client) = (octets("fc93fc62807ddb86"), "203.0.113.203".parse().unwrap());
+        let server = Some(octets("01abcdef5cf78f71a314227b6679ebf5"));
+        let foreign = cookies.check(Cookie::Sent { client: own, server }, client, at(1_559_734_700)).unwrap();
+        assert!(!foreign.valid);
+        assert_eq!(foreign.reply[8..], octets::<16>("010000005cf7a9acf73a7810aca2381e"));
+    }
+
+    /// A.4: a secret on its way out is still good.
+    #[test]
+    fn rfc9018_n6_secrets_roll_over() {
+        let (old, new) =
+            (octets("dd3bdf9344b678b185a6f5cb60fca715"), octets("445536bcd2513298075a5d379663c962"));
+        let client = "2001:db8:220:1:59de:d0f4:8769:82b8".parse().unwrap();
+        let own = octets("22681ab97d52c298");
+        let server = Some(octets("010000005cf7c57926556bd0934c72f8"));
+        let sent = Cookie::Sent { client: own, server };
+        let both = Cookies::new(vec![new, old]).unwrap().check(sent, client, at(1_559_741_961)).unwrap();
+        assert!(both.valid);
+        assert_eq!(both.reply[8..], octets::<16>("010000005cf7c609a6bb79d16625507a"));
+        assert!(!Cookies::new(vec![new]).unwrap().check(sent, client, at(1_559_741_961)).unwrap().valid);
+    }
+
+    #[test]
+    fn rfc9018_n6_old_cookies_and_those_from_the_future_are_none() {
+        let client = "192.0.2.1".parse().unwrap();
+        let cookies = Cookies::new(vec![[7; 16]]).unwrap();
+        let made = cookies.check(Cookie::Sent { client: [1; 8], server: None }, client, at(100_000)).unwrap();
+        let server: [u8; 16] = made.reply[8..].try_into().unwrap();
+        let sent = Cookie::Sent { client: [1; 8], server: Some(server) };
+        let valid = |seconds| cookies.check(sent, client, at(seconds)).unwrap().valid;
+        assert!(valid(100_000) && valid(103_600) && valid(99_700));
+        assert!(!valid(103_601) && !valid(99_699));
+        assert!(!cookies.check(sent, "192.0.2.2".parse().unwrap(), at(100_000)).unwrap().valid);
+    }
+}

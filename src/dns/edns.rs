@@ -1,0 +1,167 @@
+//! EDNS as far as a name server of a blocklist has it: size, version, cookies, NSID, extended errors (RFC 6891, 7873, 5001,
+//! 8914).
+
+use crate::zone::ExtendedError;
+
+/// Largest UDP response, and what we say that we take (the DNS flag day of 2020): no fragments.
+pub(super) const UDP_OCTETS_MAX: u16 = 1_232;
+/// What a client takes without EDNS, and the least that it may ask for (RFC 6891 §6.2.3).
+pub(super) const UDP_OCTETS_MIN: u16 = 512;
+
+/// Response codes that no zone gives.
+pub(super) const FORMERR: u16 = 1;
+pub(super) const NOTIMP: u16 = 4;
+pub(super) const REFUSED: u16 = 5;
+pub(super) const BADVERS: u16 = 16;
+pub(super) const BADCOOKIE: u16 = 23;
+
+/// Octets of a client's cookie, and of a server's of version 1 (RFC 9018 §4).
+pub(super) const CLIENT_COOKIE_OCTETS: usize = 8;
+pub(super) const SERVER_COOKIE_OCTETS: usize = 16;
+
+const TYPE_OPT: u16 = 41;
+pub(super) const OPTION_NSID: u16 = 3;
+const OPTION_CLIENT_SUBNET: u16 = 8;
+pub(super) const OPTION_COOKIE: u16 = 10;
+pub(super) const OPTION_ERROR: u16 = 15;
+/// Octets of an OPT record without options.
+const OPT_OCTETS: usize = 11;
+/// Most octets of a name server's identifier here.
+pub(super) const NSID_OCTETS_MAX: usize = 64;
+
+/// What a client says by EDNS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edns {
+    pub payload: u16,
+    pub version: u8,
+    pub dnssec_ok: bool,
+    pub cookie: Cookie,
+    pub nsid: bool,
+}
+
+/// A client's COOKIE option (RFC 7873 §4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cookie {
+    #[default]
+    None,
+    /// The client's own, and a server's if it has one that could be ours.
+    Sent { client: [u8; CLIENT_COOKIE_OCTETS], server: Option<[u8; SERVER_COOKIE_OCTETS]> },
+    /// Of a length that no cookie has.
+    Malformed,
+}
+
+/// What the server says by EDNS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReplyEdns {
+    pub dnssec_ok: bool,
+    pub cookie: Option<[u8; CLIENT_COOKIE_OCTETS + SERVER_COOKIE_OCTETS]>,
+    pub nsid: Option<Nsid>,
+    pub error: Option<ExtendedError>,
+}
+
+/// A name server's identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nsid {
+    octets: [u8; NSID_OCTETS_MAX],
+    length: u8,
+}
+
+impl Nsid {
+    /// As much of a name as there is room for; `None` for an empty one.
+    pub fn new(name: &str) -> Option<Self> {
+        let length = name.len().min(NSID_OCTETS_MAX);
+        let mut octets = [0; NSID_OCTETS_MAX];
+        octets[..length].copy_from_slice(&name.as_bytes()[..length]);
+        (length > 0).then_some(Nsid { octets, length: length as u8 })
+    }
+
+    pub fn octets(&self) -> &[u8] {
+        &self.octets[..usize::from(self.length)]
+    }
+}
+
+impl Cookie {
+    /// Reads the option's data.
+    pub fn read(data: &[u8]) -> Self {
+        let Some((client, server)) = data.split_first_chunk() else { return Cookie::Malformed };
+        match server.len() {
+            0 => Cookie::Sent { client: *client, server: None },
+            8..=32 => Cookie::Sent { client: *client, server: server.try_into().ok() },
+            _ => Cookie::Malformed,
+        }
+    }
+}
+
+impl Edns {
+    /// Reads octets that are one OPT record and nothing else; `None` also where only the library can say whether it is sound.
+    pub fn read(octets: &[u8]) -> Option<Self> {
+        let (fixed, data) = octets.split_first_chunk::<OPT_OCTETS>()?;
+        let number = |at: usize| u16::from_be_bytes([fixed[at], fixed[at + 1]]);
+        if fixed[0] != 0 || number(1) != TYPE_OPT || usize::from(number(9)) != data.len() {
+            return None;
+        }
+        let (payload, version, dnssec_ok) = (number(3), fixed[6], fixed[7] & 0x80 != 0);
+        let mut edns = Edns { payload, version, dnssec_ok, cookie: Cookie::None, nsid: false };
+        let mut rest = data;
+        while let Some((head, behind)) = rest.split_first_chunk::<4>() {
+            let option = u16::from_be_bytes([head[0], head[1]]);
+            let (value, behind) =
+                behind.split_at_checked(usize::from(u16::from_be_bytes([head[2], head[3]])))?;
+            match option {
+                OPTION_COOKIE if edns.cookie == Cookie::None => edns.cookie = Cookie::read(value),
+                OPTION_NSID => edns.nsid = true,
+                // Its form has rules of its own (RFC 7871 §7.1), which the library knows.
+                OPTION_CLIENT_SUBNET => return None,
+                _ => {}
+            }
+            rest = behind;
+        }
+        rest.is_empty().then_some(edns)
+    }
+
+    /// Most octets of a UDP response to this client.
+    pub fn octets_max(edns: Option<Edns>) -> usize {
+        usize::from(edns.map_or(UDP_OCTETS_MIN, |edns| edns.payload.clamp(UDP_OCTETS_MIN, UDP_OCTETS_MAX)))
+    }
+}
+
+impl ReplyEdns {
+    /// Octets of the whole record.
+    pub fn octets(&self) -> usize {
+        let cookie = self.cookie.map_or(0, |cookie| 4 + cookie.len());
+        let nsid = self.nsid.map_or(0, |nsid| 4 + nsid.octets().len());
+        let error = self.error.map_or(0, |error| 6 + error.text().len());
+        OPT_OCTETS + cookie + nsid + error
+    }
+
+    /// Writes the record into a message, and returns where it ends.
+    pub fn write(&self, message: &mut [u8], at: usize, rcode: u16) -> usize {
+        let size = UDP_OCTETS_MAX.to_be_bytes();
+        let options = ((self.octets() - OPT_OCTETS) as u16).to_be_bytes();
+        let flags = if self.dnssec_ok { 0x80 } else { 0 };
+        let mut end = at;
+        let mut put = |octets: &[u8]| {
+            message[end..end + octets.len()].copy_from_slice(octets);
+            end += octets.len();
+        };
+        put(&[0, 0, 41, size[0], size[1], (rcode >> 4) as u8, 0, flags, 0, options[0], options[1]]);
+        let head = |option: u16, length: usize| {
+            let (option, length) = (option.to_be_bytes(), (length as u16).to_be_bytes());
+            [option[0], option[1], length[0], length[1]]
+        };
+        if let Some(cookie) = self.cookie {
+            put(&head(OPTION_COOKIE, cookie.len()));
+            put(&cookie);
+        }
+        if let Some(nsid) = self.nsid {
+            put(&head(OPTION_NSID, nsid.octets().len()));
+            put(nsid.octets());
+        }
+        if let Some(error) = self.error {
+            put(&head(OPTION_ERROR, 2 + error.text().len()));
+            put(&error.code().to_be_bytes());
+            put(error.text().as_bytes());
+        }
+        end
+    }
+}

@@ -1,0 +1,285 @@
+//! The fast way over UDP: a thread and a socket of its own, batches of datagrams in and out.
+//!
+//! What it can't read goes to the library's handler, through a queue of bounded length.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike,
+    recvmmsg, sendmsg,
+};
+use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, SocketAddrAny, addr::SocketAddrArg, sendmmsg};
+use tokio::sync::mpsc;
+
+use super::edns::Edns;
+use super::limit::Limiter;
+use super::message::{self, Query, Reply};
+use super::outcome;
+use super::service::{Decision, Inquiry, Place, Service};
+use crate::metrics::{DnsMetrics, Dropped, Tally};
+use crate::time::Stopwatch;
+
+/// Datagrams that are read, and answered, by one call of the system.
+const BATCH: usize = 64;
+/// Octets of a datagram that are read. No sound query is longer; what is cut off is no query.
+const DATAGRAM_OCTETS_MAX: usize = 1_536;
+/// Octets of a response: its question is copied, what is more is bounded by what a client takes.
+const RESPONSE_OCTETS_MAX: usize = 1_536;
+/// Pause after a socket could not be read.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A datagram that only the library can read, and how to answer it.
+pub(super) struct Slow {
+    pub message: Vec<u8>,
+    pub way: Way,
+}
+
+/// The way back to a client.
+#[derive(Clone, Debug)]
+pub(super) struct Way {
+    pub socket: Arc<UdpSocket>,
+    pub client: SocketAddr,
+    /// The address that the client wrote to, where the socket listens on all: the answer must come from there.
+    pub local: Option<IpAddr>,
+}
+
+/// Everything that one thread needs.
+pub(super) struct Lane {
+    pub socket: Arc<UdpSocket>,
+    pub service: Arc<Service>,
+    pub metrics: Arc<DnsMetrics>,
+    pub limiter: Limiter,
+    pub slow: mpsc::Sender<Slow>,
+    pub stop: Arc<AtomicBool>,
+}
+
+/// An address as the system gives it, of one family.
+trait Address: SockaddrLike + Copy {
+    fn socket_address(self) -> SocketAddr;
+}
+
+impl Address for SockaddrIn {
+    fn socket_address(self) -> SocketAddr {
+        SocketAddrV4::from(self).into()
+    }
+}
+
+impl Address for SockaddrIn6 {
+    fn socket_address(self) -> SocketAddr {
+        SocketAddrV6::from(self).into()
+    }
+}
+
+/// A datagram as it came.
+#[derive(Clone, Copy)]
+struct Came {
+    octets: usize,
+    client: SocketAddr,
+    local: Option<IpAddr>,
+}
+
+/// What became of a batch.
+struct Answers {
+    /// Responses, by their datagram's place: their lengths. Zero for none.
+    lengths: [usize; BATCH],
+    /// Places of datagrams for the library.
+    slow: Vec<usize>,
+}
+
+/// A datagram that was read, and where its answer lies.
+struct Asking<'z, 'q> {
+    query: Query<'q>,
+    client: IpAddr,
+    place: Place<'z, 'q>,
+}
+
+impl Lane {
+    /// Answers until told to stop; the socket's time-out is how often it looks.
+    pub(super) fn run(self) {
+        if self.socket.local_addr().is_ok_and(|address| address.is_ipv4()) {
+            self.answer_all::<SockaddrIn>();
+        } else {
+            self.answer_all::<SockaddrIn6>();
+        }
+    }
+
+    fn answer_all<A: Address>(mut self) {
+        let wildcard = self.socket.local_addr().is_ok_and(|address| address.ip().is_unspecified());
+        let control = wildcard.then(|| nix::cmsg_space!(nix::libc::in6_pktinfo));
+        let mut headers = MultiHeaders::<A>::preallocate(BATCH, control);
+        let mut datagrams = vec![[0; DATAGRAM_OCTETS_MAX]; BATCH];
+        let mut responses = vec![[0; RESPONSE_OCTETS_MAX]; BATCH];
+        let mut came = Vec::with_capacity(BATCH);
+        let mut answers = Answers { lengths: [0; BATCH], slow: Vec::with_capacity(BATCH) };
+        let mut tally = self.metrics.tally("udp");
+        while !self.stop.load(Ordering::Relaxed) {
+            came.clear();
+            match self.receive(&mut headers, &mut datagrams, &mut came) {
+                Ok(()) => {}
+                // Nothing came in time, or a client's port is closed.
+                Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNREFUSED) => continue,
+                Err(error) => {
+                    tracing::error!(%error, "a UDP socket can't be read");
+                    std::thread::sleep(PAUSE);
+                    continue;
+                }
+            }
+            let watch = Stopwatch::start();
+            self.answer(&datagrams, &came, &mut responses, &mut answers, &mut tally);
+            self.send(&responses, &came, &answers, &mut tally);
+            tally.took(watch.microseconds(), came.len() as u64);
+            for place in answers.slow.drain(..) {
+                self.pass_on(&datagrams[place], &came[place], &mut tally);
+            }
+            tally.flush();
+        }
+    }
+
+    fn receive<A: Address>(
+        &self,
+        headers: &mut MultiHeaders<A>,
+        datagrams: &mut [[u8; DATAGRAM_OCTETS_MAX]],
+        came: &mut Vec<Came>,
+    ) -> nix::Result<()> {
+        let mut datagrams = datagrams.iter_mut();
+        let mut slices: [[IoSliceMut<'_>; 1]; BATCH] =
+            std::array::from_fn(|_| [IoSliceMut::new(datagrams.next().map_or(&mut [], |datagram| datagram))]);
+        let flags = MsgFlags::MSG_WAITFORONE;
+        for message in recvmmsg(self.socket.as_raw_fd(), headers, &mut slices, flags, None)? {
+            let local = message.cmsgs().ok().and_then(|mut controls| controls.find_map(written_to));
+            let Some(client) = message.address.map(A::socket_address) else { continue };
+            came.push(Came { octets: message.bytes, client, local });
+        }
+        Ok(())
+    }
+
+    /// Answers a batch. Memory is read ahead: for all of it where the answers lie, then what lies there, so that the
+    /// processor waits for many lines of it at one time.
+    fn answer(
+        &mut self,
+        datagrams: &[[u8; DATAGRAM_OCTETS_MAX]],
+        came: &[Came],
+        responses: &mut [[u8; RESPONSE_OCTETS_MAX]],
+        answers: &mut Answers,
+        tally: &mut Tally,
+    ) {
+        let held = self.service.hold();
+        let zones = held.zones();
+        let asking: [Option<Asking<'_, '_>>; BATCH] = std::array::from_fn(|at| {
+            let Came { octets, client, .. } = came.get(at)?;
+            let query = Query::read(datagrams[at].get(..*octets)?)?;
+            let place = self.service.locate(zones, query.name);
+            Some(Asking { query, client: client.ip(), place })
+        });
+        let spots: [_; BATCH] =
+            std::array::from_fn(|at| asking[at].as_ref().map(|asking| asking.place.spot()));
+        std::hint::black_box(spots.iter().flatten().fold(0, |sum, spot| sum ^ spot.touch()));
+        for (at, (asking, response)) in asking.iter().zip(responses).enumerate().take(came.len()) {
+            answers.lengths[at] = 0;
+            let Some(Asking { query, client, place }) = asking else {
+                answers.slow.push(at);
+                continue;
+            };
+            let (name, query_type, edns) = (query.name, query.query_type, query.edns);
+            let inquiry = Inquiry { client: *client, name, query_type, edns };
+            let decision = self.service.decide(place, &inquiry, &held, Some(&mut self.limiter));
+            outcome::count(tally, &self.metrics, &inquiry, place, &decision);
+            if let Decision::Respond(decided) = &decision {
+                let reply = Reply::of(decided, Edns::octets_max(edns));
+                let question = &datagrams[at][..query.end()];
+                answers.lengths[at] = message::write(question, &reply, &decided.content, response);
+            }
+        }
+    }
+
+    fn send(
+        &self,
+        responses: &[[u8; RESPONSE_OCTETS_MAX]],
+        came: &[Came],
+        answers: &Answers,
+        tally: &mut Tally,
+    ) {
+        let ready = || (0..came.len()).filter(|at| answers.lengths[*at] > 0);
+        if came.iter().any(|came| came.local.is_some()) {
+            for at in ready() {
+                let way = self.way(&came[at]);
+                tally.dropped(Dropped::Unsent, u64::from(!way.send(&responses[at][..answers.lengths[at]])));
+            }
+            return;
+        }
+        let slices: Vec<[IoSlice<'_>; 1]> =
+            ready().map(|at| [IoSlice::new(&responses[at][..answers.lengths[at]])]).collect();
+        let addresses: Vec<SocketAddrAny> = ready().map(|at| came[at].client.as_any()).collect();
+        let mut controls: Vec<SendAncillaryBuffer<'_, '_, '_>> =
+            slices.iter().map(|_| SendAncillaryBuffer::default()).collect();
+        let parts = slices.iter().zip(&addresses).zip(&mut controls);
+        let mut messages: Vec<MMsgHdr<'_>> = parts
+            .map(|((slice, address), control)| MMsgHdr::new_with_addr(address, slice, control))
+            .collect();
+        let mut rest = &mut messages[..];
+        while !rest.is_empty() {
+            // The first of the rest could not be sent: perhaps nobody may write to its client.
+            let sent = sendmmsg(&self.socket, rest, SendFlags::empty()).unwrap_or(0);
+            if sent == 0 {
+                tally.dropped(Dropped::Unsent, 1);
+            }
+            rest = &mut rest[sent.max(1)..];
+        }
+    }
+
+    fn way(&self, came: &Came) -> Way {
+        Way { socket: Arc::clone(&self.socket), client: came.client, local: came.local }
+    }
+
+    fn pass_on(&self, datagram: &[u8; DATAGRAM_OCTETS_MAX], came: &Came, tally: &mut Tally) {
+        let message = datagram[..came.octets.min(DATAGRAM_OCTETS_MAX)].to_vec();
+        if self.slow.try_send(Slow { message, way: self.way(came) }).is_err() {
+            tally.dropped(Dropped::Queue, 1);
+        }
+    }
+}
+
+/// The address that a datagram was written to (`IP_PKTINFO`).
+fn written_to(control: ControlMessageOwned) -> Option<IpAddr> {
+    match control {
+        ControlMessageOwned::Ipv4PacketInfo(info) => {
+            Some(IpAddr::from(info.ipi_spec_dst.s_addr.to_ne_bytes()))
+        }
+        ControlMessageOwned::Ipv6PacketInfo(info) => Some(IpAddr::from(info.ipi6_addr.s6_addr)),
+        _ => None,
+    }
+}
+
+impl Way {
+    /// Sends a response without waiting for room; `false` where it could not be sent.
+    pub(super) fn send(&self, octets: &[u8]) -> bool {
+        let (fd, slices) = (self.socket.as_raw_fd(), [IoSlice::new(octets)]);
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let sent = match (self.client, self.local) {
+            (SocketAddr::V4(client), Some(IpAddr::V4(local))) => {
+                let spec = nix::libc::in_addr { s_addr: u32::from_ne_bytes(local.octets()) };
+                let none = nix::libc::in_addr { s_addr: 0 };
+                let info = nix::libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: spec, ipi_addr: none };
+                let control = [ControlMessage::Ipv4PacketInfo(&info)];
+                sendmsg(fd, &slices, &control, flags, Some(&SockaddrIn::from(client)))
+            }
+            (SocketAddr::V6(client), Some(IpAddr::V6(local))) => {
+                let address = nix::libc::in6_addr { s6_addr: local.octets() };
+                // Link-local addresses mean something on their own link only.
+                let interface = if local.is_unicast_link_local() { client.scope_id() } else { 0 };
+                let info = nix::libc::in6_pktinfo { ipi6_addr: address, ipi6_ifindex: interface };
+                let control = [ControlMessage::Ipv6PacketInfo(&info)];
+                sendmsg(fd, &slices, &control, flags, Some(&SockaddrIn6::from(client)))
+            }
+            (SocketAddr::V4(client), _) => sendmsg(fd, &slices, &[], flags, Some(&SockaddrIn::from(client))),
+            (SocketAddr::V6(client), _) => sendmsg(fd, &slices, &[], flags, Some(&SockaddrIn6::from(client))),
+        };
+        sent.is_ok()
+    }
+}

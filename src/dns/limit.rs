@@ -1,0 +1,213 @@
+//! Response rate limiting: what a forged source address would have us send to its owner is bounded.
+
+use std::net::IpAddr;
+
+use crate::zone::Asked;
+
+/// Cells of a table of counters; each counts what falls on it most often.
+const CELLS: usize = 1 << 14;
+
+/// Limits by the second; none where zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The same question from one network, an IPv4 /24 or an IPv6 /56.
+    pub identical: u32,
+    /// All questions from one network.
+    pub network: u32,
+    /// Of responses that are too many, every so manieth is sent with TC set, for clients that are really there; none where
+    /// zero.
+    pub slip: u8,
+}
+
+/// What becomes of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    Free,
+    /// Sent without its records: whoever is there comes over TCP.
+    Slipped,
+    Held,
+}
+
+/// Counts responses; one a thread.
+pub struct Limiter {
+    limits: Limits,
+    /// So that nobody can choose what falls on one cell.
+    seed: u64,
+    identical: Counters,
+    network: Counters,
+    held: u8,
+}
+
+struct Counters {
+    limit: u32,
+    cells: Box<[Cell]>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Cell {
+    tag: u32,
+    count: u32,
+    /// The low bits of the second of the last count.
+    second: u32,
+}
+
+impl Limiter {
+    pub fn new(limits: Limits, seed: u64) -> Self {
+        let counters = |limit| {
+            let cells = if limit == 0 { 0 } else { CELLS };
+            Counters { limit, cells: vec![Cell::default(); cells].into() }
+        };
+        Limiter {
+            limits,
+            seed: seed | 1,
+            identical: counters(limits.identical),
+            network: counters(limits.network),
+            held: 0,
+        }
+    }
+
+    /// Counts a response, and says what becomes of it. `now` is in seconds.
+    pub fn pass(&mut self, client: IpAddr, name: Asked<'_>, query_type: u16, now: i64) -> Passage {
+        let second = now as u32;
+        let network = mix(self.seed, network(client));
+        let within = self.network.count(network, second)
+            && self.identical.count(question(network, name, query_type), second);
+        if within {
+            return Passage::Free;
+        }
+        self.held = self.held.wrapping_add(1);
+        let slips = self.limits.slip != 0 && self.held.is_multiple_of(self.limits.slip);
+        if slips { Passage::Slipped } else { Passage::Held }
+    }
+}
+
+impl Counters {
+    /// Whether one more is within the limit.
+    fn count(&mut self, hash: u64, second: u32) -> bool {
+        let Some(last) = self.cells.len().checked_sub(1) else { return true };
+        let tag = (hash >> 32) as u32;
+        let cell = &mut self.cells[hash as usize & last];
+        let elapsed = second.wrapping_sub(cell.second);
+        if elapsed != 0 {
+            // A bucket that leaks as much as the limit every second.
+            cell.count = cell.count.saturating_sub(self.limit.saturating_mul(elapsed));
+            cell.second = second;
+        }
+        if cell.tag == tag {
+            cell.count = cell.count.saturating_add(1).min(self.limit.saturating_mul(2));
+            return cell.count <= self.limit;
+        }
+        // Whoever comes most often keeps the cell, however many others there are.
+        cell.count = cell.count.saturating_sub(1);
+        if cell.count == 0 {
+            (cell.tag, cell.count) = (tag, 1);
+        }
+        true
+    }
+}
+
+/// The network that one party is likely to have whole.
+fn network(client: IpAddr) -> u64 {
+    match client {
+        IpAddr::V4(v4) => u64::from(u32::from(v4) >> 8),
+        IpAddr::V6(v6) => (u128::from(v6) >> 72) as u64 | 1 << 63,
+    }
+}
+
+/// One multiplication folds 64 bits into 64; the seed is not known outside.
+fn mix(hash: u64, value: u64) -> u64 {
+    let product = u128::from(hash ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    (product >> 64) as u64 ^ product as u64
+}
+
+fn question(seed: u64, name: Asked<'_>, query_type: u16) -> u64 {
+    let mut hash = mix(seed, u64::from(query_type));
+    let (words, rest) = name.octets().as_chunks::<8>();
+    for word in words {
+        // Case does not make another question.
+        hash = mix(hash, u64::from_le_bytes(*word) | 0x2020_2020_2020_2020);
+    }
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    mix(hash, u64::from_le_bytes(last) | 0x2020_2020_2020_2020)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WIRE: &[u8] = b"\x012\x010\x010\x03127\x02bl\x07example\x00";
+
+    fn name(wire: &[u8]) -> Asked<'_> {
+        Asked::read(wire).unwrap().0
+    }
+
+    fn limiter(identical: u32, network: u32, slip: u8) -> Limiter {
+        Limiter::new(Limits { identical, network, slip }, 99)
+    }
+
+    #[test]
+    fn rrl_n7_identical_questions_are_bounded_and_every_second_one_slips() {
+        let client = "192.0.2.1".parse().unwrap();
+        let mut limiter = limiter(10, 0, 2);
+        let mut passages =
+            |now| (0..30).map(|_| limiter.pass(client, name(WIRE), 1, now)).collect::<Vec<_>>();
+        let count = |passages: &[Passage], of| passages.iter().filter(|passage| **passage == of).count();
+        let first = passages(7);
+        assert_eq!(count(&first, Passage::Free), 10);
+        assert_eq!(count(&first, Passage::Slipped), 10);
+        // A second later, and a neighbour's questions are the same party's.
+        assert!(count(&passages(8), Passage::Free) < 10);
+        assert_eq!(count(&passages(100), Passage::Free), 10);
+    }
+
+    #[test]
+    fn rrl_n7_other_questions_and_other_networks_pass() {
+        let mut limiter = limiter(3, 0, 0);
+        let (client, other) = ("192.0.2.1".parse().unwrap(), "192.0.3.1".parse().unwrap());
+        for _ in 0..50 {
+            limiter.pass(client, name(WIRE), 1, 5);
+        }
+        assert_eq!(limiter.pass(client, name(WIRE), 1, 5), Passage::Held);
+        assert_eq!(
+            limiter.pass(client, name(&WIRE.to_ascii_uppercase()), 1, 5),
+            Passage::Held,
+            "in any case"
+        );
+        assert_eq!(limiter.pass(client, name(WIRE), 16, 5), Passage::Free);
+        assert_eq!(limiter.pass(other, name(WIRE), 1, 5), Passage::Free);
+    }
+
+    /// Who floods with forged questions must not wash the counters of another flood away.
+    #[test]
+    fn rrl_n7_a_flood_is_seen_among_many_others() {
+        let mut limiter = limiter(20, 0, 0);
+        let client = "192.0.2.1".parse().unwrap();
+        let (mut held, mut wire) = (0, WIRE.to_vec());
+        for nth in 0..20_000u32 {
+            for other in 0..8 {
+                wire[1] = b'0' + other;
+                limiter.pass(
+                    IpAddr::V4((nth * 8 + u32::from(other) * 977).wrapping_mul(2_654_435_761).into()),
+                    name(&wire),
+                    1,
+                    5,
+                );
+            }
+            held += usize::from(limiter.pass(client, name(WIRE), 1, 5) == Passage::Held);
+        }
+        assert!(held > 10_000, "{held}");
+    }
+
+    #[test]
+    fn rrl_n7_a_network_has_a_limit_of_its_own() {
+        let mut limiter = limiter(0, 5, 0);
+        let mut wire = WIRE.to_vec();
+        let passed = (0..20u8).filter(|nth| {
+            wire[1] = b'a' + nth;
+            let client = IpAddr::from([0x2001, 0xdb8, 0, 0x100, 0, 0, 0, u16::from(*nth)]);
+            limiter.pass(client, name(&wire), 1, 5) == Passage::Free
+        });
+        assert_eq!(passed.count(), 5);
+    }
+}

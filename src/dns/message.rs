@@ -1,0 +1,231 @@
+//! DNSBL queries read, and answers written in their place, without allocation: the fast way through the wire format.
+//!
+//! What is not such a query is `None` here, and goes to the library that knows all of the DNS. Where both can answer, they
+//! say the same, as a test shows.
+
+use super::edns::{self, Edns, ReplyEdns};
+use super::service::Response;
+use crate::zone::{Asked, Content, Data, Name, Record, SoaData, TXT_OCTETS_MAX};
+
+/// Octets of a message's header (RFC 1035 §4.1.1).
+pub(super) const HEADER_OCTETS: usize = 12;
+/// Where the name begins that was asked for.
+const NAME_AT: usize = HEADER_OCTETS;
+/// A pointer to it (RFC 1035 §4.1.4).
+const NAME_POINTER: u16 = 0xc000 | NAME_AT as u16;
+/// Flags of the third octet: QR, AA, TC, RD; and of the fourth: CD.
+const QR: u8 = 0x80;
+const AA: u8 = 0x04;
+const TC: u8 = 0x02;
+const RD: u8 = 0x01;
+const CD: u8 = 0x10;
+/// The opcode's bits; QUERY is zero.
+const OPCODE: u8 = 0x78;
+const CLASS_IN: u16 = 1;
+
+/// One question of class IN, with at most an OPT record behind it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Query<'q> {
+    pub name: Asked<'q>,
+    /// RFC 1035 §3.2.2.
+    pub query_type: u16,
+    pub edns: Option<Edns>,
+}
+
+/// What goes back besides the answer's records.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reply {
+    /// All twelve bits (RFC 6891 §6.1.3).
+    pub rcode: u16,
+    pub edns: Option<ReplyEdns>,
+    /// That there is more over TCP.
+    pub truncated: bool,
+    /// Most octets that the client takes.
+    pub octets_max: usize,
+}
+
+impl<'q> Query<'q> {
+    /// Reads a message; `None` for all that is not a plain query.
+    pub(super) fn read(message: &'q [u8]) -> Option<Self> {
+        let (header, rest) = message.split_first_chunk::<HEADER_OCTETS>()?;
+        // One question, no answer, no authority, at most one additional record.
+        if header[2] & (QR | OPCODE | TC) != 0 || header[4..10] != [0, 1, 0, 0, 0, 0] || header[10] != 0 {
+            return None;
+        }
+        let (name, rest) = Asked::read(rest)?;
+        let (fixed, rest) = rest.split_first_chunk::<4>()?;
+        if u16::from_be_bytes([fixed[2], fixed[3]]) != CLASS_IN {
+            return None;
+        }
+        let edns = match (header[11], rest) {
+            (0, []) => None,
+            (1, rest) => Some(Edns::read(rest)?),
+            _ => return None,
+        };
+        Some(Query { name, query_type: u16::from_be_bytes([fixed[0], fixed[1]]), edns })
+    }
+
+    /// Where the question ends, from the start of the message.
+    pub(super) fn end(&self) -> usize {
+        HEADER_OCTETS + self.name.octets().len() + 4
+    }
+}
+
+impl Reply {
+    pub(super) fn of(response: &Response<'_>, octets_max: usize) -> Self {
+        let Response { rcode, edns, slipped, .. } = *response;
+        Reply { rcode, edns, truncated: slipped, octets_max }
+    }
+}
+
+/// Writes a response behind a copy of the message's header and question, and returns its length. The octets of the question must
+/// be what [`Query::end`] says.
+pub(super) fn write(question: &[u8], reply: &Reply, content: &Content<'_>, out: &mut [u8]) -> usize {
+    let end = question.len();
+    out[..end].copy_from_slice(question);
+    let optional = reply.edns.as_ref().map_or(0, ReplyEdns::octets);
+    let limit = reply.octets_max.min(out.len()).saturating_sub(optional);
+    let mut writer = Writer { out, at: end, limit, full: false };
+    let (mut answers, mut authorities) = (0, 0);
+    match content {
+        Content::Nothing => {}
+        Content::Negative { apex, soa } => {
+            if let Data::Soa(data) = soa.data {
+                writer.soa(soa.ttl, end - 4 - apex.origin_wire().len(), &data);
+                authorities = 1;
+            }
+        }
+        Content::Records(records) => {
+            for record in records.clone() {
+                writer.record(&record);
+                answers += 1;
+            }
+        }
+    }
+    if writer.full {
+        // RFC 2181 §9: what is there is not used; a client that needs it comes over TCP.
+        (writer.at, answers, authorities) = (end, 0, 0);
+    }
+    let (truncated, at) = (reply.truncated || writer.full, writer.at);
+    let length = reply.edns.as_ref().map_or(at, |edns| edns.write(out, at, reply.rcode));
+    let bit = |set: bool, bit: u8| if set { bit } else { 0 };
+    let authoritative = !matches!(content, Content::Nothing);
+    out[2] = QR | bit(authoritative, AA) | bit(truncated, TC) | (out[2] & RD);
+    out[3] = (out[3] & CD) | (reply.rcode & 0xf) as u8;
+    let counts = [1, answers, authorities, u16::from(reply.edns.is_some())];
+    for (nth, count) in counts.into_iter().enumerate() {
+        out[4 + 2 * nth..6 + 2 * nth].copy_from_slice(&count.to_be_bytes());
+    }
+    length
+}
+
+/// Writes records as long as there is room.
+struct Writer<'m> {
+    out: &'m mut [u8],
+    at: usize,
+    limit: usize,
+    full: bool,
+}
+
+impl Writer<'_> {
+    fn put(&mut self, octets: &[u8]) {
+        let end = self.at + octets.len();
+        if end > self.limit {
+            self.full = true;
+            return;
+        }
+        self.out[self.at..end].copy_from_slice(octets);
+        self.at = end;
+    }
+
+    /// The owner is what was asked for; class IN.
+    fn head(&mut self, record_type: u8, ttl: u32, length: usize) {
+        let (name, ttl) = (NAME_POINTER.to_be_bytes(), ttl.to_be_bytes());
+        let length = (length as u16).to_be_bytes();
+        self.put(&[
+            name[0],
+            name[1],
+            0,
+            record_type,
+            0,
+            1,
+            ttl[0],
+            ttl[1],
+            ttl[2],
+            ttl[3],
+            length[0],
+            length[1],
+        ]);
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        let ttl = record.ttl;
+        match record.data {
+            Data::Address(std::net::IpAddr::V4(v4)) => {
+                self.head(1, ttl, 4);
+                self.put(&v4.octets());
+            }
+            Data::Address(std::net::IpAddr::V6(v6)) => {
+                self.head(28, ttl, 16);
+                self.put(&v6.octets());
+            }
+            Data::Txt(text) => {
+                let mut buffer = [0; TXT_OCTETS_MAX];
+                let octets = text.write(&mut buffer);
+                self.head(16, ttl, octets.len() + 1);
+                self.put(&[octets.len() as u8]);
+                self.put(octets);
+            }
+            Data::Ns(name) => self.ns(ttl, name),
+            Data::Hinfo(text) => {
+                self.head(13, ttl, text.len() + 2);
+                self.put(&[text.len() as u8]);
+                self.put(text.as_bytes());
+                self.put(&[0]);
+            }
+            // Only at the apex, whose name is what was asked for.
+            Data::Soa(soa) => self.soa(ttl, NAME_AT, &soa),
+        }
+    }
+
+    fn ns(&mut self, ttl: u32, name: &Name) {
+        let octets: usize = name.labels().iter().map(|label| label.len() + 1).sum();
+        self.head(2, ttl, octets + 1);
+        for label in name.labels() {
+            self.put(&[label.len() as u8]);
+            self.put(label.as_bytes());
+        }
+        self.put(&[0]);
+    }
+
+    /// A zone's SOA, owned by its origin, which begins at an offset within the question.
+    fn soa(&mut self, ttl: u32, origin_at: usize, data: &SoaData<'_>) {
+        let SoaData { soa, names, serial, minimum } = data;
+        let begin = self.at;
+        self.head(6, ttl, names.len() + 20);
+        let names_end = self.at + names.len();
+        if self.full || names_end > self.limit {
+            self.full = true;
+            return;
+        }
+        let origin_at = origin_at as u16;
+        self.out[begin..begin + 2].copy_from_slice(&(0xc000 | origin_at).to_be_bytes());
+        names.write(&mut self.out[self.at..names_end], origin_at);
+        self.at = names_end;
+        for number in [*serial, soa.refresh, soa.retry, soa.expire, *minimum] {
+            self.put(&number.to_be_bytes());
+        }
+    }
+}
+
+/// The answer to what is no message that can be read: FORMERR, if there is somebody who can be told (RFC 1035 §4.1.1).
+pub(super) fn format_error(message: &[u8]) -> Option<[u8; HEADER_OCTETS]> {
+    let mut header = *message.first_chunk::<HEADER_OCTETS>()?;
+    if header[2] & QR != 0 {
+        return None;
+    }
+    header[2] = QR | (header[2] & (OPCODE | RD));
+    header[3] = (header[3] & CD) | edns::FORMERR as u8;
+    header[4..].fill(0);
+    Some(header)
+}

@@ -1,0 +1,41 @@
+//! From a decision to what is counted of it.
+
+use super::edns;
+use super::service::{Decision, Inquiry, Place, Silence};
+use crate::metrics::{DnsMetrics, Dropped, Outcome, Tally};
+use crate::zone::Content;
+
+/// Counts what was decided about a question.
+pub(super) fn count(
+    tally: &mut Tally,
+    metrics: &DnsMetrics,
+    inquiry: &Inquiry<'_>,
+    place: &Place<'_, '_>,
+    decision: &Decision<'_>,
+) {
+    let response = match decision {
+        Decision::Respond(response) => response,
+        Decision::Silence(Silence::Access) => return tally.dropped(Dropped::Access, 1),
+        Decision::Silence(Silence::Limit) => return tally.dropped(Dropped::Limit, 1),
+    };
+    let outcome = match (response.rcode, &response.content) {
+        _ if response.slipped => Outcome::Slipped,
+        (0, Content::Records(_)) if place.is_apex() => Outcome::Apex,
+        (0, Content::Records(_)) => Outcome::Listed,
+        (0, _) => Outcome::NoData,
+        (1, _) => Outcome::FormErr,
+        (2, _) => Outcome::ServFail,
+        (3, _) => Outcome::NameError,
+        (edns::BADVERS, _) => Outcome::BadVers,
+        (edns::BADCOOKIE, _) => Outcome::BadCookie,
+        _ => Outcome::Refused,
+    };
+    let zone = place.origin().and_then(|origin| metrics.zone(origin));
+    tally.answered(zone, inquiry.query_type, outcome);
+    if response.edns.is_some_and(|edns| edns.cookie.is_some()) {
+        tally.cookie(response.cookie_valid);
+    }
+    if let Some(key) = response.key {
+        tally.key(key);
+    }
+}

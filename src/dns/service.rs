@@ -1,0 +1,223 @@
+//! What is said to whom: the one place where a question, whoever read it and whoever writes the answer, is decided.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+
+use super::access::{Access, Action, Shown};
+use super::cookies::Cookies;
+use super::edns::{self, Cookie, Edns, Nsid, ReplyEdns};
+use super::limit::{Limiter, Passage};
+use crate::time::{Clock, Span, Timestamp};
+use crate::zone::{
+    Answer, Asked, Content, ExtendedError, Freshness, Labels, Lists, QueryType, Rcode, Snapshot, Spot,
+    Within, Zones,
+};
+
+/// Zones, and by what rules they are handed out.
+pub struct Service {
+    pub judged: Arc<ArcSwap<Snapshot>>,
+    pub lists: Arc<ArcSwap<Lists>>,
+    pub clock: Arc<dyn Clock>,
+    pub access: Access,
+    pub cookies: Option<Cookies>,
+    pub nsid: Option<Nsid>,
+    /// What CHAOS questions for the version are told; nothing where empty.
+    pub version: String,
+    pub age_max: Span,
+}
+
+/// Everything there is to answer from, held for as long as a batch of questions takes.
+pub struct Held {
+    judged: Guard<Arc<Snapshot>>,
+    lists: Guard<Arc<Lists>>,
+    pub now: Timestamp,
+}
+
+/// One question, and who asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Inquiry<'q> {
+    pub client: IpAddr,
+    pub name: Asked<'q>,
+    pub query_type: u16,
+    pub edns: Option<Edns>,
+}
+
+/// Where a name lies.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'z, 'q> {
+    within: Option<(Within<'z>, Labels<'q>)>,
+    shown: Shown,
+}
+
+/// What is to be sent, if anything.
+#[derive(Clone, Debug)]
+pub enum Decision<'z> {
+    Respond(Response<'z>),
+    /// The client is to hear nothing, and why.
+    Silence(Silence),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    Access,
+    Limit,
+}
+
+#[derive(Clone, Debug)]
+pub struct Response<'z> {
+    /// All twelve bits.
+    pub rcode: u16,
+    pub content: Content<'z>,
+    pub edns: Option<ReplyEdns>,
+    /// Sent empty, because of too many like it.
+    pub slipped: bool,
+    /// The key that stood in the name, by its place.
+    pub key: Option<usize>,
+    /// Its client showed that its address is its own.
+    pub cookie_valid: bool,
+}
+
+impl Service {
+    /// Takes hold of the zones as they are.
+    pub fn hold(&self) -> Held {
+        Held { judged: self.judged.load(), lists: self.lists.load(), now: self.clock.now() }
+    }
+
+    /// Where a name lies, and with which key.
+    pub fn locate<'z, 'q>(&self, zones: Zones<'z>, name: Asked<'q>) -> Place<'z, 'q> {
+        match zones.find(name) {
+            Some((within, labels)) => {
+                let (shown, labels) = self.access.key(labels);
+                Place { within: Some((within, labels)), shown }
+            }
+            None => Place { within: None, shown: Shown::None },
+        }
+    }
+
+    /// Decides about a question. Over transports on which nobody can forge an address there is no limiter.
+    pub fn decide<'z>(
+        &self,
+        place: &Place<'z, '_>,
+        inquiry: &Inquiry<'_>,
+        held: &Held,
+        limiter: Option<&mut Limiter>,
+    ) -> Decision<'z> {
+        // Of a version that we don't know, its options are not known either (RFC 6891 §6.1.3).
+        let known = inquiry.edns.filter(|edns| edns.version == 0);
+        let cookie = known.map(|edns| edns.cookie).unwrap_or_default();
+        let checked =
+            self.cookies.as_ref().and_then(|cookies| cookies.check(cookie, inquiry.client, held.now));
+        let mut response = match self.answer(place, inquiry, held) {
+            Ok(response) => response,
+            Err(silence) => return Decision::Silence(silence),
+        };
+        let valid = checked.is_some_and(|checked| checked.valid);
+        if let Some(edns) = &mut response.edns {
+            edns.cookie = checked.map(|checked| checked.reply);
+        }
+        // RFC 7873 §5.2.3: who shows that its address is its own is not limited.
+        let passage = limiter.filter(|_| !valid).map_or(Passage::Free, |limiter| {
+            limiter.pass(inquiry.client, inquiry.name, inquiry.query_type, held.now.seconds())
+        });
+        match passage {
+            Passage::Free => {}
+            Passage::Held => return Decision::Silence(Silence::Limit),
+            Passage::Slipped => {
+                // RFC 7873 §5.2.3: whoever can do cookies needn't come over TCP.
+                (response.slipped, response.content) = (checked.is_none(), Content::Nothing);
+                if checked.is_some() {
+                    response.rcode = edns::BADCOOKIE;
+                }
+            }
+        }
+        response.cookie_valid = valid;
+        Decision::Respond(response)
+    }
+
+    fn answer<'z>(
+        &self,
+        place: &Place<'z, '_>,
+        inquiry: &Inquiry<'_>,
+        held: &Held,
+    ) -> Result<Response<'z>, Silence> {
+        let key = match place.shown {
+            Shown::Known(at) => Some(at),
+            Shown::None | Shown::Wrong => None,
+        };
+        let mut reply = inquiry.edns.map(|asked| ReplyEdns {
+            dnssec_ok: asked.dnssec_ok,
+            nsid: self.nsid.filter(|_| asked.nsid && asked.version == 0),
+            ..ReplyEdns::default()
+        });
+        let refused = |rcode| Response {
+            rcode,
+            content: Content::Nothing,
+            edns: reply,
+            slipped: false,
+            key,
+            cookie_valid: false,
+        };
+        match inquiry.edns {
+            Some(edns) if edns.version > 0 => return Ok(refused(edns::BADVERS)),
+            Some(edns) if edns.cookie == Cookie::Malformed => return Ok(refused(edns::FORMERR)),
+            _ => {}
+        }
+        let answer = self.zone_answer(place, inquiry, held)?;
+        if let Some(edns) = &mut reply {
+            edns.error = answer.error;
+        }
+        let rcode = match answer.rcode {
+            Rcode::NoError => 0,
+            Rcode::ServFail => 2,
+            Rcode::NameError => 3,
+            Rcode::Refused => edns::REFUSED,
+        };
+        Ok(Response { rcode, content: answer.content, edns: reply, slipped: false, key, cookie_valid: false })
+    }
+
+    fn zone_answer<'z>(
+        &self,
+        place: &Place<'z, '_>,
+        inquiry: &Inquiry<'_>,
+        held: &Held,
+    ) -> Result<Answer<'z>, Silence> {
+        let Some((within, labels)) = &place.within else {
+            return Ok(Answer::failed(Rcode::Refused, ExtendedError::NotAuthoritative));
+        };
+        let prohibited = Answer::failed(Rcode::Refused, ExtendedError::Prohibited);
+        let action = self.access.action(inquiry.client, within.apex().origin_wire());
+        match (action, place.shown) {
+            (Action::Ignore, _) => return Err(Silence::Access),
+            (Action::Refuse, _) | (_, Shown::Wrong) | (Action::Key, Shown::None) => return Ok(prohibited),
+            (Action::Empty, _) if !labels.is_empty() => return Ok(within.nothing()),
+            _ => {}
+        }
+        let fresh = Freshness { time: held.judged.time, age_max: self.age_max };
+        Ok(within.answer(labels, QueryType::from(inquiry.query_type), held.now, fresh))
+    }
+}
+
+impl Place<'_, '_> {
+    /// Where the answer would be in memory.
+    pub fn spot(&self) -> Spot<'_> {
+        self.within.as_ref().map_or(Spot::default(), |(within, labels)| within.spot(labels))
+    }
+
+    /// Whether it is a zone's own name.
+    pub fn is_apex(&self) -> bool {
+        self.within.as_ref().is_some_and(|(_, labels)| labels.is_empty())
+    }
+
+    /// The zone's origin on the wire; `None` for names in no zone.
+    pub fn origin(&self) -> Option<&[u8]> {
+        self.within.as_ref().map(|(within, _)| within.apex().origin_wire())
+    }
+}
+
+impl Held {
+    pub fn zones(&self) -> Zones<'_> {
+        Zones { judged: &self.judged, lists: &self.lists }
+    }
+}

@@ -1,0 +1,93 @@
+//! The seam to the library: a message in, the octets of its response out.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hickory_proto::rr::Record;
+use hickory_proto::serialize::binary::BinEncoder;
+use hickory_server::net::NetError;
+use hickory_server::net::runtime::TokioTime;
+use hickory_server::net::xfer::Protocol;
+use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
+use hickory_server::zone_handler::MessageResponse;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::edns::{UDP_OCTETS_MAX, UDP_OCTETS_MIN};
+use super::handler::Handler;
+use super::lane::Slow;
+use super::message;
+
+/// Takes a response's octets, as many as there may be.
+#[derive(Clone)]
+struct Sink {
+    octets: Arc<Mutex<Vec<u8>>>,
+    octets_max: u16,
+}
+
+#[async_trait::async_trait]
+impl ResponseHandler for Sink {
+    async fn send_response<'a>(
+        &mut self,
+        response: MessageResponse<
+            '_,
+            'a,
+            impl Iterator<Item = &'a Record> + Send + 'a,
+            impl Iterator<Item = &'a Record> + Send + 'a,
+            impl Iterator<Item = &'a Record> + Send + 'a,
+            impl Iterator<Item = &'a Record> + Send + 'a,
+        >,
+    ) -> Result<ResponseInfo, NetError> {
+        let mut octets = Vec::with_capacity(usize::from(UDP_OCTETS_MIN));
+        let mut encoder = BinEncoder::new(&mut octets);
+        encoder.set_max_size(self.octets_max);
+        let info = response.destructive_emit(&mut encoder)?;
+        *self.octets.lock().unwrap_or_else(PoisonError::into_inner) = octets;
+        Ok(info)
+    }
+}
+
+/// The response to a message that came over TCP; `None` for silence.
+pub(super) async fn respond(handler: &Handler, message: Vec<u8>, client: SocketAddr) -> Option<Vec<u8>> {
+    answer(handler, message, client, Protocol::Tcp).await
+}
+
+/// Answers datagrams that only the library can read, until told to stop.
+pub(super) async fn serve(handler: Arc<Handler>, mut queue: mpsc::Receiver<Slow>, stop: CancellationToken) {
+    loop {
+        let slow = tokio::select! {
+            slow = queue.recv() => slow,
+            () = stop.cancelled() => return,
+        };
+        let Some(Slow { message, way }) = slow else { return };
+        if let Some(response) = answer(&handler, message, way.client, Protocol::Udp).await {
+            way.send(&response);
+        }
+    }
+}
+
+pub(super) async fn answer(
+    handler: &Handler,
+    message: Vec<u8>,
+    client: SocketAddr,
+    protocol: Protocol,
+) -> Option<Vec<u8>> {
+    let error = message::format_error(&message);
+    let Ok(request) = Request::from_bytes(message, client, protocol) else {
+        handler.malformed(protocol, error.is_some());
+        return error.map(|header| header.to_vec());
+    };
+    // A response is no request: two servers must not talk to each other for ever.
+    error?;
+    let octets_max = match protocol {
+        Protocol::Udp => {
+            let asked = request.edns.as_ref().map_or(UDP_OCTETS_MIN, |edns| edns.max_payload());
+            asked.clamp(UDP_OCTETS_MIN, UDP_OCTETS_MAX)
+        }
+        _ => u16::MAX,
+    };
+    let sink = Sink { octets: Arc::default(), octets_max };
+    handler.handle_request::<_, TokioTime>(&request, sink.clone()).await;
+    let octets = std::mem::take(&mut *sink.octets.lock().unwrap_or_else(PoisonError::into_inner));
+    (!octets.is_empty()).then_some(octets)
+}

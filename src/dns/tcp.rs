@@ -1,0 +1,150 @@
+//! TCP: connections of a bounded number, each asked and answered in turn (RFC 7766), by the library's handler.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dashmap::DashMap;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::handler::Handler;
+use super::slow::respond;
+use crate::relay::{Prefix, Relay};
+
+/// Octets that are read ahead of one client: some dozens of queries.
+const READ_OCTETS: usize = 4 << 10;
+/// Octets of responses that are gathered before they are written.
+const WRITE_OCTETS: usize = 16 << 10;
+/// Pause after connections could not be accepted: most likely no file may be opened any more.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How many clients, and how patiently.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub connections_max: usize,
+    /// From one IPv4 address or IPv6 /64.
+    pub connections_per_client_max: usize,
+    /// Without a whole query (RFC 7766 §6.2.3), or until a response is taken.
+    pub idle_timeout: Duration,
+}
+
+/// All listeners' connections together.
+pub(super) struct Streams {
+    handler: Arc<Handler>,
+    limits: Limits,
+    connections: Arc<Semaphore>,
+    by_client: DashMap<Prefix, usize>,
+}
+
+/// Counts one connection for as long as it lives.
+struct Counted {
+    streams: Arc<Streams>,
+    client: Prefix,
+}
+
+impl Streams {
+    pub(super) fn new(handler: Arc<Handler>, limits: Limits) -> Arc<Self> {
+        let connections = Arc::new(Semaphore::new(limits.connections_max));
+        Arc::new(Streams { handler, limits, connections, by_client: DashMap::new() })
+    }
+
+    /// Accepts until told to stop, and then waits for the clients that are being answered.
+    pub(super) async fn serve(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
+        let tasks = TaskTracker::new();
+        loop {
+            // A client that can't be taken waits in the system's queue, not in ours.
+            let permit = tokio::select! {
+                permit = Arc::clone(&self.connections).acquire_owned() => permit,
+                () = stop.cancelled() => break,
+            };
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = stop.cancelled() => break,
+            };
+            let (stream, client) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::debug!(%error, "a TCP client could not be accepted");
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            let Some(counted) = self.count(client) else { continue };
+            let stop = stop.clone();
+            tasks.spawn(async move {
+                let served = counted.streams.converse(stream, client, stop);
+                if let Err(error) = served.await {
+                    tracing::trace!(%error, "a TCP client left");
+                }
+                drop(permit);
+            });
+        }
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    /// One more connection of a client; `None` where it has too many.
+    fn count(self: &Arc<Self>, client: SocketAddr) -> Option<Counted> {
+        let client = Relay::new(client.ip()).line();
+        let mut of_client = self.by_client.entry(client).or_default();
+        *of_client += 1;
+        let counted = Counted { streams: Arc::clone(self), client };
+        let within = *of_client <= self.limits.connections_per_client_max;
+        drop(of_client);
+        within.then_some(counted)
+    }
+
+    async fn converse(
+        &self,
+        stream: TcpStream,
+        client: SocketAddr,
+        stop: CancellationToken,
+    ) -> std::io::Result<()> {
+        stream.set_nodelay(true)?;
+        let (reader, mut writer) = stream.into_split();
+        let mut reader = BufReader::with_capacity(READ_OCTETS, reader);
+        let mut out = Vec::new();
+        loop {
+            let query = tokio::select! {
+                query = tokio::time::timeout(self.limits.idle_timeout, read(&mut reader)) => query??,
+                () = stop.cancelled() => return Ok(()),
+            };
+            let Some(query) = query else { return Ok(()) };
+            if let Some(response) = respond(&self.handler, query, client).await {
+                let length = u16::try_from(response.len()).unwrap_or(u16::MAX);
+                out.extend(length.to_be_bytes());
+                out.extend(&response[..usize::from(length)]);
+            }
+            // RFC 7766 §6.2.1.1: what was asked together is answered together.
+            if reader.buffer().len() < 2 || out.len() >= WRITE_OCTETS {
+                tokio::time::timeout(self.limits.idle_timeout, writer.write_all(&out)).await??;
+                out.clear();
+            }
+        }
+    }
+}
+
+/// Reads a message behind its length (RFC 1035 §4.2.2); `None` at the end.
+async fn read(reader: &mut (impl AsyncReadExt + Unpin)) -> std::io::Result<Option<Vec<u8>>> {
+    let length = match reader.read_u16().await {
+        Ok(length) => length,
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut message = vec![0; length.into()];
+    reader.read_exact(&mut message).await?;
+    Ok(Some(message))
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.streams.by_client.remove_if_mut(&self.client, |_, count| {
+            *count -= 1;
+            *count == 0
+        });
+    }
+}

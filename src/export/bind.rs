@@ -1,0 +1,33 @@
+//! Master files, for BIND, NSD, Knot, and whoever else serves zones.
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+use super::master::{owners, records, soa};
+use crate::zone::Contents;
+
+pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let apex = contents.apex();
+    let (ttl, numbers) = soa(contents);
+    writeln!(out, "$ORIGIN {}", apex.origin)?;
+    writeln!(out, "$TTL {ttl}")?;
+    writeln!(out, "@ {ttl} IN SOA {} {} {numbers}", apex.soa.primary, apex.soa.mailbox)?;
+    for ns in &apex.ns {
+        writeln!(out, "@ {ttl} IN NS {ns}")?;
+    }
+    for address in &apex.addresses {
+        let family = if matches!(address, IpAddr::V4(_)) { "A" } else { "AAAA" };
+        writeln!(out, "@ {ttl} IN {family} {address}")?;
+    }
+    for part in contents.parts() {
+        if let Some(label) = part.label {
+            writeln!(out, "$ORIGIN {label}.{}", apex.origin)?;
+        }
+        for listed in part.listed() {
+            for (owner, address) in owners(&listed) {
+                records(out, &owner, address, &listed.said)?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,23 @@
+//! Rows for tables and scripts (RFC 4180). No field holds a comma or a quotation mark.
+
+use std::io::{self, Write};
+
+use super::{networks, real, short};
+use crate::zone::{Contents, Said};
+
+pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<()> {
+    write!(out, "zone,network,value,codes,until\r\n")?;
+    let origin = &contents.apex().origin;
+    for part in contents.parts() {
+        let zone = part.label.map_or_else(|| origin.to_string(), |label| format!("{label}.{origin}"));
+        for listed in real(part.listed()) {
+            let until = listed.until.map(|until| until.to_string()).unwrap_or_default();
+            for network in networks(listed.first, listed.last).into_iter().map(short) {
+                for Said { value, codes, .. } in &listed.said {
+                    write!(out, "{zone},{network},{value},{},{until}\r\n", codes.join(" "))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! Response policy zones: a resolver that has one answers DNSBL queries by itself, without asking us.
+//!
+//! Its triggers are the names that are asked for, never the addresses of relays: those would hide whole hosts from all of the resolver's
+//! clients, where the list means mail from the null reverse-path only. Names are relative, so that the zone may have any name.
+
+use std::io::{self, Write};
+
+use super::master::{owners, records, soa};
+use crate::zone::Contents;
+
+pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let (ttl, numbers) = soa(contents);
+    let origin = contents.apex().origin.to_string();
+    let origin = origin.trim_end_matches('.');
+    writeln!(out, "$TTL {ttl}")?;
+    writeln!(out, "@ IN SOA localhost. hostmaster.localhost. {numbers}")?;
+    writeln!(out, "@ IN NS localhost.")?;
+    // What is not listed doesn't exist.
+    writeln!(out, "*.{origin} IN CNAME .")?;
+    for part in contents.parts() {
+        let below = part.label.map_or_else(|| origin.to_owned(), |label| format!("{label}.{origin}"));
+        for listed in part.listed() {
+            for (owner, address) in owners(&listed) {
+                records(out, &format!("{owner}.{below}"), address, &listed.said)?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,265 @@
+//! Operators' own lists: which files make which zone, read at the start and whenever one of them changes.
+
+mod rbldnsd;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use memchr::memchr;
+use tokio_util::sync::CancellationToken;
+
+use crate::zone::{Apex, Dataset, ListZone, Lists, Name, Soa};
+use rbldnsd::{Head, KINDS, Kind, Read, Reader};
+
+/// Octets that are read at once.
+const READ_OCTETS: usize = 1 << 20;
+/// Longest line of a list, in octets.
+const LINE_OCTETS_MAX: usize = 64 << 10;
+/// How often it is looked whether a file has changed.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// One list of one zone, in rbldnsd's notation: `zone:type:file[,file]...`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListSpec {
+    pub origin: Name,
+    kind: Kind,
+    files: Vec<PathBuf>,
+}
+
+/// Why a list can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ListError {
+    #[error("{path}: {source}")]
+    File { path: PathBuf, source: io::Error },
+    #[error("{path}: a line of more than {LINE_OCTETS_MAX} octets")]
+    Line { path: PathBuf },
+    #[error("{path}: from {made}, which has not come yet")]
+    Future { path: PathBuf, made: crate::time::Timestamp },
+}
+
+impl FromStr for ListSpec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let form = || format!("{text:?} is no list; write zone:type:file[,file]...");
+        let mut parts = text.splitn(3, ':');
+        let (Some(origin), Some(kind), Some(files)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(form());
+        };
+        let known = || KINDS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let kind = KINDS.iter().find(|(name, _)| *name == kind).map(|(_, kind)| *kind);
+        let kind = kind.ok_or_else(|| format!("{text:?}: the types of lists are {}", known()))?;
+        let files: Vec<PathBuf> =
+            files.split(',').filter(|file| !file.is_empty()).map(PathBuf::from).collect();
+        if files.is_empty() {
+            return Err(form());
+        }
+        Ok(ListSpec { origin: Name::parse(origin)?, kind, files })
+    }
+}
+
+/// All lists, as they were read last.
+pub struct Watched {
+    specs: Vec<ListSpec>,
+    read: Vec<Arc<Loaded>>,
+    pub lists: Arc<ArcSwap<Lists>>,
+}
+
+/// A list as it was read.
+struct Loaded {
+    dataset: Arc<Dataset>,
+    head: Head,
+    /// What the files looked like before they were read.
+    seen: Vec<Seen>,
+}
+
+/// Enough of a file to tell that it has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    modified: SystemTime,
+    length: u64,
+    inode: u64,
+}
+
+impl Watched {
+    /// Reads all lists.
+    ///
+    /// # Errors
+    /// For the first that can't be read. Lines that can't be are left out, and told.
+    pub fn read(specs: Vec<ListSpec>, now: crate::time::Timestamp) -> Result<Self, ListError> {
+        let mut read: Vec<Arc<Loaded>> = Vec::new();
+        for (at, spec) in specs.iter().enumerate() {
+            // The same list in several zones is one.
+            let same =
+                specs[..at].iter().position(|other| (other.kind, &other.files) == (spec.kind, &spec.files));
+            read.push(match same {
+                Some(other) => Arc::clone(&read[other]),
+                None => Arc::new(load(spec, now)?),
+            });
+        }
+        let lists = Arc::new(ArcSwap::from_pointee(zones(&specs, &read)));
+        Ok(Watched { specs, read, lists })
+    }
+
+    /// Reads again whatever has changed, until told to stop. What can't be read stays as it was.
+    pub async fn watch(mut self, clock: Arc<dyn crate::time::Clock>, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = stop.cancelled() => return,
+            }
+            let clock = Arc::clone(&clock);
+            let Ok(looked) = tokio::task::spawn_blocking(move || {
+                self.look(clock.now());
+                self
+            })
+            .await
+            else {
+                return;
+            };
+            self = looked;
+        }
+    }
+
+    fn look(&mut self, now: crate::time::Timestamp) {
+        let mut changed = false;
+        for at in 0..self.specs.len() {
+            let spec = &self.specs[at];
+            // A file that is gone for a moment is about to come back.
+            let Ok(seen) = look_at(&spec.files) else { continue };
+            if seen == self.read[at].seen {
+                continue;
+            }
+            let same = self.specs[..at]
+                .iter()
+                .position(|other| (other.kind, &other.files) == (spec.kind, &spec.files));
+            let again = match same {
+                Some(other) => Ok(Arc::clone(&self.read[other])),
+                None => load(spec, now).map(Arc::new),
+            };
+            match again {
+                Ok(loaded) => {
+                    tracing::info!(zone = %spec.origin, entries = loaded.dataset.entries, "a list was read again");
+                    self.read[at] = loaded;
+                    changed = true;
+                }
+                Err(error) => {
+                    tracing::error!(zone = %spec.origin, %error, "a list stays as it was");
+                    // Told once, until the files change again.
+                    let old = &self.read[at];
+                    let (dataset, head) = (Arc::clone(&old.dataset), old.head.clone());
+                    self.read[at] = Arc::new(Loaded { dataset, head, seen });
+                }
+            }
+        }
+        if changed {
+            self.lists.store(Arc::new(zones(&self.specs, &self.read)));
+        }
+    }
+}
+
+fn look_at(files: &[PathBuf]) -> Result<Vec<Seen>, ListError> {
+    let look = |path: &PathBuf| {
+        let of = |metadata: fs::Metadata| {
+            let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
+            Ok(Seen { modified: metadata.modified()?, length: metadata.len(), inode })
+        };
+        fs::metadata(path).and_then(of).map_err(|source| ListError::File { path: path.clone(), source })
+    };
+    files.iter().map(look).collect()
+}
+
+fn load(spec: &ListSpec, now: crate::time::Timestamp) -> Result<Loaded, ListError> {
+    let seen = look_at(&spec.files)?;
+    let mut reader = Reader::new(spec.kind);
+    for path in &spec.files {
+        reader.file();
+        read_lines(path, &mut |line| reader.line(line))?;
+    }
+    let Read { dataset, head, problems, problem_count } = reader.end();
+    for problem in &problems {
+        let files = spec.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(",");
+        tracing::warn!(files, line = problem.line, "left out: {}", problem.what);
+    }
+    if problem_count > problems.len() {
+        tracing::warn!(zone = %spec.origin, more = problem_count - problems.len(), "more lines were left out");
+    }
+    if let Some(made) = head.made.filter(|made| *made > now) {
+        return Err(ListError::Future { path: spec.files[0].clone(), made });
+    }
+    Ok(Loaded { dataset: Arc::new(dataset), head, seen })
+}
+
+/// Hands over the lines of a file, without their ends.
+fn read_lines(path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<(), ListError> {
+    let failed = |source| ListError::File { path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(failed)?;
+    let mut buffer = vec![0; READ_OCTETS + LINE_OCTETS_MAX];
+    let mut kept = 0;
+    loop {
+        let read = file.read(&mut buffer[kept..]).map_err(failed)?;
+        let mut rest = &buffer[..kept + read];
+        while let Some(end) = memchr(b'\n', rest) {
+            take(&rest[..end]);
+            rest = &rest[end + 1..];
+        }
+        if read == 0 {
+            if !rest.is_empty() {
+                take(rest);
+            }
+            return Ok(());
+        }
+        if rest.len() > LINE_OCTETS_MAX {
+            return Err(ListError::Line { path: path.to_owned() });
+        }
+        let (length, from) = (rest.len(), kept + read - rest.len());
+        buffer.copy_within(from..from + length, 0);
+        kept = length;
+    }
+}
+
+/// Zones of lists: SOA and name servers are those of the first list that tells them.
+fn zones(specs: &[ListSpec], read: &[Arc<Loaded>]) -> Lists {
+    let mut by_origin: BTreeMap<Name, Vec<&Arc<Loaded>>> = BTreeMap::new();
+    for (spec, loaded) in specs.iter().zip(read) {
+        by_origin.entry(spec.origin.clone()).or_default().push(loaded);
+    }
+    Lists::new(by_origin.into_iter().map(|(origin, lists)| Arc::new(zone(origin, &lists))).collect())
+}
+
+fn zone(origin: Name, lists: &[&Arc<Loaded>]) -> ListZone {
+    let modified = lists.iter().flat_map(|list| &list.seen).map(|seen| seen.modified).max();
+    let age = modified.and_then(|modified| modified.duration_since(SystemTime::UNIX_EPOCH).ok());
+    let newest = age.map_or(1, |age| age.as_secs() as u32);
+    let told = lists.iter().find_map(|list| list.head.soa.clone());
+    let (_, ns) = lists.iter().find_map(|list| list.head.ns.clone()).unwrap_or_default();
+    let (ttl, serial, soa) = match told {
+        Some(told) => (told.ttl, if told.serial == 0 { newest } else { told.serial }, told.soa),
+        // Without one nobody could remember that an address is not listed (RFC 2308 §5).
+        None => (lists[0].dataset.ttl, newest, default_soa(&origin, ns.first())),
+    };
+    ListZone {
+        apex: Arc::new(Apex::new(origin, ns, Vec::new(), soa, ttl)),
+        serial,
+        lists: lists.iter().map(|list| Arc::clone(&list.dataset)).collect(),
+        expires: lists.iter().filter_map(|list| list.head.expires).min(),
+    }
+}
+
+fn default_soa(origin: &Name, primary: Option<&Name>) -> Soa {
+    let mailbox = Name::parse(&format!("hostmaster.{origin}")).unwrap_or_else(|_| origin.clone());
+    Soa {
+        primary: primary.unwrap_or(origin).clone(),
+        mailbox,
+        refresh: 3_600,
+        retry: 600,
+        expire: 86_400,
+        minimum: 300,
+    }
+}

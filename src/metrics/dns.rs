@@ -1,0 +1,400 @@
+//! What the name server counts: by each thread for itself, added up when somebody looks.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::{Bucket, Counter, Histogram, LabelPair, Metric, MetricFamily, MetricType};
+
+use super::NAMESPACE;
+use crate::zone::Name;
+
+/// How a question was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// With records below a zone's name.
+    Listed,
+    /// With records at a zone's own name.
+    Apex,
+    NoData,
+    NameError,
+    Refused,
+    ServFail,
+    FormErr,
+    NotImp,
+    BadVers,
+    BadCookie,
+    /// Empty, with TC set, because of too many like it.
+    Slipped,
+}
+
+/// Why a message was answered with nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    Access,
+    Limit,
+    /// No query, and nobody to tell.
+    Malformed,
+    /// Too many at once that only the library can read.
+    Queue,
+    /// The network did not take the response.
+    Unsent,
+}
+
+const OUTCOMES: [(Outcome, &str); 11] = [
+    (Outcome::Listed, "listed"),
+    (Outcome::Apex, "apex"),
+    (Outcome::NoData, "nodata"),
+    (Outcome::NameError, "nxdomain"),
+    (Outcome::Refused, "refused"),
+    (Outcome::ServFail, "servfail"),
+    (Outcome::FormErr, "formerr"),
+    (Outcome::NotImp, "notimp"),
+    (Outcome::BadVers, "badvers"),
+    (Outcome::BadCookie, "badcookie"),
+    (Outcome::Slipped, "slipped"),
+];
+const DROPS: [(Dropped, &str); 5] = [
+    (Dropped::Access, "access"),
+    (Dropped::Limit, "limit"),
+    (Dropped::Malformed, "malformed"),
+    (Dropped::Queue, "queue"),
+    (Dropped::Unsent, "unsent"),
+];
+/// By number (RFC 1035 §3.2.2 and later); all others are the last.
+const TYPES: [(u16, &str); 8] =
+    [(1, "A"), (28, "AAAA"), (16, "TXT"), (6, "SOA"), (2, "NS"), (255, "ANY"), (15, "MX"), (0, "other")];
+const COOKIES: [&str; 2] = ["valid", "other"];
+/// Upper bounds in microseconds; what takes longer falls into a last one.
+const LATENCY: [u64; 11] = [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 100_000];
+
+/// What all threads of the name server counted.
+pub struct DnsMetrics {
+    layout: Layout,
+    lanes: Mutex<Vec<Arc<Lane>>>,
+    families: Vec<Desc>,
+}
+
+/// A zone by its origin, in words and on the wire.
+struct Zone {
+    name: String,
+    wire: Vec<u8>,
+}
+
+/// Where which number stands.
+#[derive(Clone)]
+struct Layout {
+    zones: Arc<[Zone]>,
+    keys: Arc<[String]>,
+}
+
+/// What was counted over one transport, by one thread or by a few.
+pub(super) struct Lane {
+    transport: &'static str,
+    layout: Layout,
+    cells: Box<[AtomicU64]>,
+}
+
+/// Numbers that are not yet added to their lane's.
+pub struct Tally {
+    lane: Arc<Lane>,
+    cells: Box<[u64]>,
+}
+
+impl Layout {
+    /// What lies in no zone is counted behind the zones.
+    fn zone(&self, zone: Option<usize>) -> usize {
+        zone.filter(|zone| *zone < self.zones.len()).unwrap_or(self.zones.len())
+    }
+
+    fn outcome(&self, zone: usize, nth: usize) -> usize {
+        zone * OUTCOMES.len() + nth
+    }
+
+    fn query_type(&self, zone: usize, nth: usize) -> usize {
+        self.outcome(self.zones.len() + 1, 0) + zone * TYPES.len() + nth
+    }
+
+    fn dropped(&self, nth: usize) -> usize {
+        self.query_type(self.zones.len() + 1, 0) + nth
+    }
+
+    fn cookie(&self, nth: usize) -> usize {
+        self.dropped(DROPS.len()) + nth
+    }
+
+    fn latency(&self, nth: usize) -> usize {
+        self.cookie(COOKIES.len()) + nth
+    }
+
+    /// Microseconds, in all.
+    fn latency_sum(&self) -> usize {
+        self.latency(LATENCY.len() + 1)
+    }
+
+    fn key(&self, nth: usize) -> usize {
+        self.latency_sum() + 1 + nth
+    }
+
+    fn cells(&self) -> usize {
+        self.key(self.keys.len())
+    }
+}
+
+impl Tally {
+    pub fn answered(&mut self, zone: Option<usize>, query_type: u16, outcome: Outcome) {
+        let zone = self.lane.layout.zone(zone);
+        let nth = TYPES.iter().position(|(number, _)| *number == query_type).unwrap_or(TYPES.len() - 1);
+        self.cells[self.lane.layout.outcome(zone, outcome as usize)] += 1;
+        self.cells[self.lane.layout.query_type(zone, nth)] += 1;
+    }
+
+    pub fn dropped(&mut self, why: Dropped, count: u64) {
+        self.cells[self.lane.layout.dropped(why as usize)] += count;
+    }
+
+    pub fn cookie(&mut self, valid: bool) {
+        self.cells[self.lane.layout.cookie(usize::from(!valid))] += 1;
+    }
+
+    /// A key that stood in a name, by its place.
+    pub fn key(&mut self, nth: usize) {
+        self.cells[self.lane.layout.key(nth)] += 1;
+    }
+
+    /// So many messages that were answered within a time.
+    pub fn took(&mut self, microseconds: u64, count: u64) {
+        let nth = LATENCY.iter().position(|bound| microseconds <= *bound).unwrap_or(LATENCY.len());
+        self.cells[self.lane.layout.latency(nth)] += count;
+        self.cells[self.lane.layout.latency_sum()] += microseconds * count;
+    }
+
+    /// Adds the numbers to the lane's.
+    pub fn flush(&mut self) {
+        for (cell, of_lane) in self.cells.iter_mut().zip(&self.lane.cells).filter(|(cell, _)| **cell != 0) {
+            of_lane.fetch_add(std::mem::take(cell), Ordering::Relaxed);
+        }
+    }
+}
+
+impl DnsMetrics {
+    /// For zones and keys by their names.
+    pub fn new(zones: Vec<Name>, keys: Vec<String>) -> Self {
+        let zones = zones.into_iter().map(|zone| Zone { name: zone.to_string(), wire: zone.to_wire() });
+        let desc = |(name, help, labels): (&str, &str, &[&str])| {
+            let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+            Desc::new(
+                format!("{NAMESPACE}_{name}"),
+                help.to_owned(),
+                labels,
+                std::collections::HashMap::new(),
+            )
+            .expect("a plain name and labels")
+        };
+        let families = [
+            (
+                "dns_answers_total",
+                "DNS questions by zone, transport and answer",
+                &["zone", "transport", "answer"][..],
+            ),
+            (
+                "dns_questions_total",
+                "DNS questions by zone, transport and type",
+                &["zone", "transport", "type"],
+            ),
+            ("dns_dropped_total", "DNS messages answered with nothing, by reason", &["transport", "reason"]),
+            ("dns_cookies_total", "DNS cookies of clients", &["transport", "state"]),
+            ("dns_keys_total", "DNS questions with a key in the name", &["key"]),
+            (
+                "dns_response_seconds",
+                "From reading a batch of UDP questions until its answers were sent",
+                &["transport"],
+            ),
+        ];
+        DnsMetrics {
+            layout: Layout { zones: zones.collect(), keys: keys.into() },
+            lanes: Mutex::default(),
+            families: families.into_iter().map(desc).collect(),
+        }
+    }
+
+    /// A zone's place, by its origin on the wire; `None` for one that was not there at the start.
+    pub fn zone(&self, origin: &[u8]) -> Option<usize> {
+        self.layout.zones.iter().position(|zone| zone.wire == origin)
+    }
+
+    /// Numbers of one more thread or task.
+    pub fn tally(&self, transport: &'static str) -> Tally {
+        let zeros = || (0..self.layout.cells()).map(|_| 0u64);
+        let cells = zeros().map(AtomicU64::new).collect();
+        let lane = Arc::new(Lane { transport, layout: self.layout.clone(), cells });
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&lane));
+        Tally { lane, cells: zeros().collect() }
+    }
+
+    /// The sums of all lanes of each transport.
+    fn sums(&self) -> Vec<(&'static str, Vec<u64>)> {
+        let mut sums: Vec<(&'static str, Vec<u64>)> = Vec::new();
+        for lane in self.lanes.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let at =
+                sums.iter().position(|(transport, _)| *transport == lane.transport).unwrap_or_else(|| {
+                    sums.push((lane.transport, vec![0; self.layout.cells()]));
+                    sums.len() - 1
+                });
+            for (sum, cell) in sums[at].1.iter_mut().zip(&lane.cells) {
+                *sum += cell.load(Ordering::Relaxed);
+            }
+        }
+        sums
+    }
+}
+
+fn label(name: &str, value: &str) -> LabelPair {
+    let mut pair = LabelPair::default();
+    pair.set_name(name.to_owned());
+    pair.set_value(value.to_owned());
+    pair
+}
+
+fn metric(labels: &[(&str, &str)]) -> Metric {
+    let mut metric = Metric::default();
+    metric.set_label(labels.iter().map(|(name, value)| label(name, value)).collect());
+    metric
+}
+
+fn counter(labels: &[(&str, &str)], count: u64) -> Metric {
+    let (mut metric, mut counter) = (metric(labels), Counter::default());
+    counter.set_value(count as f64);
+    metric.set_counter(counter);
+    metric
+}
+
+impl DnsMetrics {
+    fn histogram(&self, transport: &str, cells: &[u64]) -> Option<Metric> {
+        let mut histogram = Histogram::default();
+        let mut sum = 0;
+        let buckets = LATENCY.iter().enumerate().map(|(nth, bound)| {
+            sum += cells[self.layout.latency(nth)];
+            let mut bucket = Bucket::default();
+            bucket.set_upper_bound(*bound as f64 / 1e6);
+            bucket.set_cumulative_count(sum);
+            bucket
+        });
+        histogram.set_bucket(buckets.collect());
+        sum += cells[self.layout.latency(LATENCY.len())];
+        histogram.set_sample_count(sum);
+        histogram.set_sample_sum(cells[self.layout.latency_sum()] as f64 / 1e6);
+        let mut metric = metric(&[("transport", transport)]);
+        metric.set_histogram(histogram);
+        (sum > 0).then_some(metric)
+    }
+
+    fn family(&self, nth: usize, kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
+        let mut family = MetricFamily::default();
+        family.set_name(self.families[nth].fq_name.clone());
+        family.set_help(self.families[nth].help.clone());
+        family.set_field_type(kind);
+        family.set_metric(metrics);
+        family
+    }
+}
+
+impl Collector for DnsMetrics {
+    fn desc(&self) -> Vec<&Desc> {
+        self.families.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let (layout, sums) = (&self.layout, self.sums());
+        let names: Vec<&str> = layout.zones.iter().map(|zone| zone.name.as_str()).chain(["none"]).collect();
+        let [mut answers, mut types, mut drops, mut cookies, mut latencies] = [const { Vec::new() }; 5];
+        let mut keys = vec![0; layout.keys.len()];
+        for (transport, cells) in &sums {
+            for (zone, name) in names.iter().enumerate() {
+                let labels = |of, value| [("zone", *name), ("transport", *transport), (of, value)];
+                for (nth, (_, answer)) in OUTCOMES.iter().enumerate() {
+                    answers.push(counter(&labels("answer", answer), cells[layout.outcome(zone, nth)]));
+                }
+                for (nth, (_, of_type)) in TYPES.iter().enumerate() {
+                    types.push(counter(&labels("type", of_type), cells[layout.query_type(zone, nth)]));
+                }
+            }
+            for (nth, (_, reason)) in DROPS.iter().enumerate() {
+                drops.push(counter(
+                    &[("transport", transport), ("reason", reason)],
+                    cells[layout.dropped(nth)],
+                ));
+            }
+            for (nth, state) in COOKIES.iter().enumerate() {
+                cookies
+                    .push(counter(&[("transport", transport), ("state", state)], cells[layout.cookie(nth)]));
+            }
+            latencies.extend(self.histogram(transport, cells));
+            for (nth, key) in keys.iter_mut().enumerate() {
+                *key += cells[layout.key(nth)];
+            }
+        }
+        let keys =
+            layout.keys.iter().zip(keys).map(|(name, count)| counter(&[("key", name)], count)).collect();
+        let counters = [answers, types, drops, cookies, keys].into_iter().enumerate();
+        let mut families: Vec<_> =
+            counters.map(|(nth, metrics)| self.family(nth, MetricType::COUNTER, metrics)).collect();
+        families.push(self.family(5, MetricType::HISTOGRAM, latencies));
+        families.retain(|family| !family.get_metric().is_empty());
+        families
+    }
+}
+
+/// The registry wants to own what it asks.
+pub(super) struct Shared(pub(super) Arc<DnsMetrics>);
+
+impl Collector for Shared {
+    fn desc(&self) -> Vec<&Desc> {
+        self.0.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        self.0.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_count_for_themselves_and_are_added_up() {
+        let metrics = DnsMetrics::new(vec![Name::parse("bl.example").unwrap()], vec!["customer".to_owned()]);
+        let (mut one, mut other) = (metrics.tally("udp"), metrics.tally("udp"));
+        one.answered(Some(0), 1, Outcome::Listed);
+        other.answered(Some(0), 1, Outcome::Listed);
+        other.answered(None, 99, Outcome::Refused);
+        other.dropped(Dropped::Limit, 3);
+        other.took(7, 2);
+        other.key(0);
+        let sum = |cell| metrics.sums()[0].1[cell];
+        let listed = metrics.layout.outcome(0, 0);
+        assert!(
+            metrics.sums().iter().all(|(_, cells)| cells.iter().all(|cell| *cell == 0)),
+            "nothing is flushed"
+        );
+        one.flush();
+        other.flush();
+        other.flush();
+        assert_eq!(sum(listed), 2);
+        let registry = prometheus::Registry::new();
+        registry.register(Box::new(Shared(Arc::new(metrics)))).unwrap();
+        let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        for line in [
+            "backscatterd_dns_answers_total{zone=\"bl.example.\",transport=\"udp\",answer=\"listed\"} 2",
+            "backscatterd_dns_answers_total{zone=\"none\",transport=\"udp\",answer=\"refused\"} 1",
+            "backscatterd_dns_questions_total{zone=\"none\",transport=\"udp\",type=\"other\"} 1",
+            "backscatterd_dns_dropped_total{transport=\"udp\",reason=\"limit\"} 3",
+            "backscatterd_dns_keys_total{key=\"customer\"} 1",
+            "backscatterd_dns_response_seconds_bucket{transport=\"udp\",le=\"0.00001\"} 2",
+            "backscatterd_dns_response_seconds_count{transport=\"udp\"} 2",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    }
+}

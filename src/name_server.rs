@@ -1,0 +1,111 @@
+//! The name server put together: beside the fold, or alone over lists.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{self, Dns};
+use crate::dns::{self, Access, Cookies, Limits, Listening, Nsid, Service, Settings, TcpLimits};
+use crate::keys::{self, KeyError};
+use crate::lists::{ListError, ListSpec, Watched};
+use crate::metrics::DnsMetrics;
+use crate::time::Clock;
+use crate::zone::{Name, Snapshot};
+
+/// What must not be guessed.
+pub struct Random {
+    cookie_secret: [u8; dns::SECRET_OCTETS],
+    seed: u64,
+}
+
+/// Everything that answers over the DNS, ready to be served.
+pub struct NameServer {
+    service: Arc<Service>,
+    pub metrics: Arc<DnsMetrics>,
+    settings: Settings,
+    watched: Watched,
+    clock: Arc<dyn Clock>,
+}
+
+impl Random {
+    pub fn new() -> Result<Self, KeyError> {
+        let [a, b, c, d, e, f, g, h, ..] = keys::random()?;
+        Ok(Random { cookie_secret: keys::random()?, seed: u64::from_be_bytes([a, b, c, d, e, f, g, h]) })
+    }
+}
+
+impl NameServer {
+    /// For the judged zones of these origins, and for the lists of the configuration, which are read now.
+    pub fn new(
+        spec: &Dns,
+        checked: &config::NameServer,
+        judged: Arc<ArcSwap<Snapshot>>,
+        mut zones: Vec<Name>,
+        clock: Arc<dyn Clock>,
+        random: Random,
+    ) -> Result<Self, ListError> {
+        let watched = Watched::read(checked.lists.clone(), clock.now())?;
+        let lists: Arc<ArcSwap<_>> = Arc::clone(&watched.lists);
+        zones.extend(lists.load().zones().iter().map(|zone| zone.apex.origin.clone()));
+        let access = Access::new(&checked.rules, checked.keys.clone());
+        let metrics = Arc::new(DnsMetrics::new(zones, access.key_names().to_vec()));
+        let mut secrets = checked.cookie_secrets.clone();
+        if secrets.is_empty() {
+            secrets.push(random.cookie_secret);
+        }
+        let service = Service {
+            judged,
+            lists,
+            clock: Arc::clone(&clock),
+            access,
+            cookies: Cookies::new(secrets),
+            nsid: Nsid::new(&spec.nsid),
+            version: spec.version.clone(),
+            age_max: spec.data_age_max,
+        };
+        let limits = Limits {
+            identical: spec.identical_responses_max,
+            network: spec.network_responses_max,
+            slip: spec.slip,
+        };
+        let tcp = TcpLimits {
+            connections_max: spec.tcp_connections_max,
+            connections_per_client_max: spec.tcp_connections_per_client_max,
+            idle_timeout: spec.tcp_idle_timeout.to_std(),
+        };
+        let settings = Settings { limits, seed: random.seed, tcp };
+        Ok(NameServer { service: Arc::new(service), metrics, settings, watched, clock })
+    }
+
+    /// Over lists alone, with the settings as shipped.
+    pub fn over_lists(
+        lists: Vec<ListSpec>,
+        clock: Arc<dyn Clock>,
+        random: Random,
+    ) -> Result<Self, ListError> {
+        let checked = config::NameServer { lists, ..config::NameServer::default() };
+        NameServer::new(&Dns::default(), &checked, Arc::default(), Vec::new(), clock, random)
+    }
+
+    /// Answers, and reads lists again that change, until told to stop.
+    pub async fn serve(self, listening: Vec<Listening>, stop: CancellationToken) {
+        let NameServer { service, metrics, settings, watched, clock } = self;
+        let watching = tokio::spawn(watched.watch(clock, stop.clone()));
+        dns::serve(listening, service, metrics, settings, stop).await;
+        if watching.await.is_err() {
+            tracing::error!("what watches lists ended by a fault of the program");
+        }
+    }
+}
+
+/// Binds what a name server listens on, with so many threads at each address; as many as there are processors where none.
+pub fn bind(
+    addresses: &[SocketAddr],
+    threads: usize,
+) -> Result<Vec<Listening>, (SocketAddr, std::io::Error)> {
+    let bound =
+        addresses.iter().map(|&address| Listening::bind(address, threads).map_err(|error| (address, error)));
+    bound.collect()
+}

@@ -1,0 +1,229 @@
+//! A name as it was asked, and what its labels stand for.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Most octets of a name on the wire (RFC 1035 §3.1).
+const NAME_OCTETS_MAX: usize = 255;
+const LABEL_OCTETS_MAX: usize = 63;
+/// Most labels left of an origin that mean anything: 32 nibbles, a sublist, a key.
+const LABELS_MAX: usize = 34;
+
+/// A name in its uncompressed wire form, in whatever case it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked<'q>(&'q [u8]);
+
+impl<'q> Asked<'q> {
+    /// Reads a name at the start of some octets, and what follows it; `None` where it is compressed, cut off or too long.
+    pub fn read(octets: &'q [u8]) -> Option<(Self, &'q [u8])> {
+        let mut at = 0;
+        loop {
+            let length = usize::from(*octets.get(at)?);
+            at += 1 + length;
+            if length == 0 {
+                let (name, rest) = octets.split_at_checked(at)?;
+                return Some((Asked(name), rest));
+            }
+            if length > LABEL_OCTETS_MAX || at >= NAME_OCTETS_MAX {
+                return None;
+            }
+        }
+    }
+
+    pub const fn octets(self) -> &'q [u8] {
+        self.0
+    }
+
+    /// The labels left of an origin, which is given in its wire form; `None` where the name doesn't lie under it.
+    pub fn under(self, origin: &[u8]) -> Option<Labels<'q>> {
+        let left = self.0.len().checked_sub(origin.len())?;
+        let (before, end) = self.0.split_at(left);
+        if end.eq_ignore_ascii_case(origin) { Labels::read(before) } else { None }
+    }
+}
+
+/// Labels left of an origin, the leftmost first.
+#[derive(Clone, Copy, Debug)]
+pub struct Labels<'q> {
+    octets: &'q [u8],
+    starts: [u8; LABELS_MAX],
+    /// More than `LABELS_MAX` are counted and not told apart.
+    count: usize,
+}
+
+impl<'q> Labels<'q> {
+    /// `None` where the octets end within a label: then what follows was no origin.
+    fn read(octets: &'q [u8]) -> Option<Self> {
+        let mut labels = Labels { octets, starts: [0; LABELS_MAX], count: 0 };
+        let mut at = 0;
+        while at < octets.len() {
+            if let Some(start) = labels.starts.get_mut(labels.count) {
+                *start = at as u8;
+            }
+            labels.count += 1;
+            at += 1 + usize::from(octets[at]);
+        }
+        (at == octets.len()).then_some(labels)
+    }
+
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    fn label(&self, nth: usize) -> &'q [u8] {
+        let start = usize::from(self.starts[nth]);
+        let length = usize::from(self.octets[start]);
+        &self.octets[start + 1..start + 1 + length]
+    }
+
+    /// The label next to the origin, and those left of it.
+    pub fn split_last(self) -> Option<(&'q [u8], Self)> {
+        let nth = self.count.checked_sub(1)?;
+        (nth < LABELS_MAX).then(|| (self.label(nth), Labels { count: nth, ..self }))
+    }
+
+    /// Up to four decimal labels: an IPv4 address backwards, or the start of one (RFC 5782 §2.1).
+    pub fn ipv4(&self) -> Option<Start<Ipv4Addr>> {
+        if !(1..=4).contains(&self.count) {
+            return None;
+        }
+        let mut octets = [0; 4];
+        for nth in 0..self.count {
+            octets[self.count - 1 - nth] = decimal(self.label(nth))?;
+        }
+        Some(Start { address: Ipv4Addr::from(octets), labels: self.count })
+    }
+
+    /// Up to 32 labels of one hexadecimal digit: an IPv6 address backwards, or the start of one (RFC 5782 §2.4).
+    pub fn ipv6(&self) -> Option<Start<Ipv6Addr>> {
+        if !(1..=32).contains(&self.count) {
+            return None;
+        }
+        let mut address: u128 = 0;
+        for nth in (0..self.count).rev() {
+            let [digit] = self.label(nth) else { return None };
+            address = address << 4 | u128::from(char::from(*digit).to_digit(16)?);
+        }
+        let address = Ipv6Addr::from(address.unbounded_shl(4 * (32 - self.count as u32)));
+        Some(Start { address, labels: self.count })
+    }
+}
+
+/// A number from 0 to 255, written without leading zeros.
+fn decimal(label: &[u8]) -> Option<u8> {
+    let mut number: u16 = 0;
+    let plain = matches!(label, [_] | [b'1'..=b'9', ..]) && label.len() <= 3;
+    for digit in label.iter().filter(|_| plain) {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number * 10 + u16::from(digit);
+    }
+    u8::try_from(number).ok().filter(|_| plain)
+}
+
+/// An address, or with fewer labels than it has the start of one: the place of an empty non-terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start<A> {
+    /// Zero behind the labels.
+    pub address: A,
+    /// How many labels were given, of 4 for IPv4 and 32 for IPv6.
+    pub labels: usize,
+}
+
+impl Start<Ipv4Addr> {
+    pub fn whole(self) -> Option<Ipv4Addr> {
+        (self.labels == 4).then_some(self.address)
+    }
+
+    /// The first and the last address that begin so.
+    pub fn range(self) -> (u32, u32) {
+        let first = u32::from(self.address);
+        (first, first | u32::MAX.unbounded_shr(8 * self.labels as u32))
+    }
+}
+
+impl Start<Ipv6Addr> {
+    pub fn whole(self) -> Option<Ipv6Addr> {
+        (self.labels == 32).then_some(self.address)
+    }
+
+    pub fn range(self) -> (u128, u128) {
+        let first = u128::from(self.address);
+        (first, first | u128::MAX.unbounded_shr(4 * self.labels as u32))
+    }
+}
+
+/// The labels under which an address stands in a blocklist's zone.
+pub fn reversed(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, c, d] = v4.octets();
+            format!("{d}.{c}.{b}.{a}")
+        }
+        IpAddr::V6(v6) => {
+            let nibbles = v6.octets().into_iter().rev().flat_map(|octet| [octet & 15, octet >> 4]);
+            nibbles.map(|nibble| format!("{nibble:x}")).collect::<Vec<_>>().join(".")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::zone::Name;
+
+    fn labels(text: &str) -> (Option<Start<Ipv4Addr>>, Option<Start<Ipv6Addr>>) {
+        let wire = Name::parse(&format!("{text}.bl.example")).unwrap().to_wire();
+        let (asked, rest) = Asked::read(&wire).unwrap();
+        assert!(rest.is_empty());
+        let labels = asked.under(&Name::parse("BL.example").unwrap().to_wire()).unwrap();
+        (labels.ipv4(), labels.ipv6())
+    }
+
+    #[test]
+    fn rfc5782_d5_addresses_are_read_backwards_and_only_whole() {
+        assert_eq!(labels("99.2.0.192").0.unwrap().whole(), Some("192.0.2.99".parse().unwrap()));
+        let v6: Ipv6Addr = "2001:db8::00ff:1".parse().unwrap();
+        for text in [reversed(v6.into()), reversed(v6.into()).to_uppercase()] {
+            assert_eq!(labels(&text).1.unwrap().whole(), Some(v6));
+        }
+        assert_eq!(labels(&format!("0.{}", reversed(v6.into()))), (None, None), "33 nibbles");
+        for wrong in ["256.0.0.127", "01.0.0.127", "a-b", "00", "1.2.3.4.5x", "1.2.3.4.5.6.7.xx", "1000"] {
+            assert_eq!(labels(wrong), (None, None), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_start_is_a_start() {
+        let (v4, v6) = labels("0.192");
+        assert_eq!(v4, Some(Start { address: "192.0.0.0".parse().unwrap(), labels: 2 }));
+        assert_eq!(v6, None, "0.192 is no row of nibbles");
+        assert_eq!(v4.unwrap().range(), (0xc000_0000, 0xc000_ffff));
+        let (v4, v6) = labels("2.1");
+        assert!(v4.is_some());
+        assert_eq!(v6, Some(Start { address: "1200::".parse().unwrap(), labels: 2 }));
+        assert_eq!(
+            v6.unwrap().range().1,
+            u128::from("12ff:ffff:ffff:ffff:ffff:ffff:ffff:ffff".parse::<Ipv6Addr>().unwrap())
+        );
+    }
+
+    #[test]
+    fn an_origin_begins_at_a_label() {
+        // A label that holds what would be the origin, were it not inside of a label.
+        let inside = b"\x0cx\x02bl\x07example\x00";
+        let (asked, _) = Asked::read(inside).unwrap_or((Asked(inside), &[]));
+        assert!(asked.under(b"\x02bl\x07example\x00").is_none());
+        let (asked, _) = Asked::read(b"\x01x\x02bL\x07exAmple\x00rest").unwrap();
+        assert_eq!(asked.under(b"\x02bl\x07example\x00").unwrap().label(0), b"x");
+        assert!(asked.under(b"\x02bl\x07exampl2\x00").is_none());
+    }
+
+    #[test]
+    fn names_that_are_none_are_not_read() {
+        for wrong in [&b"\xc0\x0c"[..], b"\x03ab", b"", b"\x01a", &[1; 400], &[64; 80]] {
+            assert!(Asked::read(wrong).is_none(), "{wrong:?}");
+        }
+    }
+}

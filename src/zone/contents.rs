@@ -1,0 +1,199 @@
+//! A zone written out: which addresses it says what of, in stretches that don't overlap.
+
+use std::iter::Peekable;
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::apex::Apex;
+use super::entries::Found;
+use super::spec::{Shows, View};
+use super::steps::Position;
+use super::text::Template;
+use super::{ListZone, Within, Zone};
+use crate::digest::Digest;
+use crate::time::Timestamp;
+
+/// All that a zone holds at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Contents<'z> {
+    within: Within<'z>,
+    now: Timestamp,
+}
+
+/// What stands below one name: the zone's own, or a sublist's.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'z> {
+    /// None for the zone's own name.
+    pub label: Option<&'z str>,
+    source: Source<'z>,
+    now: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Source<'z> {
+    Judged(&'z Zone, &'z View),
+    List(&'z ListZone),
+}
+
+/// Addresses from one to another, and what is said of each of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed<'z> {
+    pub first: IpAddr,
+    pub last: IpAddr,
+    /// At least one.
+    pub said: Vec<Said<'z>>,
+    /// When the first of it ends; `None` for what doesn't end.
+    pub until: Option<Timestamp>,
+    /// Of a judged zone: there for those who try whether the zone answers (RFC 5782 §5).
+    pub is_test: bool,
+}
+
+/// One A record, and the TXT record that goes with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said<'z> {
+    /// Seconds.
+    pub ttl: u32,
+    pub value: Ipv4Addr,
+    pub text: Option<Template<'z>>,
+    /// What the value's bits are called, in a judged zone.
+    pub codes: Vec<&'z str>,
+}
+
+impl<'z> Contents<'z> {
+    pub const fn new(within: Within<'z>, now: Timestamp) -> Self {
+        Contents { within, now }
+    }
+
+    pub fn apex(&self) -> &'z Apex {
+        self.within.apex()
+    }
+
+    pub const fn serial(&self) -> u32 {
+        match self.within {
+            Within::Judged(zone) => zone.serial,
+            Within::List(zone) => zone.serial,
+        }
+    }
+
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The digest of a judged zone's file.
+    pub fn policy(&self) -> Option<Digest> {
+        match self.within {
+            Within::Judged(zone) => Some(zone.config.digest),
+            Within::List(_) => None,
+        }
+    }
+
+    /// The zone's own name first. A zone that was shut down has no parts.
+    pub fn parts(&self) -> Vec<Part<'z>> {
+        let part = |label, source| Part { label, source, now: self.now };
+        match self.within {
+            Within::Judged(zone) if zone.shut_down => Vec::new(),
+            Within::Judged(zone) => {
+                let main = part(None, Source::Judged(zone, &zone.config.main));
+                let sublists =
+                    zone.config.sublists.iter().map(|sublist| {
+                        part(Some(sublist.label.as_str()), Source::Judged(zone, &sublist.view))
+                    });
+                std::iter::once(main).chain(sublists).collect()
+            }
+            Within::List(zone) => vec![part(None, Source::List(zone))],
+        }
+    }
+}
+
+impl<'z> Part<'z> {
+    /// IPv4 first, each family rising; no two overlap.
+    pub fn listed(self) -> impl Iterator<Item = Listed<'z>> {
+        let (ipv4, ipv6) = match self.source {
+            Source::Judged(zone, view) => zone.edges(view),
+            Source::List(zone) => zone.edges(),
+        };
+        let ipv4 = stretches(ipv4).map(|(first, last)| (IpAddr::V4(first.into()), IpAddr::V4(last.into())));
+        let ipv6 = stretches(ipv6).map(|(first, last)| (IpAddr::V6(first.into()), IpAddr::V6(last.into())));
+        ipv4.chain(ipv6).filter_map(move |(first, last)| self.about(first, last))
+    }
+
+    fn about(self, first: IpAddr, last: IpAddr) -> Option<Listed<'z>> {
+        match self.source {
+            Source::Judged(zone, view) => zone.listed(view, first, last, self.now),
+            Source::List(zone) => {
+                let said: Vec<Said<'z>> = zone
+                    .reasons(first)
+                    .map(|(ttl, reason)| Said {
+                        ttl,
+                        value: reason.value,
+                        text: reason.text.as_deref().map(Template::new),
+                        codes: Vec::new(),
+                    })
+                    .collect();
+                (!said.is_empty()).then_some(Listed { first, last, said, until: None, is_test: false })
+            }
+        }
+    }
+}
+
+/// Where something begins or ends, of each family, in any order.
+type Edges = (Vec<u32>, Vec<u128>);
+
+/// From each edge to the next one.
+fn stretches<K: Position>(mut edges: Vec<K>) -> impl Iterator<Item = (K, K)> {
+    edges.sort_unstable();
+    edges.dedup();
+    let mut edges: Peekable<_> = edges.into_iter().peekable();
+    std::iter::from_fn(move || {
+        let first = edges.next()?;
+        let last = edges.peek().and_then(|next| next.previous()).unwrap_or(K::LAST);
+        Some((first, last))
+    })
+}
+
+fn push<K: Position>(edges: &mut Vec<K>, first: K, last: K) {
+    edges.push(first);
+    edges.extend(last.next());
+}
+
+impl Zone {
+    fn edges(&self, view: &View) -> Edges {
+        let (mut ipv4, mut ipv6) = (Vec::new(), Vec::new());
+        let entries = self.entries.iter().filter(|(_, entry)| entry.mask() & view.mask != 0);
+        for (prefix, _) in entries.chain(view.test_entries.iter()) {
+            match (prefix.network(), prefix.last()) {
+                (IpAddr::V4(first), IpAddr::V4(last)) => push(&mut ipv4, first.into(), last.into()),
+                (IpAddr::V6(first), IpAddr::V6(last)) => push(&mut ipv6, first.into(), last.into()),
+                _ => {}
+            }
+        }
+        (ipv4, ipv6)
+    }
+
+    fn listed(&self, view: &View, first: IpAddr, last: IpAddr, now: Timestamp) -> Option<Listed<'_>> {
+        let about = self.find(first, view)?;
+        let Found { mask, confidence, until } = about.found;
+        let third = if view.shows == Shows::Score { confidence } else { 0 };
+        let codes = self.config.codes.iter().filter(|code| code.value & mask != 0);
+        let said = Said {
+            ttl: self.ttl(&about, now),
+            value: Ipv4Addr::new(127, 0, third, mask),
+            text: Some(self.config.texts.template(about.test)),
+            codes: codes.map(|code| code.name.as_str()).collect(),
+        };
+        Some(Listed { first, last, said: vec![said], until, is_test: about.test })
+    }
+}
+
+impl ListZone {
+    fn edges(&self) -> Edges {
+        let (mut ipv4, mut ipv6) = (Vec::new(), Vec::new());
+        for list in &self.lists {
+            for (address, _) in list.addresses.iter() {
+                push(&mut ipv4, address.into(), address.into());
+            }
+            ipv4.extend(list.ipv4.starts());
+            ipv6.extend(list.ipv6.starts());
+        }
+        (ipv4, ipv6)
+    }
+}

@@ -1,0 +1,319 @@
+//! Zones of an operator's own lists, made whole from what is read and then never changed.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use super::answer::{Answer, Data, ExtendedError, QueryType, Rcode, Record, Records, a, minimal_any};
+use super::apex::Apex;
+use super::asked::{Labels, Start};
+use super::ipv4::{Ipv4Map, Spot, Values, Words};
+use super::steps::{Block, Steps};
+use super::text::{Template, Text};
+use crate::time::Timestamp;
+
+/// What is said of an address: nothing, one thing, or several.
+///
+/// Nothing is said of what no entry covers and of what an exclusion takes out again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct What(u32);
+
+/// One A record, and the TXT record that goes with it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Reason {
+    pub value: Ipv4Addr,
+    /// As [`Template`] has it; none for no TXT record.
+    pub text: Option<Box<[u8]>>,
+}
+
+/// One list: addresses and ranges, and what is said of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dataset {
+    /// Single IPv4 addresses, which decide before any range does.
+    pub(super) addresses: Ipv4Map<What>,
+    pub(super) ipv4: Steps<u32, What>,
+    pub(super) ipv6: Steps<u128, What>,
+    reasons: Vec<Reason>,
+    /// Several reasons that one address has.
+    sets: Vec<Box<[What]>>,
+    /// Entries that were read, exclusions too.
+    pub entries: usize,
+    /// Seconds.
+    pub ttl: u32,
+}
+
+/// What a list is made of, in any order.
+#[derive(Debug, Default)]
+pub struct Parts {
+    pub addresses: Vec<(u32, What)>,
+    pub ipv4: Vec<Block<u32, What>>,
+    pub ipv6: Vec<Block<u128, What>>,
+    pub reasons: Vec<Reason>,
+    pub ttl: u32,
+    pub repeats: Repeats,
+}
+
+/// What holds where one address or block stands several times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Repeats {
+    /// All that is said of it; or nothing, if one of them is an exclusion.
+    #[default]
+    All,
+    First,
+}
+
+/// A zone made of lists alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListZone {
+    pub apex: Arc<Apex>,
+    pub serial: u32,
+    pub lists: Vec<Arc<Dataset>>,
+    /// When the data is too old to be served; `None` for never.
+    pub expires: Option<Timestamp>,
+}
+
+/// What is said of one address by all lists of a zone.
+#[derive(Clone, Debug)]
+pub struct Matches<'z> {
+    address: IpAddr,
+    /// Of the TXT records; else of the A records.
+    text: bool,
+    lists: std::slice::Iter<'z, Arc<Dataset>>,
+    list: Option<(&'z Dataset, Said<'z>)>,
+}
+
+/// What one list says of an address.
+#[derive(Clone, Debug)]
+enum Said<'z> {
+    Single(Values<'z, What>),
+    Range(std::iter::Copied<std::slice::Iter<'z, What>>),
+    One(Option<What>),
+}
+
+/// A set of reasons instead of one.
+const SET: u32 = 1 << 31;
+
+impl What {
+    pub const NOTHING: What = What(0);
+    /// Most reasons and most sets of a list.
+    pub const MAX: usize = (SET - 2) as usize;
+
+    /// The reason at a place among the list's reasons.
+    pub fn reason(at: usize) -> Self {
+        What(u32::try_from(at).unwrap_or(SET - 2).min(SET - 2) + 1)
+    }
+
+    fn set(at: usize) -> Self {
+        What(What::reason(at).0 | SET)
+    }
+
+    const fn place(self) -> usize {
+        ((self.0 & !SET) as usize).saturating_sub(1)
+    }
+
+    const fn is_set(self) -> bool {
+        self.0 & SET != 0
+    }
+}
+
+impl Words for What {
+    const WORDS: usize = 2;
+
+    fn write(self, words: &mut Vec<u16>) {
+        words.extend([(self.0 >> 16) as u16, self.0 as u16]);
+    }
+
+    fn read(words: &[u16]) -> Self {
+        What(u32::from(words[0]) << 16 | u32::from(words[1]))
+    }
+
+    fn codes(self) -> u8 {
+        u8::from(self != What::NOTHING)
+    }
+}
+
+impl<'z> Iterator for Said<'z> {
+    type Item = What;
+
+    fn next(&mut self) -> Option<What> {
+        match self {
+            Said::Single(values) => values.next(),
+            Said::Range(set) => set.next(),
+            Said::One(what) => what.take(),
+        }
+    }
+}
+
+impl Dataset {
+    /// Puts a list together.
+    pub fn of(parts: Parts) -> Self {
+        let Parts { mut addresses, ipv4, ipv6, reasons, ttl, repeats } = parts;
+        let entries = addresses.len() + ipv4.len() + ipv6.len();
+        match repeats {
+            Repeats::All => {
+                // An exclusion, which is the least, comes first of an address's values.
+                addresses.sort_unstable();
+                addresses.dedup();
+            }
+            Repeats::First => {
+                addresses.sort_by_key(|(address, _)| *address);
+                addresses.dedup_by_key(|(address, _)| *address);
+            }
+        }
+        let mut sets = Vec::new();
+        let ipv4 = Steps::of(merge(ipv4, repeats, &mut sets));
+        let ipv6 = Steps::of(merge(ipv6, repeats, &mut sets));
+        Dataset { addresses: Ipv4Map::from_rising(&addresses), ipv4, ipv6, reasons, sets, entries, ttl }
+    }
+
+    fn find(&self, address: IpAddr) -> Option<Said<'_>> {
+        let what = match address {
+            IpAddr::V4(v4) => {
+                let values = self.addresses.find(v4);
+                if let Some(first) = values.clone().next() {
+                    return (first != What::NOTHING).then_some(Said::Single(values));
+                }
+                if self.ipv4.is_empty() { What::NOTHING } else { self.ipv4.at(v4.into()) }
+            }
+            IpAddr::V6(v6) => self.ipv6.at(v6.into()),
+        };
+        match what {
+            What::NOTHING => None,
+            set if set.is_set() => Some(Said::Range(self.sets[set.place()].iter().copied())),
+            one => Some(Said::One(Some(one))),
+        }
+    }
+
+    fn any_below_ipv4(&self, start: Start<Ipv4Addr>) -> bool {
+        if self.addresses.codes_below(start.address, start.labels) != 0 {
+            return true;
+        }
+        let (first, last) = start.range();
+        let covered: u64 = self
+            .ipv4
+            .between(first, last)
+            .filter(|stretch| stretch.value != What::NOTHING)
+            .map(|stretch| u64::from(stretch.last - stretch.first) + 1)
+            .sum();
+        // Every address of a range may have been taken out by itself; only exclusions are left here.
+        covered > 0 && {
+            let within = self.addresses.range(first, last);
+            let taken =
+                within.filter(|(address, _)| self.ipv4.at((*address).into()) != What::NOTHING).count();
+            covered > taken as u64
+        }
+    }
+
+    fn any_below_ipv6(&self, start: Start<Ipv6Addr>) -> bool {
+        let (first, last) = start.range();
+        self.ipv6.between(first, last).any(|stretch| stretch.value != What::NOTHING)
+    }
+}
+
+/// Makes one of blocks that cover the same addresses.
+fn merge<K: Copy + Ord>(
+    mut blocks: Vec<Block<K, What>>,
+    repeats: Repeats,
+    sets: &mut Vec<Box<[What]>>,
+) -> Vec<Block<K, What>> {
+    if repeats == Repeats::First {
+        blocks.sort_by_key(|block| (block.first, block.last));
+        blocks.dedup_by_key(|block| (block.first, block.last));
+        return blocks;
+    }
+    blocks.sort_unstable_by_key(|block| (block.first, block.last, block.value));
+    blocks.dedup_by_key(|block| (block.first, block.last, block.value));
+    let same =
+        |one: &Block<K, What>, other: &Block<K, What>| (one.first, one.last) == (other.first, other.last);
+    let merged = blocks.chunk_by(same).map(|run| match run {
+        [one] => *one,
+        [first, ..] if first.value == What::NOTHING => *first,
+        _ => {
+            let set: Box<[What]> = run.iter().map(|block| block.value).collect();
+            let at = sets.iter().position(|other| *other == set).unwrap_or_else(|| {
+                sets.push(set);
+                sets.len() - 1
+            });
+            Block { value: What::set(at), ..run[0] }
+        }
+    });
+    merged.collect()
+}
+
+impl ListZone {
+    /// Where an IPv4 address would be in the memory of the first list.
+    pub(super) fn spot(&self, address: Ipv4Addr) -> Spot<'_> {
+        self.lists.first().map_or(Spot::default(), |list| list.addresses.spot(address))
+    }
+
+    pub(super) fn answer(&self, labels: &Labels<'_>, query_type: QueryType, now: Timestamp) -> Answer<'_> {
+        if self.expires.is_some_and(|expires| expires < now) {
+            return Answer::failed(Rcode::ServFail, ExtendedError::NotReady);
+        }
+        if labels.is_empty() {
+            return self.apex.answer(query_type, self.serial);
+        }
+        let (v4, v6) = (labels.ipv4(), labels.ipv6());
+        let whole = v4.and_then(|start| start.whole().map(IpAddr::V4));
+        let whole = whole.or_else(|| v6.and_then(|start| start.whole().map(IpAddr::V6)));
+        if let Some(address) = whole {
+            let matches =
+                Matches { address, text: query_type == QueryType::Txt, lists: self.lists.iter(), list: None };
+            if self.lists.iter().any(|list| list.find(address).is_some()) {
+                return match query_type {
+                    QueryType::Any => Answer::one(minimal_any()),
+                    QueryType::A | QueryType::Txt if matches.clone().next().is_some() => {
+                        Answer::of(Records::Matches(matches))
+                    }
+                    _ => self.apex.negative(Rcode::NoError, self.serial),
+                };
+            }
+        }
+        let below = |list: &Arc<Dataset>| {
+            v4.is_some_and(|start| start.labels < 4 && list.any_below_ipv4(start))
+                || v6.is_some_and(|start| start.labels < 32 && list.any_below_ipv6(start))
+        };
+        let rcode = if self.lists.iter().any(below) { Rcode::NoError } else { Rcode::NameError };
+        self.apex.negative(rcode, self.serial)
+    }
+
+    /// What all lists say of an address, each with its TTL in seconds.
+    pub(super) fn reasons(&self, address: IpAddr) -> impl Iterator<Item = (u32, &Reason)> {
+        self.lists.iter().flat_map(move |list| {
+            list.find(address).into_iter().flatten().map(|what| (list.ttl, &list.reasons[what.place()]))
+        })
+    }
+
+    pub fn len(&self) -> usize {
+        self.lists.iter().map(|list| list.entries).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<'z> Iterator for Matches<'z> {
+    type Item = Record<'z>;
+
+    fn next(&mut self) -> Option<Record<'z>> {
+        loop {
+            let Some((list, said)) = &mut self.list else {
+                let list = self.lists.next()?;
+                self.list = list.find(self.address).map(|said| (&**list, said));
+                continue;
+            };
+            let Some(what) = said.next() else {
+                self.list = None;
+                continue;
+            };
+            let Reason { value, text } = &list.reasons[what.place()];
+            if !self.text {
+                return Some(a(list.ttl, *value));
+            }
+            if let Some(text) = text {
+                let text: Text<'z> = Template::new(text).about(self.address);
+                return Some(Record { ttl: list.ttl, data: Data::Txt(text) });
+            }
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! A zone of judged relays: its views, its test entries, and what it answers.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use super::answer::{Answer, Data, QueryType, Rcode, Record, SoaData, a, minimal_any};
+use super::asked::{Labels, Start};
+use super::entries::Found;
+use super::spec::{Shows, View};
+use super::text::{Status, Text};
+use super::{Config, Content, Entries, ExtendedError, Freshness, Spot};
+use crate::digest::{Digest, Digester};
+use crate::time::Timestamp;
+
+/// The label under which a zone tells how it stands.
+const STATUS: &[u8] = b"_status";
+/// Seconds for which that may be remembered.
+const STATUS_TTL: u32 = 5;
+
+/// One zone as it stands: what is configured, what is listed, and its serial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone {
+    pub config: Arc<Config>,
+    pub entries: Arc<Entries>,
+    pub serial: u32,
+    /// Emptied for good, the test entries included (RFC 6471 §3.4).
+    pub shut_down: bool,
+}
+
+/// An address that the zone has something to say about.
+pub(super) struct About {
+    address: IpAddr,
+    pub found: Found,
+    pub test: bool,
+}
+
+impl Zone {
+    /// A digest of everything that a transfer of the zone would carry: equal digests, equal zones. Moving values
+    /// (the remaining time of a listing) stay outside.
+    pub fn digest(&self) -> Digest {
+        let mut digester = Digester::default();
+        digester.add(self.config.digest.octets()).add(&self.serial.to_be_bytes());
+        digester.add(&[u8::from(self.shut_down)]);
+        for (prefix, entry) in self.entries.iter() {
+            digester.add(prefix.to_string().as_bytes()).add(&[entry.mask()]);
+        }
+        digester.digest()
+    }
+
+    /// The view that labels are asked in, and those left of it.
+    fn view<'q>(&self, labels: Labels<'q>) -> (&View, Labels<'q>) {
+        let config = &self.config;
+        let Some((last, rest)) = labels.split_last() else { return (&config.main, labels) };
+        // An address's labels are numbers or one character long.
+        if last.len() < 2 || last[0].is_ascii_digit() {
+            return (&config.main, labels);
+        }
+        let named = |sublist: &&super::Sublist| last.eq_ignore_ascii_case(sublist.label.as_bytes());
+        config.sublists.iter().find(named).map_or((&config.main, labels), |sublist| (&sublist.view, rest))
+    }
+
+    pub(super) fn spot(&self, labels: &Labels<'_>) -> Spot<'_> {
+        let start = self.view(*labels).1.ipv4();
+        start.and_then(Start::<Ipv4Addr>::whole).map_or(Spot::default(), |address| self.entries.spot(address))
+    }
+
+    pub(super) fn answer(
+        &self,
+        labels: &Labels<'_>,
+        query_type: QueryType,
+        now: Timestamp,
+        fresh: Freshness,
+    ) -> Answer<'_> {
+        let (view, rest) = self.view(*labels);
+        match labels.split_last() {
+            Some((last, left)) if left.is_empty() && last.eq_ignore_ascii_case(STATUS) => {
+                self.status(query_type, now, fresh.time)
+            }
+            // Better no answer, and mail accepted, than a relay refused that was taken off meanwhile.
+            _ if now.since(fresh.time) > fresh.age_max => {
+                Answer::failed(Rcode::ServFail, ExtendedError::NotReady)
+            }
+            None if labels.is_empty() => self.apex(query_type),
+            // Whoever still asks must get no address for anything, the test entries included.
+            _ if self.shut_down => self.negative(Rcode::NameError),
+            // A sublist's own name: its test entries lie below it.
+            _ if rest.is_empty() => self.negative(Rcode::NoError),
+            _ => self.below(&rest, view, query_type, now),
+        }
+    }
+
+    fn apex(&self, query_type: QueryType) -> Answer<'_> {
+        let config = &self.config;
+        match query_type {
+            QueryType::Soa if self.shut_down => Answer::one(Record { ttl: config.apex.ttl, ..self.soa() }),
+            QueryType::Txt if self.shut_down => {
+                let text = Text::Plain(config.texts.shut_down().as_bytes());
+                Answer::one(Record { ttl: config.ttls.shut_down, data: Data::Txt(text) })
+            }
+            _ if self.shut_down => match config.apex.answer(query_type, self.serial) {
+                Answer { rcode, content: Content::Negative { .. }, .. } => self.negative(rcode),
+                answer => answer,
+            },
+            _ => config.apex.answer(query_type, self.serial),
+        }
+    }
+
+    fn status(&self, query_type: QueryType, now: Timestamp, fresh: Timestamp) -> Answer<'_> {
+        if query_type != QueryType::Txt {
+            return self.negative(Rcode::NoError);
+        }
+        let status = Status {
+            serial: self.serial,
+            age: now.since(fresh).seconds(),
+            entries: self.entries.len(),
+            policy: self.config.digest,
+            shut_down: self.shut_down,
+        };
+        Answer::one(Record { ttl: STATUS_TTL, data: Data::Txt(Text::Status(status)) })
+    }
+
+    fn below(&self, labels: &Labels<'_>, view: &View, query_type: QueryType, now: Timestamp) -> Answer<'_> {
+        let (v4, v6) = (labels.ipv4(), labels.ipv6());
+        let whole = v4.and_then(|start| start.whole().map(IpAddr::V4));
+        let whole = whole.or_else(|| v6.and_then(|start| start.whole().map(IpAddr::V6)));
+        if let Some(about) = whole.and_then(|address| self.find(address, view)) {
+            return self.about(&about, view, query_type, now);
+        }
+        let tests = &view.test_entries;
+        let below = v4.is_some_and(|start| {
+            start.labels < 4
+                && (self.entries.any_below_ipv4(start, view.mask) || tests.any_below_ipv4(start, u8::MAX))
+        }) || v6.is_some_and(|start| {
+            start.labels < 32
+                && (self.entries.any_below_ipv6(start, view.mask) || tests.any_below_ipv6(start, u8::MAX))
+        });
+        self.negative(if below { Rcode::NoError } else { Rcode::NameError })
+    }
+
+    pub(super) fn find(&self, address: IpAddr, view: &View) -> Option<About> {
+        let listed = self.entries.find(address, view.mask).map(|found| About { address, found, test: false });
+        // IPv4 test entries lie in 127/8 and IPv6 ones in ::ffff:127/104: nobody else needs to be looked up twice.
+        listed.or_else(|| {
+            let near = match address {
+                IpAddr::V4(v4) => v4.is_loopback(),
+                IpAddr::V6(v6) => v6.segments()[..5] == [0; 5],
+            };
+            let found = near.then(|| view.test_entries.find(address, u8::MAX)).flatten()?;
+            Some(About { address, found, test: true })
+        })
+    }
+
+    fn about(&self, about: &About, view: &View, query_type: QueryType, now: Timestamp) -> Answer<'_> {
+        let (config, ttl) = (&self.config, self.ttl(about, now));
+        let third = match view.shows {
+            Shows::Codes => 0,
+            Shows::Score => about.found.confidence,
+        };
+        match query_type {
+            QueryType::A => Answer::one(a(ttl, Ipv4Addr::new(127, 0, third, about.found.mask))),
+            QueryType::Txt => {
+                let text = config.texts.about(about.address, about.test);
+                Answer::one(Record { ttl, data: Data::Txt(text) })
+            }
+            QueryType::Any => Answer::one(Record { ttl, ..minimal_any() }),
+            _ => self.negative(Rcode::NoError),
+        }
+    }
+
+    /// Seconds.
+    pub(super) fn ttl(&self, about: &About, now: Timestamp) -> u32 {
+        let ttls = &self.config.ttls;
+        let most = if about.test { ttls.test } else { ttls.listed };
+        about.found.until.map_or(most, |until| {
+            // RFC 5782 §4: what is about to go must not linger in caches.
+            u32::try_from(until.since(now).seconds().max(0)).unwrap_or(most).min(most)
+        })
+    }
+
+    fn negative(&self, rcode: Rcode) -> Answer<'_> {
+        if !self.shut_down {
+            return self.config.apex.negative(rcode, self.serial);
+        }
+        let soa = self.soa();
+        Answer { rcode, content: Content::Negative { apex: &self.config.apex, soa }, error: None }
+    }
+
+    /// The SOA of a zone that was shut down: nobody needs to ask again soon.
+    fn soa(&self) -> Record<'_> {
+        let (apex, ttl) = (&self.config.apex, self.config.ttls.shut_down);
+        Record {
+            ttl,
+            data: Data::Soa(SoaData {
+                soa: &apex.soa,
+                names: apex.soa_names(),
+                serial: self.serial,
+                minimum: ttl,
+            }),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What a TXT record says, written once for all addresses that it is said of.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use crate::digest::Digest;
+
+/// Most octets of a TXT record's one string (RFC 1035 §3.3.14, RFC 5782 §2.1).
+pub const TXT_OCTETS_MAX: usize = 255;
+
+/// A text in which `$` stands for the address, and `$$` for a dollar sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Template<'z>(&'z [u8]);
+
+/// What one TXT record says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Text<'z> {
+    About(Template<'z>, IpAddr),
+    /// To the letter.
+    Plain(&'z [u8]),
+    Status(Status),
+}
+
+/// How a zone stands, for whoever watches it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    pub serial: u32,
+    /// Seconds since the data was known to be up to date.
+    pub age: i64,
+    pub entries: usize,
+    /// The digest of the zone's file, or of its data where it has none.
+    pub policy: Digest,
+    pub shut_down: bool,
+}
+
+impl<'z> Template<'z> {
+    pub const fn new(octets: &'z [u8]) -> Self {
+        Template(octets)
+    }
+
+    /// As it was given.
+    pub const fn octets(self) -> &'z [u8] {
+        self.0
+    }
+
+    pub const fn about(self, address: IpAddr) -> Text<'z> {
+        Text::About(self, address)
+    }
+}
+
+impl Text<'_> {
+    /// Its octets, cut behind the `TXT_OCTETS_MAX`th.
+    pub fn write<'b>(&self, buffer: &'b mut [u8; TXT_OCTETS_MAX]) -> &'b [u8] {
+        let mut out = Cut { buffer, length: 0 };
+        match self {
+            Text::About(template, address) => out.put_about(*template, *address),
+            Text::Plain(octets) => out.put(octets),
+            Text::Status(status) => out.put_status(status),
+        }
+        out.into_octets()
+    }
+
+    pub fn to_octets(self) -> Vec<u8> {
+        self.write(&mut [0; TXT_OCTETS_MAX]).to_vec()
+    }
+}
+
+/// Writes as far as there is room.
+struct Cut<'b> {
+    buffer: &'b mut [u8; TXT_OCTETS_MAX],
+    length: usize,
+}
+
+impl<'b> Cut<'b> {
+    fn put(&mut self, octets: &[u8]) {
+        let room = &mut self.buffer[self.length..];
+        let length = octets.len().min(room.len());
+        room[..length].copy_from_slice(&octets[..length]);
+        self.length += length;
+    }
+
+    fn put_about(&mut self, template: Template<'_>, address: IpAddr) {
+        let mut parts = template.0.split(|octet| *octet == b'$');
+        self.put(parts.next().unwrap_or_default());
+        let mut parts = parts.peekable();
+        while let Some(part) = parts.next() {
+            match (part.is_empty(), parts.peek()) {
+                // Two dollar signs.
+                (true, Some(next)) => {
+                    self.put(b"$");
+                    self.put(next);
+                    parts.next();
+                }
+                _ => {
+                    // It is cut where it is too long, and never fails.
+                    let _ = write!(self, "{address}");
+                    self.put(part);
+                }
+            }
+        }
+    }
+
+    fn put_status(&mut self, status: &Status) {
+        let Status { serial, age, entries, policy, shut_down } = status;
+        let state = if *shut_down { "closed" } else { "ok" };
+        let _ = write!(
+            self,
+            "v=1 serial={serial} data_age={age} entries={entries} state={state} policy={policy}"
+        );
+    }
+
+    fn into_octets(self) -> &'b [u8] {
+        &self.buffer[..self.length]
+    }
+}
+
+impl Write for Cut<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.put(text.as_bytes());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(template: &str) -> String {
+        let about = Template::new(template.as_bytes()).about("192.0.2.99".parse().unwrap());
+        String::from_utf8(about.to_octets()).unwrap()
+    }
+
+    #[test]
+    fn a_dollar_sign_is_the_address_and_two_are_one() {
+        assert_eq!(text("see $"), "see 192.0.2.99");
+        assert_eq!(text("$ at $."), "192.0.2.99 at 192.0.2.99.");
+        assert_eq!(text("wants $$$$, see $"), "wants $$, see 192.0.2.99");
+        assert_eq!(text("$$"), "$");
+        assert_eq!(text("$$$"), "$192.0.2.99");
+        assert_eq!(text(""), "");
+        assert_eq!(Text::Plain(b"$1").to_octets(), b"$1");
+    }
+
+    #[test]
+    fn no_text_is_longer_than_a_string() {
+        assert_eq!(text(&"x".repeat(300)).len(), TXT_OCTETS_MAX);
+        assert_eq!(text(&format!("{}$", "x".repeat(250))), format!("{}192.0", "x".repeat(250)));
+    }
+}
