@@ -13,7 +13,7 @@ pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<
     writeln!(out, "$TTL {ttl}")?;
     writeln!(out, "@ {ttl} IN SOA {} {} {numbers}", apex.soa.primary, apex.soa.mailbox)?;
     for ns in &apex.ns {
-        writeln!(out, "@ {ttl} IN NS {ns}")?;
+        writeln!(out, "@ {} IN NS {ns}", apex.ns_ttl)?;
     }
     for address in &apex.addresses {
         let family = if matches!(address, IpAddr::V4(_)) { "A" } else { "AAAA" };

@@ -15,7 +15,7 @@ pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<
     writeln!(out, "$SOA {ttl} {} {} {numbers}", apex.soa.primary, apex.soa.mailbox)?;
     if !apex.ns.is_empty() {
         let names: Vec<String> = apex.ns.iter().map(ToString::to_string).collect();
-        writeln!(out, "$NS {ttl} {}", names.join(" "))?;
+        writeln!(out, "$NS {} {}", apex.ns_ttl, names.join(" "))?;
     }
     for part in contents.parts() {
         for (kind, family) in

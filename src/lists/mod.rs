@@ -238,14 +238,17 @@ fn zone(origin: Name, lists: &[&Arc<Loaded>]) -> ListZone {
     let age = modified.and_then(|modified| modified.duration_since(SystemTime::UNIX_EPOCH).ok());
     let newest = age.map_or(1, |age| age.as_secs() as u32);
     let told = lists.iter().find_map(|list| list.head.soa.clone());
-    let (_, ns) = lists.iter().find_map(|list| list.head.ns.clone()).unwrap_or_default();
+    let told_ns = lists.iter().find_map(|list| list.head.ns.clone());
+    let (ns_ttl, ns) = told_ns.map_or((None, Vec::new()), |(ttl, ns)| (Some(ttl), ns));
     let (ttl, serial, soa) = match told {
         Some(told) => (told.ttl, if told.serial == 0 { newest } else { told.serial }, told.soa),
         // Without one nobody could remember that an address is not listed (RFC 2308 §5).
         None => (lists[0].dataset.ttl, newest, default_soa(&origin, ns.first())),
     };
+    let mut apex = Apex::new(origin, ns, Vec::new(), soa, ttl);
+    apex.ns_ttl = ns_ttl.unwrap_or(ttl);
     ListZone {
-        apex: Arc::new(Apex::new(origin, ns, Vec::new(), soa, ttl)),
+        apex: Arc::new(apex),
         serial,
         lists: lists.iter().map(|list| Arc::clone(&list.dataset)).collect(),
         expires: lists.iter().filter_map(|list| list.head.expires).min(),

@@ -408,11 +408,7 @@ fn read_value(text: &[u8]) -> Result<Value<'_>, &'static str> {
         Some([]) => Given::Nothing,
         Some(text) => Given::Text(text),
     };
-    let value = value.trim_ascii();
-    if value.is_empty() {
-        return Ok(Value { value: None, text: given });
-    }
-    let (octets, count) = dotted(value).ok_or("no A value")?;
+    let (octets, count) = dotted(value.trim_ascii()).ok_or("no A value")?;
     let value = match (octets, count) {
         ([last, ..], 1) => Ipv4Addr::new(127, 0, 0, last),
         (octets, 4) => Ipv4Addr::from(octets),

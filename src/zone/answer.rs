@@ -204,7 +204,7 @@ impl Apex {
         let family: fn(&IpAddr) -> bool = match query_type {
             QueryType::Soa => return Answer::one(self.soa(serial)),
             QueryType::Ns if !self.ns.is_empty() => {
-                return Answer::of(Records::Ns { ttl, rest: self.ns.iter() });
+                return Answer::of(Records::Ns { ttl: self.ns_ttl, rest: self.ns.iter() });
             }
             QueryType::Any => return Answer::one(minimal_any()),
             QueryType::A => IpAddr::is_ipv4,

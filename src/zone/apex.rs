@@ -12,8 +12,10 @@ pub struct Apex {
     /// Where a browser is sent that asks for the origin itself.
     pub addresses: Vec<IpAddr>,
     pub soa: Soa,
-    /// Seconds, of all these records.
+    /// Seconds, of all these records but the name servers'.
     pub ttl: u32,
+    /// Seconds, of those.
+    pub ns_ttl: u32,
     origin_wire: Vec<u8>,
     soa_names: Shortened,
 }
@@ -39,12 +41,13 @@ pub struct Shortened {
 }
 
 impl Apex {
+    /// With one TTL for all records.
     pub fn new(origin: Name, ns: Vec<Name>, addresses: Vec<IpAddr>, soa: Soa, ttl: u32) -> Self {
         let origin_wire = origin.to_wire();
         let mut soa_names = Shortened::default();
         soa_names.push(&soa.primary, &origin);
         soa_names.push(&soa.mailbox, &origin);
-        Apex { origin, ns, addresses, soa, ttl, origin_wire, soa_names }
+        Apex { origin, ns, addresses, soa, ttl, ns_ttl: ttl, origin_wire, soa_names }
     }
 
     pub fn origin_wire(&self) -> &[u8] {

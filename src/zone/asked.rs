@@ -152,6 +152,14 @@ impl Start<Ipv6Addr> {
         let first = u128::from(self.address);
         (first, first | u128::MAX.unbounded_shr(4 * self.labels as u32))
     }
+
+    /// The first and the last IPv4 address whose mapped form begins so (RFC 4291 §2.5.5.2).
+    pub fn mapped(self) -> Option<(u32, u32)> {
+        let (lowest, highest) = (0xffff << 32, 0xffff << 32 | u128::from(u32::MAX));
+        let (first, last) = self.range();
+        let (first, last) = (first.max(lowest), last.min(highest));
+        (first <= last).then_some((first as u32, last as u32))
+    }
 }
 
 /// The labels under which an address stands in a blocklist's zone.

@@ -166,6 +166,15 @@ impl Dataset {
     }
 
     fn find(&self, address: IpAddr) -> Option<Said<'_>> {
+        let said = self.find_plain(address);
+        // As rbldnsd has it: an IPv4 address by its mapped one (RFC 4291 §2.5.5.2).
+        said.or_else(|| match (address, address.to_canonical()) {
+            (IpAddr::V6(_), IpAddr::V4(v4)) => self.find_plain(v4.into()),
+            _ => None,
+        })
+    }
+
+    fn find_plain(&self, address: IpAddr) -> Option<Said<'_>> {
         let what = match address {
             IpAddr::V4(v4) => {
                 let values = self.addresses.find(v4);
@@ -184,28 +193,27 @@ impl Dataset {
     }
 
     fn any_below_ipv4(&self, start: Start<Ipv4Addr>) -> bool {
-        if self.addresses.codes_below(start.address, start.labels) != 0 {
+        let (first, last) = start.range();
+        self.any_ipv4(first, last)
+    }
+
+    /// Whether something is said of any address from one to another, which are the ends of a prefix.
+    fn any_ipv4(&self, first: u32, last: u32) -> bool {
+        if self.addresses.codes_within(first, last) != 0 {
             return true;
         }
-        let (first, last) = start.range();
-        let covered: u64 = self
-            .ipv4
-            .between(first, last)
-            .filter(|stretch| stretch.value != What::NOTHING)
-            .map(|stretch| u64::from(stretch.last - stretch.first) + 1)
-            .sum();
-        // Every address of a range may have been taken out by itself; only exclusions are left here.
-        covered > 0 && {
-            let within = self.addresses.range(first, last);
-            let taken =
-                within.filter(|(address, _)| self.ipv4.at((*address).into()) != What::NOTHING).count();
-            covered > taken as u64
-        }
+        // Of ranges every address may have been taken out by itself; only exclusions are left among those.
+        let mut stretches = self.ipv4.between(first, last).filter(|stretch| stretch.value != What::NOTHING);
+        stretches.any(|Block { first, last, .. }| {
+            let wanted = u64::from(last - first) + 1;
+            self.addresses.range(first, last).take(wanted as usize).count() as u64 != wanted
+        })
     }
 
     fn any_below_ipv6(&self, start: Start<Ipv6Addr>) -> bool {
         let (first, last) = start.range();
         self.ipv6.between(first, last).any(|stretch| stretch.value != What::NOTHING)
+            || start.mapped().is_some_and(|(first, last)| self.any_ipv4(first, last))
     }
 }
 
@@ -276,10 +284,10 @@ impl ListZone {
         self.apex.negative(rcode, self.serial)
     }
 
-    /// What all lists say of an address, each with its TTL in seconds.
+    /// What all lists say of an address itself, each with its TTL in seconds.
     pub(super) fn reasons(&self, address: IpAddr) -> impl Iterator<Item = (u32, &Reason)> {
         self.lists.iter().flat_map(move |list| {
-            list.find(address).into_iter().flatten().map(|what| (list.ttl, &list.reasons[what.place()]))
+            list.find_plain(address).into_iter().flatten().map(|what| (list.ttl, &list.reasons[what.place()]))
         })
     }
 

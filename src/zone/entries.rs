@@ -169,6 +169,15 @@ impl Entries {
 
     /// What is said of an address under the codes in the mask: by itself, and by the prefixes around it.
     pub fn find(&self, address: IpAddr, mask: u8) -> Option<Found> {
+        let found = self.find_plain(address, mask);
+        // A mail server may know an IPv4 client by its mapped address (RFC 4291 §2.5.5.2).
+        found.or_else(|| match (address, address.to_canonical()) {
+            (IpAddr::V6(_), IpAddr::V4(v4)) => self.find_plain(v4.into(), mask),
+            _ => None,
+        })
+    }
+
+    fn find_plain(&self, address: IpAddr, mask: u8) -> Option<Found> {
         let itself = match address {
             IpAddr::V4(v4) => {
                 self.addresses.find(v4).filter_map(|row| Found::of(row.into(), mask)).reduce(Found::and)
@@ -195,17 +204,22 @@ impl Entries {
 
     /// Whether anything under one of the codes in the mask lies below the start of an IPv4 address (RFC 8020).
     pub fn any_below_ipv4(&self, start: Start<Ipv4Addr>, mask: u8) -> bool {
-        if self.addresses.codes_below(start.address, start.labels) & mask != 0 {
-            return true;
-        }
         let (first, last) = start.range();
-        self.any_prefix(IpAddr::V4(first.into()), IpAddr::V4(last.into()), 8 * start.labels, mask)
+        self.any_ipv4(first, last, mask)
     }
 
-    /// The same for an IPv6 address.
+    /// The same for all addresses of an IPv4 prefix.
+    fn any_ipv4(&self, first: u32, last: u32, mask: u8) -> bool {
+        let bits = (first ^ last).leading_zeros() as usize;
+        self.addresses.codes_within(first, last) & mask != 0
+            || self.any_prefix(IpAddr::V4(first.into()), IpAddr::V4(last.into()), bits, mask)
+    }
+
+    /// The same for an IPv6 address, which may be an IPv4 address mapped.
     pub fn any_below_ipv6(&self, start: Start<Ipv6Addr>, mask: u8) -> bool {
         let (first, last) = start.range();
         self.any_prefix(IpAddr::V6(first.into()), IpAddr::V6(last.into()), 4 * start.labels, mask)
+            || start.mapped().is_some_and(|(first, last)| self.any_ipv4(first, last, mask))
     }
 
     /// Whether a prefix lies between two addresses, or around them, which share so many bits.

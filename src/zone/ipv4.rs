@@ -220,22 +220,24 @@ impl<V: Words> Ipv4Map<V> {
         Spot { keys: shard.map_or(&[], |shard| Shard::of::<V>(shard).keys), low }
     }
 
-    /// The values of all addresses that begin with these octets, from three up.
-    fn under(&self, start: Ipv4Addr) -> Values<'_, V> {
-        let (page, nth, low) = parts(start);
-        let values = self.shard(page, nth).map(|shard| shard.values(low, low | 0xff));
-        values.unwrap_or(Values { words: &[], values: PhantomData })
-    }
-
-    /// The codes under which any address stands that begins with the first so many octets of another.
-    pub(super) fn codes_below(&self, start: Ipv4Addr, octets: usize) -> u8 {
-        let (page, nth, _) = parts(start);
-        match octets {
-            0 => self.pages.iter().flatten().fold(0, |codes, page| codes | page.codes),
-            1 => self.pages.get(page).and_then(Option::as_ref).map_or(0, |page| page.codes),
-            2 => self.shard(page, nth).map_or(0, |shard| shard.codes),
-            3 => self.under(start).fold(0, |codes, value| codes | value.codes()),
-            _ => self.find(start).fold(0, |codes, value| codes | value.codes()),
+    /// The codes under which any address stands from one to another, which are the ends of a prefix.
+    pub(super) fn codes_within(&self, first: u32, last: u32) -> u8 {
+        let either = |codes: u8, more: u8| codes | more;
+        let [first_page, last_page] = [first, last].map(|address| (address >> 24) as usize);
+        let pages = self.pages.get(first_page..=last_page).unwrap_or_default().iter().flatten();
+        // Longer than a page, than a shard, or within one.
+        match last - first {
+            0x00ff_ffff.. => pages.map(|page| page.codes).fold(0, either),
+            0xffff.. => {
+                let [first, last] = [first, last].map(|address| (address >> 16) as usize % FAN);
+                let shards = pages.flat_map(|page| page.shards[first..=last].iter().flatten());
+                shards.map(|shard| Shard::of::<V>(shard).codes).fold(0, either)
+            }
+            _ => {
+                let shard = self.shard(first_page, (first >> 16) as usize % FAN);
+                let values = shard.into_iter().flat_map(|shard| shard.values::<V>(first as u16, last as u16));
+                values.map(V::codes).fold(0, either)
+            }
         }
     }
 

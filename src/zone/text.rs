@@ -43,8 +43,9 @@ impl<'z> Template<'z> {
         self.0
     }
 
+    /// An IPv4 address by its mapped one is called by its own.
     pub const fn about(self, address: IpAddr) -> Text<'z> {
-        Text::About(self, address)
+        Text::About(self, address.to_canonical())
     }
 }
 

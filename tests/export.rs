@@ -1,0 +1,162 @@
+//! Exports: every form to the octet, whole or not at all, and read by the programs that they are made for.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use hickory_proto::rr::RecordType;
+
+use crate::peer::{
+    self, PROGRAM, Verdict, ask, folder, free, interesting, is_there, query, serve_files, under,
+};
+use crate::server::Installation;
+
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/export");
+
+/// The forms, as the program's help names them.
+fn forms() -> Vec<String> {
+    let help = Command::new(PROGRAM).args(["export", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let forms = help.split_once("Forms:\n").unwrap().1;
+    forms.lines().map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
+}
+
+fn lists(kinds: &[&str], folder: &str, name: &str) -> Vec<String> {
+    kinds.iter().map(|kind| format!("list.example:{kind}:{folder}/{name}.{kind}")).collect()
+}
+
+fn export(form: &str, lists: &[String]) -> String {
+    let mut command = Command::new(PROGRAM);
+    command.args(["export", form]);
+    lists.iter().for_each(|list| {
+        command.args(["--list", list]);
+    });
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{form}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Without the moment at which it was written.
+fn timeless(text: &str) -> String {
+    let is_moment = |word: &str| word.len() == 20 && word.ends_with('Z') && word.as_bytes()[10] == b'T';
+    let mut out = text.to_owned();
+    for word in text.split([' ', '"', ';', '\n', ',']).filter(|word| is_moment(word)) {
+        out = out.replace(word, "<time>");
+    }
+    out
+}
+
+/// Compares with the golden file, or writes it where `BACKSCATTERD_GOLDEN` is set.
+fn is_golden(name: &str, text: &str) {
+    let path = Path::new(GOLDEN).join(name);
+    if std::env::var_os("BACKSCATTERD_GOLDEN").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert!(text == golden, "{name}:\n{text}");
+}
+
+#[test]
+fn lists_are_exported_to_the_octet() {
+    for form in forms() {
+        let text = export(&form, &lists(&["ip4set", "ip6trie"], GOLDEN, "list"));
+        is_golden(&format!("list.{form}"), &timeless(&text));
+    }
+}
+
+#[test]
+fn a_judged_zone_is_exported_to_the_octet_and_a_shut_one_is_empty() {
+    let installation = Installation::new();
+    let server = installation.start();
+    for (address, code) in [
+        ("198.18.0.25", "2"),
+        ("198.18.0.26", "2"),
+        ("198.18.0.26", "16"),
+        ("198.18.0.27", "4"),
+        ("2001:db8::7", "2"),
+    ] {
+        let until = "2026-03-01T00:00:00Z";
+        installation.ok(&[
+            "list",
+            address,
+            "--zone",
+            "bl.backscatter.example",
+            "--code",
+            code,
+            "--until",
+            until,
+            "--why",
+            "a test",
+        ]);
+    }
+    for form in forms() {
+        is_golden(&format!("judged.{form}"), &timeless(&installation.ok(&["export", &form])));
+    }
+    let wrong = installation.run(&["export", "bind", "--zone", "other.example"]);
+    let told = String::from_utf8(wrong.stderr).unwrap();
+    assert!(told.contains("there is no zone other.example.; zones are bl.backscatter.example."), "{told}");
+    installation.ok(&["shutdown", "bl.backscatter.example", "--why", "a test"]);
+    assert!(!installation.ok(&["export", "bind"]).contains(" A 127"));
+    assert_eq!(installation.ok(&["export", "cidr"]).lines().count(), 1);
+    server.stop();
+    // From the store, where no daemon runs.
+    assert!(installation.ok(&["export", "bind"]).contains("IN SOA"));
+}
+
+#[test]
+fn every_form_has_its_golden_files() {
+    let files: BTreeSet<String> = std::fs::read_dir(GOLDEN)
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.starts_with("list.ip"))
+        .collect();
+    let wanted = forms().into_iter().flat_map(|form| [format!("list.{form}"), format!("judged.{form}")]);
+    assert_eq!(files, wanted.collect());
+}
+
+#[test]
+fn a_file_is_replaced_whole_or_not_at_all() {
+    let folder = folder();
+    let (file, list) = (folder.path().join("zone"), folder.path().join("list"));
+    std::fs::write(&list, "127.0.0.2\n").unwrap();
+    let run = |list: &Path, output: &Path| {
+        let list = format!("list.example:ip4set:{}", list.display());
+        let args = ["export", "cidr", "--list", &list, "--output"];
+        Command::new(PROGRAM).args(args).arg(output).output().unwrap().status.success()
+    };
+    assert!(run(&list, &file));
+    let whole = std::fs::read_to_string(&file).unwrap();
+    assert!(whole.ends_with("\n127.0.0.2\n"));
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o644, "whoever serves it may read it");
+    assert!(!run(&folder.path().join("nowhere"), &file));
+    assert!(!run(&list, &folder.path().join("nowhere/zone")));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), whole);
+    let names = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(names, 2, "nothing is left behind");
+}
+
+#[test]
+fn rbldnsd_says_of_our_export_what_we_say() {
+    if !is_there("rbldnsd") {
+        return;
+    }
+    let folder = folder();
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lists");
+    let lists = lists(&["ip4set", "ip6trie"], sample, "mixed");
+    std::fs::write(folder.path().join("zone"), export("rbldnsd", &lists)).unwrap();
+    let ready = query("list.example.", RecordType::SOA);
+    let ours = serve_files(&lists, folder.path(), &ready);
+    let address = free([127, 0, 0, 1]);
+    let mut command = Command::new("rbldnsd");
+    command.args(["-n", "-u", "rbldns", "-c", "0", "-w"]).arg(folder.path());
+    command.args(["-b", &format!("{}/{}", address.ip(), address.port()), "list.example:combined:zone"]);
+    let theirs = peer::start(&mut command, address, &ready, folder.path().join("rbldnsd.log"));
+    for address in interesting().into_iter().filter(|address| address.to_canonical() == *address) {
+        for record_type in [RecordType::A, RecordType::TXT] {
+            let query = query(&under(address, "list.example."), record_type);
+            let [ours, theirs] = [&ours, &theirs].map(|server| Verdict::from(&ask(server.address, &query)));
+            assert_eq!(ours, theirs, "{address} {record_type}");
+        }
+    }
+}

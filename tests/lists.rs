@@ -1,0 +1,224 @@
+//! Operators' lists: read as rbldnsd reads them, served as it serves them but for its faults, and read again without a gap.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use hickory_proto::op::{Message, ResponseCode};
+use hickory_proto::rr::RecordType;
+
+use crate::peer::{
+    self, Running, Verdict, ask, folder, free, interesting, is_there, query, serve_files, under,
+};
+
+const ORIGIN: &str = "list.example.";
+
+/// The samples: one for each kind of list.
+fn samples() -> Vec<(String, &'static Path)> {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lists"));
+    let kind = |name: std::ffi::OsString| name.to_str().unwrap().split_once('.').unwrap().1.to_owned();
+    let mut samples: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|file| (kind(file.unwrap().file_name()), folder)).collect();
+    samples.sort();
+    samples
+}
+
+fn ready() -> Message {
+    query(ORIGIN, RecordType::SOA)
+}
+
+fn rbldnsd(lists: &[String], folder: &Path) -> Running {
+    let address = free([127, 0, 0, 1]);
+    let mut command = Command::new("rbldnsd");
+    command.args(["-n", "-u", "rbldns", "-c", "0", "-w"]).arg(folder);
+    command.args(["-b", &format!("{}/{}", address.ip(), address.port())]).args(lists);
+    // It answers nothing but REFUSED before it has read them.
+    peer::start(&mut command, address, &ready(), folder.join("rbldnsd.log"))
+}
+
+#[test]
+fn every_kind_of_list_has_a_sample() {
+    let told = Command::new(peer::PROGRAM).args(["serve-files", "x.example:none:file"]).output().unwrap();
+    let told = String::from_utf8(told.stderr).unwrap();
+    let kinds = told.split_once("the types of lists are ").unwrap().1.lines().next().unwrap();
+    let mut kinds: Vec<&str> = kinds.split(", ").collect();
+    kinds.sort_unstable();
+    assert_eq!(samples().iter().map(|(kind, _)| kind.as_str()).collect::<Vec<_>>(), kinds);
+}
+
+#[test]
+fn lists_say_what_rbldnsd_says_of_them() {
+    if !is_there("rbldnsd") {
+        return;
+    }
+    let mut compared = 0;
+    for (kind, from) in samples().into_iter().filter(|(kind, _)| kind != "addresses") {
+        let folder = folder();
+        let file = format!("mixed.{kind}");
+        std::fs::copy(from.join(&file), folder.path().join(&file)).unwrap();
+        let list = |folder: &str| format!("{}:{kind}:{folder}{file}", ORIGIN.trim_end_matches('.'));
+        let ours = serve_files(&[list(&format!("{}/", folder.path().display()))], folder.path(), &ready());
+        let theirs = rbldnsd(&[list("")], folder.path());
+        for address in interesting() {
+            for record_type in [RecordType::A, RecordType::TXT] {
+                let query = query(&under(address, ORIGIN), record_type);
+                let [ours, mut theirs] =
+                    [&ours, &theirs].map(|server| Verdict::from(&ask(server.address, &query)));
+                if address.to_canonical() != address && kind.starts_with("ip6") {
+                    // It calls a mapped address by its words; we call it by what it stands for (RFC 5952 §5).
+                    for text in &mut theirs.texts {
+                        *text =
+                            String::from_utf8_lossy(text).replace("::ffff:7f00:2", "127.0.0.2").into_bytes();
+                    }
+                }
+                assert_eq!(ours, theirs, "{kind}: {address} {record_type}");
+                compared += usize::from(!ours.addresses.is_empty() || !ours.texts.is_empty());
+            }
+        }
+        // Of the samples one says what stands at the zone's own name; rbldnsd has nothing there otherwise.
+        if kind != "ip4set" {
+            continue;
+        }
+        for record_type in [RecordType::SOA, RecordType::NS, RecordType::AAAA, RecordType::MX] {
+            for name in [ORIGIN.to_owned(), under("127.0.0.2".parse().unwrap(), ORIGIN)] {
+                let query = query(&name, record_type);
+                let [ours, theirs] = [&ours, &theirs].map(|server| {
+                    let answer = ask(server.address, &query);
+                    let mut records: Vec<String> = answer.answers.iter().map(ToString::to_string).collect();
+                    records.sort();
+                    (answer.metadata.response_code, answer.metadata.authoritative, records)
+                });
+                assert_eq!(ours, theirs, "{query:?}");
+            }
+        }
+    }
+    assert!(compared > 2_000, "{compared} answers that list something");
+}
+
+#[test]
+fn rfc8020_n2_lists_have_empty_non_terminals() {
+    let folder = folder();
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lists/mixed.");
+    let ours = serve_files(
+        &[
+            format!("{ORIGIN}:ip4trie:{sample}ip4trie"),
+            format!("{ORIGIN}:ip6trie:{sample}ip6trie"),
+            format!("other.example:addresses:{sample}addresses"),
+        ],
+        folder.path(),
+        &ready(),
+    );
+    let rcode = |name: &str| ask(ours.address, &query(name, RecordType::A)).metadata.response_code;
+    for (name, there) in [
+        ("192.list.example.", true),
+        ("2.0.192.list.example.", true),
+        ("3.0.192.list.example.", false),
+        ("113.0.203.list.example.", true),
+        ("1.list.example.", true),
+        ("99.list.example.", false),
+        ("8.b.d.0.1.0.0.2.list.example.", true),
+        ("9.b.d.0.1.0.0.2.list.example.", false),
+        // Everything below is left out again.
+        ("2.0.0.0.1.0.0.0.8.b.d.0.1.0.0.2.list.example.", true),
+        ("0.0.0.0.5.0.0.0.8.b.d.0.1.0.0.2.other.example.", true),
+        ("5.0.0.0.8.b.d.0.1.0.0.2.other.example.", true),
+        ("6.0.0.0.8.b.d.0.1.0.0.2.other.example.", false),
+        ("01.2.0.192.list.example.", false),
+        ("x.1.2.0.192.list.example.", false),
+    ] {
+        let wanted = if there { ResponseCode::NoError } else { ResponseCode::NXDomain };
+        assert_eq!(rcode(name), wanted, "{name}");
+    }
+}
+
+#[test]
+fn plain_lists_hold_both_families() {
+    let folder = folder();
+    let list = concat!("list.example:addresses:", env!("CARGO_MANIFEST_DIR"), "/tests/lists/mixed.addresses");
+    let ours = serve_files(&[list.to_owned()], folder.path(), &ready());
+    for (address, listed) in [
+        ("192.0.2.1", true),
+        ("192.0.2.2", false),
+        ("192.0.2.64", true),
+        ("192.0.2.127", true),
+        ("192.0.2.128", false),
+        ("2001:db8::1", true),
+        ("2001:db8::2", false),
+        ("2001:db8:5:ffff::1", true),
+        ("2001:db8:6::", false),
+        ("127.0.0.2", true),
+        ("127.0.0.1", false),
+    ] {
+        let address: IpAddr = address.parse().unwrap();
+        let verdict = Verdict::from(&ask(ours.address, &query(&under(address, ORIGIN), RecordType::A)));
+        assert_eq!(!verdict.addresses.is_empty(), listed, "{address}");
+    }
+}
+
+#[test]
+fn a_list_is_read_again_without_a_gap() {
+    let folder = folder();
+    let path = folder.path().join("list");
+    let write = |text: &str| {
+        let new = folder.path().join("new");
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(&new, &path).unwrap();
+    };
+    write("127.0.0.2\n192.0.2.1\n");
+    let ours = serve_files(&[format!("list.example:ip4set:{}", path.display())], folder.path(), &ready());
+    let listed = |address: &str| {
+        let query = query(&under(address.parse().unwrap(), ORIGIN), RecordType::A);
+        let answer = ask(ours.address, &query);
+        assert!(matches!(answer.metadata.response_code, ResponseCode::NoError | ResponseCode::NXDomain));
+        !answer.answers.is_empty()
+    };
+    // Bounded by the test's own patience; the file is looked at every second.
+    let comes = |address: &str, wanted: bool| {
+        for _ in 0..300 {
+            assert!(listed("127.0.0.2"), "what stays is never gone");
+            if listed(address) == wanted {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        false
+    };
+    assert!(listed("192.0.2.1") && !listed("192.0.2.2"));
+    write("127.0.0.2\n192.0.2.2\n");
+    assert!(comes("192.0.2.2", true) && comes("192.0.2.1", false));
+    // Gone for a moment, or from the future: what was read stays.
+    std::fs::remove_file(&path).unwrap();
+    assert!(!comes("192.0.2.2", false));
+    write("$TIMESTAMP 2999:01:01:00:00:00\n127.0.0.2\n192.0.2.3\n");
+    assert!(!comes("192.0.2.3", true));
+    write("127.0.0.2\n192.0.2.3\n");
+    assert!(comes("192.0.2.3", true));
+}
+
+#[test]
+fn data_that_is_too_old_is_not_served() {
+    let folder = folder();
+    let path = folder.path().join("list");
+    std::fs::write(&path, "$TIMESTAMP 2020:01:01:00:00:00 +1d\n127.0.0.2\n").unwrap();
+    let ours = serve_files(&[format!("list.example:ip4set:{}", path.display())], folder.path(), &ready());
+    let answer = ask(ours.address, &query("2.0.0.127.list.example.", RecordType::A));
+    assert_eq!((answer.metadata.response_code, answer.answers.len()), (ResponseCode::ServFail, 0));
+}
+
+#[test]
+fn what_cannot_be_read_is_told_before_a_port_is_bound() {
+    for (list, problem) in [
+        ("list.example:ip4set", "write zone:type:file"),
+        ("list.example:ip5set:/dev/null", "the types of lists are"),
+        ("list..example:ip4set:/dev/null", "is not a domain name"),
+        ("list.example:ip4set:/nowhere/list", "/nowhere/list: No such file"),
+    ] {
+        let told = Command::new(peer::PROGRAM)
+            .args(["serve-files", "--listen", &free([127, 0, 0, 1]).to_string(), list])
+            .output()
+            .unwrap();
+        let error = String::from_utf8(told.stderr).unwrap();
+        assert!(!told.status.success() && error.contains(problem), "{list}: {error}");
+    }
+}
