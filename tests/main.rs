@@ -18,6 +18,7 @@ mod fold;
 mod http_api;
 mod journal;
 mod lists;
+mod name_servers;
 mod observe;
 mod peer;
 mod replay;

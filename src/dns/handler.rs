@@ -77,6 +77,8 @@ impl Handler {
     fn say(&self, request: &Request) -> Option<Said> {
         let mut metadata = Metadata::response_from_request(&request.metadata);
         metadata.recursion_available = false;
+        // RFC 4035 §3.1.6.
+        metadata.checking_disabled = false;
         let asked = request.edns.as_ref().map(read_edns);
         let plain = |mut metadata: Metadata, rcode: u16, outcome: Outcome| {
             self.count(request.protocol(), |tally| tally.answered(None, 0, outcome));

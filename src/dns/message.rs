@@ -13,12 +13,11 @@ pub(super) const HEADER_OCTETS: usize = 12;
 const NAME_AT: usize = HEADER_OCTETS;
 /// A pointer to it (RFC 1035 §4.1.4).
 const NAME_POINTER: u16 = 0xc000 | NAME_AT as u16;
-/// Flags of the third octet: QR, AA, TC, RD; and of the fourth: CD.
+/// Flags of the third octet: QR, AA, TC, RD. Those of the fourth are all clear, CD too (RFC 4035 §3.1.6).
 const QR: u8 = 0x80;
 const AA: u8 = 0x04;
 const TC: u8 = 0x02;
 const RD: u8 = 0x01;
-const CD: u8 = 0x10;
 /// The opcode's bits; QUERY is zero.
 const OPCODE: u8 = 0x78;
 const CLASS_IN: u16 = 1;
@@ -111,7 +110,7 @@ pub(super) fn write(question: &[u8], reply: &Reply, content: &Content<'_>, out: 
     let bit = |set: bool, bit: u8| if set { bit } else { 0 };
     let authoritative = !matches!(content, Content::Nothing);
     out[2] = QR | bit(authoritative, AA) | bit(truncated, TC) | (out[2] & RD);
-    out[3] = (out[3] & CD) | (reply.rcode & 0xf) as u8;
+    out[3] = (reply.rcode & 0xf) as u8;
     let counts = [1, answers, authorities, u16::from(reply.edns.is_some())];
     for (nth, count) in counts.into_iter().enumerate() {
         out[4 + 2 * nth..6 + 2 * nth].copy_from_slice(&count.to_be_bytes());
@@ -225,7 +224,7 @@ pub(super) fn format_error(message: &[u8]) -> Option<[u8; HEADER_OCTETS]> {
         return None;
     }
     header[2] = QR | (header[2] & (OPCODE | RD));
-    header[3] = (header[3] & CD) | edns::FORMERR as u8;
+    header[3] = edns::FORMERR as u8;
     header[4..].fill(0);
     Some(header)
 }

@@ -120,9 +120,9 @@ impl<'z> Part<'z> {
         match self.source {
             Source::Judged(zone, view) => zone.listed(view, first, last, self.now),
             Source::List(zone) => {
-                let said: Vec<Said<'z>> = zone
-                    .reasons(first)
-                    .map(|(ttl, reason)| Said {
+                let (ttl, reasons) = zone.reasons(first);
+                let said: Vec<Said<'z>> = reasons
+                    .map(|reason| Said {
                         ttl,
                         value: reason.value,
                         text: reason.text.as_deref().map(Template::new),

@@ -75,6 +75,8 @@ pub struct ListZone {
 #[derive(Clone, Debug)]
 pub struct Matches<'z> {
     address: IpAddr,
+    /// Seconds.
+    ttl: u32,
     /// Of the TXT records; else of the A records.
     text: bool,
     lists: std::slice::Iter<'z, Arc<Dataset>>,
@@ -264,9 +266,11 @@ impl ListZone {
         let whole = v4.and_then(|start| start.whole().map(IpAddr::V4));
         let whole = whole.or_else(|| v6.and_then(|start| start.whole().map(IpAddr::V6)));
         if let Some(address) = whole {
-            let matches =
-                Matches { address, text: query_type == QueryType::Txt, lists: self.lists.iter(), list: None };
-            if self.lists.iter().any(|list| list.find(address).is_some()) {
+            let found = self.lists.iter().filter(|list| list.find(address).is_some());
+            // Records of one name and type have one TTL (RFC 2181 §5.2).
+            if let Some(ttl) = found.map(|list| list.ttl).min() {
+                let (text, lists) = (query_type == QueryType::Txt, self.lists.iter());
+                let matches = Matches { address, ttl, text, lists, list: None };
                 return match query_type {
                     QueryType::Any => Answer::one(minimal_any()),
                     QueryType::A | QueryType::Txt if matches.clone().next().is_some() => {
@@ -284,11 +288,11 @@ impl ListZone {
         self.apex.negative(rcode, self.serial)
     }
 
-    /// What all lists say of an address itself, each with its TTL in seconds.
-    pub(super) fn reasons(&self, address: IpAddr) -> impl Iterator<Item = (u32, &Reason)> {
-        self.lists.iter().flat_map(move |list| {
-            list.find_plain(address).into_iter().flatten().map(|what| (list.ttl, &list.reasons[what.place()]))
-        })
+    /// What all lists say of an address itself, and the TTL of that in seconds.
+    pub(super) fn reasons(&self, address: IpAddr) -> (u32, impl Iterator<Item = &Reason>) {
+        let found = || self.lists.iter().filter_map(move |list| Some((list, list.find_plain(address)?)));
+        let ttl = found().map(|(list, _)| list.ttl).min().unwrap_or_default();
+        (ttl, found().flat_map(|(list, said)| said.map(|what| &list.reasons[what.place()])))
     }
 
     pub fn len(&self) -> usize {
@@ -316,11 +320,11 @@ impl<'z> Iterator for Matches<'z> {
             };
             let Reason { value, text } = &list.reasons[what.place()];
             if !self.text {
-                return Some(a(list.ttl, *value));
+                return Some(a(self.ttl, *value));
             }
             if let Some(text) = text {
                 let text: Text<'z> = Template::new(text).about(self.address);
-                return Some(Record { ttl: list.ttl, data: Data::Txt(text) });
+                return Some(Record { ttl: self.ttl, data: Data::Txt(text) });
             }
         }
     }
