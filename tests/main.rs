@@ -22,6 +22,7 @@ mod name_servers;
 mod observe;
 mod peer;
 mod replay;
+mod resolvers;
 mod rfc5782;
 mod rfc6471;
 mod scenarios;
