@@ -11,7 +11,7 @@ use crate::dns::{self, Access, Cookies, Limits, Listening, Nsid, Service, Settin
 use crate::keys::{self, KeyError};
 use crate::lists::{ListError, ListSpec, Watched};
 use crate::metrics::DnsMetrics;
-use crate::time::Clock;
+use crate::time::{Clock, Stopwatch};
 use crate::zone::{Name, Snapshot};
 
 /// What must not be guessed.
@@ -59,6 +59,7 @@ impl NameServer {
             judged,
             lists,
             clock: Arc::clone(&clock),
+            running: Stopwatch::start(),
             access,
             cookies: Cookies::new(secrets),
             nsid: Nsid::new(&spec.nsid),

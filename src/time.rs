@@ -283,6 +283,10 @@ impl Stopwatch {
         Stopwatch(std::time::Instant::now())
     }
 
+    pub fn seconds(self) -> u32 {
+        u32::try_from(self.0.elapsed().as_secs()).unwrap_or(u32::MAX)
+    }
+
     pub fn microseconds(self) -> u64 {
         u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX)
     }

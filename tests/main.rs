@@ -11,6 +11,7 @@ mod classify_samples;
 mod config;
 mod corpora;
 mod demo;
+mod dns_duties;
 mod dns_wire;
 mod durability;
 mod export;

@@ -164,6 +164,13 @@ impl Installation {
 }
 
 impl Server {
+    /// The memory that the daemon has.
+    pub(crate) fn resident_octets(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+    }
+
     /// As a crash would: no word of warning.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

@@ -1,4 +1,4 @@
-//! The fast way and the library's way say the same, whatever is asked.
+//! The fast way and the library's way say the same, whatever is asked: for tests and fuzzing.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -7,10 +7,6 @@ use arc_swap::ArcSwap;
 use hickory_proto::op::Message;
 use hickory_server::net::xfer::Protocol;
 use ipnet::IpNet;
-use proptest::collection::vec;
-use proptest::prelude::*;
-use proptest::sample::{Index, select};
-use proptest::test_runner::{Config, TestRunner};
 
 use super::access::{Access, Action, Key, Rule};
 use super::cookies::Cookies;
@@ -23,7 +19,7 @@ use super::slow;
 use crate::digest::Digest;
 use crate::metrics::DnsMetrics;
 use crate::relay::Prefix;
-use crate::time::{LaboratoryClock, Span, Timestamp};
+use crate::time::{LaboratoryClock, Span, Stopwatch, Timestamp};
 use crate::zone::{
     Apex, Block, Dataset, Entries, Entry, ListZone, Lists, Name, Parts, Reason, Snapshot, Soa, Standing,
     What, Zone, read,
@@ -31,25 +27,27 @@ use crate::zone::{
 
 const KEY: &str = "abcdefghijklmnop";
 /// Two that are answered, and one that each rule is made for.
-const CLIENTS: [&str; 5] = ["192.0.2.1", "2001:db8::5", "198.51.100.1", "198.51.101.1", "198.51.102.1"];
+pub const CLIENTS: [&str; 5] = ["192.0.2.1", "2001:db8::5", "198.51.100.1", "198.51.101.1", "198.51.102.1"];
 
 fn name(text: &str) -> Name {
-    Name::parse(text).unwrap()
+    Name::parse(text).expect("a name")
 }
 
 fn now() -> Timestamp {
-    "2026-03-01T00:00:00Z".parse().unwrap()
+    "2026-03-01T00:00:00Z".parse().expect("a time")
 }
 
 /// The shipped zone with some entries, and one of lists with several texts for one address.
 fn zones() -> (Snapshot, Lists) {
-    let config =
-        Arc::new(read("zones/backscatter.toml", include_str!("../../zones/backscatter.toml")).unwrap());
+    let config = Arc::new(
+        read("zones/backscatter.toml", include_str!("../../zones/backscatter.toml"))
+            .expect("the shipped zone"),
+    );
     let mut entries = Entries::default();
     for (prefix, code) in
         [("192.0.2.99/32", 2), ("192.0.2.99/32", 16), ("198.51.100.0/24", 4), ("2001:db8:7::/48", 2)]
     {
-        let net: IpNet = prefix.parse().unwrap();
+        let net: IpNet = prefix.parse().expect("a network");
         let until = Some(now().plus(Span::from_seconds(60)));
         let codes = vec![Standing { code, confidence: 40, until }];
         entries.set(Prefix::around(net.addr(), net.prefix_len()), Entry { codes });
@@ -100,8 +98,11 @@ fn zones() -> (Snapshot, Lists) {
 
 fn service() -> Service {
     let (snapshot, lists) = zones();
-    let rule =
-        |network: &str, action| Rule { zones: Vec::new(), networks: vec![network.parse().unwrap()], action };
+    let rule = |network: &str, action| Rule {
+        zones: Vec::new(),
+        networks: vec![network.parse().expect("a network")],
+        action,
+    };
     let rules = [
         rule("198.51.100.0/24", Action::Refuse),
         rule("198.51.101.0/24", Action::Ignore),
@@ -112,6 +113,7 @@ fn service() -> Service {
         judged: Arc::new(ArcSwap::from_pointee(snapshot)),
         lists: Arc::new(ArcSwap::from_pointee(lists)),
         clock: Arc::new(LaboratoryClock::new(now())),
+        running: Stopwatch::start(),
         access: Access::new(&rules, keys),
         cookies: Cookies::new(vec![[3; 16]]),
         nsid: Nsid::new("ns1"),
@@ -120,187 +122,216 @@ fn service() -> Service {
     }
 }
 
-/// Labels of a name, most of them of some meaning, each with the case of its letters.
-fn labels() -> impl Strategy<Value = Vec<Vec<u8>>> {
-    let known = select(vec![
-        "99.2.0.192.bl.backscatter.example",
-        "2.0.192.bl.backscatter.example",
-        "0.192.bl.backscatter.example",
-        "99.2.0.192.dsn.bl.backscatter.example",
-        "99.2.0.192.auto.bl.backscatter.example",
-        "17.100.51.198.all.bl.backscatter.example",
-        "2.0.0.127.bl.backscatter.example",
-        "1.0.0.127.bl.backscatter.example",
-        "dsn.bl.backscatter.example",
-        "bl.backscatter.example",
-        "_status.bl.backscatter.example",
-        "x._status.bl.backscatter.example",
-        "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.7.0.0.0.8.b.d.0.1.0.0.2.bl.backscatter.example",
-        "7.0.0.0.8.b.d.0.1.0.0.2.bl.backscatter.example",
-        "99.2.0.192.abcdefghijklmnop.bl.backscatter.example",
-        "99.2.0.192.abcdefghijklmnoq.bl.backscatter.example",
-        "99.02.0.192.bl.backscatter.example",
-        "5.2.0.192.list.example",
-        "6.2.0.192.list.example",
-        "9.113.0.203.list.example",
-        "113.0.203.list.example",
-        "2.0.0.127.list.example",
-        "list.example",
-        "example",
-        "other.example",
-    ]);
-    let known = (known, any::<u64>()).prop_map(|(text, cases)| {
-        let cased = text.bytes().enumerate().map(|(nth, octet)| {
-            if cases >> (nth % 64) & 1 == 1 { octet.to_ascii_uppercase() } else { octet }
-        });
-        let cased: Vec<u8> = cased.collect();
-        cased.split(|octet| *octet == b'.').map(<[u8]>::to_vec).collect::<Vec<_>>()
-    });
-    let addresses = (any::<[u8; 4]>(), select(vec!["bl.backscatter.example", "list.example"])).prop_map(
-        |([a, b, c, d], origin)| {
-            let text = format!("{d}.{c}.{b}.{a}.{origin}");
-            text.split('.').map(|label| label.as_bytes().to_vec()).collect()
-        },
-    );
-    let hostile = (vec(vec(any::<u8>(), 1..20), 0..6), known.clone(), any::<bool>()).prop_map(
-        |(mut left, origin, within)| {
-            if within {
-                left.extend(origin);
-            }
-            left
-        },
-    );
-    prop_oneof![6 => known, 2 => addresses, 2 => hostile, 1 => Just(Vec::new())]
+/// Zones and rules, and both ways to ask about them.
+pub struct Agreement {
+    service: Arc<Service>,
+    handler: Handler,
+    runtime: tokio::runtime::Runtime,
 }
 
-/// An OPT record's options, sound or not.
-fn options() -> impl Strategy<Value = Vec<u8>> {
-    let option =
-        (select(vec![3u16, 8, 10, 10, 12, 15, 999]), vec(any::<u8>(), 0..45)).prop_map(|(code, data)| {
-            [&code.to_be_bytes()[..], &(data.len() as u16).to_be_bytes(), &data].concat()
-        });
-    let cookie = any::<[u8; 8]>().prop_map(|own| [&[0, 10, 0, 8][..], &own].concat());
-    vec(prop_oneof![option, cookie, Just(vec![0, 3, 0, 0])], 0..3).prop_map(|options| options.concat())
+impl Default for Agreement {
+    fn default() -> Self {
+        let service = Arc::new(service());
+        let metrics = Arc::new(DnsMetrics::new(Vec::new(), vec!["customer".to_owned()]));
+        let limiter = Limiter::new(Limits { identical: 0, network: 0, slip: 0 }, 1);
+        let handler = Handler::new(Arc::clone(&service), metrics, limiter);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        Agreement { service, handler, runtime }
+    }
 }
 
-fn opt() -> impl Strategy<Value = Vec<u8>> {
-    let version = prop_oneof![8 => Just(0u8), 1 => any::<u8>()];
-    (select(vec![0u16, 100, 512, 1_232, 4_096, 65_535]), version, any::<u16>(), options()).prop_map(
-        |(payload, version, flags, options)| {
-            let mut octets = vec![0, 0, 41];
-            octets.extend(payload.to_be_bytes());
-            octets.extend([0, version]);
-            octets.extend(flags.to_be_bytes());
-            octets.extend((options.len() as u16).to_be_bytes());
-            octets.extend(options);
-            octets
-        },
-    )
-}
-
-/// A message as a client may send it: mostly sound, some odd, some damaged.
-fn messages() -> impl Strategy<Value = Vec<u8>> {
-    let types = prop_oneof![
-        6 => select(vec![1u16, 16, 28, 6, 2, 255, 15, 12, 41, 0, 252, 250]),
-        1 => any::<u16>(),
-    ];
-    let classes = prop_oneof![12 => Just(1u16), 1 => select(vec![3u16, 4, 254, 255, 0])];
-    let flags = prop_oneof![6 => select(vec![[1u8, 0], [0, 0], [1, 0x20], [0, 0x10]]), 1 => any::<[u8; 2]>()];
-    let damage = prop_oneof![
-        8 => Just(Vec::new()),
-        1 => vec((any::<Index>(), any::<u8>()), 1..4),
-    ];
-    let cut = prop_oneof![12 => Just(None), 1 => any::<Index>().prop_map(Some)];
-    let tail = prop_oneof![12 => Just(Vec::new()), 1 => vec(any::<u8>(), 1..30)];
-    (any::<u16>(), flags, labels(), types, classes, proptest::option::of(opt()), damage, cut, tail).prop_map(
-        |(id, flags, labels, query_type, class, opt, damage, cut, tail)| {
-            let mut octets = id.to_be_bytes().to_vec();
-            octets.extend(flags);
-            octets.extend([0, 1, 0, 0, 0, 0, 0, u8::from(opt.is_some())]);
-            for label in labels.iter().filter(|label| !label.is_empty()) {
-                octets.push(label.len() as u8);
-                octets.extend(label);
-            }
-            octets.push(0);
-            octets.extend(query_type.to_be_bytes());
-            octets.extend(class.to_be_bytes());
-            octets.extend(opt.into_iter().flatten());
-            for (at, value) in damage {
-                let at = at.index(octets.len());
-                octets[at] = value;
-            }
-            octets.extend(tail);
-            if let Some(cut) = cut {
-                octets.truncate(cut.index(octets.len()));
-            }
-            octets
-        },
-    )
-}
-
-/// What the fast way says; `None` for what it leaves to the library.
-fn fast(service: &Service, octets: &[u8], client: IpAddr) -> Option<Option<Vec<u8>>> {
-    let query = Query::read(octets)?;
-    let held = service.hold();
-    let place = service.locate(held.zones(), query.name);
-    let inquiry = Inquiry { client, name: query.name, query_type: query.query_type, edns: query.edns };
-    Some(match service.decide(&place, &inquiry, &held, None) {
-        Decision::Silence(_) => None,
-        Decision::Respond(response) => {
-            let mut out = vec![0; 2_000];
-            let reply = Reply::of(&response, Edns::octets_max(query.edns));
-            let length = message::write(&octets[..query.end()], &reply, &response.content, &mut out);
-            out.truncate(length);
-            Some(out)
+impl Agreement {
+    /// Hands a datagram to both ways, and says whether the fast way could read it.
+    ///
+    /// # Panics
+    /// Where they don't say the same.
+    pub fn check(&self, octets: &[u8], client: IpAddr) -> bool {
+        let source = SocketAddr::new(client, 53);
+        let by_library =
+            self.runtime.block_on(slow::answer(&self.handler, octets.to_vec(), source, Protocol::Udp));
+        let Some((query, by_hand)) = self.fast(octets, client) else { return false };
+        let (Some(by_hand), Some(by_library)) = (&by_hand, &by_library) else {
+            assert_eq!(by_hand, by_library);
+            return true;
+        };
+        assert!(
+            by_hand.len() <= usize::from(UDP_OCTETS_MAX) && by_library.len() <= usize::from(UDP_OCTETS_MAX)
+        );
+        let question = message::HEADER_OCTETS..query.end();
+        for response in [by_hand, by_library] {
+            assert_eq!(response[question.clone()], octets[question.clone()], "letter by letter");
         }
-    })
+        let [ours, theirs] =
+            [by_hand, by_library].map(|response| Message::from_vec(response).expect("a sound response"));
+        assert_eq!(ours.metadata, theirs.metadata);
+        assert_eq!(ours.edns.is_some(), theirs.edns.is_some());
+        if let (Some(ours), Some(theirs)) = (&ours.edns, &theirs.edns) {
+            assert_eq!((ours.max_payload(), ours.version()), (theirs.max_payload(), theirs.version()));
+            assert_eq!(ours.flags().dnssec_ok, theirs.flags().dnssec_ok);
+            assert_eq!(ours.options(), theirs.options());
+        }
+        // The library fills a truncated response as far as it goes.
+        if !ours.metadata.truncation {
+            assert_eq!((&ours.answers, &ours.authorities), (&theirs.answers, &theirs.authorities));
+        }
+        true
+    }
+
+    /// What the fast way says, if it can read that.
+    fn fast<'o>(&self, octets: &'o [u8], client: IpAddr) -> Option<(Query<'o>, Option<Vec<u8>>)> {
+        let query = Query::read(octets)?;
+        let held = self.service.hold();
+        let place = self.service.locate(held.zones(), query.name);
+        let inquiry = Inquiry { client, name: query.name, query_type: query.query_type, edns: query.edns };
+        let decision = self.service.decide(&place, &inquiry, &held, None);
+        let Decision::Respond(response) = decision else { return Some((query, None)) };
+        let mut out = vec![0; usize::from(UDP_OCTETS_MAX)];
+        let reply = Reply::of(&response, Edns::octets_max(query.edns));
+        let length = message::write(&octets[..query.end()], &reply, &response.content, &mut out);
+        out.truncate(length);
+        Some((query, Some(out)))
+    }
 }
 
-#[test]
-fn both_ways_say_the_same() {
-    let service = Arc::new(service());
-    let metrics = Arc::new(DnsMetrics::new(Vec::new(), vec!["customer".to_owned()]));
-    let limiter = Limiter::new(Limits { identical: 0, network: 0, slip: 0 }, 1);
-    let handler = Handler::new(Arc::clone(&service), metrics, limiter);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let library = |octets: &[u8], client: IpAddr| {
-        runtime.block_on(slow::answer(&handler, octets.to_vec(), SocketAddr::new(client, 53), Protocol::Udp))
-    };
-    let compared = std::cell::Cell::new(0);
-    let config = Config { cases: 20_000, failure_persistence: None, ..Config::default() };
-    TestRunner::new(config)
-        .run(&(messages(), select(CLIENTS.to_vec())), |(octets, client)| {
-            let client = client.parse().unwrap();
-            let by_library = library(&octets, client);
-            let Some(by_hand) = fast(&service, &octets, client) else { return Ok(()) };
-            compared.set(compared.get() + 1);
-            let (Some(by_hand), Some(by_library)) = (&by_hand, &by_library) else {
-                prop_assert_eq!(by_hand, by_library);
-                return Ok(());
-            };
-            prop_assert!(by_hand.len() <= usize::from(UDP_OCTETS_MAX));
-            let (ours, theirs) = (Message::from_vec(by_hand), Message::from_vec(by_library));
-            let (ours, theirs) = (ours.unwrap(), theirs.unwrap());
-            prop_assert_eq!(ours.metadata, theirs.metadata);
-            prop_assert_eq!(&ours.queries, &theirs.queries);
-            let question = 12..Query::read(&octets).unwrap().end();
-            prop_assert_eq!(&by_hand[question.clone()], &octets[question.clone()], "letter by letter");
-            prop_assert_eq!(&by_library[question.clone()], &octets[question], "letter by letter");
-            prop_assert_eq!(ours.edns.is_some(), theirs.edns.is_some());
-            if let (Some(ours), Some(theirs)) = (&ours.edns, &theirs.edns) {
-                prop_assert_eq!(
-                    (ours.max_payload(), ours.version()),
-                    (theirs.max_payload(), theirs.version())
-                );
-                prop_assert_eq!(ours.flags().dnssec_ok, theirs.flags().dnssec_ok);
-                prop_assert_eq!(ours.options(), theirs.options());
-            }
-            if !ours.metadata.truncation {
-                prop_assert_eq!(&ours.answers, &theirs.answers);
-                prop_assert_eq!(&ours.authorities, &theirs.authorities);
-            }
-            Ok(())
-        })
-        .unwrap();
-    assert!(compared.get() > 5_000, "{} were read by the fast way", compared.get());
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::{Index, select};
+    use proptest::test_runner::{Config, TestRunner};
+
+    use super::*;
+
+    /// Labels of a name, most of them of some meaning, each with the case of its letters.
+    fn labels() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let known = select(vec![
+            "99.2.0.192.bl.backscatter.example",
+            "2.0.192.bl.backscatter.example",
+            "0.192.bl.backscatter.example",
+            "99.2.0.192.dsn.bl.backscatter.example",
+            "99.2.0.192.auto.bl.backscatter.example",
+            "17.100.51.198.all.bl.backscatter.example",
+            "2.0.0.127.bl.backscatter.example",
+            "1.0.0.127.bl.backscatter.example",
+            "dsn.bl.backscatter.example",
+            "bl.backscatter.example",
+            "_status.bl.backscatter.example",
+            "x._status.bl.backscatter.example",
+            "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.7.0.0.0.8.b.d.0.1.0.0.2.bl.backscatter.example",
+            "7.0.0.0.8.b.d.0.1.0.0.2.bl.backscatter.example",
+            "99.2.0.192.abcdefghijklmnop.bl.backscatter.example",
+            "99.2.0.192.abcdefghijklmnoq.bl.backscatter.example",
+            "99.02.0.192.bl.backscatter.example",
+            "5.2.0.192.list.example",
+            "6.2.0.192.list.example",
+            "9.113.0.203.list.example",
+            "113.0.203.list.example",
+            "2.0.0.127.list.example",
+            "list.example",
+            "example",
+            "other.example",
+        ]);
+        let known = (known, any::<u64>()).prop_map(|(text, cases)| {
+            let cased = text.bytes().enumerate().map(|(nth, octet)| {
+                if cases >> (nth % 64) & 1 == 1 { octet.to_ascii_uppercase() } else { octet }
+            });
+            let cased: Vec<u8> = cased.collect();
+            cased.split(|octet| *octet == b'.').map(<[u8]>::to_vec).collect::<Vec<_>>()
+        });
+        let addresses = (any::<[u8; 4]>(), select(vec!["bl.backscatter.example", "list.example"])).prop_map(
+            |([a, b, c, d], origin)| {
+                let text = format!("{d}.{c}.{b}.{a}.{origin}");
+                text.split('.').map(|label| label.as_bytes().to_vec()).collect()
+            },
+        );
+        let hostile = (vec(vec(any::<u8>(), 1..20), 0..6), known.clone(), any::<bool>()).prop_map(
+            |(mut left, origin, within)| {
+                if within {
+                    left.extend(origin);
+                }
+                left
+            },
+        );
+        prop_oneof![6 => known, 2 => addresses, 2 => hostile, 1 => Just(Vec::new())]
+    }
+
+    /// An OPT record's options, sound or not.
+    fn options() -> impl Strategy<Value = Vec<u8>> {
+        let option =
+            (select(vec![3u16, 8, 10, 10, 12, 15, 999]), vec(any::<u8>(), 0..45)).prop_map(|(code, data)| {
+                [&code.to_be_bytes()[..], &(data.len() as u16).to_be_bytes(), &data].concat()
+            });
+        let cookie = any::<[u8; 8]>().prop_map(|own| [&[0, 10, 0, 8][..], &own].concat());
+        vec(prop_oneof![option, cookie, Just(vec![0, 3, 0, 0])], 0..3).prop_map(|options| options.concat())
+    }
+
+    fn opt() -> impl Strategy<Value = Vec<u8>> {
+        let version = prop_oneof![8 => Just(0u8), 1 => any::<u8>()];
+        (select(vec![0u16, 100, 512, 1_232, 4_096, 65_535]), version, any::<u16>(), options()).prop_map(
+            |(payload, version, flags, options)| {
+                let mut octets = vec![0, 0, 41];
+                octets.extend(payload.to_be_bytes());
+                octets.extend([0, version]);
+                octets.extend(flags.to_be_bytes());
+                octets.extend((options.len() as u16).to_be_bytes());
+                octets.extend(options);
+                octets
+            },
+        )
+    }
+
+    /// A message as a client may send it: mostly sound, some odd, some damaged.
+    fn messages() -> impl Strategy<Value = Vec<u8>> {
+        let types = prop_oneof![
+            6 => select(vec![1u16, 16, 28, 6, 2, 255, 15, 12, 41, 0, 252, 250]),
+            1 => any::<u16>(),
+        ];
+        let classes = prop_oneof![12 => Just(1u16), 1 => select(vec![3u16, 4, 254, 255, 0])];
+        let flags =
+            prop_oneof![6 => select(vec![[1u8, 0], [0, 0], [1, 0x20], [0, 0x10]]), 1 => any::<[u8; 2]>()];
+        let damage = prop_oneof![
+            8 => Just(Vec::new()),
+            1 => vec((any::<Index>(), any::<u8>()), 1..4),
+        ];
+        let cut = prop_oneof![12 => Just(None), 1 => any::<Index>().prop_map(Some)];
+        let tail = prop_oneof![12 => Just(Vec::new()), 1 => vec(any::<u8>(), 1..30)];
+        (any::<u16>(), flags, labels(), types, classes, proptest::option::of(opt()), damage, cut, tail)
+            .prop_map(|(id, flags, labels, query_type, class, opt, damage, cut, tail)| {
+                let mut octets = id.to_be_bytes().to_vec();
+                octets.extend(flags);
+                octets.extend([0, 1, 0, 0, 0, 0, 0, u8::from(opt.is_some())]);
+                for label in labels.iter().filter(|label| !label.is_empty()) {
+                    octets.push(label.len() as u8);
+                    octets.extend(label);
+                }
+                octets.push(0);
+                octets.extend(query_type.to_be_bytes());
+                octets.extend(class.to_be_bytes());
+                octets.extend(opt.into_iter().flatten());
+                for (at, value) in damage {
+                    let at = at.index(octets.len());
+                    octets[at] = value;
+                }
+                octets.extend(tail);
+                if let Some(cut) = cut {
+                    octets.truncate(cut.index(octets.len()));
+                }
+                octets
+            })
+    }
+
+    #[test]
+    fn both_ways_say_the_same() {
+        let agreement = Agreement::default();
+        let compared = std::cell::Cell::new(0);
+        let config = Config { cases: 20_000, failure_persistence: None, ..Config::default() };
+        TestRunner::new(config)
+            .run(&(messages(), select(CLIENTS.to_vec())), |(octets, client)| {
+                let read = agreement.check(&octets, client.parse().unwrap());
+                compared.set(compared.get() + usize::from(read));
+                Ok(())
+            })
+            .unwrap();
+        assert!(compared.get() > 5_000, "{} were read by the fast way", compared.get());
+    }
 }

@@ -47,7 +47,7 @@ struct Counters {
 struct Cell {
     tag: u32,
     count: u32,
-    /// The low bits of the second of the last count.
+    /// Of the last count.
     second: u32,
 }
 
@@ -66,9 +66,8 @@ impl Limiter {
         }
     }
 
-    /// Counts a response, and says what becomes of it. `now` is in seconds.
-    pub fn pass(&mut self, client: IpAddr, name: Asked<'_>, query_type: u16, now: i64) -> Passage {
-        let second = now as u32;
+    /// Counts a response in a second, and says what becomes of it.
+    pub fn pass(&mut self, client: IpAddr, name: Asked<'_>, query_type: u16, second: u32) -> Passage {
         let network = mix(self.seed, network(client));
         let within = self.network.count(network, second)
             && self.identical.count(question(network, name, query_type), second);

@@ -1,7 +1,7 @@
 //! The DNS at the edge: one service decides what is said; the fast way and the library's way read and write.
 
 mod access;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod agreement;
 mod ask;
 mod cookies;
@@ -27,6 +27,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use access::{Access, Action, KEY_OCTETS_MIN, Key, Rule};
+#[cfg(any(test, fuzzing))]
+pub use agreement::{Agreement, CLIENTS};
 pub use ask::{Said, ask};
 pub use cookies::{Cookies, SECRET_OCTETS};
 pub use edns::Nsid;

@@ -9,7 +9,7 @@ use super::access::{Access, Action, Shown};
 use super::cookies::Cookies;
 use super::edns::{self, Cookie, Edns, Nsid, ReplyEdns};
 use super::limit::{Limiter, Passage};
-use crate::time::{Clock, Span, Timestamp};
+use crate::time::{Clock, Span, Stopwatch, Timestamp};
 use crate::zone::{
     Answer, Asked, Content, ExtendedError, Freshness, Labels, Lists, QueryType, Rcode, Snapshot, Spot,
     Within, Zones,
@@ -20,6 +20,8 @@ pub struct Service {
     pub judged: Arc<ArcSwap<Snapshot>>,
     pub lists: Arc<ArcSwap<Lists>>,
     pub clock: Arc<dyn Clock>,
+    /// What is limited by the second is limited by those of the machine, in a laboratory too.
+    pub running: Stopwatch,
     pub access: Access,
     pub cookies: Option<Cookies>,
     pub nsid: Option<Nsid>,
@@ -33,6 +35,8 @@ pub struct Held {
     judged: Guard<Arc<Snapshot>>,
     lists: Guard<Arc<Lists>>,
     pub now: Timestamp,
+    /// Since the start.
+    second: u32,
 }
 
 /// One question, and who asked.
@@ -82,7 +86,12 @@ pub struct Response<'z> {
 impl Service {
     /// Takes hold of the zones as they are.
     pub fn hold(&self) -> Held {
-        Held { judged: self.judged.load(), lists: self.lists.load(), now: self.clock.now() }
+        Held {
+            judged: self.judged.load(),
+            lists: self.lists.load(),
+            now: self.clock.now(),
+            second: self.running.seconds(),
+        }
     }
 
     /// Where a name lies, and with which key.
@@ -119,7 +128,7 @@ impl Service {
         }
         // RFC 7873 §5.2.3: who shows that its address is its own is not limited.
         let passage = limiter.filter(|_| !valid).map_or(Passage::Free, |limiter| {
-            limiter.pass(inquiry.client, inquiry.name, inquiry.query_type, held.now.seconds())
+            limiter.pass(inquiry.client, inquiry.name, inquiry.query_type, held.second)
         });
         match passage {
             Passage::Free => {}

@@ -19,6 +19,8 @@ use crate::relay::{Prefix, Relay};
 const READ_OCTETS: usize = 4 << 10;
 /// Octets of responses that are gathered before they are written.
 const WRITE_OCTETS: usize = 16 << 10;
+/// With fewer connections left than one in so many, clients are waited for so many times shorter (RFC 7766 §6.2.3).
+const PRESSED: usize = 4;
 /// Pause after connections could not be accepted: most likely no file may be opened any more.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -98,6 +100,13 @@ impl Streams {
         within.then_some(counted)
     }
 
+    /// How long a whole query is waited for.
+    fn patience(&self) -> Duration {
+        let Limits { connections_max, idle_timeout, .. } = self.limits;
+        let pressed = self.connections.available_permits() < connections_max / PRESSED;
+        if pressed { idle_timeout / PRESSED as u32 } else { idle_timeout }
+    }
+
     async fn converse(
         &self,
         stream: TcpStream,
@@ -110,7 +119,7 @@ impl Streams {
         let mut out = Vec::new();
         loop {
             let query = tokio::select! {
-                query = tokio::time::timeout(self.limits.idle_timeout, read(&mut reader)) => query??,
+                query = tokio::time::timeout(self.patience(), read(&mut reader)) => query??,
                 () = stop.cancelled() => return Ok(()),
             };
             let Some(query) = query else { return Ok(()) };

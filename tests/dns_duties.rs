@@ -1,0 +1,359 @@
+//! What a name server owes to those who ask, to those whose addresses are forged, and to its operator.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::time::Duration;
+
+use hickory_proto::op::{Edns, Message, ResponseCode};
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
+use hickory_proto::rr::{DNSClass, RData, RecordType};
+
+use crate::peer::{ask, query};
+use crate::server::{Installation, Server};
+
+const ORIGIN: &str = "bl.backscatter.example.";
+const TEST_ENTRY: &str = "2.0.0.127.bl.backscatter.example.";
+const COOKIE: u16 = 10;
+const EXTENDED_ERROR: u16 = 15;
+
+/// A server with these settings besides, for the DNS.
+fn with(settings: &str) -> (Installation, Server) {
+    let installation = Installation::new();
+    let written = std::fs::read_to_string(installation.config()).unwrap();
+    std::fs::write(installation.config(), written.replace("[dns]\n", &format!("[dns]\n{settings}\n")))
+        .unwrap();
+    let server = installation.start();
+    (installation, server)
+}
+
+fn with_option(mut message: Message, option: EdnsOption) -> Message {
+    let mut edns = Edns::new();
+    edns.set_max_payload(1_232);
+    edns.options_mut().insert(option);
+    message.set_edns(edns);
+    message
+}
+
+fn option(message: &Message, code: u16) -> Option<Vec<u8>> {
+    match message.edns.as_ref()?.option(EdnsCode::from(code))? {
+        EdnsOption::Unknown(_, data) => Some(data.clone()),
+        EdnsOption::NSID(data) => Some(data.as_ref().to_vec()),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The code of an Extended DNS Error.
+fn extended_error(message: &Message) -> Option<u16> {
+    option(message, EXTENDED_ERROR).map(|data| u16::from_be_bytes([data[0], data[1]]))
+}
+
+fn edns(message: Message) -> Message {
+    with_option(message, EdnsOption::Unknown(65_001, Vec::new()))
+}
+
+/// Sends one question many times at once, and counts: whole answers, empty ones with TC, and BADCOOKIE.
+fn flood(server: SocketAddr, message: &Message, times: usize) -> (usize, usize, usize) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(server).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    let (octets, mut counts, mut response) = (message.to_vec().unwrap(), (0, 0, 0), [0; 1_500]);
+    for _ in 0..times {
+        socket.send(&octets).unwrap();
+    }
+    while let Ok(length) = socket.recv(&mut response) {
+        let message = Message::from_vec(&response[..length]).unwrap();
+        match u16::from(message.metadata.response_code) {
+            23 => counts.2 += 1,
+            _ if message.metadata.truncation => counts.1 += 1,
+            _ => counts.0 += usize::from(!message.answers.is_empty()),
+        }
+    }
+    counts
+}
+
+fn over_tcp(server: SocketAddr, messages: &[Message]) -> Vec<Message> {
+    let mut stream = TcpStream::connect(server).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    for message in messages {
+        let octets = message.to_vec().unwrap();
+        stream.write_all(&[&(octets.len() as u16).to_be_bytes()[..], &octets].concat()).unwrap();
+    }
+    let read = messages.iter().map(|_| {
+        let mut length = [0; 2];
+        stream.read_exact(&mut length).unwrap();
+        let mut octets = vec![0; usize::from(u16::from_be_bytes(length))];
+        stream.read_exact(&mut octets).unwrap();
+        Message::from_vec(&octets).unwrap()
+    });
+    read.collect()
+}
+
+#[test]
+fn rrl_n7_floods_are_bounded_and_tcp_is_not() {
+    let (installation, server) = with("threads = 1\nidentical_responses_max = 20");
+    let question = query(TEST_ENTRY, RecordType::A);
+    let (whole, slipped, _) = flood(installation.dns, &question, 200);
+    // The second may turn once.
+    assert!((20..=40).contains(&whole), "{whole} whole answers");
+    assert!((60..=100).contains(&slipped), "{slipped} of what is too much, every second");
+    let (other, _, _) = flood(installation.dns, &query(TEST_ENTRY, RecordType::TXT), 5);
+    assert_eq!(other, 5, "another question is not held");
+    let answers = over_tcp(installation.dns, &vec![question; 100]);
+    assert!(answers.iter().all(|answer| answer.answers.len() == 1 && !answer.metadata.truncation));
+    let (_, metrics) = installation.get("/metrics").unwrap();
+    assert!(metrics.contains("backscatterd_dns_dropped_total{transport=\"udp\",reason=\"limit\"} "));
+    server.stop();
+}
+
+#[test]
+fn rfc7873_n6_who_shows_our_cookie_is_not_limited() {
+    let (installation, server) = with(
+        "threads = 1\nidentical_responses_max = 20\ncookie_secrets = [\"000102030405060708090a0b0c0d0e0f\"]",
+    );
+    let question = |cookie: &[u8]| {
+        with_option(query(TEST_ENTRY, RecordType::A), EdnsOption::Unknown(COOKIE, cookie.to_vec()))
+    };
+    let first = ask(installation.dns, &question(b"ourown8!"));
+    let cookie = option(&first, COOKIE).unwrap();
+    assert_eq!((cookie.len(), &cookie[..8], cookie[8]), (24, &b"ourown8!"[..], 1));
+    assert_eq!(first.answers.len(), 1, "who has none yet is answered too");
+    assert_eq!(flood(installation.dns, &question(&cookie), 300), (300, 0, 0));
+    // A wrong one is like none, and under load says how to do better.
+    let mut forged = cookie.clone();
+    forged[20] ^= 1;
+    let (whole, slipped, bad) = flood(installation.dns, &question(&forged), 200);
+    assert!(whole <= 41 && slipped == 0 && bad >= 60, "{whole} whole, {slipped} slipped, {bad} BADCOOKIE");
+    // Neither 8 octets nor 16 to 40 (RFC 7873 §5.2.2).
+    let malformed = ask(installation.dns, &question(b"short"));
+    assert_eq!(malformed.metadata.response_code, ResponseCode::FormErr);
+    server.stop();
+}
+
+#[test]
+fn n8_rules_of_access_and_keys_refuse_with_a_reason_and_no_address() {
+    let key = "0123456789abcdef0123456789abcdef";
+    let settings = format!(
+        "access = [\n {{ networks = [\"127.0.0.11/32\"], action = \"refuse\" }},\n {{ networks = [\"127.0.0.12/32\"], action = \"ignore\" }},\n \
+         {{ networks = [\"127.0.0.13/32\"], action = \"empty\" }},\n {{ zones = [\"{ORIGIN}\"], networks = [\"127.0.0.14/32\"], action = \"key\" }},\n]\n\
+         keys = [{{ name = \"customer\", digest = \"{}\" }}]",
+        backscatterd::digest::Digest::of(key.as_bytes())
+    );
+    let (installation, server) = with(&settings);
+    let from = |client: &str, name: &str| {
+        let socket = UdpSocket::bind((client.parse::<IpAddr>().unwrap(), 0)).unwrap();
+        socket.connect(installation.dns).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+        socket.send(&edns(query(name, RecordType::A)).to_vec().unwrap()).unwrap();
+        let mut response = [0; 1_500];
+        let length = socket.recv(&mut response).ok()?;
+        Some(Message::from_vec(&response[..length]).unwrap())
+    };
+    let told = |client: &str, name: &str| {
+        let message = from(client, name).unwrap();
+        (message.metadata.response_code, message.answers.len(), extended_error(&message))
+    };
+    let listed = (ResponseCode::NoError, 1, None);
+    let prohibited = (ResponseCode::Refused, 0, Some(18));
+    assert_eq!(told("127.0.0.10", TEST_ENTRY), listed);
+    assert_eq!(told("127.0.0.11", TEST_ENTRY), prohibited);
+    assert_eq!(told("127.0.0.11", ORIGIN), prohibited);
+    assert!(from("127.0.0.12", TEST_ENTRY).is_none());
+    assert_eq!(told("127.0.0.13", TEST_ENTRY), (ResponseCode::NXDomain, 0, None));
+    let with_key = format!("2.0.0.127.{key}.{ORIGIN}");
+    assert_eq!(told("127.0.0.14", TEST_ENTRY), prohibited);
+    assert_eq!(told("127.0.0.14", &with_key), listed);
+    assert_eq!(told("127.0.0.14", &with_key.to_ascii_uppercase()), listed);
+    assert_eq!(told("127.0.0.10", &with_key), listed);
+    let sublist = format!("2.0.0.127.dsn.{key}.{ORIGIN}");
+    assert_eq!(told("127.0.0.14", &sublist), listed, "sublists lie below a key as below the zone");
+    // A wrong one is refused, whoever shows it.
+    assert_eq!(told("127.0.0.10", &format!("2.0.0.127.{}.{ORIGIN}", key.replace('0', "1"))), prohibited);
+    // Out of the zones.
+    assert_eq!(told("127.0.0.10", "2.0.0.127.other.example."), (ResponseCode::Refused, 0, Some(20)));
+    let (_, metrics) = installation.get("/metrics").unwrap();
+    assert!(metrics.contains("backscatterd_dns_keys_total{key=\"customer\"} 4"), "{metrics}");
+    assert!(!metrics.contains("127.0.0.1") && !metrics.contains(key), "no client, no key");
+    server.stop();
+}
+
+#[test]
+fn the_server_tells_of_itself_what_its_operator_wants() {
+    let (installation, server) = with("nsid = \"ns1.fra\"\nversion = \"none of your business\"");
+    let nsid = ask(
+        installation.dns,
+        &with_option(query(TEST_ENTRY, RecordType::A), EdnsOption::Unknown(3, Vec::new())),
+    );
+    assert_eq!(option(&nsid, 3).unwrap(), b"ns1.fra");
+    assert_eq!(
+        option(&ask(installation.dns, &edns(query(TEST_ENTRY, RecordType::A))), 3),
+        None,
+        "only if asked"
+    );
+    let chaos = |name: &str| {
+        let mut message = query(name, RecordType::TXT);
+        message.queries[0].set_query_class(DNSClass::CH);
+        let answer = ask(installation.dns, &message);
+        answer.answers.first().map(|record| {
+            let RData::TXT(text) = &record.data else { panic!("{record}") };
+            String::from_utf8(text.txt_data.concat()).unwrap()
+        })
+    };
+    assert_eq!(chaos("version.bind.").as_deref(), Some("none of your business"));
+    assert_eq!(chaos("id.server.").as_deref(), Some("ns1.fra"));
+    assert_eq!(chaos("authors.bind."), None);
+    server.stop();
+}
+
+#[test]
+fn the_zone_tells_how_it_stands() {
+    let (installation, server) = with("");
+    installation.ok(&[
+        "list",
+        "198.18.0.25",
+        "--zone",
+        ORIGIN,
+        "--until",
+        "2026-03-01T00:00:00Z",
+        "--why",
+        "a test",
+    ]);
+    let answer = ask(installation.dns, &query(&format!("_status.{ORIGIN}"), RecordType::TXT));
+    let RData::TXT(text) = &answer.answers[0].data else { panic!("{answer:?}") };
+    let text = String::from_utf8(text.txt_data.concat()).unwrap();
+    let soa = ask(installation.dns, &query(ORIGIN, RecordType::SOA));
+    let RData::SOA(soa) = &soa.answers[0].data else { panic!("{soa:?}") };
+    let policy = backscatterd::digest::Digest::of(crate::world::laboratory_zone().as_bytes());
+    assert_eq!(text, format!("v=1 serial={} data_age=0 entries=1 state=ok policy={policy}", soa.serial));
+    server.stop();
+}
+
+#[test]
+fn an_answer_comes_from_the_address_that_was_asked() {
+    let installation = Installation::new();
+    let port = installation.dns.port();
+    let settings = std::fs::read_to_string(installation.config()).unwrap();
+    let everywhere = format!("listen = [\"0.0.0.0:{port}\", \"[::]:{port}\"]\nthreads = 2");
+    std::fs::write(
+        installation.config(),
+        settings.replace(
+            &format!("listen = [\"{}\"]\ntcp_idle", installation.dns),
+            &format!("{everywhere}\ntcp_idle"),
+        ),
+    )
+    .unwrap();
+    let server = installation.start();
+    // A connected socket takes no datagram from elsewhere; some come to each of the threads.
+    for nth in 1..=20 {
+        let address = SocketAddr::from(([127, 0, 7, nth], port));
+        assert_eq!(ask(address, &query(TEST_ENTRY, RecordType::A)).answers.len(), 1, "{address}");
+    }
+    let socket = UdpSocket::bind("[::1]:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    socket.connect(("::1", port)).unwrap();
+    for message in [query(TEST_ENTRY, RecordType::A), edns(query(ORIGIN, RecordType::SOA))] {
+        socket.send(&message.to_vec().unwrap()).unwrap();
+        let mut response = [0; 1_500];
+        let length = socket.recv(&mut response).unwrap();
+        assert_eq!(Message::from_vec(&response[..length]).unwrap().answers.len(), 1);
+    }
+    // What only the library can read goes back the same way.
+    let mut chaos = query("version.bind.", RecordType::TXT);
+    chaos.queries[0].set_query_class(DNSClass::CH);
+    let answer = ask(SocketAddr::from(([127, 0, 9, 9], port)), &chaos);
+    assert_eq!(answer.metadata.response_code, ResponseCode::Refused);
+    server.stop();
+}
+
+#[test]
+fn rfc7766_n4_clients_over_tcp_are_bounded_and_do_not_hinder_each_other() {
+    let (installation, server) = with("tcp_connections_max = 12\ntcp_connections_per_client_max = 5");
+    // The installation's idle time-out is a second. These say half of a query, or nothing.
+    let mut idle: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(installation.dns).unwrap()).collect();
+    for (nth, stream) in idle.iter_mut().enumerate() {
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        // Those that are let go at once may be so before this.
+        let _ = stream.write_all(&[0, 40, 1, 2, 3][..nth % 5]);
+    }
+    let elsewhere = |last: u8| {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, last], 0)).into()).unwrap();
+        socket.connect(&installation.dns.into()).unwrap();
+        let mut stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let octets = query(TEST_ENTRY, RecordType::A).to_vec().unwrap();
+        stream.write_all(&[&(octets.len() as u16).to_be_bytes()[..], &octets].concat()).unwrap();
+        let mut length = [0; 2];
+        stream.read_exact(&mut length).unwrap();
+    };
+    elsewhere(99);
+    // All of them are let go: some at once, the others after a second without a whole query.
+    for stream in &mut idle {
+        let mut rest = Vec::new();
+        assert!(
+            !matches!(stream.read_to_end(&mut rest), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+        );
+        assert!(rest.is_empty());
+    }
+    elsewhere(98);
+    assert_eq!(ask(installation.dns, &query(TEST_ENTRY, RecordType::A)).answers.len(), 1);
+    server.stop();
+}
+
+/// A flood from random addresses, garbage, and clients that read and write slowly, all at once: whoever asks is answered, and memory
+/// doesn't grow with any of them.
+#[test]
+fn floods_cost_bounded_memory_and_nobody_an_answer() {
+    const DATAGRAMS: usize = 60_000;
+    const GROWTH_OCTETS_MAX: usize = 32 << 20;
+    let (installation, server) =
+        with("threads = 1\ntcp_connections_max = 200\ntcp_connections_per_client_max = 100");
+    let address = installation.dns;
+    let question = query(TEST_ENTRY, RecordType::A);
+    assert_eq!(ask(address, &question).answers.len(), 1);
+    let before = server.resident_octets();
+    let slow: Vec<TcpStream> = (0..150).map(|_| TcpStream::connect(address).unwrap()).collect();
+    for (nth, stream) in slow.iter().enumerate() {
+        // Some ask much and read nothing.
+        let octets = query(&format!("_status.{ORIGIN}"), RecordType::TXT).to_vec().unwrap();
+        let framed = [&(octets.len() as u16).to_be_bytes()[..], &octets].concat();
+        stream.set_write_timeout(Some(Duration::from_millis(20))).unwrap();
+        for _ in 0..if nth % 3 == 0 { 2_000 } else { 0 } {
+            if (&mut &*stream).write_all(&framed).is_err() {
+                break;
+            }
+        }
+    }
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed
+    };
+    let mut answered = 0;
+    for nth in 0..DATAGRAMS {
+        let [a, b, c, ..] = random().to_be_bytes();
+        // All of 127/8 is ours: a source of its own for each.
+        let socket = UdpSocket::bind(SocketAddr::from(([127, a, b, c.max(1)], 0))).unwrap();
+        let [a, b, c, d, e, ..] = random().to_be_bytes();
+        let mut octets = query(&format!("{a}.{b}.{c}.{d}.{ORIGIN}"), RecordType::A).to_vec().unwrap();
+        if nth % 2 == 0 {
+            // Damaged: most of it goes to the library.
+            let at = usize::from(e) % octets.len();
+            octets[at] = octets[at].wrapping_add(a | 1);
+            octets.truncate(octets.len() - usize::from(b % 8));
+        }
+        socket.send_to(&octets, address).unwrap();
+        if nth % 1_000 == 0 {
+            let answer = ask(address, &question);
+            assert_eq!(answer.answers.len(), 1, "{nth}: {answer:?}");
+            answered += 1;
+        }
+    }
+    assert_eq!(answered, DATAGRAMS / 1_000);
+    let grown = server.resident_octets().saturating_sub(before);
+    println!("{grown} octets more after the flood");
+    assert!(grown < GROWTH_OCTETS_MAX, "{grown} octets more");
+    drop(slow);
+    server.stop();
+}

@@ -1,0 +1,21 @@
+//! Any octets as a datagram to the name server: answered without a panic, and alike by the fast way and the library's.
+
+#![no_main]
+
+use std::sync::LazyLock;
+
+use backscatterd::dns::{Agreement, CLIENTS};
+use libfuzzer_sys::fuzz_target;
+
+thread_local! {
+    static AGREEMENT: Agreement = Agreement::default();
+}
+static CLIENT_ADDRESSES: LazyLock<Vec<std::net::IpAddr>> =
+    LazyLock::new(|| CLIENTS.iter().map(|client| client.parse().expect("an address")).collect());
+
+// The first octet chooses the client.
+fuzz_target!(|octets: &[u8]| {
+    let Some((client, datagram)) = octets.split_first() else { return };
+    let client = CLIENT_ADDRESSES[usize::from(*client) % CLIENT_ADDRESSES.len()];
+    AGREEMENT.with(|agreement| agreement.check(datagram, client));
+});
