@@ -264,6 +264,6 @@ pub(super) fn token() -> Result<(), Failure> {
     let token = crate::digest::Digest::from_octets(nonce).to_string();
     let digest = crate::digest::Digest::of(token.as_bytes());
     tell(&format!(
-        "token = \"{token}\"\n# for http.operators; the token itself is kept nowhere\ntoken_digest = \"{digest}\"\n"
+        "token = \"{token}\"\n# for http.operators or dns.keys; the token itself is kept nowhere\ntoken_digest = \"{digest}\"\n"
     ))
 }

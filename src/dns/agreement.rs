@@ -33,7 +33,8 @@ fn name(text: &str) -> Name {
     Name::parse(text).expect("a name")
 }
 
-fn now() -> Timestamp {
+/// When the data was fresh.
+pub(super) fn now() -> Timestamp {
     "2026-03-01T00:00:00Z".parse().expect("a time")
 }
 
@@ -96,7 +97,8 @@ fn zones() -> (Snapshot, Lists) {
     (Snapshot::new(vec![judged], now()), Lists::new(vec![Arc::new(list)]))
 }
 
-fn service() -> Service {
+/// Over both kinds of zones, with rules, keys and cookies.
+pub(super) fn service() -> Service {
     let (snapshot, lists) = zones();
     let rule = |network: &str, action| Rule {
         zones: Vec::new(),

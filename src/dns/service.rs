@@ -230,3 +230,52 @@ impl Held {
         Zones { judged: &self.judged, lists: &self.lists }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::agreement::{now, service};
+    use crate::time::LaboratoryClock;
+    use crate::zone::{Data, Name, Records};
+
+    /// What is said some seconds after the data was fresh.
+    fn said(service: &Service, name: &str, query_type: u16) -> (u16, Option<ExtendedError>, Vec<String>) {
+        let wire = Name::parse(name).unwrap().to_wire();
+        let (name, _) = Asked::read(&wire).unwrap();
+        let edns = Edns { payload: 1_232, version: 0, dnssec_ok: false, cookie: Cookie::None, nsid: false };
+        let inquiry = Inquiry { client: "192.0.2.1".parse().unwrap(), name, query_type, edns: Some(edns) };
+        let held = service.hold();
+        let place = service.locate(held.zones(), name);
+        let Decision::Respond(response) = service.decide(&place, &inquiry, &held, None) else {
+            panic!("silence")
+        };
+        let records = match response.content {
+            Content::Records(records) => records,
+            Content::Nothing | Content::Negative { .. } => Records::One(None),
+        };
+        let text = |data: Data<'_>| match data {
+            Data::Txt(text) => String::from_utf8(text.to_octets()).unwrap(),
+            other => format!("{other:?}"),
+        };
+        let texts = records.map(|record| text(record.data)).collect();
+        (response.rcode, response.edns.and_then(|edns| edns.error), texts)
+    }
+
+    #[test]
+    fn n8_data_that_is_too_old_is_not_served() {
+        let mut service = service();
+        let clock = Arc::new(LaboratoryClock::new(now()));
+        service.clock = Arc::clone(&clock) as Arc<dyn Clock>;
+        let listed = "99.2.0.192.bl.backscatter.example";
+        clock.advance(service.age_max);
+        assert_eq!(said(&service, listed, 1).2.len(), 1, "at its limit it still is");
+        clock.advance(Span::from_seconds(1));
+        let too_old = (2, Some(ExtendedError::NotReady), Vec::new());
+        for name in [listed, "98.2.0.192.bl.backscatter.example", "bl.backscatter.example"] {
+            assert_eq!(said(&service, name, 1), too_old, "{name}");
+        }
+        let (rcode, _, texts) = said(&service, "_status.bl.backscatter.example", 16);
+        assert!(rcode == 0 && texts[0].contains(" data_age=3601 "), "{texts:?}");
+        assert_eq!(said(&service, "5.2.0.192.list.example", 1).0, 0, "lists are not made by the fold");
+    }
+}

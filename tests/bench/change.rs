@@ -1,0 +1,289 @@
+//! How long after a decision its effect is in the answers, and what that costs those who ask meanwhile.
+//!
+//! `cargo bench --profile dist --bench change -- [ENTRIES] [CHANGES]`: a daemon with so many listed addresses (1,000,000) on the first processor;
+//! from the second, as many questions as it answers, without changes and with so many of them (50), in turn.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a benchmark talks, reads the clock, and ends where it can't go on"
+)]
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use backscatterd::digest::Digest;
+use backscatterd::evidence::{Directive, Entry, Order};
+use backscatterd::journal::{Append, Embedded, Journal};
+use backscatterd::relay::Prefix;
+use backscatterd::time::{LaboratoryClock, Span, Timestamp};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_backscatterd");
+const ZONE: &str = include_str!("../../zones/backscatter.toml");
+const ORIGIN: &str = "bl.backscatter.example";
+/// Sockets of the load, and questions that each has under way.
+const SOCKETS: usize = 16;
+const WINDOW: usize = 8;
+/// What has no answer after this is lost.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// Of the questions one in so many is about the address that changes.
+const PROBES: u64 = 16;
+/// Appends that wait for one sync.
+const BATCH: usize = 4_096;
+const PAUSE: Duration = Duration::from_millis(60);
+
+/// The nth listed address: each once, all over the IPv4 space.
+fn address(nth: u32) -> Ipv4Addr {
+    let mut hash = nth;
+    for multiplier in [0x85eb_ca6b_u32, 0xc2b2_ae35] {
+        hash = (hash ^ hash >> 16).wrapping_mul(multiplier);
+    }
+    Ipv4Addr::from(hash ^ hash >> 16)
+}
+
+fn seed(folder: &Path, entries: u32, start: Timestamp) {
+    let store = folder.join("journal/journal.redb");
+    std::fs::create_dir_all(folder.join("journal")).unwrap();
+    let journal = Embedded::open(&store, Arc::new(LaboratoryClock::new(start))).unwrap();
+    let append = |nth: u32, order: Order| {
+        let id = Digest::of(&nth.to_be_bytes());
+        let directive = Directive { id, by: "bench".into(), why: "bench".into(), order };
+        journal.append(Append { entry: Entry::Directive(directive), report: None })
+    };
+    append(u32::MAX, Order::AdoptZone { origin: format!("{ORIGIN}."), text: ZONE.to_owned() })
+        .wait()
+        .unwrap();
+    let mut waiting = Vec::with_capacity(BATCH);
+    for nth in 0..entries {
+        let prefix = Prefix::around(address(nth).into(), 32);
+        let order = Order::List {
+            origin: format!("{ORIGIN}."),
+            prefix,
+            code: 2,
+            until: start.plus(Span::from_days(28)),
+        };
+        waiting.push(append(nth, order));
+        if waiting.len() == BATCH || nth + 1 == entries {
+            waiting.drain(..).for_each(|appending| {
+                appending.wait().unwrap();
+            });
+        }
+    }
+}
+
+struct Daemon {
+    child: Child,
+    dns: SocketAddr,
+    socket: std::path::PathBuf,
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn start(folder: &Path) -> Daemon {
+    let (dns, path) = (free(), folder.display());
+    std::fs::create_dir_all(folder.join("zones")).unwrap();
+    std::fs::write(folder.join("zones/zone.toml"), ZONE).unwrap();
+    let settings = format!(
+        "version = 1\nzones_directory = \"{path}/zones\"\n[journal]\ndirectory = \"{path}/journal\"\n[keys]\ndirectory = \"{path}/keys\"\n\
+         [smtp]\nhostname = \"trap.example\"\nlisten = [\"{}\"]\noperator_maildir = \"{path}/operator\"\n\
+         [dns]\nlisten = [\"{dns}\"]\nthreads = 1\n[http]\nlisten = [\"{}\"]\n[observe]\nenabled = false\n[audit]\ndirectory = \"{path}/audit\"\n\
+         [control]\nsocket = \"{path}/control.sock\"\n[clock]\nlaboratory = true\n[log]\nfilter = \"warn\"\n",
+        free(),
+        free()
+    );
+    std::fs::write(folder.join("conf"), settings).unwrap();
+    let mut command = Command::new("taskset");
+    command.args(["-c", "0", PROGRAM, "serve", "--config"]).arg(folder.join("conf")).stdin(Stdio::null());
+    let daemon = Daemon { child: command.spawn().unwrap(), dns, socket: folder.join("control.sock") };
+    while !UnixStream::connect(&daemon.socket)
+        .is_ok_and(|stream| post(stream, "GET", "/readyz", "").starts_with("HTTP/1.1 200"))
+    {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    daemon
+}
+
+fn post(mut stream: UnixStream, method: &str, path: &str, body: &str) -> String {
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: control\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
+}
+
+fn question(id: u16, address: Ipv4Addr) -> Vec<u8> {
+    let [a, b, c, d] = address.octets();
+    let mut octets = [&id.to_be_bytes()[..], &[0, 0, 0, 1, 0, 0, 0, 0, 0, 0]].concat();
+    for label in format!("{d}.{c}.{b}.{a}.{ORIGIN}").split('.') {
+        octets.push(label.len() as u8);
+        octets.extend(label.as_bytes());
+    }
+    octets.extend([0, 0, 1, 0, 1]);
+    octets
+}
+
+/// What the load and whoever changes something tell each other.
+#[derive(Default)]
+struct Shared {
+    stop: AtomicBool,
+    /// The address that is asked about now and then.
+    probed: AtomicU32,
+    /// Microseconds since the start at which it was first seen listed, and not listed, since this was set to zero.
+    seen: [AtomicU64; 2],
+}
+
+#[derive(Default)]
+struct Load {
+    answered: u64,
+    lost: u64,
+}
+
+/// Asks as fast as answers come; of ten addresses one is listed.
+fn load(server: SocketAddr, entries: u32, began: Instant, shared: &Shared) -> Load {
+    const PROBE: u16 = 0x8000;
+    let sockets: Vec<UdpSocket> = (0..SOCKETS)
+        .map(|_| {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket.connect(server).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            socket
+        })
+        .collect();
+    let (mut load, mut nth, mut response) = (Load::default(), 0u64, [0; 512]);
+    let mut under_way = [0; SOCKETS];
+    let mut heard = [Instant::now(); SOCKETS];
+    while !shared.stop.load(Ordering::Relaxed) || under_way.iter().any(|count| *count > 0) {
+        for (at, socket) in sockets.iter().enumerate() {
+            while let Ok(length) = socket.recv(&mut response) {
+                under_way[at] -= 1;
+                load.answered += 1;
+                heard[at] = Instant::now();
+                if length > 7 && response[0] & 0x80 != 0 {
+                    let listed = usize::from(response[7] == 0);
+                    if shared.seen[listed].load(Ordering::Relaxed) == 0 {
+                        shared.seen[listed].store(began.elapsed().as_micros() as u64, Ordering::Relaxed);
+                    }
+                }
+            }
+            if under_way[at] > 0 && heard[at].elapsed() > PATIENCE {
+                load.lost += std::mem::take(&mut under_way[at]) as u64;
+            }
+            while under_way[at] < WINDOW && !shared.stop.load(Ordering::Relaxed) {
+                nth += 1;
+                let octets = if nth.is_multiple_of(PROBES) {
+                    question(PROBE, shared.probed.load(Ordering::Relaxed).into())
+                } else if nth.is_multiple_of(10) {
+                    question(1, address((nth as u32).wrapping_mul(2_654_435_761) % entries))
+                } else {
+                    question(1, address(u32::MAX - nth as u32))
+                };
+                if socket.send(&octets).is_err() {
+                    break;
+                }
+                if under_way[at] == 0 {
+                    heard[at] = Instant::now();
+                }
+                under_way[at] += 1;
+            }
+        }
+    }
+    load
+}
+
+/// One round under load, with so many changes; how long each took until it was seen, in microseconds.
+fn round(daemon: &Daemon, entries: u32, changes: u32, until: Timestamp) -> (Load, Duration, Vec<u64>) {
+    let shared = Shared { probed: AtomicU32::new(address(entries + 1).into()), ..Shared::default() };
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        let loading = scope.spawn(|| load(daemon.dns, entries, began, &shared));
+        std::thread::sleep(PAUSE * 5);
+        let mut delays = Vec::new();
+        for nth in 0..changes.max(50) {
+            if nth >= changes {
+                // As long as a round with changes, without.
+                std::thread::sleep(PAUSE);
+                continue;
+            }
+            let address = address(entries + 1 + nth / 2);
+            let listing = nth.is_multiple_of(2);
+            shared.probed.store(address.into(), Ordering::Relaxed);
+            std::thread::sleep(PAUSE);
+            let body = if listing {
+                format!(
+                    "{{\"decision\":\"list\",\"zone\":\"{ORIGIN}\",\"address\":\"{address}\",\"code\":2,\"until\":\"{until}\",\"by\":\"bench\",\"why\":\"bench\"}}"
+                )
+            } else {
+                format!(
+                    "{{\"decision\":\"remove\",\"address\":\"{address}\",\"by\":\"bench\",\"why\":\"bench\"}}"
+                )
+            };
+            let stream = UnixStream::connect(&daemon.socket).unwrap();
+            let seen = &shared.seen[usize::from(!listing)];
+            seen.store(0, Ordering::Relaxed);
+            let asked = began.elapsed().as_micros() as u64;
+            let response = post(stream, "POST", "/control/v1/decisions", &body);
+            if !response.starts_with("HTTP/1.1 200") {
+                println!("{address}: {}", response.lines().last().unwrap_or_default());
+                continue;
+            }
+            while seen.load(Ordering::Relaxed) == 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            delays.push(seen.load(Ordering::Relaxed) - asked);
+        }
+        shared.stop.store(true, Ordering::Relaxed);
+        let load = loading.join().unwrap();
+        (load, began.elapsed(), delays)
+    })
+}
+
+fn main() {
+    let numbers: Vec<u32> = std::env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
+    let entries = numbers.first().copied().unwrap_or(1_000_000);
+    let changes = numbers.get(1).copied().unwrap_or(50);
+    let folder = tempfile::tempdir().unwrap();
+    let start_time: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    let began = Instant::now();
+    seed(folder.path(), entries, start_time);
+    println!("{entries} decisions written in {:.1} s", began.elapsed().as_secs_f64());
+    let began = Instant::now();
+    let daemon = start(folder.path());
+    println!("ready after {:.1} s", began.elapsed().as_secs_f64());
+    for changes in [0, changes, 0, changes] {
+        let (load, took, mut delays) = round(&daemon, entries, changes, start_time.plus(Span::from_days(20)));
+        delays.sort_unstable();
+        let rate = load.answered as f64 / took.as_secs_f64();
+        print!(
+            "{changes:3} changes: {rate:.0} answers/s, {} lost of {}",
+            load.lost,
+            load.answered + load.lost
+        );
+        if let (Some(median), Some(longest)) = (delays.get(delays.len() / 2), delays.last()) {
+            print!(
+                "; seen after {:.2} ms (median), {:.2} ms (longest)",
+                *median as f64 / 1e3,
+                *longest as f64 / 1e3
+            );
+        }
+        println!();
+    }
+}
