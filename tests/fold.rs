@@ -529,3 +529,23 @@ fn a_serial_that_would_go_back_is_not_adopted() {
     assert!(ignored(&wrapped).starts_with("the serial would go back"), "RFC 1982: half way round is behind");
     assert_eq!(world.serial(), serial);
 }
+
+#[test]
+fn rfc1982_n12_the_serial_goes_round_the_end() {
+    let mut world = World::new();
+    // At most half way round at one time.
+    for base in [2_000_000_000u32, 4_000_000_000, 4_294_967_280] {
+        world.adopt(&laboratory_zone().replace("serial_base = 1", &format!("serial_base = {base}")));
+    }
+    let (mut before, mut rounds) = (world.serial(), 0);
+    for nth in 0..40u8 {
+        let prefix = prefix(&format!("198.18.7.{nth}"));
+        let until = world.now.plus(Span::from_days(1));
+        world.order(Order::List { origin: ORIGIN.to_owned(), prefix, code: 2, until });
+        let serial = world.serial();
+        assert!((1..1 << 31).contains(&serial.wrapping_sub(before)), "{before} before {serial}");
+        rounds += usize::from(serial < before);
+        before = serial;
+    }
+    assert_eq!(rounds, 1);
+}
