@@ -165,7 +165,8 @@ impl Serving {
         let name_server =
             NameServer::new(&spec.dns, &config.dns, judged, zones, Arc::clone(&app.clock), Random::new()?)?;
         app.metrics.serve_dns(&name_server.metrics);
-        dns.running.spawn(name_server.serve(dns_listening, dns.stop.clone()));
+        let failed = core.publisher.failed.clone();
+        dns.running.spawn(name_server.serve(dns_listening, failed, dns.stop.clone()));
         for listener in http_listening {
             http.running.spawn(http::serve_public(listener, Arc::clone(app), http.stop.clone()));
         }

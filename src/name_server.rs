@@ -63,12 +63,14 @@ impl NameServer {
             access,
             cookies: Cookies::new(secrets),
             nsid: Nsid::new(&spec.nsid),
+            unlimited: spec.unlimited.clone(),
             version: spec.version.clone(),
             age_max: spec.data_age_max,
         };
         let limits = Limits {
             identical: spec.identical_responses_max,
             network: spec.network_responses_max,
+            error: spec.error_responses_max,
             slip: spec.slip,
         };
         let tcp = TcpLimits {
@@ -91,13 +93,13 @@ impl NameServer {
     }
 
     /// Answers, and reads lists again that change, until told to stop.
-    pub async fn serve(self, listening: Vec<Listening>, stop: CancellationToken) {
+    /// `failed` is told where a part of it can't go on.
+    pub async fn serve(self, listening: Vec<Listening>, failed: CancellationToken, stop: CancellationToken) {
         let NameServer { service, metrics, settings, watched, clock } = self;
         let watching = tokio::spawn(watched.watch(clock, stop.clone()));
-        dns::serve(listening, service, metrics, settings, stop).await;
-        if watching.await.is_err() {
-            tracing::error!("what watches lists ended by a fault of the program");
-        }
+        dns::serve(listening, service, metrics, settings, failed, stop).await;
+        // A file system that doesn't answer must not keep anyone from ending.
+        watching.abort();
     }
 }
 

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo};
+use rustix::net::sockopt::{
+    Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
+};
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 
@@ -42,6 +45,12 @@ pub fn udp(address: SocketAddr) -> io::Result<UdpSocket> {
     socket.set_recv_buffer_size(UDP_BUFFER_OCTETS)?;
     socket.set_send_buffer_size(UDP_BUFFER_OCTETS)?;
     socket.set_read_timeout(Some(UDP_LOOK))?;
+    // Responses are small enough for any path; what forged messages say of paths is not believed (RFC 9715 §3.1).
+    if address.is_ipv4() {
+        set_ip_mtu_discover(&socket, Ipv4PathMtuDiscovery::OMIT)?;
+    } else {
+        set_ipv6_mtu_discover(&socket, Ipv6PathMtuDiscovery::OMIT)?;
+    }
     if address.ip().is_unspecified() {
         if address.is_ipv4() {
             setsockopt(&socket, Ipv4PacketInfo, &true)?;

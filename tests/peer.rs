@@ -94,7 +94,7 @@ fn try_once(server: SocketAddr, query: &Message, patience: Duration) -> Option<V
     let mut response = vec![0; 65_535];
     let length = socket.recv(&mut response).ok()?;
     response.truncate(length);
-    (response.len() > 12).then_some(response)
+    (response.len() >= 12).then_some(response)
 }
 
 /// The octets of a response.

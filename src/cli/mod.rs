@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
 
 use crate::complaint::Complaint;
 use crate::config::{self, Config};
@@ -107,6 +108,9 @@ const EX_IO: u8 = 74;
 const EX_TEMPORARY: u8 = 75;
 const EX_PERMISSION: u8 = 77;
 const EX_CONFIG: u8 = 78;
+
+/// How long a call to the system may keep the program from ending that was told to.
+const SHUTDOWN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 
 impl Failure {
     pub(crate) fn new(code: u8, line: impl Into<String>) -> Self {
@@ -205,11 +209,13 @@ fn with_config(verb: Verb, config: &Config) -> Result<(), Failure> {
 }
 
 fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::of_io(&error, format!("no runtime: {error}")))?
-        .block_on(work)
+        .map_err(|error| Failure::of_io(&error, format!("no runtime: {error}")))?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    done
 }
 
 fn start_log(log: &config::Log) -> Result<(), Failure> {
@@ -228,14 +234,20 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     }
     let daemon = Daemon::start(config).await?;
     tracing::info!(bound = ?daemon.bound(), "ready");
-    let failed = daemon.failed();
-    let told = tokio::select! {
-        told = until_told() => told,
-        () = failed.cancelled() => Err(Failure::new(EX_IO, "the fold could not go on; start again")),
-    };
+    let told = until_told_or(&daemon.failed()).await;
     tracing::info!("stopping");
     daemon.stop(&config.spec.control.socket).await;
     told
+}
+
+/// Waits for Ctrl-C or SIGTERM, or for a part of the server that can't go on.
+async fn until_told_or(failed: &CancellationToken) -> Result<(), Failure> {
+    tokio::select! {
+        told = until_told() => told,
+        () = failed.cancelled() => {
+            Err(Failure::new(EX_IO, "a part of the server could not go on, as the log says; start again"))
+        }
+    }
 }
 
 /// Waits for Ctrl-C or SIGTERM.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{EX_UNAVAILABLE, Failure, on_runtime, start_log, until_told};
+use super::{EX_UNAVAILABLE, Failure, on_runtime, start_log, until_told_or};
 use crate::config::Log;
 use crate::lists::ListSpec;
 use crate::name_server::{self, NameServer, Random};
@@ -45,10 +45,10 @@ async fn serve(args: Args) -> Result<(), Failure> {
     let random = Random::new().map_err(|error| Failure::new(EX_UNAVAILABLE, error.to_string()))?;
     let name_server = NameServer::over_lists(args.lists, Arc::new(SystemClock::start()), random)
         .map_err(|error| Failure::new(super::EX_NO_INPUT, error.to_string()))?;
-    let stop = CancellationToken::new();
-    let serving = tokio::spawn(name_server.serve(listening, stop.clone()));
+    let (failed, stop) = (CancellationToken::new(), CancellationToken::new());
+    let serving = tokio::spawn(name_server.serve(listening, failed.clone(), stop.clone()));
     tracing::info!(listen = ?args.listen, "ready");
-    let told = until_told().await;
+    let told = until_told_or(&failed).await;
     stop.cancel();
     serving.await.map_err(|error| Failure::new(EX_UNAVAILABLE, error.to_string()))?;
     told

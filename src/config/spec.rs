@@ -130,7 +130,11 @@ section!(
         /// Responses a second to the same question from one network (an IPv4 /24, an IPv6 /56); 0 for no limit.
         identical_responses_max: u32 = 50,
         /// All responses a second to one network; 0 for no limit.
-        network_responses_max: u32 = 0,
+        network_responses_max: u32 = 2_000,
+        /// Errors and refusals a second to one network; 0 for no limit.
+        error_responses_max: u32 = 20,
+        /// Networks whose responses are not limited. Nobody outside can forge a loopback address.
+        unlimited: Vec<IpNet> = ["127.0.0.0/8", "::1/128"].map(|network| network.parse().expect("a network")).to_vec(),
         /// Of responses beyond a limit, every so manieth is sent empty with TC set; 0 for none.
         slip: u8 = 2,
         /// Secrets of DNS cookies, each of 32 hexadecimal digits: the first makes new ones, the others are still good. One at

@@ -47,11 +47,46 @@ pub struct Key {
 /// Rules and keys, ready to be asked.
 #[derive(Debug, Default)]
 pub struct Access {
-    everywhere: Steps<u128, Action>,
+    everywhere: Clients,
     /// By the origin on the wire.
-    by_zone: Vec<(Vec<u8>, Steps<u128, Action>)>,
+    by_zone: Vec<(Vec<u8>, Clients)>,
     keys: BTreeMap<Digest, usize>,
     key_names: Vec<String>,
+}
+
+/// What becomes of the clients of each family: an IPv6 network holds no IPv4 client.
+#[derive(Debug, Default)]
+struct Clients {
+    ipv4: Steps<u32, Action>,
+    ipv6: Steps<u128, Action>,
+}
+
+impl Clients {
+    fn of<'r>(rules: impl Iterator<Item = &'r Rule>) -> Self {
+        let (mut ipv4, mut ipv6) = (Vec::new(), Vec::new());
+        for Rule { networks, action: value, .. } in rules {
+            for network in networks {
+                match network {
+                    IpNet::V4(net) => {
+                        let (first, last) = (net.network().into(), net.broadcast().into());
+                        ipv4.push(Block { first, last, value: *value });
+                    }
+                    IpNet::V6(net) => {
+                        let (first, last) = (net.network().into(), net.broadcast().into());
+                        ipv6.push(Block { first, last, value: *value });
+                    }
+                }
+            }
+        }
+        Clients { ipv4: Steps::of(ipv4), ipv6: Steps::of(ipv6) }
+    }
+
+    fn action(&self, client: IpAddr) -> Action {
+        match client.to_canonical() {
+            IpAddr::V4(v4) => self.ipv4.at(v4.into()),
+            IpAddr::V6(v6) => self.ipv6.at(v6.into()),
+        }
+    }
 }
 
 /// What a name says of keys.
@@ -69,19 +104,11 @@ impl Access {
         let mut zones: Vec<&Name> = rules.iter().flat_map(|rule| &rule.zones).collect();
         zones.sort_unstable();
         zones.dedup();
-        let steps = |wanted: &dyn Fn(&Rule) -> bool| {
-            let blocks = rules.iter().filter(|rule| wanted(rule)).flat_map(|rule| {
-                rule.networks.iter().map(|network| {
-                    let (first, last) = (position(network.network()), position(network.broadcast()));
-                    Block { first, last, value: rule.action }
-                })
-            });
-            Steps::of(blocks.collect())
-        };
-        let by_zone =
-            zones.into_iter().map(|zone| (zone.to_wire(), steps(&|rule| rule.zones.contains(zone))));
+        let by_zone = zones
+            .into_iter()
+            .map(|zone| (zone.to_wire(), Clients::of(rules.iter().filter(|rule| rule.zones.contains(zone)))));
         Access {
-            everywhere: steps(&|rule| rule.zones.is_empty()),
+            everywhere: Clients::of(rules.iter().filter(|rule| rule.zones.is_empty())),
             by_zone: by_zone.collect(),
             keys: keys.iter().enumerate().map(|(at, key)| (key.digest, at)).collect(),
             key_names: keys.into_iter().map(|key| key.name).collect(),
@@ -92,14 +119,16 @@ impl Access {
         &self.key_names
     }
 
+    /// The rule for all zones of the smallest network around the client.
+    pub fn everywhere(&self, client: IpAddr) -> Action {
+        self.everywhere.action(client)
+    }
+
     /// The rule of the smallest network around the client; of a rule for all zones and one for this, the stricter.
     pub fn action(&self, client: IpAddr, origin: &[u8]) -> Action {
-        if self.everywhere.is_empty() && self.by_zone.is_empty() {
-            return Action::Pass;
-        }
-        let client = position(client);
-        let of_zone = self.by_zone.iter().find(|(zone, _)| zone == origin).map(|(_, steps)| steps.at(client));
-        self.everywhere.at(client).max(of_zone.unwrap_or_default())
+        let of_zone = self.by_zone.iter().find(|(zone, _)| zone == origin);
+        let of_zone = of_zone.map(|(_, clients)| clients.action(client));
+        self.everywhere(client).max(of_zone.unwrap_or_default())
     }
 
     /// Takes a key off the labels next to the origin, where there are keys at all.
@@ -114,14 +143,6 @@ impl Access {
             }
             _ => (Shown::None, labels),
         }
-    }
-}
-
-/// IPv4 addresses are where IPv6 has them mapped.
-fn position(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().into(),
-        IpAddr::V6(v6) => v6.into(),
     }
 }
 
@@ -158,5 +179,19 @@ mod tests {
         assert_eq!(action("192.0.3.9", "bl.example"), Action::Pass);
         assert_eq!(action("2001:db8::1", "bl.example"), Action::Refuse);
         assert_eq!(action("::ffff:198.51.100.8", "bl.example"), Action::Refuse);
+    }
+
+    #[test]
+    fn n8_a_rule_for_all_of_ipv6_is_none_for_ipv4() {
+        let access = Access::new(
+            &[rule(&[], &["::/0"], Action::Refuse), rule(&["bl.example"], &["0.0.0.0/0"], Action::Key)],
+            Vec::new(),
+        );
+        let action = |client: &str| access.everywhere(client.parse().unwrap());
+        assert_eq!(action("2001:db8::1"), Action::Refuse);
+        assert_eq!(action("192.0.2.1"), Action::Pass);
+        assert_eq!(action("::ffff:192.0.2.1"), Action::Pass);
+        let origin = Name::parse("bl.example").unwrap().to_wire();
+        assert_eq!(access.action("192.0.2.1".parse().unwrap(), &origin), Action::Key);
     }
 }

@@ -10,6 +10,7 @@ pub(super) const UDP_OCTETS_MIN: u16 = 512;
 
 /// Response codes that no zone gives.
 pub(super) const FORMERR: u16 = 1;
+pub(super) const SERVFAIL: u16 = 2;
 pub(super) const NOTIMP: u16 = 4;
 pub(super) const REFUSED: u16 = 5;
 pub(super) const BADVERS: u16 = 16;
@@ -110,8 +111,8 @@ impl Edns {
             match option {
                 OPTION_COOKIE if edns.cookie == Cookie::None => edns.cookie = Cookie::read(value),
                 OPTION_NSID => edns.nsid = true,
-                // Its form has rules of its own (RFC 7871 §7.1), which the library knows.
-                OPTION_CLIENT_SUBNET => return None,
+                // Nothing depends on it here, but its form has rules (RFC 7871 §7.1): what breaks them goes to the library.
+                OPTION_CLIENT_SUBNET if !is_subnet(value) => return None,
                 _ => {}
             }
             rest = behind;
@@ -123,6 +124,17 @@ impl Edns {
     pub fn octets_max(edns: Option<Edns>) -> usize {
         usize::from(edns.map_or(UDP_OCTETS_MIN, |edns| edns.payload.clamp(UDP_OCTETS_MIN, UDP_OCTETS_MAX)))
     }
+}
+
+/// A client subnet of a query (RFC 7871 §6): family, source prefix length, no scope, as many octets as the prefix has.
+fn is_subnet(value: &[u8]) -> bool {
+    let Some(([_, family, length, scope], address)) = value.split_first_chunk() else { return false };
+    let bits = match (value[0], family) {
+        (0, 1) => 32,
+        (0, 2) => 128,
+        _ => return false,
+    };
+    *length <= bits && *scope == 0 && address.len() == usize::from(length.div_ceil(8))
 }
 
 impl ReplyEdns {

@@ -1,5 +1,6 @@
 //! The library's way from octets to a question and from an answer to octets: TCP, and whatever the fast way doesn't read.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hickory_proto::op::{Edns as HickoryEdns, Metadata, OpCode, ResponseCode};
@@ -14,7 +15,7 @@ use super::edns::{self, Cookie, Edns, ReplyEdns};
 use super::limit::Limiter;
 use super::outcome;
 use super::records::{rdata, to_hickory, txt};
-use super::service::{Decision, Inquiry, Service};
+use super::service::{Inquiry, Service};
 use crate::metrics::{DnsMetrics, Dropped, Outcome, Tally};
 use crate::zone::{Asked, Content};
 
@@ -65,12 +66,26 @@ impl Handler {
         tally.flush();
     }
 
-    /// Counts a message that can't be read, and whether somebody could be told.
-    pub(super) fn malformed(&self, protocol: Protocol, told: bool) {
+    pub(super) fn dropped(&self, protocol: Protocol, why: Dropped) {
+        self.count(protocol, |tally| tally.dropped(why, 1));
+    }
+
+    /// A response over UDP that the network did not take.
+    pub(super) fn unsent(&self) {
+        self.dropped(Protocol::Udp, Dropped::Unsent);
+    }
+
+    /// Whether a client may be told of an error; counts that it is, or that it isn't.
+    pub(super) fn may_tell(&self, protocol: Protocol, client: IpAddr, outcome: Outcome) -> bool {
+        let told = protocol != Protocol::Udp || {
+            let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+            self.service.may_be_told(Some(&mut slow.0), client)
+        };
         self.count(protocol, |tally| match told {
-            true => tally.answered(None, 0, Outcome::FormErr),
-            false => tally.dropped(Dropped::Malformed, 1),
+            true => tally.answered(None, 0, outcome),
+            false => tally.dropped(Dropped::Limit, 1),
         });
+        told
     }
 
     /// What is said to a request; `None` for silence.
@@ -80,8 +95,11 @@ impl Handler {
         // RFC 4035 §3.1.6.
         metadata.checking_disabled = false;
         let asked = request.edns.as_ref().map(read_edns);
+        let client = request.src().ip();
         let plain = |mut metadata: Metadata, rcode: u16, outcome: Outcome| {
-            self.count(request.protocol(), |tally| tally.answered(None, 0, outcome));
+            if !self.may_tell(request.protocol(), client, outcome) {
+                return None;
+            }
             let reply = asked.map(|asked| ReplyEdns { dnssec_ok: asked.dnssec_ok, ..ReplyEdns::default() });
             metadata.response_code = ResponseCode::from((rcode >> 4) as u8, rcode as u8 & 0xf);
             Some(Said {
@@ -94,7 +112,14 @@ impl Handler {
             return plain(metadata, edns::NOTIMP, Outcome::NotImp);
         }
         let Ok(info) = request.request_info() else {
-            return plain(metadata, edns::FORMERR, Outcome::FormErr);
+            return match self.cookie_alone(request, asked) {
+                Some(reply) if self.may_tell(request.protocol(), client, Outcome::NoData) => {
+                    let edns = Some(write_edns(&reply, 0));
+                    Some(Said { metadata, edns, sections: Sections::default() })
+                }
+                Some(_) => None,
+                None => plain(metadata, edns::FORMERR, Outcome::FormErr),
+            };
         };
         if asked.is_some_and(|asked| asked.version > 0) {
             return plain(metadata, edns::BADVERS, Outcome::BadVers);
@@ -104,21 +129,15 @@ impl Handler {
         match query.query_class() {
             DNSClass::IN => {}
             DNSClass::CH => {
-                return match self.chaos(name, query.query_type()) {
-                    Some(record) => {
-                        metadata.authoritative = true;
-                        self.count(request.protocol(), |tally| {
-                            tally.answered(None, query_type, Outcome::Apex)
-                        });
-                        let sections = Sections { answers: vec![record], authorities: Vec::new() };
-                        Some(Said {
-                            metadata,
-                            edns: asked.map(|_| write_edns(&ReplyEdns::default(), 0)),
-                            sections,
-                        })
-                    }
-                    None => plain(metadata, edns::REFUSED, Outcome::Refused),
+                let Some(record) = self.chaos(name, query.query_type()) else {
+                    return plain(metadata, edns::REFUSED, Outcome::Refused);
                 };
+                metadata.authoritative = true;
+                let said = plain(metadata, 0, Outcome::Apex);
+                return said.map(|said| Said {
+                    sections: Sections { answers: vec![record], authorities: Vec::new() },
+                    ..said
+                });
             }
             _ => return plain(metadata, edns::REFUSED, Outcome::Refused),
         }
@@ -132,8 +151,7 @@ impl Handler {
             return plain(metadata, edns::FORMERR, Outcome::FormErr);
         };
         let held = self.service.hold();
-        let inquiry =
-            Inquiry { client: request.src().ip().to_canonical(), name: asked_name, query_type, edns: asked };
+        let inquiry = Inquiry { client, name: asked_name, query_type, edns: asked };
         let place = self.service.locate(held.zones(), asked_name);
         let decision = if request.protocol() == Protocol::Udp {
             let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
@@ -144,7 +162,7 @@ impl Handler {
         self.count(request.protocol(), |tally| {
             outcome::count(tally, &self.metrics, &inquiry, &place, &decision)
         });
-        let Decision::Respond(response) = decision else { return None };
+        let Ok(response) = decision else { return None };
         metadata.authoritative = !matches!(response.content, Content::Nothing);
         metadata.truncation = response.slipped;
         metadata.response_code = ResponseCode::from((response.rcode >> 4) as u8, response.rcode as u8 & 0xf);
@@ -162,6 +180,14 @@ impl Handler {
             }
         };
         Some(Said { metadata, edns: response.edns.map(|reply| write_edns(&reply, response.rcode)), sections })
+    }
+
+    /// What a client gets that asks nothing and wants a cookie (RFC 7873 §5.4).
+    fn cookie_alone(&self, request: &Request, asked: Option<Edns>) -> Option<ReplyEdns> {
+        let asked = asked.filter(|asked| request.queries.queries().is_empty() && asked.version == 0)?;
+        let cookies = self.service.cookies.as_ref()?;
+        let checked = cookies.check(asked.cookie, request.src().ip(), self.service.hold().now)?;
+        Some(ReplyEdns { dnssec_ok: asked.dnssec_ok, cookie: Some(checked.reply), ..ReplyEdns::default() })
     }
 
     /// Questions about the server itself (RFC 4892).

@@ -21,7 +21,7 @@ use super::edns::Edns;
 use super::limit::Limiter;
 use super::message::{self, Query, Reply};
 use super::outcome;
-use super::service::{Decision, Inquiry, Place, Service};
+use super::service::{Inquiry, Place, Service};
 use crate::metrics::{DnsMetrics, Dropped, Tally};
 use crate::time::Stopwatch;
 
@@ -31,6 +31,9 @@ const BATCH: usize = 64;
 const DATAGRAM_OCTETS_MAX: usize = 1_536;
 /// Octets of a response: its question is copied, what is more is bounded by what a client takes.
 const RESPONSE_OCTETS_MAX: usize = 1_536;
+/// Ports of services that answer whatever comes to them, and of none (0): echo, discard, daytime, quote of the day, chargen, time, TFTP, NTP,
+/// kpasswd. No resolver asks from them, and an answer might be answered for ever.
+const ANSWERING_PORTS: [u16; 10] = [0, 7, 9, 13, 17, 19, 37, 69, 123, 464];
 /// Pause after a socket could not be read.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -133,7 +136,10 @@ impl Lane {
             let watch = Stopwatch::start();
             self.answer(&datagrams, &came, &mut responses, &mut answers, &mut tally);
             self.send(&responses, &came, &answers, &mut tally);
-            tally.took(watch.microseconds(), came.len() as u64);
+            tally.took(
+                watch.microseconds(),
+                answers.lengths.iter().filter(|length| **length > 0).count() as u64,
+            );
             for place in answers.slow.drain(..) {
                 self.pass_on(&datagrams[place], &came[place], &mut tally);
             }
@@ -153,7 +159,8 @@ impl Lane {
         let flags = MsgFlags::MSG_WAITFORONE;
         for message in recvmmsg(self.socket.as_raw_fd(), headers, &mut slices, flags, None)? {
             let local = message.cmsgs().ok().and_then(|mut controls| controls.find_map(written_to));
-            let Some(client) = message.address.map(A::socket_address) else { continue };
+            // Without a sender's address there is nobody to answer: port 0 is never answered.
+            let client = message.address.map_or(NOBODY, A::socket_address);
             came.push(Came { octets: message.bytes, client, local });
         }
         Ok(())
@@ -172,7 +179,7 @@ impl Lane {
         let held = self.service.hold();
         let zones = held.zones();
         let asking: [Option<Asking<'_, '_>>; BATCH] = std::array::from_fn(|at| {
-            let Came { octets, client, .. } = came.get(at)?;
+            let Came { octets, client, .. } = came.get(at).filter(|came| came.may_be_answered())?;
             let query = Query::read(datagrams[at].get(..*octets)?)?;
             let place = self.service.locate(zones, query.name);
             Some(Asking { query, client: client.ip(), place })
@@ -180,17 +187,21 @@ impl Lane {
         let spots: [_; BATCH] =
             std::array::from_fn(|at| asking[at].as_ref().map(|asking| asking.place.spot()));
         std::hint::black_box(spots.iter().flatten().fold(0, |sum, spot| sum ^ spot.touch()));
+        answers.lengths = [0; BATCH];
         for (at, (asking, response)) in asking.iter().zip(responses).enumerate().take(came.len()) {
-            answers.lengths[at] = 0;
             let Some(Asking { query, client, place }) = asking else {
-                answers.slow.push(at);
+                if came[at].may_be_answered() {
+                    answers.slow.push(at);
+                } else {
+                    tally.dropped(Dropped::Port, 1);
+                }
                 continue;
             };
             let (name, query_type, edns) = (query.name, query.query_type, query.edns);
             let inquiry = Inquiry { client: *client, name, query_type, edns };
             let decision = self.service.decide(place, &inquiry, &held, Some(&mut self.limiter));
             outcome::count(tally, &self.metrics, &inquiry, place, &decision);
-            if let Decision::Respond(decided) = &decision {
+            if let Ok(decided) = &decision {
                 let reply = Reply::of(decided, Edns::octets_max(edns));
                 let question = &datagrams[at][..query.end()];
                 answers.lengths[at] = message::write(question, &reply, &decided.content, response);
@@ -224,12 +235,20 @@ impl Lane {
             .collect();
         let mut rest = &mut messages[..];
         while !rest.is_empty() {
-            // The first of the rest could not be sent: perhaps nobody may write to its client.
-            let sent = sendmmsg(&self.socket, rest, SendFlags::empty()).unwrap_or(0);
-            if sent == 0 {
-                tally.dropped(Dropped::Unsent, 1);
-            }
-            rest = &mut rest[sent.max(1)..];
+            // Whoever asks next must not wait for a network that takes nothing.
+            let sent = match sendmmsg(&self.socket, rest, SendFlags::DONTWAIT) {
+                Ok(sent @ 1..) => sent,
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::NOBUFS) => {
+                    tally.dropped(Dropped::Unsent, rest.len() as u64);
+                    return;
+                }
+                // The first of the rest could not be sent: perhaps nobody may write to its client.
+                Ok(_) | Err(_) => {
+                    tally.dropped(Dropped::Unsent, 1);
+                    1
+                }
+            };
+            rest = &mut rest[sent..];
         }
     }
 
@@ -242,6 +261,14 @@ impl Lane {
         if self.slow.try_send(Slow { message, way: self.way(came) }).is_err() {
             tally.dropped(Dropped::Queue, 1);
         }
+    }
+}
+
+const NOBODY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(std::net::Ipv4Addr::UNSPECIFIED, 0));
+
+impl Came {
+    fn may_be_answered(&self) -> bool {
+        !ANSWERING_PORTS.contains(&self.client.port())
     }
 }
 
@@ -271,8 +298,12 @@ impl Way {
             }
             (SocketAddr::V6(client), Some(IpAddr::V6(local))) => {
                 let address = nix::libc::in6_addr { s6_addr: local.octets() };
-                // Link-local addresses mean something on their own link only.
-                let interface = if local.is_unicast_link_local() { client.scope_id() } else { 0 };
+                // Link-local addresses mean something on their own link only; a client elsewhere asked none of ours.
+                let (interface, address) = match (local.is_unicast_link_local(), client.scope_id()) {
+                    (true, 0) => (0, nix::libc::in6_addr { s6_addr: [0; 16] }),
+                    (true, scope) => (scope, address),
+                    (false, _) => (0, address),
+                };
                 let info = nix::libc::in6_pktinfo { ipi6_addr: address, ipi6_ifindex: interface };
                 let control = [ControlMessage::Ipv6PacketInfo(&info)];
                 sendmsg(fd, &slices, &control, flags, Some(&SockaddrIn6::from(client)))

@@ -12,8 +12,10 @@ const CELLS: usize = 1 << 14;
 pub struct Limits {
     /// The same question from one network, an IPv4 /24 or an IPv6 /56.
     pub identical: u32,
-    /// All questions from one network.
+    /// All responses to one network.
     pub network: u32,
+    /// Of those, errors and refusals.
+    pub error: u32,
     /// Of responses that are too many, every so manieth is sent with TC set, for clients that are really there; none where
     /// zero.
     pub slip: u8,
@@ -28,6 +30,15 @@ pub enum Passage {
     Held,
 }
 
+/// What a response is counted as, besides as one to its network.
+#[derive(Clone, Copy, Debug)]
+pub enum Counted<'q> {
+    /// From a zone: by what was asked.
+    Question(Asked<'q>, u16),
+    /// No zone's answer. Names and types cost a forger nothing, so that all of them are one.
+    Error,
+}
+
 /// Counts responses; one a thread.
 pub struct Limiter {
     limits: Limits,
@@ -35,6 +46,7 @@ pub struct Limiter {
     seed: u64,
     identical: Counters,
     network: Counters,
+    error: Counters,
     held: u8,
 }
 
@@ -62,17 +74,24 @@ impl Limiter {
             seed: seed | 1,
             identical: counters(limits.identical),
             network: counters(limits.network),
+            error: counters(limits.error),
             held: 0,
         }
     }
 
     /// Counts a response in a second, and says what becomes of it.
-    pub fn pass(&mut self, client: IpAddr, name: Asked<'_>, query_type: u16, second: u32) -> Passage {
+    pub fn pass(&mut self, client: IpAddr, counted: Counted<'_>, second: u32) -> Passage {
         let network = mix(self.seed, network(client));
-        let within = self.network.count(network, second)
-            && self.identical.count(question(network, name, query_type), second);
-        if within {
-            return Passage::Free;
+        let within = self.network.count(network, second);
+        match counted {
+            Counted::Question(name, query_type) => {
+                if within && self.identical.count(question(network, name, query_type), second) {
+                    return Passage::Free;
+                }
+            }
+            // Over TCP it would be the same error: there is nothing to come back for.
+            Counted::Error if within && self.error.count(network, second) => return Passage::Free,
+            Counted::Error => return Passage::Held,
         }
         self.held = self.held.wrapping_add(1);
         let slips = self.limits.slip != 0 && self.held.is_multiple_of(self.limits.slip);
@@ -137,12 +156,12 @@ mod tests {
 
     const WIRE: &[u8] = b"\x012\x010\x010\x03127\x02bl\x07example\x00";
 
-    fn name(wire: &[u8]) -> Asked<'_> {
-        Asked::read(wire).unwrap().0
+    fn asked(wire: &[u8], query_type: u16) -> Counted<'_> {
+        Counted::Question(Asked::read(wire).unwrap().0, query_type)
     }
 
     fn limiter(identical: u32, network: u32, slip: u8) -> Limiter {
-        Limiter::new(Limits { identical, network, slip }, 99)
+        Limiter::new(Limits { identical, network, error: 5, slip }, 99)
     }
 
     #[test]
@@ -150,7 +169,7 @@ mod tests {
         let client = "192.0.2.1".parse().unwrap();
         let mut limiter = limiter(10, 0, 2);
         let mut passages =
-            |now| (0..30).map(|_| limiter.pass(client, name(WIRE), 1, now)).collect::<Vec<_>>();
+            |now| (0..30).map(|_| limiter.pass(client, asked(WIRE, 1), now)).collect::<Vec<_>>();
         let count = |passages: &[Passage], of| passages.iter().filter(|passage| **passage == of).count();
         let first = passages(7);
         assert_eq!(count(&first, Passage::Free), 10);
@@ -165,16 +184,16 @@ mod tests {
         let mut limiter = limiter(3, 0, 0);
         let (client, other) = ("192.0.2.1".parse().unwrap(), "192.0.3.1".parse().unwrap());
         for _ in 0..50 {
-            limiter.pass(client, name(WIRE), 1, 5);
+            limiter.pass(client, asked(WIRE, 1), 5);
         }
-        assert_eq!(limiter.pass(client, name(WIRE), 1, 5), Passage::Held);
+        assert_eq!(limiter.pass(client, asked(WIRE, 1), 5), Passage::Held);
         assert_eq!(
-            limiter.pass(client, name(&WIRE.to_ascii_uppercase()), 1, 5),
+            limiter.pass(client, asked(&WIRE.to_ascii_uppercase(), 1), 5),
             Passage::Held,
             "in any case"
         );
-        assert_eq!(limiter.pass(client, name(WIRE), 16, 5), Passage::Free);
-        assert_eq!(limiter.pass(other, name(WIRE), 1, 5), Passage::Free);
+        assert_eq!(limiter.pass(client, asked(WIRE, 16), 5), Passage::Free);
+        assert_eq!(limiter.pass(other, asked(WIRE, 1), 5), Passage::Free);
     }
 
     /// Who floods with forged questions must not wash the counters of another flood away.
@@ -188,12 +207,11 @@ mod tests {
                 wire[1] = b'0' + other;
                 limiter.pass(
                     IpAddr::V4((nth * 8 + u32::from(other) * 977).wrapping_mul(2_654_435_761).into()),
-                    name(&wire),
-                    1,
+                    asked(&wire, 1),
                     5,
                 );
             }
-            held += usize::from(limiter.pass(client, name(WIRE), 1, 5) == Passage::Held);
+            held += usize::from(limiter.pass(client, asked(WIRE, 1), 5) == Passage::Held);
         }
         assert!(held > 10_000, "{held}");
     }
@@ -205,8 +223,16 @@ mod tests {
         let passed = (0..20u8).filter(|nth| {
             wire[1] = b'a' + nth;
             let client = IpAddr::from([0x2001, 0xdb8, 0, 0x100, 0, 0, 0, u16::from(*nth)]);
-            limiter.pass(client, name(&wire), 1, 5) == Passage::Free
+            limiter.pass(client, asked(&wire, 1), 5) == Passage::Free
         });
         assert_eq!(passed.count(), 5);
+    }
+
+    #[test]
+    fn rrl_n7_errors_are_one_however_they_are_asked_for_and_never_slip() {
+        let (client, mut limiter) = ("192.0.2.1".parse().unwrap(), limiter(0, 0, 1));
+        let passages: Vec<Passage> = (0..9).map(|_| limiter.pass(client, Counted::Error, 5)).collect();
+        assert_eq!(passages, [[Passage::Free; 5].as_slice(), &[Passage::Held; 4]].concat());
+        assert_eq!(limiter.pass(client, asked(WIRE, 1), 5), Passage::Free);
     }
 }

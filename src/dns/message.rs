@@ -97,6 +97,9 @@ pub(super) fn write(question: &[u8], reply: &Reply, content: &Content<'_>, out: 
         Content::Records(records) => {
             for record in records.clone() {
                 writer.record(&record);
+                if writer.full {
+                    break;
+                }
                 answers += 1;
             }
         }
@@ -217,14 +220,38 @@ impl Writer<'_> {
     }
 }
 
-/// The answer to what is no message that can be read: FORMERR, if there is somebody who can be told (RFC 1035 §4.1.1).
-pub(super) fn format_error(message: &[u8]) -> Option<[u8; HEADER_OCTETS]> {
-    let mut header = *message.first_chunk::<HEADER_OCTETS>()?;
-    if header[2] & QR != 0 {
-        return None;
+/// What is plainly no message of one question, of whatever kind of message.
+pub(super) fn is_malformed(message: &[u8]) -> bool {
+    // RFC 9619 §4; one without a question may want a cookie (RFC 7873 §5.4).
+    message
+        .first_chunk::<HEADER_OCTETS>()
+        .is_none_or(|header| header[2] & OPCODE == 0 && u16::from_be_bytes([header[4], header[5]]) > 1)
+}
+
+/// Whether it is a response: two servers must not talk to each other for ever.
+pub(super) fn is_response(message: &[u8]) -> bool {
+    message.get(2).is_some_and(|flags| flags & QR != 0)
+}
+
+/// The answer to what is no message that can be read: FORMERR, if there is somebody who can be told (RFC 1035 §4.1.1), with an OPT
+/// record where one seems to have been sent (RFC 6891 §7).
+pub(super) fn format_error(message: &[u8]) -> Option<Vec<u8>> {
+    let header = message.first_chunk::<HEADER_OCTETS>()?;
+    let mut error = header.to_vec();
+    error[2] = QR | (header[2] & (OPCODE | RD));
+    error[3] = edns::FORMERR as u8;
+    error[4..].fill(0);
+    if has_opt(message) {
+        error[11] = 1;
+        let end = error.len();
+        error.resize(end + ReplyEdns::default().octets(), 0);
+        ReplyEdns::default().write(&mut error, end, edns::FORMERR);
     }
-    header[2] = QR | (header[2] & (OPCODE | RD));
-    header[3] = edns::FORMERR as u8;
-    header[4..].fill(0);
-    Some(header)
+    Some(error)
+}
+
+/// Whether an OPT record seems to follow the question, sound or not.
+fn has_opt(message: &[u8]) -> bool {
+    let behind = message.get(HEADER_OCTETS..).and_then(Asked::read).and_then(|(_, rest)| rest.get(4..));
+    behind.is_some_and(|record| record.starts_with(&[0, 0, 41]))
 }

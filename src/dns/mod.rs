@@ -80,12 +80,25 @@ impl Listening {
     }
 }
 
-/// Answers on all the sockets until told to stop.
+/// Tells that a thread ended by a fault of the program.
+struct Watched(CancellationToken);
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("a UDP thread ended by a fault of the program");
+            self.0.cancel();
+        }
+    }
+}
+
+/// Answers on all the sockets until told to stop. `failed` is told where a socket is not answered any more.
 pub async fn serve(
     listening: Vec<Listening>,
     service: Arc<Service>,
     metrics: Arc<DnsMetrics>,
     settings: Settings,
+    failed: CancellationToken,
     stop: CancellationToken,
 ) {
     let limiter = |nth: usize| Limiter::new(settings.limits, settings.seed.wrapping_add(nth as u64));
@@ -105,18 +118,25 @@ pub async fn serve(
                 slow: slow.clone(),
                 stop: Arc::clone(&stop_threads),
             };
-            match std::thread::Builder::new().name("dns-udp".to_owned()).spawn(move || lane.run()) {
+            let watched = Watched(failed.clone());
+            let run = move || {
+                let _watched = watched;
+                lane.run();
+            };
+            match std::thread::Builder::new().name("dns-udp".to_owned()).spawn(run) {
                 Ok(thread) => threads.push(thread),
-                Err(error) => tracing::error!(%error, "no thread for a UDP socket"),
+                Err(error) => {
+                    tracing::error!(%error, "no thread for a UDP socket");
+                    failed.cancel();
+                }
             }
         }
     }
     tasks.spawn(slow::serve(handler, queue, stop.clone()));
     stop.cancelled().await;
     stop_threads.store(true, Ordering::Relaxed);
-    let joined = tokio::task::spawn_blocking(move || threads.into_iter().all(|thread| thread.join().is_ok()));
+    let joined =
+        tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
     while tasks.join_next().await.is_some() {}
-    if !joined.await.unwrap_or(false) {
-        tracing::error!("a UDP thread ended by a fault of the program");
-    }
+    drop(joined.await);
 }

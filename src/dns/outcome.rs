@@ -14,9 +14,9 @@ pub(super) fn count(
     decision: &Decision<'_>,
 ) {
     let response = match decision {
-        Decision::Respond(response) => response,
-        Decision::Silence(Silence::Access) => return tally.dropped(Dropped::Access, 1),
-        Decision::Silence(Silence::Limit) => return tally.dropped(Dropped::Limit, 1),
+        Ok(response) => response,
+        Err(Silence::Access) => return tally.dropped(Dropped::Access, 1),
+        Err(Silence::Limit) => return tally.dropped(Dropped::Limit, 1),
     };
     let outcome = match (response.rcode, &response.content) {
         _ if response.slipped => Outcome::Slipped,

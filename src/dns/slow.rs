@@ -17,6 +17,7 @@ use super::edns::{UDP_OCTETS_MAX, UDP_OCTETS_MIN};
 use super::handler::Handler;
 use super::lane::Slow;
 use super::message;
+use crate::metrics::{Dropped, Outcome};
 
 /// Takes a response's octets, as many as there may be.
 #[derive(Clone)]
@@ -60,8 +61,10 @@ pub(super) async fn serve(handler: Arc<Handler>, mut queue: mpsc::Receiver<Slow>
             () = stop.cancelled() => return,
         };
         let Some(Slow { message, way }) = slow else { return };
-        if let Some(response) = answer(&handler, message, way.client, Protocol::Udp).await {
-            way.send(&response);
+        if let Some(response) = answer(&handler, message, way.client, Protocol::Udp).await
+            && !way.send(&response)
+        {
+            handler.unsent();
         }
     }
 }
@@ -72,13 +75,24 @@ pub(super) async fn answer(
     client: SocketAddr,
     protocol: Protocol,
 ) -> Option<Vec<u8>> {
+    let ip = client.ip();
+    if handler.service.ignores(ip) {
+        handler.dropped(protocol, Dropped::Access);
+        return None;
+    }
+    if message::is_response(&message) {
+        handler.dropped(protocol, Dropped::Malformed);
+        return None;
+    }
     let error = message::format_error(&message);
-    let Ok(request) = Request::from_bytes(message, client, protocol) else {
-        handler.malformed(protocol, error.is_some());
-        return error.map(|header| header.to_vec());
+    let request = if message::is_malformed(&message) {
+        None
+    } else {
+        Request::from_bytes(message, client, protocol).ok()
     };
-    // A response is no request: two servers must not talk to each other for ever.
-    error?;
+    let Some(request) = request else {
+        return error.filter(|_| handler.may_tell(protocol, ip, Outcome::FormErr));
+    };
     let octets_max = match protocol {
         Protocol::Udp => {
             let asked = request.edns.as_ref().map_or(UDP_OCTETS_MIN, |edns| edns.max_payload());

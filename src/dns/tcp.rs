@@ -19,7 +19,8 @@ use crate::relay::{Prefix, Relay};
 const READ_OCTETS: usize = 4 << 10;
 /// Octets of responses that are gathered before they are written.
 const WRITE_OCTETS: usize = 16 << 10;
-/// With fewer connections left than one in so many, clients are waited for so many times shorter (RFC 7766 §6.2.3).
+/// With fewer connections left than one in so many, clients are waited for so many times shorter, and let go once what they asked is
+/// answered (RFC 7766 §6.2.3).
 const PRESSED: usize = 4;
 /// Pause after connections could not be accepted: most likely no file may be opened any more.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -58,11 +59,6 @@ impl Streams {
     pub(super) async fn serve(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
         let tasks = TaskTracker::new();
         loop {
-            // A client that can't be taken waits in the system's queue, not in ours.
-            let permit = tokio::select! {
-                permit = Arc::clone(&self.connections).acquire_owned() => permit,
-                () = stop.cancelled() => break,
-            };
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = stop.cancelled() => break,
@@ -76,6 +72,11 @@ impl Streams {
                 }
             };
             let Some(counted) = self.count(client) else { continue };
+            // One waits here; more wait in the system's queue.
+            let permit = tokio::select! {
+                permit = Arc::clone(&self.connections).acquire_owned() => permit,
+                () = stop.cancelled() => break,
+            };
             let stop = stop.clone();
             tasks.spawn(async move {
                 let served = counted.streams.converse(stream, client, stop);
@@ -100,11 +101,15 @@ impl Streams {
         within.then_some(counted)
     }
 
+    /// Whether few connections are left.
+    fn is_pressed(&self) -> bool {
+        self.connections.available_permits() <= self.limits.connections_max / PRESSED
+    }
+
     /// How long a whole query is waited for.
     fn patience(&self) -> Duration {
-        let Limits { connections_max, idle_timeout, .. } = self.limits;
-        let pressed = self.connections.available_permits() < connections_max / PRESSED;
-        if pressed { idle_timeout / PRESSED as u32 } else { idle_timeout }
+        let idle_timeout = self.limits.idle_timeout;
+        if self.is_pressed() { idle_timeout / PRESSED as u32 } else { idle_timeout }
     }
 
     async fn converse(
@@ -119,6 +124,8 @@ impl Streams {
         let mut out = Vec::new();
         loop {
             let query = tokio::select! {
+                // First of all what is there already: its answers are not written yet.
+                biased;
                 query = tokio::time::timeout(self.patience(), read(&mut reader)) => query??,
                 () = stop.cancelled() => return Ok(()),
             };
@@ -129,12 +136,21 @@ impl Streams {
                 out.extend(&response[..usize::from(length)]);
             }
             // RFC 7766 §6.2.1.1: what was asked together is answered together.
-            if reader.buffer().len() < 2 || out.len() >= WRITE_OCTETS {
+            if !holds_message(reader.buffer()) || out.len() >= WRITE_OCTETS || stop.is_cancelled() {
                 tokio::time::timeout(self.limits.idle_timeout, writer.write_all(&out)).await??;
                 out.clear();
+                if stop.is_cancelled() || self.is_pressed() {
+                    return writer.shutdown().await;
+                }
             }
         }
     }
+}
+
+/// Whether a whole message is there already.
+fn holds_message(buffered: &[u8]) -> bool {
+    let length = buffered.first_chunk().map(|length| usize::from(u16::from_be_bytes(*length)));
+    length.is_some_and(|length| buffered.len() >= 2 + length)
 }
 
 /// Reads a message behind its length (RFC 1035 §4.2.2); `None` at the end.

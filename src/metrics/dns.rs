@@ -35,6 +35,8 @@ pub enum Dropped {
     Limit,
     /// No query, and nobody to tell.
     Malformed,
+    /// From a port that answers whatever comes.
+    Port,
     /// Too many at once that only the library can read.
     Queue,
     /// The network did not take the response.
@@ -54,10 +56,11 @@ const OUTCOMES: [(Outcome, &str); 11] = [
     (Outcome::BadCookie, "badcookie"),
     (Outcome::Slipped, "slipped"),
 ];
-const DROPS: [(Dropped, &str); 5] = [
+const DROPS: [(Dropped, &str); 6] = [
     (Dropped::Access, "access"),
     (Dropped::Limit, "limit"),
     (Dropped::Malformed, "malformed"),
+    (Dropped::Port, "port"),
     (Dropped::Queue, "queue"),
     (Dropped::Unsent, "unsent"),
 ];

@@ -419,7 +419,10 @@ impl<'a> Run<'a> {
         let snapshot = self.blocklist.snapshot();
         for &number in self.by_prefix.get(&Relay::new(prefix.network()).line()).into_iter().flatten() {
             let address = self.actors[number as usize].address;
-            let listed = snapshot.zones().iter().any(|zone| zone.entries.find(address, u8::MAX).is_some());
+            let listed = snapshot
+                .zones()
+                .iter()
+                .any(|zone| zone.entries.find(address, u8::MAX, snapshot.time).is_some());
             if listed {
                 self.listed.entry(number).or_insert(self.now);
             }

@@ -170,7 +170,7 @@ impl Zone {
     }
 
     fn listed(&self, view: &View, first: IpAddr, last: IpAddr, now: Timestamp) -> Option<Listed<'_>> {
-        let about = self.find(first, view)?;
+        let about = self.find(first, view, now)?;
         let Found { mask, confidence, until } = about.found;
         let third = if view.shows == Shows::Score { confidence } else { 0 };
         let codes = self.config.codes.iter().filter(|code| code.value & mask != 0);

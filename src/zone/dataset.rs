@@ -1,5 +1,6 @@
 //! Zones of an operator's own lists, made whole from what is read and then never changed.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -79,6 +80,16 @@ pub struct Matches<'z> {
     ttl: u32,
     /// Of the TXT records; else of the A records.
     text: bool,
+    /// All of the zone's.
+    lists: &'z [Arc<Dataset>],
+    raw: Raw<'z>,
+    /// How many of the raw records were looked at.
+    seen: usize,
+}
+
+/// The same with what is said twice.
+#[derive(Clone, Debug)]
+struct Raw<'z> {
     lists: std::slice::Iter<'z, Arc<Dataset>>,
     list: Option<(&'z Dataset, Said<'z>)>,
 }
@@ -207,8 +218,14 @@ impl Dataset {
         // Of ranges every address may have been taken out by itself; only exclusions are left among those.
         let mut stretches = self.ipv4.between(first, last).filter(|stretch| stretch.value != What::NOTHING);
         stretches.any(|Block { first, last, .. }| {
-            let wanted = u64::from(last - first) + 1;
-            self.addresses.range(first, last).take(wanted as usize).count() as u64 != wanted
+            let mut wanted = Some(first);
+            for (address, _) in self.addresses.range(first, last) {
+                if wanted != Some(address.into()) {
+                    return true;
+                }
+                wanted = u32::from(address).checked_add(1);
+            }
+            wanted.is_some_and(|wanted| wanted <= last)
         })
     }
 
@@ -225,6 +242,7 @@ fn merge<K: Copy + Ord>(
     repeats: Repeats,
     sets: &mut Vec<Box<[What]>>,
 ) -> Vec<Block<K, What>> {
+    let mut known: HashMap<Box<[What]>, usize> = HashMap::new();
     if repeats == Repeats::First {
         blocks.sort_by_key(|block| (block.first, block.last));
         blocks.dedup_by_key(|block| (block.first, block.last));
@@ -239,8 +257,8 @@ fn merge<K: Copy + Ord>(
         [first, ..] if first.value == What::NOTHING => *first,
         _ => {
             let set: Box<[What]> = run.iter().map(|block| block.value).collect();
-            let at = sets.iter().position(|other| *other == set).unwrap_or_else(|| {
-                sets.push(set);
+            let at = *known.entry(set).or_insert_with_key(|set| {
+                sets.push(set.clone());
                 sets.len() - 1
             });
             Block { value: What::set(at), ..run[0] }
@@ -269,8 +287,7 @@ impl ListZone {
             let found = self.lists.iter().filter(|list| list.find(address).is_some());
             // Records of one name and type have one TTL (RFC 2181 §5.2).
             if let Some(ttl) = found.map(|list| list.ttl).min() {
-                let (text, lists) = (query_type == QueryType::Txt, self.lists.iter());
-                let matches = Matches { address, ttl, text, lists, list: None };
+                let matches = Matches::new(address, ttl, query_type == QueryType::Txt, &self.lists);
                 return match query_type {
                     QueryType::Any => Answer::one(minimal_any()),
                     QueryType::A | QueryType::Txt if matches.clone().next().is_some() => {
@@ -304,27 +321,55 @@ impl ListZone {
     }
 }
 
-impl<'z> Iterator for Matches<'z> {
-    type Item = Record<'z>;
+impl<'z> Matches<'z> {
+    fn new(address: IpAddr, ttl: u32, text: bool, lists: &'z [Arc<Dataset>]) -> Self {
+        let raw = Raw { lists: lists.iter(), list: None };
+        Matches { address, ttl, text, lists, raw, seen: 0 }
+    }
 
-    fn next(&mut self) -> Option<Record<'z>> {
+    /// The next record, told before or not.
+    fn raw(&mut self) -> Option<Record<'z>> {
         loop {
-            let Some((list, said)) = &mut self.list else {
-                let list = self.lists.next()?;
-                self.list = list.find(self.address).map(|said| (&**list, said));
-                continue;
-            };
-            let Some(what) = said.next() else {
-                self.list = None;
-                continue;
-            };
-            let Reason { value, text } = &list.reasons[what.place()];
+            let Reason { value, text } = self.raw.reason(self.address)?;
             if !self.text {
                 return Some(a(self.ttl, *value));
             }
             if let Some(text) = text {
                 let text: Text<'z> = Template::new(text).about(self.address);
                 return Some(Record { ttl: self.ttl, data: Data::Txt(text) });
+            }
+        }
+    }
+}
+
+impl<'z> Raw<'z> {
+    fn reason(&mut self, address: IpAddr) -> Option<&'z Reason> {
+        loop {
+            let Some((list, said)) = &mut self.list else {
+                let list = self.lists.next()?;
+                self.list = list.find(address).map(|said| (&**list, said));
+                continue;
+            };
+            match said.next() {
+                Some(what) => return list.reasons.get(what.place()),
+                None => self.list = None,
+            }
+        }
+    }
+}
+
+impl<'z> Iterator for Matches<'z> {
+    type Item = Record<'z>;
+
+    fn next(&mut self) -> Option<Record<'z>> {
+        loop {
+            let record = self.raw()?;
+            let before = self.seen;
+            self.seen += 1;
+            // A set holds a record once (RFC 2181 §5); an address has a few of them.
+            let mut all = Matches::new(self.address, self.ttl, self.text, self.lists);
+            if (0..before).all(|_| all.raw() != Some(record)) {
+                return Some(record);
             }
         }
     }

@@ -15,10 +15,18 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entries {
     addresses: Ipv4Map<Row>,
-    /// Everything else, by the first 32 bits.
-    prefixes: BTreeMap<u32, Arc<BTreeMap<Prefix, Entry>>>,
+    /// Everything else, by the first 16 bits and then the first 32.
+    groups: BTreeMap<u16, Group>,
     /// How many of those there are of each family and length.
     lengths: BTreeMap<(Family, u8), usize>,
+}
+
+/// Prefixes that begin with the same 16 bits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Group {
+    /// How many of them stand under each code, by its bit.
+    codes: [usize; 8],
+    shards: BTreeMap<u32, Arc<BTreeMap<Prefix, Entry>>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,11 +141,20 @@ impl Entries {
             return;
         }
         let bits = first_bits(prefix.network());
-        let shard = Arc::make_mut(self.prefixes.entry(bits).or_default());
-        let is = !entry.codes.is_empty();
-        let was = if is { shard.insert(prefix, entry) } else { shard.remove(&prefix) }.is_some();
+        let group = self.groups.entry((bits >> 16) as u16).or_default();
+        let shard = Arc::make_mut(group.shards.entry(bits).or_default());
+        let (is, mask) = (!entry.codes.is_empty(), entry.mask());
+        let old = if is { shard.insert(prefix, entry) } else { shard.remove(&prefix) };
+        let was = old.is_some();
         if shard.is_empty() {
-            self.prefixes.remove(&bits);
+            group.shards.remove(&bits);
+        }
+        let old_mask = old.map_or(0, |old| old.mask());
+        for (nth, count) in group.codes.iter_mut().enumerate() {
+            *count = *count + usize::from(mask >> nth & 1) - usize::from(old_mask >> nth & 1);
+        }
+        if group.shards.is_empty() {
+            self.groups.remove(&((bits >> 16) as u16));
         }
         let of_length = self.lengths.entry((family(prefix), prefix.length())).or_default();
         *of_length = *of_length + usize::from(is) - usize::from(was);
@@ -150,7 +167,8 @@ impl Entries {
             let prefix = Prefix::around(address.into(), u8::MAX);
             (prefix, Entry { codes: rows.map(Standing::from).collect() })
         });
-        let prefixes = self.prefixes.values().flat_map(|shard| shard.iter());
+        let prefixes =
+            self.groups.values().flat_map(|group| group.shards.values()).flat_map(|shard| shard.iter());
         addresses.chain(prefixes.map(|(prefix, entry)| (*prefix, entry.clone())))
     }
 
@@ -167,20 +185,21 @@ impl Entries {
         self.addresses.spot(address)
     }
 
-    /// What is said of an address under the codes in the mask: by itself, and by the prefixes around it.
-    pub fn find(&self, address: IpAddr, mask: u8) -> Option<Found> {
-        let found = self.find_plain(address, mask);
+    /// What is said of an address at a time under the codes in the mask: by itself, and by the prefixes around it. What has ended
+    /// isn't said, whether or not the fold was told yet.
+    pub fn find(&self, address: IpAddr, mask: u8, now: Timestamp) -> Option<Found> {
+        let found = self.find_plain(address, mask, now);
         // A mail server may know an IPv4 client by its mapped address (RFC 4291 §2.5.5.2).
         found.or_else(|| match (address, address.to_canonical()) {
-            (IpAddr::V6(_), IpAddr::V4(v4)) => self.find_plain(v4.into(), mask),
+            (IpAddr::V6(_), IpAddr::V4(v4)) => self.find_plain(v4.into(), mask, now),
             _ => None,
         })
     }
 
-    fn find_plain(&self, address: IpAddr, mask: u8) -> Option<Found> {
+    fn find_plain(&self, address: IpAddr, mask: u8, now: Timestamp) -> Option<Found> {
         let itself = match address {
             IpAddr::V4(v4) => {
-                self.addresses.find(v4).filter_map(|row| Found::of(row.into(), mask)).reduce(Found::and)
+                self.addresses.find(v4).filter_map(|row| Found::of(row.into(), mask, now)).reduce(Found::and)
             }
             IpAddr::V6(_) => None,
         };
@@ -188,7 +207,7 @@ impl Entries {
             return itself;
         }
         let around = self.around(address, u8::MAX).flat_map(|entry| entry.codes.iter());
-        around.filter_map(|standing| Found::of(*standing, mask)).chain(itself).reduce(Found::and)
+        around.filter_map(|standing| Found::of(*standing, mask, now)).chain(itself).reduce(Found::and)
     }
 
     /// The entries of the prefixes of at most so many bits around an address.
@@ -198,7 +217,8 @@ impl Entries {
             self.lengths.keys().filter(move |(family, length)| *family == own && *length <= length_max);
         lengths.filter_map(move |(_, length)| {
             let prefix = Prefix::around(address, *length);
-            self.prefixes.get(&first_bits(prefix.network()))?.get(&prefix)
+            let bits = first_bits(prefix.network());
+            self.groups.get(&((bits >> 16) as u16))?.shards.get(&bits)?.get(&prefix)
         })
     }
 
@@ -227,7 +247,10 @@ impl Entries {
         if self.lengths.is_empty() {
             return false;
         }
-        let shards = self.prefixes.range(first_bits(first)..=first_bits(last));
+        let (from, to) = (first_bits(first), first_bits(last));
+        let groups = self.groups.range((from >> 16) as u16..=(to >> 16) as u16);
+        let shards =
+            groups.filter(|(_, group)| group.has(mask)).flat_map(|(_, group)| group.shards.range(from..=to));
         let range = Prefix::lowest(first)..=Prefix::highest(last);
         let mut within = shards.flat_map(|(_, shard)| shard.range(range.clone()));
         within.any(|(_, entry)| entry.mask() & mask != 0)
@@ -235,10 +258,17 @@ impl Entries {
     }
 }
 
+impl Group {
+    fn has(&self, mask: u8) -> bool {
+        self.codes.iter().enumerate().any(|(nth, count)| *count > 0 && mask >> nth & 1 == 1)
+    }
+}
+
 impl Found {
-    fn of(standing: Standing, mask: u8) -> Option<Found> {
+    fn of(standing: Standing, mask: u8, now: Timestamp) -> Option<Found> {
         let Standing { code, confidence, until } = standing;
-        (code & mask != 0).then_some(Found { mask: code, confidence, until })
+        let stands = until.is_none_or(|until| until > now);
+        (code & mask != 0 && stands).then_some(Found { mask: code, confidence, until })
     }
 
     fn and(self, other: Found) -> Found {
@@ -253,6 +283,8 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NOW: Timestamp = Timestamp::from_milliseconds(-1);
     use crate::relay::Relay;
 
     fn entry(code: u8) -> Entry {
@@ -315,7 +347,7 @@ mod tests {
                         around.fold(0, |found, (_, entry)| found | (entry.mask() & mask))
                     };
                     for (prefix, mask) in plain.keys().flat_map(|prefix| masks.map(|mask| (*prefix, mask))) {
-                        let found = entries.find(prefix.network(), mask).map_or(0, |found| found.mask);
+                        let found = entries.find(prefix.network(), mask, NOW).map_or(0, |found| found.mask);
                         prop_assert_eq!(found, around(prefix.network(), mask));
                         for labels in 1..=4usize {
                             if let IpAddr::V4(address) = prefix.network() {
@@ -351,16 +383,19 @@ mod tests {
         let range = Prefix::around("2a01:4f8:0:1::".parse().unwrap(), 64);
         entries.set(range, entry(2));
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-        assert!(entries.find(ip("2a01:4f8:0:1::"), 2).is_some());
-        assert!(entries.find(ip("2a01:4f8:0:1:ffff:ffff:ffff:ffff"), 2).is_some());
-        assert!(entries.find(ip("2a01:4f8:0:2::"), 2).is_none());
+        assert!(entries.find(ip("2a01:4f8:0:1::"), 2, NOW).is_some());
+        assert!(entries.find(ip("2a01:4f8:0:1:ffff:ffff:ffff:ffff"), 2, NOW).is_some());
+        assert!(entries.find(ip("2a01:4f8:0:2::"), 2, NOW).is_none());
         assert!(entries.any_below_ipv6(v6("2a01:4f8::", 8), 2));
         assert!(entries.any_below_ipv6(v6("2a01:4f8:0:1:8000::", 17), 2), "inside the range");
         assert!(!entries.any_below_ipv6(v6("2a01:4f8:0:2::", 16), 2));
         entries.set(range, Entry::default());
         assert!(entries.is_empty());
         entries.set(Prefix::around(ip("198.18.0.0"), 23), entry(4));
-        assert!(entries.find(ip("198.18.1.255"), 4).is_some() && entries.find(ip("198.18.2.0"), 4).is_none());
+        assert!(
+            entries.find(ip("198.18.1.255"), 4, NOW).is_some()
+                && entries.find(ip("198.18.2.0"), 4, NOW).is_none()
+        );
         assert!(
             entries.any_below_ipv4(v4("198.18.1.0", 3), 4) && !entries.any_below_ipv4(v4("198.18.2.0", 3), 4)
         );

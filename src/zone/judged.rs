@@ -93,6 +93,8 @@ impl Zone {
         let config = &self.config;
         match query_type {
             QueryType::Soa if self.shut_down => Answer::one(Record { ttl: config.apex.ttl, ..self.soa() }),
+            // Whoever still asks gets no address at all (RFC 6471 §3.4).
+            QueryType::A | QueryType::Aaaa if self.shut_down => self.negative(Rcode::NoError),
             QueryType::Txt if self.shut_down => {
                 let text = Text::Plain(config.texts.shut_down().as_bytes());
                 Answer::one(Record { ttl: config.ttls.shut_down, data: Data::Txt(text) })
@@ -106,8 +108,10 @@ impl Zone {
     }
 
     fn status(&self, query_type: QueryType, now: Timestamp, fresh: Timestamp) -> Answer<'_> {
-        if query_type != QueryType::Txt {
-            return self.negative(Rcode::NoError);
+        match query_type {
+            QueryType::Txt => {}
+            QueryType::Any => return Answer::one(Record { ttl: STATUS_TTL, ..minimal_any() }),
+            _ => return self.negative(Rcode::NoError),
         }
         let status = Status {
             serial: self.serial,
@@ -123,7 +127,7 @@ impl Zone {
         let (v4, v6) = (labels.ipv4(), labels.ipv6());
         let whole = v4.and_then(|start| start.whole().map(IpAddr::V4));
         let whole = whole.or_else(|| v6.and_then(|start| start.whole().map(IpAddr::V6)));
-        if let Some(about) = whole.and_then(|address| self.find(address, view)) {
+        if let Some(about) = whole.and_then(|address| self.find(address, view, now)) {
             return self.about(&about, view, query_type, now);
         }
         let tests = &view.test_entries;
@@ -137,15 +141,16 @@ impl Zone {
         self.negative(if below { Rcode::NoError } else { Rcode::NameError })
     }
 
-    pub(super) fn find(&self, address: IpAddr, view: &View) -> Option<About> {
-        let listed = self.entries.find(address, view.mask).map(|found| About { address, found, test: false });
+    pub(super) fn find(&self, address: IpAddr, view: &View, now: Timestamp) -> Option<About> {
+        let listed =
+            self.entries.find(address, view.mask, now).map(|found| About { address, found, test: false });
         // IPv4 test entries lie in 127/8 and IPv6 ones in ::ffff:127/104: nobody else needs to be looked up twice.
         listed.or_else(|| {
             let near = match address {
                 IpAddr::V4(v4) => v4.is_loopback(),
                 IpAddr::V6(v6) => v6.segments()[..5] == [0; 5],
             };
-            let found = near.then(|| view.test_entries.find(address, u8::MAX)).flatten()?;
+            let found = near.then(|| view.test_entries.find(address, u8::MAX, now)).flatten()?;
             Some(About { address, found, test: true })
         })
     }

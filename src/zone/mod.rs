@@ -140,6 +140,14 @@ impl<'z> Within<'z> {
         }
     }
 
+    /// That nothing stands at a name which exists.
+    pub fn no_data(self) -> Answer<'z> {
+        match self {
+            Within::Judged(zone) => zone.config.apex.negative(Rcode::NoError, zone.serial),
+            Within::List(zone) => zone.apex.negative(Rcode::NoError, zone.serial),
+        }
+    }
+
     /// Where the address that the labels stand for would be in memory; of use only ahead of the question itself.
     pub fn spot(self, labels: &Labels<'_>) -> Spot<'z> {
         match self {
