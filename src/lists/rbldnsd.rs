@@ -12,6 +12,8 @@ const PROBLEMS_MAX: usize = 20;
 /// Seconds, where nothing else is said: rbldnsd's.
 const TTL: u32 = 2_100;
 
+const UNTOLD: [&[u8]; 10] = [b"$0", b"$1", b"$2", b"$3", b"$4", b"$5", b"$6", b"$7", b"$8", b"$9"];
+
 /// A way of writing a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
@@ -40,9 +42,9 @@ pub(super) struct Head {
     pub soa: Option<ListSoa>,
     /// Seconds, and the name servers.
     pub ns: Option<(u32, Vec<Name>)>,
-    /// When the data was made.
+    /// When the newest of the data was made.
     pub made: Option<Timestamp>,
-    /// When it is too old to be served.
+    /// When the first of it is too old to be served.
     pub expires: Option<Timestamp>,
 }
 
@@ -87,6 +89,13 @@ enum Given<'l> {
     Text(&'l [u8]),
 }
 
+/// What is said, before variables are put in: they may be told behind their first use.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Raw {
+    value: Ipv4Addr,
+    text: Option<Vec<u8>>,
+}
+
 /// What is said where a line says nothing.
 struct Standard {
     value: Ipv4Addr,
@@ -108,9 +117,15 @@ pub(super) struct Reader {
     default: Standard,
     /// The default, once it is among the reasons.
     default_what: Option<What>,
-    known: HashMap<Reason, What>,
-    variables: [Vec<u8>; 10],
+    known: HashMap<Raw, What>,
+    /// In the order of their places.
+    raw: Vec<Raw>,
+    /// The first that is said of each.
+    variables: [Option<Vec<u8>>; 10],
+    /// The first that is said.
     base: Option<Vec<u8>>,
+    /// Whether a default was given at all.
+    default_given: bool,
     /// Most addresses of an entry.
     range_max: u64,
     line: usize,
@@ -131,8 +146,10 @@ impl Reader {
             default: Standard::default(),
             default_what: None,
             known: HashMap::new(),
+            raw: Vec::new(),
             variables: Default::default(),
             base: None,
+            default_given: false,
             range_max: u64::MAX,
             line: 0,
             problems: Vec::new(),
@@ -143,7 +160,7 @@ impl Reader {
     /// Another file begins: its lines are counted anew, and it has no default yet. Trivial sets have one for all files.
     pub(super) fn file(&mut self) {
         self.line = 0;
-        if !matches!(self.kind, Kind::Ip4Tset | Kind::Ip6Tset) {
+        if !self.is_trivial() {
             self.default = Standard::default();
             self.default_what = None;
         }
@@ -154,6 +171,7 @@ impl Reader {
         let line = line.trim_ascii();
         let read = match line {
             [] => Ok(()),
+            [b':', b':', ..] if self.has_ipv6() => self.entry(line),
             [b'$', rest @ ..] | [b'#' | b';' | b':', b'$', rest @ ..] => self.special(rest),
             [b'#' | b';', ..] => Ok(()),
             [b':', ..] => self.set_default(line),
@@ -168,70 +186,87 @@ impl Reader {
     }
 
     /// All files were read.
-    pub(super) fn end(self) -> Read {
+    pub(super) fn end(mut self) -> Read {
+        if self.is_trivial()
+            && let Some(only) = self.raw.first_mut()
+        {
+            // Whichever line and file it stands in.
+            *only = Raw { value: self.default.value, text: self.default.text.clone() };
+        }
+        let reasons = std::mem::take(&mut self.raw).into_iter();
+        self.parts.reasons = reasons.map(|raw| self.reason(raw)).collect();
         let Reader { parts, head, problems, problem_count, .. } = self;
         Read { dataset: Dataset::of(parts), head, problems, problem_count }
     }
 
+    /// All entries have one value.
+    fn is_trivial(&self) -> bool {
+        matches!(self.kind, Kind::Ip4Tset | Kind::Ip6Tset)
+    }
+
+    fn has_ipv6(&self) -> bool {
+        matches!(self.kind, Kind::Ip6Trie | Kind::Ip6Tset | Kind::Addresses)
+    }
+
     fn set_default(&mut self, line: &[u8]) -> Result<(), &'static str> {
-        let trivial = matches!(self.kind, Kind::Ip4Tset | Kind::Ip6Tset);
         // Trivial sets have one value, the first that is given.
-        if trivial && self.default_what.is_some() {
+        if self.is_trivial() && self.default_given {
             return Ok(());
         }
         let given = read_value(line)?;
-        self.default.value = given.value.unwrap_or(self.default.value);
-        match given.text {
-            Given::Default => {}
-            Given::Nothing => self.default.text = None,
-            Given::Text(text) => self.default.text = Some(text.to_vec()),
-        }
-        self.default_what = None;
-        if trivial {
-            self.what(&Value::default());
-        }
+        let standard = Standard::default();
+        let text = match given.text {
+            Given::Default | Given::Nothing => None,
+            Given::Text(text) => Some(text.to_vec()),
+        };
+        self.default = Standard { value: given.value.unwrap_or(standard.value), text };
+        (self.default_given, self.default_what) = (true, None);
         Ok(())
     }
 
-    fn reason(&self, given: &Value<'_>) -> Reason {
+    fn raw(&self, given: &Value<'_>) -> Raw {
         let text = match given.text {
             Given::Nothing => None,
-            Given::Text(text) => Some(self.expand(text)),
-            Given::Default => match (&self.default.text, &self.base) {
-                (Some(text), _) => Some(self.expand(text)),
-                (None, Some(_)) => Some(self.expand(b"")),
-                (None, None) => None,
-            },
+            Given::Text(text) => Some(text.to_vec()),
+            Given::Default => self.default.text.clone(),
         };
-        Reason { value: given.value.unwrap_or(self.default.value), text: text.map(Into::into) }
+        Raw { value: given.value.unwrap_or(self.default.value), text }
     }
 
-    /// Puts variables and the base template in; `$` and `$$` stay for whoever answers.
-    fn expand(&self, text: &[u8]) -> Vec<u8> {
-        let whole = match (&self.base, text.strip_prefix(b"=")) {
-            (Some(_), Some(own)) => own.to_vec(),
-            (Some(base), None) => {
-                replace(base, &|name| (name == b'=').then_some(if text.is_empty() { b"$" } else { text }))
-            }
-            (None, _) => text.to_vec(),
+    /// Puts variables and the base template in, which stands also where no text is given; `$` and `$$` stay for whoever answers.
+    fn reason(&self, Raw { value, text }: Raw) -> Reason {
+        let text = match (&self.base, text.as_deref()) {
+            (_, Some([b'=', own @ ..])) => Some(own.to_vec()),
+            (Some(base), own) => Some(in_base(base, own.unwrap_or_default())),
+            (None, own) => own.map(<[u8]>::to_vec),
         };
-        let mut expanded = replace(&whole, &|name| {
-            name.is_ascii_digit().then(|| &self.variables[usize::from(name - b'0')][..])
+        let text = text.map(|text| {
+            let mut whole = replace(&text, &|name| {
+                let nth = usize::from(name.checked_sub(b'0').filter(|nth| *nth < 10)?);
+                // One that was never told stays as it was written.
+                Some(self.variables[nth].as_deref().unwrap_or(UNTOLD[nth]))
+            });
+            // What is cut off anyway when an address is put in.
+            whole.truncate(2 * TXT_OCTETS_MAX);
+            whole.into()
         });
-        // What is cut off anyway when an address is put in.
-        expanded.truncate(2 * TXT_OCTETS_MAX);
-        expanded
+        Reason { value, text }
     }
 
     fn what(&mut self, given: &Value<'_>) -> What {
+        if self.is_trivial() {
+            if self.raw.is_empty() {
+                self.raw.push(Raw { value: self.default.value, text: None });
+            }
+            return What::reason(0);
+        }
         let plain = matches!(given, Value { value: None, text: Given::Default });
         if let (true, Some(what)) = (plain, self.default_what) {
             return what;
         }
-        let reason = self.reason(given);
-        let what = *self.known.entry(reason).or_insert_with_key(|reason| {
-            self.parts.reasons.push(reason.clone());
-            What::reason(self.parts.reasons.len() - 1)
+        let what = *self.known.entry(self.raw(given)).or_insert_with_key(|raw| {
+            self.raw.push(raw.clone());
+            What::reason(self.raw.len() - 1)
         });
         if plain {
             self.default_what = Some(what);
@@ -244,13 +279,12 @@ impl Reader {
             [b'!', rest @ ..] => (true, rest.trim_ascii_start()),
             line => (false, line),
         };
-        let end =
-            line.iter().position(|octet| matches!(octet, b' ' | b'\t' | b'#' | b';')).unwrap_or(line.len());
-        let (place, rest) = line.split_at(end);
+        let (place, rest) = line.split_at(self.place_end(line));
         let rest = rest.trim_ascii_start();
         let given = match rest {
             [] | [b'#' | b';', ..] => Value::default(),
-            _ if matches!(self.kind, Kind::Ip4Tset | Kind::Ip6Tset | Kind::Addresses) => Value::default(),
+            // What an exclusion is given means nothing.
+            _ if excluded || self.is_trivial() || self.kind == Kind::Addresses => Value::default(),
             rest => read_value(rest)?,
         };
         let (v4, v6) = match self.kind {
@@ -262,7 +296,7 @@ impl Reader {
             Kind::Addresses if place.contains(&b':') => (None, Some(cidr6(place)?)),
             Kind::Addresses => (Some(cidr(place)?), None),
         };
-        if self.parts.reasons.len() >= What::MAX {
+        if self.raw.len() >= What::MAX {
             return Err("more different values than a list can have");
         }
         let what = if excluded { What::NOTHING } else { self.what(&given) };
@@ -276,6 +310,22 @@ impl Reader {
             self.parts.ipv6.push(Block { first, last, value: what });
         }
         Ok(())
+    }
+
+    /// Where what an entry is about ends: at a blank, a comment, or a value.
+    fn place_end(&self, line: &[u8]) -> usize {
+        let mut network = false;
+        let ends = |octet: &u8| match octet {
+            b' ' | b'\t' | b'#' | b';' => true,
+            b'/' => {
+                network = true;
+                false
+            }
+            // An IPv6 address has colons of its own.
+            b':' => !self.has_ipv6() || network,
+            _ => false,
+        };
+        line.iter().position(ends).unwrap_or(line.len())
     }
 
     fn add(&mut self, first: u32, last: u32, what: What) {
@@ -313,16 +363,26 @@ impl Reader {
         let text = || std::str::from_utf8(rest).map_err(|_| "not US-ASCII");
         match keyword.to_ascii_uppercase().as_slice() {
             b"SOA" if self.head.soa.is_none() => self.head.soa = Some(self.soa(text()?)?),
-            b"NS" if self.head.ns.is_none() => self.head.ns = Some(self.ns(text()?)?),
-            b"SOA" | b"NS" => {}
-            b"TTL" => self.parts.ttl = seconds(text()?).ok_or("no time to live")?,
-            b"TIMESTAMP" => (self.head.made, self.head.expires) = timestamps(text()?)?,
-            b"MAXRANGE4" => self.set_range_max(text()?)?,
-            b"=" => {
-                self.base = (!rest.is_empty()).then(|| rest.to_vec());
-                self.default_what = None;
+            b"NS" | b"NAMESERVER" if self.head.ns.is_none() => self.head.ns = Some(self.ns(text()?)?),
+            b"SOA" | b"NS" | b"NAMESERVER" => {}
+            b"TTL" => {
+                let ttl = seconds(text()?).ok_or("no time to live")?;
+                self.parts.ttl = if ttl == 0 { TTL } else { ttl };
             }
-            [digit @ b'0'..=b'9'] => self.variables[usize::from(digit - b'0')] = rest.to_vec(),
+            b"TIMESTAMP" => {
+                let (made, expires) = timestamps(text()?)?;
+                self.head.made = self.head.made.max(made);
+                // The first that expires takes the others with it.
+                self.head.expires = [self.head.expires, expires].into_iter().flatten().min();
+            }
+            b"MAXRANGE4" => self.set_range_max(text()?)?,
+            b"=" if !rest.is_empty() => {
+                self.base.get_or_insert_with(|| rest.to_vec());
+            }
+            b"=" => {}
+            [digit @ b'0'..=b'9'] => {
+                self.variables[usize::from(digit - b'0')].get_or_insert_with(|| rest.to_vec());
+            }
             b"DATASET" => return Err("combined data sets are not known here"),
             _ => return Err("an unknown $ keyword"),
         }
@@ -366,15 +426,15 @@ impl Reader {
 
     fn set_range_max(&mut self, text: &str) -> Result<(), &'static str> {
         let size = match text.strip_prefix('/') {
-            Some(bits) => bits.parse().ok().filter(|bits| *bits <= 32).map(|bits: u32| 1u64 << (32 - bits)),
-            None => text.parse().ok(),
+            Some(bits) => number(bits.as_bytes()).filter(|bits| *bits <= 32).map(|bits| 1 << (32 - bits)),
+            None => number(text.as_bytes()).map(u64::from).filter(|size| *size > 0),
         };
         self.range_max = self.range_max.min(size.ok_or("no size of a range")?);
         Ok(())
     }
 }
 
-/// Replaces `$` and a name of one octet, where there is something to put in its place.
+/// Replaces `$` and a name of one octet, where there is something to put in its place; a dollar sign in that is one.
 fn replace<'r>(text: &[u8], value: &dyn Fn(u8) -> Option<&'r [u8]>) -> Vec<u8> {
     let (mut out, mut at) = (Vec::with_capacity(text.len()), 0);
     while at < text.len() {
@@ -384,7 +444,9 @@ fn replace<'r>(text: &[u8], value: &dyn Fn(u8) -> Option<&'r [u8]>) -> Vec<u8> {
                 at += 2;
             }
             [b'$', name, ..] if value(name).is_some() => {
-                out.extend(value(name).unwrap_or_default());
+                for octet in value(name).unwrap_or_default() {
+                    out.extend(if *octet == b'$' { &b"$$"[..] } else { std::slice::from_ref(octet) });
+                }
                 at += 2;
             }
             [octet, ..] => {
@@ -395,6 +457,39 @@ fn replace<'r>(text: &[u8], value: &dyn Fn(u8) -> Option<&'r [u8]>) -> Vec<u8> {
         }
     }
     out
+}
+
+/// A base template with an entry's text, or its address, at `$=`.
+fn in_base(base: &[u8], own: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(base.len() + own.len());
+    let mut parts = base.split(|octet| *octet == b'$');
+    out.extend(parts.next().unwrap_or_default());
+    let mut escaped = false;
+    for part in parts {
+        match part {
+            [b'=', rest @ ..] if !escaped => {
+                if own.is_empty() {
+                    out.push(b'$');
+                }
+                for octet in own {
+                    out.extend(if *octet == b'$' { &b"$$"[..] } else { std::slice::from_ref(octet) });
+                }
+                out.extend(rest);
+            }
+            part => {
+                out.push(b'$');
+                out.extend(part);
+            }
+        }
+        escaped = part.is_empty() && !escaped;
+    }
+    out
+}
+
+/// A number, written in digits alone.
+fn number(text: &[u8]) -> Option<u32> {
+    let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()
 }
 
 fn read_value(text: &[u8]) -> Result<Value<'_>, &'static str> {
@@ -410,9 +505,12 @@ fn read_value(text: &[u8]) -> Result<Value<'_>, &'static str> {
     };
     let (octets, count) = dotted(value.trim_ascii()).ok_or("no A value")?;
     let value = match (octets, count) {
+        ([0, ..], 1) => return Err("0 is no A value"),
         ([last, ..], 1) => Ipv4Addr::new(127, 0, 0, last),
-        (octets, 4) => Ipv4Addr::from(octets),
-        _ => return Err("an A value is one number, or four"),
+        // The last number is the last octet.
+        ([first, last, ..], 2) => Ipv4Addr::new(first, 0, 0, last),
+        ([first, second, last, _], 3) => Ipv4Addr::new(first, second, 0, last),
+        (octets, _) => Ipv4Addr::from(octets),
     };
     if value.is_unspecified() {
         return Err("0.0.0.0 is no A value");
@@ -454,8 +552,7 @@ fn filled(mut octets: [u8; 4], count: usize, with: u8) -> u32 {
 }
 
 fn network(octets: [u8; 4], count: usize, bits: &[u8]) -> Result<(u32, u32), &'static str> {
-    let bits: u32 =
-        std::str::from_utf8(bits).ok().and_then(|bits| bits.parse().ok()).ok_or("no prefix length")?;
+    let bits = number(bits).ok_or("no prefix length")?;
     let first = filled(octets, count, 0);
     let hosts = u32::MAX.unbounded_shr(bits);
     match bits {
@@ -468,7 +565,8 @@ fn network(octets: [u8; 4], count: usize, bits: &[u8]) -> Result<(u32, u32), &'s
 /// As an `ip4set` has it: an address, the first octets of some, a network, or a range.
 fn range(text: &[u8]) -> Result<(u32, u32), &'static str> {
     let Some(at) = text.iter().position(|octet| matches!(octet, b'/' | b'-')) else {
-        let (octets, count) = dotted(text).ok_or(NO_ADDRESS)?;
+        // A number alone is rather a word of a sentence than a sixteenth of a million networks.
+        let (octets, count) = dotted(text).filter(|(_, count)| *count > 1).ok_or(NO_ADDRESS)?;
         return Ok((filled(octets, count, 0), filled(octets, count, 255)));
     };
     let (octets, count) = dotted(&text[..at]).ok_or(NO_ADDRESS)?;
@@ -476,15 +574,15 @@ fn range(text: &[u8]) -> Result<(u32, u32), &'static str> {
         return network(octets, count, &text[at + 1..]);
     }
     let (mut end, end_count) = dotted(&text[at + 1..]).ok_or(NO_ADDRESS)?;
-    let mut last_count = end_count;
     if end_count == 1 && count > 1 {
         // One number alone is the last octet that was given.
         let last = end[0];
         end = octets;
         end[count - 1] = last;
-        last_count = count;
+    } else if end_count != count {
+        return Err("a range whose ends have not as many octets");
     }
-    let (first, last) = (filled(octets, count, 0), filled(end, last_count, 255));
+    let (first, last) = (filled(octets, count, 0), filled(end, count, 255));
     if first <= last { Ok((first, last)) } else { Err("a range that ends before it begins") }
 }
 
@@ -506,10 +604,13 @@ const NO_ADDRESS6: &str = "no IPv6 address or network";
 fn cidr6(text: &[u8]) -> Result<(u128, u128), &'static str> {
     let text = std::str::from_utf8(text).map_err(|_| NO_ADDRESS6)?;
     let (address, bits) = match text.split_once('/') {
-        Some((address, bits)) => (address, Some(bits.parse::<u32>().map_err(|_| "no prefix length")?)),
+        Some((address, bits)) => (address, Some(number(bits.as_bytes()).ok_or("no prefix length")?)),
         None => (text, None),
     };
     let words = address.split(':').count();
+    if words == 1 && bits.is_none() {
+        return Err(NO_ADDRESS6);
+    }
     let open = !address.contains("::") && words < 8;
     let whole: Ipv6Addr =
         if open { format!("{address}::") } else { address.to_owned() }.parse().map_err(|_| NO_ADDRESS6)?;
@@ -525,6 +626,9 @@ fn cidr6(text: &[u8]) -> Result<(u128, u128), &'static str> {
 
 /// As an `ip6tset` has it: the four words of a /64; or, to be excluded, an address.
 fn words6(text: &[u8], excluded: bool) -> Result<(u128, u128), &'static str> {
+    if text.contains(&b'/') {
+        return Err("no prefix lengths: what is listed is a /64");
+    }
     let (first, last) = cidr6(text)?;
     match last - first {
         0 if excluded => Ok((first, last)),
@@ -543,9 +647,9 @@ fn seconds(text: &str) -> Option<u32> {
         b'w' | b'W' => 604_800,
         _ => return None,
     };
-    let number: u32 = text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).parse().ok()?;
+    let digits = text.strip_suffix(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text);
     // RFC 2181 §8.
-    number.checked_mul(unit).filter(|seconds| i32::try_from(*seconds).is_ok())
+    number(digits.as_bytes())?.checked_mul(unit).filter(|seconds| i32::try_from(*seconds).is_ok())
 }
 
 /// When the data was made, and when it is too old.
@@ -567,23 +671,16 @@ fn moment(text: &str) -> Result<Option<Timestamp>, ()> {
     if matches!(text, "0" | "-") {
         return Ok(None);
     }
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    if !digits.is_ascii()
-        || digits.len() < 8
-        || text.chars().any(|c| !c.is_ascii_digit() && c != ':' && c != '-')
-    {
+    // Year, month, day, and what follows is zero where it isn't told.
+    let mut fields = [0, 0, 0, 0, 0, 0];
+    let parts: Vec<&str> = text.split([':', '-']).collect();
+    if !(3..=fields.len()).contains(&parts.len()) {
         return Err(());
     }
-    let padded = format!("{digits:0<14}");
-    let part = |from: usize, to: usize| padded[from..to].to_owned();
-    let time = format!(
-        "{}-{}-{}T{}:{}:{}Z",
-        part(0, 4),
-        part(4, 6),
-        part(6, 8),
-        part(8, 10),
-        part(10, 12),
-        part(12, 14)
-    );
+    for (field, part) in fields.iter_mut().zip(parts) {
+        *field = number(part.as_bytes()).ok_or(())?;
+    }
+    let [year, month, day, hour, minute, second] = fields;
+    let time = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z");
     time.parse().map(Some).map_err(|_| ())
 }
