@@ -21,6 +21,7 @@ use crate::evidence::{Directive, Entry, Offset, Order};
 use crate::journal::{Embedded, Journal, JournalError};
 use crate::keys::{KeyError, Keys};
 use crate::lists::ListError;
+use crate::lists::Watched;
 use crate::metrics::Metrics;
 use crate::name_server::{NameServer, Random};
 use crate::observe::{self, Inquiry, Lookups, Networks, NetworksError, Observer};
@@ -124,7 +125,7 @@ impl Tasks {
 
 impl Serving {
     /// Adopts the zones, binds everything, and only then begins to answer; SMTP last.
-    async fn start(core: &Core, config: &Config) -> Result<Self, StartError> {
+    async fn start(core: &Core, config: &Config, lists: Watched) -> Result<Self, StartError> {
         core.tell_time().await?;
         core.adopt(config).await?;
         let (app, spec) = (&core.app, &config.spec);
@@ -162,8 +163,15 @@ impl Serving {
         let judged = app.published.snapshots();
         let zones = app.published.snapshot();
         let zones = zones.zones().iter().map(|zone| zone.config.apex.origin.clone()).collect();
-        let name_server =
-            NameServer::new(&spec.dns, &config.dns, judged, zones, Arc::clone(&app.clock), Random::new()?)?;
+        let name_server = NameServer::new(
+            &spec.dns,
+            &config.dns,
+            judged,
+            zones,
+            lists,
+            Arc::clone(&app.clock),
+            Random::new()?,
+        );
         app.metrics.serve_dns(&name_server.metrics);
         let failed = core.publisher.failed.clone();
         dns.running.spawn(name_server.serve(dns_listening, failed, dns.stop.clone()));
@@ -328,8 +336,10 @@ fn last_time(journal: &dyn Journal) -> Result<Timestamp, JournalError> {
 impl Daemon {
     /// Starts everything; returns once all of it is ready.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
+        // Before anything is made or bound: what is wrong with a file is told first.
+        let lists = Watched::read(config.dns.lists.clone(), SystemClock::start().now())?;
         let core = Core::open(config)?;
-        match Serving::start(&core, config).await {
+        match Serving::start(&core, config, lists).await {
             Ok(serving) => Ok(Daemon { serving, core }),
             Err(error) => {
                 core.stop().await;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{self, Dns};
 use crate::dns::{self, Access, Cookies, Limits, Listening, Nsid, Service, Settings, TcpLimits};
 use crate::keys::{self, KeyError};
-use crate::lists::{ListError, ListSpec, Watched};
+use crate::lists::Watched;
 use crate::metrics::DnsMetrics;
 use crate::time::{Clock, Stopwatch};
 use crate::zone::{Name, Snapshot};
@@ -37,16 +37,16 @@ impl Random {
 }
 
 impl NameServer {
-    /// For the judged zones of these origins, and for the lists of the configuration, which are read now.
+    /// For the judged zones of these origins, and for lists that were read.
     pub fn new(
         spec: &Dns,
         checked: &config::NameServer,
         judged: Arc<ArcSwap<Snapshot>>,
         mut zones: Vec<Name>,
+        watched: Watched,
         clock: Arc<dyn Clock>,
         random: Random,
-    ) -> Result<Self, ListError> {
-        let watched = Watched::read(checked.lists.clone(), clock.now())?;
+    ) -> Self {
         let lists: Arc<ArcSwap<_>> = Arc::clone(&watched.lists);
         zones.extend(lists.load().zones().iter().map(|zone| zone.apex.origin.clone()));
         let access = Access::new(&checked.rules, checked.keys.clone());
@@ -79,17 +79,13 @@ impl NameServer {
             idle_timeout: spec.tcp_idle_timeout.to_std(),
         };
         let settings = Settings { limits, seed: random.seed, tcp };
-        Ok(NameServer { service: Arc::new(service), metrics, settings, watched, clock })
+        NameServer { service: Arc::new(service), metrics, settings, watched, clock }
     }
 
     /// Over lists alone, with the settings as shipped.
-    pub fn over_lists(
-        lists: Vec<ListSpec>,
-        clock: Arc<dyn Clock>,
-        random: Random,
-    ) -> Result<Self, ListError> {
-        let checked = config::NameServer { lists, ..config::NameServer::default() };
-        NameServer::new(&Dns::default(), &checked, Arc::default(), Vec::new(), clock, random)
+    pub fn over_lists(watched: Watched, clock: Arc<dyn Clock>, random: Random) -> Self {
+        let checked = config::NameServer::default();
+        NameServer::new(&Dns::default(), &checked, Arc::default(), Vec::new(), watched, clock, random)
     }
 
     /// Answers, and reads lists again that change, until told to stop.

@@ -170,6 +170,61 @@ const FAULTS: &[Fault] = &[
         by: "see {url} {url} {url} {url}\"\ntest",
         complaint: &["texts.listed:", "255"],
     },
+    Fault {
+        file: "backscatterd.toml",
+        replace: "[dns]\n",
+        by: "[dns]\ndata_age_max = \"5s\"\n",
+        complaint: &["dns.data_age_max: 5s is not much longer", "write 30s or more"],
+    },
+    Fault {
+        file: "backscatterd.toml",
+        replace: "[dns]\n",
+        by: "[dns]\naccess = [{ zones = [\"bl.backscater.example\"], networks = [], action = \"key\" }]\n",
+        complaint: &[
+            "dns.access[0].zones: bl.backscater.example. is the origin of no zone",
+            "dns.access[0].networks: it names none",
+            "dns.access[0].action: it asks for a key, and there is none",
+        ],
+    },
+    Fault {
+        file: "backscatterd.toml",
+        replace: "[dns]\n",
+        by: "[dns]\naccess = [{ networks = [\"192.0.2.0/24\"], action = \"refuse\" }, { networks = [\"192.0.2.0/24\"], action = \"pass\" }]\n",
+        complaint: &["dns.access[1].networks: 192.0.2.0/24 has another action in an earlier rule"],
+    },
+    Fault {
+        file: "backscatterd.toml",
+        replace: "[dns]\n",
+        by: "[dns]\nlists = [\"dsn.bl.backscatter.example:ip4set:/dev/null\", \"own.example:ip5set:/dev/null\"]\n",
+        complaint: &[
+            "dns.lists: dsn.bl.backscatter.example. lies in the zone of",
+            "dns.lists[1]: \"own.example:ip5set:/dev/null\": the types of lists are",
+        ],
+    },
+    Fault {
+        file: "backscatterd.toml",
+        replace: "[dns]\n",
+        by: "[dns]\ncookie_secrets = [\"00000000000000000000000000000000\"]\n",
+        complaint: &["dns.cookie_secrets[0]: it is no secret"],
+    },
+    Fault {
+        file: "backscatterd.toml",
+        replace: "[dns]\n",
+        by: "[dns]\nlists = [\"own.example:ip4set:/nowhere/list\"]\n",
+        complaint: &["/nowhere/list: No such file"],
+    },
+    Fault {
+        file: "zones/backscatter.toml",
+        replace: "label = \"dsn\"",
+        by: "label = \"7days\"",
+        complaint: &["sublists[0].label: \"7days\" can't be told from a part of an address"],
+    },
+    Fault {
+        file: "zones/backscatter.toml",
+        replace: "label = \"dsn\"",
+        by: "label = \"a-very-long-sublist\"",
+        complaint: &["sublists[0].label: \"a-very-long-sublist\""],
+    },
 ];
 
 fn edit(path: &Path, replace: &str, by: &str) {

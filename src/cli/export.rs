@@ -1,6 +1,6 @@
 //! `export`: a zone written down, on standard output or as a file that is there whole or not at all.
 
-use std::fs::Permissions;
+use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::zone::{Contents, Name, Within};
 
 /// Octets that are gathered before they are written.
 const WRITE_OCTETS: usize = 256 << 10;
-/// An export is for whoever serves it; it is as public as the zone.
+/// Of a file that was not there before: it is for whoever serves it, and as public as the zone.
 const MODE: u32 = 0o644;
 
 #[derive(Debug, clap::Args)]
@@ -63,6 +63,9 @@ pub(super) fn lists(args: Args) -> Result<(), Failure> {
     let origins: Vec<&Name> = lists.zones().iter().map(|zone| &zone.apex.origin).collect();
     let origin = choose(args.zone.as_ref(), &origins)?;
     let chosen = lists.zones().iter().find(|zone| zone.apex.origin == *origin);
+    if let Some(expired) = chosen.and_then(|zone| zone.expires).filter(|expires| *expires < now) {
+        return Err(Failure::new(EX_DATA, format!("{origin}: expired {expired}, as $TIMESTAMP says")));
+    }
     let mut target = Target::new(args.output)?;
     let written = chosen.map_or(Ok(()), |zone: &Arc<_>| {
         (args.form.write)(&Contents::new(Within::List(zone), now), target.writer())
@@ -89,38 +92,48 @@ fn choose<'n>(wanted: Option<&'n Name>, origins: &[&'n Name]) -> Result<&'n Name
 
 /// Where an export goes.
 enum Target {
-    Standard(BufWriter<io::Stdout>),
+    /// Standard output, or what is no regular file.
+    Stream(BufWriter<Box<dyn Write>>),
     /// A file beside the one that it replaces.
-    File {
-        writer: BufWriter<NamedTempFile>,
-        path: PathBuf,
-    },
+    File { writer: BufWriter<NamedTempFile>, path: PathBuf },
 }
 
 impl Target {
     fn new(path: Option<PathBuf>) -> Result<Self, Failure> {
         let Some(path) = path else {
-            return Ok(Target::Standard(BufWriter::with_capacity(WRITE_OCTETS, io::stdout())));
+            return Ok(Target::Stream(BufWriter::with_capacity(WRITE_OCTETS, Box::new(io::stdout()))));
         };
-        let file = tempfile::Builder::new()
-            .permissions(Permissions::from_mode(MODE))
-            .tempfile_in(folder_of(&path))
-            .map_err(|error| Failure::of_io(&error, format!("{}: {error}", path.display())))?;
+        Target::at(&path).map_err(|error| Failure::of_io(&error, format!("{}: {error}", path.display())))
+    }
+
+    fn at(path: &Path) -> io::Result<Self> {
+        // A link keeps leading to the file that is replaced.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let mode = match fs::metadata(&path) {
+            Ok(there) if there.is_file() => there.permissions().mode(),
+            Ok(_) => {
+                let device = File::options().write(true).open(&path)?;
+                return Ok(Target::Stream(BufWriter::with_capacity(WRITE_OCTETS, Box::new(device))));
+            }
+            Err(_) => MODE,
+        };
+        let file = NamedTempFile::new_in(folder_of(&path))?;
+        file.as_file().set_permissions(Permissions::from_mode(mode))?;
         Ok(Target::File { writer: BufWriter::with_capacity(WRITE_OCTETS, file), path })
     }
 
     fn writer(&mut self) -> &mut dyn Write {
         match self {
-            Target::Standard(writer) => writer,
+            Target::Stream(writer) => writer,
             Target::File { writer, .. } => writer,
         }
     }
 
     fn finish(self) -> Result<(), Failure> {
         match self {
-            Target::Standard(mut writer) => match writer.flush() {
+            Target::Stream(mut writer) => match writer.flush() {
                 Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                    Err(Failure::of_io(&error, format!("standard output: {error}")))
+                    Err(Failure::of_io(&error, format!("the export: {error}")))
                 }
                 _ => Ok(()),
             },

@@ -21,7 +21,9 @@ use crate::config::{self, Config};
 use crate::daemon::{Daemon, StartError};
 use crate::journal::JournalError;
 use crate::keys::KeyError;
+use crate::lists::Watched;
 use crate::publish::PublishError;
+use crate::time::{Clock, SystemClock};
 
 /// Turns spam-trap mail into a DNS blocklist of backscatter sources.
 #[derive(Debug, Parser)]
@@ -262,6 +264,8 @@ async fn until_told() -> Result<(), Failure> {
 }
 
 fn check(config: &Config) -> Result<(), Failure> {
+    let lists = Watched::read(config.dns.lists.clone(), SystemClock::start().now())
+        .map_err(|error| Failure::new(EX_CONFIG, format!("dns.lists: {error}")))?;
     let mut told = effective(config);
     for file in &config.zones {
         let zone = &file.zone;
@@ -273,6 +277,9 @@ fn check(config: &Config) -> Result<(), Failure> {
             zone.sublists.len(),
             zone.digest
         ));
+    }
+    for zone in lists.lists.load().zones() {
+        told.push_str(&format!("# {} with {} entries of lists\n", zone.apex.origin, zone.len()));
     }
     tell(&told)
 }

@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{EX_UNAVAILABLE, Failure, on_runtime, start_log, until_told_or};
 use crate::config::Log;
-use crate::lists::ListSpec;
+use crate::lists::{ListSpec, Watched};
 use crate::name_server::{self, NameServer, Random};
-use crate::time::SystemClock;
+use crate::time::{Clock, SystemClock};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -38,13 +38,14 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
 }
 
 async fn serve(args: Args) -> Result<(), Failure> {
-    // Before the lists are read: what can't be listened on is told at once.
+    let clock = Arc::new(SystemClock::start());
+    let watched = Watched::read(args.lists, clock.now())
+        .map_err(|error| Failure::new(super::EX_NO_INPUT, error.to_string()))?;
     let listening = name_server::bind(&args.listen, args.threads).map_err(|(address, error)| {
         Failure::of_io(&error, format!("DNS can't listen on {address}: {error}"))
     })?;
     let random = Random::new().map_err(|error| Failure::new(EX_UNAVAILABLE, error.to_string()))?;
-    let name_server = NameServer::over_lists(args.lists, Arc::new(SystemClock::start()), random)
-        .map_err(|error| Failure::new(super::EX_NO_INPUT, error.to_string()))?;
+    let name_server = NameServer::over_lists(watched, clock, random);
     let (failed, stop) = (CancellationToken::new(), CancellationToken::new());
     let serving = tokio::spawn(name_server.serve(listening, failed.clone(), stop.clone()));
     tracing::info!(listen = ?args.listen, "ready");

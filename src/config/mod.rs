@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use spec::AccessAction;
+use spec::{AccessAction, AccessRule};
 pub use spec::{Dns, Log, Spec};
 
 use crate::complaint::{Complaint, Complaints};
 use crate::digest::Digest;
 use crate::lists::ListSpec;
+use crate::time::Span;
 use crate::{dns, zone};
 
 /// The version of the file's form that this program reads.
@@ -81,9 +82,10 @@ pub fn check(path: &Path, spec: Spec) -> Result<Config, Vec<Complaint>> {
     let mut complaints = Complaints::about(path.display().to_string());
     check_settings(&spec, &mut complaints);
     let operators = check_operators(&spec, &mut complaints);
-    let dns = check_dns(&spec.dns, &mut complaints);
+    let dns = check_dns(&spec.dns, spec.journal.tick_interval, &mut complaints);
     let (zones, mut wrong_zones) = read_zones(&spec.zones_directory);
     check_origins(&zones, &dns.lists, &mut complaints);
+    check_rules(&zones, &dns, &mut complaints);
     check_laboratory(&spec, &zones, &mut complaints);
     let mut found = complaints.into_vec();
     found.append(&mut wrong_zones);
@@ -181,7 +183,7 @@ fn check_settings(spec: &Spec, complaints: &mut Complaints) {
     );
 }
 
-fn check_dns(spec: &Dns, complaints: &mut Complaints) -> NameServer {
+fn check_dns(spec: &Dns, tick_interval: Span, complaints: &mut Complaints) -> NameServer {
     let mut checked = NameServer::default();
     for (at, rule) in spec.access.iter().enumerate() {
         let mut zones = Vec::new();
@@ -216,8 +218,10 @@ fn check_dns(spec: &Dns, complaints: &mut Complaints) -> NameServer {
     }
     for (at, secret) in spec.cookie_secrets.iter().enumerate() {
         match secret.parse::<Digest>() {
-            Ok(secret) => checked.cookie_secrets.push(*secret.octets()),
-            Err(_) => complaints.add(
+            Ok(secret) if *secret.octets() != [0; dns::SECRET_OCTETS] => {
+                checked.cookie_secrets.push(*secret.octets());
+            }
+            Ok(_) | Err(_) => complaints.add(
                 &format!("dns.cookie_secrets[{at}]"),
                 "it is no secret",
                 "write 32 hexadecimal digits that nobody can guess",
@@ -234,6 +238,23 @@ fn check_dns(spec: &Dns, complaints: &mut Complaints) -> NameServer {
             ),
         }
     }
+    check_keys(spec, &checked.keys, complaints);
+    let settled = Span::from_milliseconds(tick_interval.milliseconds().saturating_mul(3));
+    complaints.require(
+        spec.data_age_max >= settled,
+        "dns.data_age_max",
+        format!(
+            "{} is not much longer than journal.tick_interval, so that fresh data would pass for old",
+            spec.data_age_max
+        ),
+        format!("write {settled} or more"),
+    );
+    complaints.require(
+        spec.version.len() <= zone::TXT_OCTETS_MAX,
+        "dns.version",
+        format!("{} octets long", spec.version.len()),
+        format!("keep it within {} octets", zone::TXT_OCTETS_MAX),
+    );
     for (key, limit) in [
         ("dns.tcp_connections_max", spec.tcp_connections_max),
         ("dns.tcp_connections_per_client_max", spec.tcp_connections_per_client_max),
@@ -241,6 +262,65 @@ fn check_dns(spec: &Dns, complaints: &mut Complaints) -> NameServer {
         complaints.require(limit >= 1, key, "0 would turn everyone away", "write 1 or more");
     }
     checked
+}
+
+fn check_keys(spec: &Dns, keys: &[dns::Key], complaints: &mut Complaints) {
+    for (at, key) in keys.iter().enumerate() {
+        let taken = keys[..at].iter().any(|other| other.name == key.name || other.digest == key.digest);
+        complaints.require(
+            !taken,
+            "dns.keys",
+            format!("{:?} or its digest stands there already", key.name),
+            "give every key a name and a token of its own",
+        );
+    }
+    for (at, rule) in spec.access.iter().enumerate() {
+        let place = format!("dns.access[{at}]");
+        complaints.require(
+            !rule.networks.is_empty(),
+            &format!("{place}.networks"),
+            "it names none, and rules over nobody",
+            "write for instance [\"192.0.2.0/24\"]; [\"0.0.0.0/0\", \"::/0\"] are all",
+        );
+        complaints.require(
+            rule.action != AccessAction::Key || !keys.is_empty(),
+            &format!("{place}.action"),
+            "it asks for a key, and there is none",
+            "add one to dns.keys",
+        );
+        let of_earlier = spec.access[..at]
+            .iter()
+            .filter(|other| other.action != rule.action && (other.zones.is_empty() == rule.zones.is_empty()));
+        let same_zone = |other: &&AccessRule| {
+            rule.zones.is_empty() || rule.zones.iter().any(|zone| other.zones.contains(zone))
+        };
+        let twice = of_earlier
+            .filter(same_zone)
+            .flat_map(|other| &other.networks)
+            .find(|network| rule.networks.contains(network));
+        if let Some(network) = twice {
+            complaints.add(
+                &format!("{place}.networks"),
+                format!("{network} has another action in an earlier rule"),
+                "one network, one action",
+            );
+        }
+    }
+}
+
+/// A rule about a zone that isn't there is a slip of the pen that leaves another one open.
+fn check_rules(zones: &[ZoneFile], checked: &NameServer, complaints: &mut Complaints) {
+    let judged = zones.iter().map(|file| &file.zone.apex.origin);
+    let origins: Vec<&zone::Name> = judged.chain(checked.lists.iter().map(|list| &list.origin)).collect();
+    for (at, rule) in checked.rules.iter().enumerate() {
+        for zone in rule.zones.iter().filter(|zone| !origins.contains(zone)) {
+            complaints.add(
+                &format!("dns.access[{at}].zones"),
+                format!("{zone} is the origin of no zone and no list"),
+                "a rule holds for a whole zone, its sublists too: name its origin",
+            );
+        }
+    }
 }
 
 fn check_operators(spec: &Spec, complaints: &mut Complaints) -> Vec<(String, Digest)> {
@@ -303,11 +383,11 @@ fn read_zones(directory: &Path) -> (Vec<ZoneFile>, Vec<Complaint>) {
 
 fn check_origins(zones: &[ZoneFile], lists: &[ListSpec], complaints: &mut Complaints) {
     for list in lists {
-        let judged = zones.iter().find(|file| file.zone.apex.origin == list.origin);
+        let judged = zones.iter().find(|file| list.origin.is_under(&file.zone.apex.origin));
         if let Some(judged) = judged {
             complaints.add(
                 "dns.lists",
-                format!("{} is the zone of {}", list.origin, judged.path.display()),
+                format!("{} lies in the zone of {}", list.origin, judged.path.display()),
                 "a list has a zone of its own, so that it can't pass for what was judged",
             );
         }

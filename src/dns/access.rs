@@ -6,10 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::digest::Digest;
-use crate::zone::{Block, Labels, Name, Steps};
-
-/// Fewest octets of a key: a label so long is no part of an address, and hardly a sublist.
-pub const KEY_OCTETS_MIN: usize = 16;
+use crate::zone::{Block, KEY_OCTETS_MIN, Labels, Name, Steps};
 
 /// What becomes of a client's question.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

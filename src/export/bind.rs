@@ -3,17 +3,26 @@
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use super::master::{owners, records, soa};
+use super::master::{owners, quoted, records, soa};
 use crate::zone::Contents;
 
 pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<()> {
     let apex = contents.apex();
     let (ttl, numbers) = soa(contents);
+    let ttl = contents.closing().map_or(ttl, |(ttl, _)| ttl);
     writeln!(out, "$ORIGIN {}", apex.origin)?;
     writeln!(out, "$TTL {ttl}")?;
     writeln!(out, "@ {ttl} IN SOA {} {} {numbers}", apex.soa.primary, apex.soa.mailbox)?;
+    if apex.ns.is_empty() {
+        let problem =
+            format!("{} has no name servers, without which no zone is loaded: tell them by $NS", apex.origin);
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+    }
     for ns in &apex.ns {
         writeln!(out, "@ {} IN NS {ns}", apex.ns_ttl)?;
+    }
+    if let Some((ttl, text)) = contents.closing() {
+        return writeln!(out, "@ {ttl} IN TXT {}", quoted(text.as_bytes()));
     }
     for address in &apex.addresses {
         let family = if matches!(address, IpAddr::V4(_)) { "A" } else { "AAAA" };

@@ -5,36 +5,47 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::networks;
+use super::{cut, networks};
 use crate::zone::{Contents, Data, Listed, Said, reversed};
 
 /// Labels left of the zone's name, with what stands there for: an address, or all that lies below a wildcard.
 ///
 /// Networks are cut where labels end, at octets and at nibbles; as no two of them overlap, nothing else lies below a wildcard, which it
-/// would hide (RFC 4592 §2.2.1).
+/// would hide (RFC 4592 §2.2.1). And no wildcard of one family stands for names of the other.
 pub(super) fn owners(listed: &Listed<'_>) -> impl Iterator<Item = (String, IpAddr)> {
-    networks(listed.first, listed.last).into_iter().flat_map(|network| {
+    networks(listed.first, listed.last).into_iter().flat_map(unambiguous).map(|network| {
         let bits = if network.addr().is_ipv4() { 8 } else { 4 };
-        let length = network.prefix_len().next_multiple_of(bits);
-        cut(network, length).into_iter().map(move |address| {
-            let labels = reversed(address);
-            let kept = usize::from(length / bits);
-            let all = usize::from(network.max_prefix_len() / bits);
-            if kept == all {
-                return (labels, address);
-            }
-            let under = labels.splitn(all - kept + 1, '.').last().unwrap_or_default();
-            (if kept == 0 { "*".to_owned() } else { format!("*.{under}") }, address)
-        })
+        let kept = usize::from(network.prefix_len() / bits);
+        let all = usize::from(network.max_prefix_len() / bits);
+        let labels = reversed(network.addr());
+        if kept == all {
+            return (labels, network.addr());
+        }
+        let under = labels.splitn(all - kept + 1, '.').last().unwrap_or_default();
+        (if kept == 0 { "*".to_owned() } else { format!("*.{under}") }, network.addr())
     })
 }
 
-/// The first addresses of a network's parts of a greater length.
-fn cut(network: IpNet, length: u8) -> Vec<IpAddr> {
-    match network.subnets(length) {
-        Ok(subnets) => subnets.map(|subnet| subnet.addr()).collect(),
-        Err(_) => vec![network.addr()],
+/// The parts of a network that end with a label and whose wildcards mean their own family alone.
+fn unambiguous(network: IpNet) -> Vec<IpNet> {
+    match network {
+        IpNet::V4(v4) => {
+            let length = v4.prefix_len().next_multiple_of(8);
+            cut(network, length).into_iter().flat_map(of_ipv4_alone).collect()
+        }
+        // With four labels or more nothing that lies below is an IPv4 address, which has four.
+        IpNet::V6(v6) => cut(network, v6.prefix_len().next_multiple_of(4).max(16)),
     }
+}
+
+/// `*.2` would be 2.0.0.0/8 and 2000::/4: below a wildcard of single digits there are IPv6 addresses.
+fn of_ipv4_alone(network: IpNet) -> Vec<IpNet> {
+    let (IpAddr::V4(address), length) = (network.addr(), network.prefix_len()) else { return vec![network] };
+    let labels = usize::from(length / 8);
+    if labels == 4 || address.octets()[..labels].iter().any(|octet| *octet > 9) {
+        return vec![network];
+    }
+    cut(network, length + 8).into_iter().flat_map(of_ipv4_alone).collect()
 }
 
 /// The records of one owner.
@@ -44,11 +55,16 @@ pub(super) fn records(
     address: IpAddr,
     said: &[Said<'_>],
 ) -> io::Result<()> {
-    for Said { ttl, value, .. } in said {
-        writeln!(out, "{owner} {ttl} IN A {value}")?;
+    // A set holds a record once (RFC 2181 §5).
+    for (nth, Said { ttl, value, .. }) in said.iter().enumerate() {
+        if said[..nth].iter().all(|before| before.value != *value) {
+            writeln!(out, "{owner} {ttl} IN A {value}")?;
+        }
     }
-    for Said { ttl, text, .. } in said {
-        if let Some(text) = text {
+    for (nth, Said { ttl, text, .. }) in said.iter().enumerate() {
+        if let Some(text) = text
+            && said[..nth].iter().all(|before| before.text != Some(*text))
+        {
             writeln!(out, "{owner} {ttl} IN TXT {}", quoted(&text.about(address).to_octets()))?;
         }
     }
@@ -77,4 +93,52 @@ pub(super) fn soa(contents: &Contents<'_>) -> (u32, String) {
     let soa = data.soa;
     let numbers = format!("{} {} {} {} {}", data.serial, soa.refresh, soa.retry, soa.expire, data.minimum);
     (record.ttl, numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(network: &str) -> Vec<String> {
+        let network: IpNet = network.parse().unwrap();
+        let (first, last) = (network.network(), network.broadcast());
+        let listed = Listed { first, last, said: Vec::new(), until: None, is_test: false };
+        owners(&listed).map(|(owner, _)| owner).collect()
+    }
+
+    /// Whether a name lies below a wildcard.
+    fn stands_for(owner: &str, name: &str) -> bool {
+        owner.strip_prefix('*').is_some_and(|below| name.ends_with(below))
+    }
+
+    #[test]
+    fn rfc4592_wildcards_mean_one_family_alone() {
+        for network in
+            ["2.0.0.0/8", "2.4.0.0/16", "2.4.6.0/24", "0.0.0.0/0", "10.0.0.0/8", "2.10.0.0/16", "8.0.0.0/6"]
+        {
+            let owners = names(network);
+            for v6 in ["2001:4860::8888", "2400:cb00::1", "2460::1", "::1", "a000::1", "9::", "8000::"] {
+                let name = reversed(v6.parse().unwrap());
+                assert!(!owners.iter().any(|owner| stands_for(owner, &name)), "{network} lists {v6}");
+            }
+            let inside: IpNet = network.parse().unwrap();
+            for address in [inside.network(), inside.broadcast()] {
+                let name = reversed(address);
+                let found = owners.iter().filter(|owner| **owner == name || stands_for(owner, &name)).count();
+                assert_eq!(found, 1, "{address} of {network}");
+            }
+        }
+        for network in ["2000::/3", "2000::/12", "::/0", "2001::/16"] {
+            let owners = names(network);
+            let name = reversed("2.0.0.7".parse().unwrap());
+            assert!(!owners.iter().any(|owner| stands_for(owner, &name)), "{network} lists 2.0.0.7");
+        }
+        assert_eq!(names("192.0.2.0/23"), ["*.2.0.192", "*.3.0.192"]);
+        assert_eq!(names("2001:db8::/31"), ["*.8.b.d.0.1.0.0.2", "*.9.b.d.0.1.0.0.2"]);
+    }
+
+    #[test]
+    fn strings_are_quoted() {
+        assert_eq!(quoted(b"a \"b\" \\ \x07\xff"), r#""a \"b\" \\ \007\255""#);
+    }
 }

@@ -62,6 +62,14 @@ fn networks(first: IpAddr, last: IpAddr) -> Vec<IpNet> {
     }
 }
 
+/// The networks of at least so many bits that a network makes up.
+fn cut(network: IpNet, length: u8) -> Vec<IpNet> {
+    match network.subnets(length) {
+        Ok(subnets) => subnets.collect(),
+        Err(_) => vec![network],
+    }
+}
+
 /// A network in the shortest way: an address by itself without a length.
 fn short(network: IpNet) -> String {
     if network.prefix_len() == network.max_prefix_len() {

@@ -5,6 +5,8 @@
 use std::io::{self, Write};
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::master::soa;
 use super::{networks, short};
 use crate::zone::{Contents, Listed, Part, Said};
@@ -27,14 +29,32 @@ pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<
     Ok(())
 }
 
+/// It knows a mapped address by its words only.
+fn place(network: IpNet) -> String {
+    match network.addr() {
+        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
+            let words: Vec<String> = v6.segments().map(|word| format!("{word:x}")).to_vec();
+            let words = words.join(":");
+            if network.prefix_len() == 128 { words } else { format!("{words}/{}", network.prefix_len()) }
+        }
+        _ => short(network),
+    }
+}
+
 fn data_set(part: Part<'_>, kind: &str, family: fn(&IpAddr) -> bool, out: &mut dyn Write) -> io::Result<()> {
-    let mut all = part.listed().filter(|listed| family(&listed.first)).peekable();
-    let Some(first) = all.peek() else { return Ok(()) };
+    let all = || part.listed().filter(|listed| family(&listed.first));
+    if all().next().is_none() {
+        return Ok(());
+    }
     writeln!(out, "$DATASET {kind} {}", part.label.unwrap_or("@"))?;
-    // One for the data set; what is about to end has less where each record has its own.
-    writeln!(out, "$TTL {}", first.said.iter().map(|said| said.ttl).max().unwrap_or_default())?;
+    // One for the data set: the least, so that nothing is remembered for longer than it lasts. Test entries don't end, and 0 would be
+    // the program's default.
+    let ttls = |listed: Listed<'_>| listed.said.iter().map(|said| said.ttl).min();
+    let least = all().filter(|listed| !listed.is_test).filter_map(ttls).min();
+    let least = least.or_else(|| all().filter_map(ttls).min());
+    writeln!(out, "$TTL {}", least.unwrap_or_default().max(1))?;
     let mut default = Vec::new();
-    for Listed { first, last, said, .. } in all {
+    for Listed { first, last, said, .. } in all() {
         for Said { value, text, .. } in said {
             let mut line = format!(":{value}:").into_bytes();
             line.extend(text.map_or(&b""[..], |text| text.octets()));
@@ -44,7 +64,7 @@ fn data_set(part: Part<'_>, kind: &str, family: fn(&IpAddr) -> bool, out: &mut d
                 default = line;
             }
             for network in networks(first, last) {
-                writeln!(out, "{}", short(network))?;
+                writeln!(out, "{}", place(network))?;
             }
         }
     }

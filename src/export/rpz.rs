@@ -15,13 +15,29 @@ pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<
     writeln!(out, "$TTL {ttl}")?;
     writeln!(out, "@ IN SOA localhost. hostmaster.localhost. {numbers}")?;
     writeln!(out, "@ IN NS localhost.")?;
-    // What is not listed doesn't exist.
+    // What is not listed doesn't exist: below the zone's name, and below each name that has something below it, for which
+    // a wildcard further up doesn't stand (RFC 4592 §2.2.1).
     writeln!(out, "*.{origin} IN CNAME .")?;
     for part in contents.parts() {
         let below = part.label.map_or_else(|| origin.to_owned(), |label| format!("{label}.{origin}"));
+        if part.label.is_some() {
+            writeln!(out, "*.{below} IN CNAME .")?;
+        }
+        // Owners rise, so that those with an end in common follow each other.
+        let mut before: Vec<String> = Vec::new();
         for listed in part.listed() {
             for (owner, address) in owners(&listed) {
+                let labels: Vec<String> = owner.rsplit('.').map(str::to_owned).collect();
+                let shared = labels.iter().zip(&before).take_while(|(one, other)| one == other).count();
+                for depth in shared + 1..labels.len() {
+                    // Nothing else lies below a wildcard's own parent.
+                    if labels[depth] != "*" {
+                        let end: Vec<&str> = labels[..depth].iter().rev().map(String::as_str).collect();
+                        writeln!(out, "*.{}.{below} IN CNAME .", end.join("."))?;
+                    }
+                }
                 records(out, &format!("{owner}.{below}"), address, &listed.said)?;
+                before = labels;
             }
         }
     }

@@ -5,6 +5,7 @@ mod rbldnsd;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -23,6 +24,10 @@ const READ_OCTETS: usize = 1 << 20;
 const LINE_OCTETS_MAX: usize = 64 << 10;
 /// How often it is looked whether a file has changed.
 const LOOK: Duration = Duration::from_secs(1);
+/// Looks after which a list is tried again that could not be read.
+const LOOKS_BETWEEN_TRIES: u32 = 30;
+/// How a file begins that is compressed.
+const GZIP: &[u8] = &[0x1f, 0x8b];
 
 /// One list of one zone, in rbldnsd's notation: `zone:type:file[,file]...`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +44,8 @@ pub enum ListError {
     File { path: PathBuf, source: io::Error },
     #[error("{path}: a line of more than {LINE_OCTETS_MAX} octets")]
     Line { path: PathBuf },
+    #[error("{path}: {what}")]
+    Form { path: PathBuf, what: &'static str },
     #[error("{path}: from {made}, which has not come yet")]
     Future { path: PathBuf, made: crate::time::Timestamp },
 }
@@ -68,6 +75,8 @@ impl FromStr for ListSpec {
 pub struct Watched {
     specs: Vec<ListSpec>,
     read: Vec<Arc<Loaded>>,
+    /// What each list's files looked like when they last differed from what was read, and whether that could not be read.
+    differing: Vec<Option<Differing>>,
     pub lists: Arc<ArcSwap<Lists>>,
 }
 
@@ -75,14 +84,26 @@ pub struct Watched {
 struct Loaded {
     dataset: Arc<Dataset>,
     head: Head,
-    /// What the files looked like before they were read.
+    /// What the files looked like when they were read.
     seen: Vec<Seen>,
+    first: PathBuf,
+    problem_count: usize,
+}
+
+/// Files that are not what was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Differing {
+    seen: Vec<Seen>,
+    /// Looks until they are tried again; `None` where they were not tried yet.
+    wait: Option<u32>,
 }
 
 /// Enough of a file to tell that it has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Seen {
     modified: SystemTime,
+    /// Of the inode, in seconds and nanoseconds: its rights, too.
+    changed: (i64, i64),
     length: u64,
     inode: u64,
 }
@@ -104,7 +125,8 @@ impl Watched {
             });
         }
         let lists = Arc::new(ArcSwap::from_pointee(zones(&specs, &read)));
-        Ok(Watched { specs, read, lists })
+        let differing = vec![None; specs.len()];
+        Ok(Watched { specs, read, differing, lists })
     }
 
     /// Reads again whatever has changed, until told to stop. What can't be read stays as it was.
@@ -130,31 +152,35 @@ impl Watched {
     fn look(&mut self, now: crate::time::Timestamp) {
         let mut changed = false;
         for at in 0..self.specs.len() {
-            let spec = &self.specs[at];
             // A file that is gone for a moment is about to come back.
-            let Ok(seen) = look_at(&spec.files) else { continue };
-            if seen == self.read[at].seen {
+            let Ok(seen) = look_at(&self.specs[at].files) else { continue };
+            if !self.is_ready(at, seen) {
                 continue;
             }
+            let spec = &self.specs[at];
             let same = self.specs[..at]
                 .iter()
                 .position(|other| (other.kind, &other.files) == (spec.kind, &spec.files));
             let again = match same {
-                Some(other) => Ok(Arc::clone(&self.read[other])),
-                None => load(spec, now).map(Arc::new),
+                Some(other) if self.differing[other].is_none() => Ok(Arc::clone(&self.read[other])),
+                _ => load(spec, now).and_then(not_all_wrong).map(Arc::new),
             };
             match again {
                 Ok(loaded) => {
                     tracing::info!(zone = %spec.origin, entries = loaded.dataset.entries, "a list was read again");
                     self.read[at] = loaded;
+                    self.differing[at] = None;
                     changed = true;
                 }
                 Err(error) => {
-                    tracing::error!(zone = %spec.origin, %error, "a list stays as it was");
-                    // Told once, until the files change again.
-                    let old = &self.read[at];
-                    let (dataset, head) = (Arc::clone(&old.dataset), old.head.clone());
-                    self.read[at] = Arc::new(Loaded { dataset, head, seen });
+                    let differing = self.differing[at].as_mut();
+                    let told = differing.as_ref().is_some_and(|differing| differing.wait.is_some());
+                    if !told {
+                        tracing::error!(zone = %spec.origin, %error, "a list stays as it was");
+                    }
+                    if let Some(differing) = differing {
+                        differing.wait = Some(LOOKS_BETWEEN_TRIES);
+                    }
                 }
             }
         }
@@ -162,25 +188,64 @@ impl Watched {
             self.lists.store(Arc::new(zones(&self.specs, &self.read)));
         }
     }
+
+    /// Whether a list's files differ from what was read, and are not being written: a file in the place of another is whole; one that is
+    /// written over is left alone until it has looked the same twice.
+    fn is_ready(&mut self, at: usize, seen: Vec<Seen>) -> bool {
+        let read = &self.read[at].seen;
+        if seen == *read {
+            self.differing[at] = None;
+            return false;
+        }
+        match &mut self.differing[at] {
+            Some(differing) if differing.seen == seen => match &mut differing.wait {
+                None | Some(0) => true,
+                Some(wait) => {
+                    *wait -= 1;
+                    false
+                }
+            },
+            differing => {
+                let replaced = seen.iter().zip(read).all(|(new, old)| new == old || new.inode != old.inode);
+                *differing = Some(Differing { seen, wait: None });
+                replaced
+            }
+        }
+    }
 }
 
 fn look_at(files: &[PathBuf]) -> Result<Vec<Seen>, ListError> {
-    let look = |path: &PathBuf| {
-        let of = |metadata: fs::Metadata| {
-            let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
-            Ok(Seen { modified: metadata.modified()?, length: metadata.len(), inode })
-        };
-        fs::metadata(path).and_then(of).map_err(|source| ListError::File { path: path.clone(), source })
-    };
-    files.iter().map(look).collect()
+    files.iter().map(|path| Ok(seen(&fs::metadata(path).map_err(|source| failed(path, source))?))).collect()
+}
+
+fn seen(metadata: &fs::Metadata) -> Seen {
+    Seen {
+        modified: SystemTime::UNIX_EPOCH + Duration::from_secs(metadata.mtime().try_into().unwrap_or(0)),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+        length: metadata.len(),
+        inode: metadata.ino(),
+    }
+}
+
+fn failed(path: &Path, source: io::Error) -> ListError {
+    ListError::File { path: path.to_owned(), source }
+}
+
+/// A list that was one must not become nothing by a file that is none: an error page, say.
+fn not_all_wrong(loaded: Loaded) -> Result<Loaded, ListError> {
+    if loaded.dataset.entries == 0 && loaded.problem_count > 0 {
+        let path = loaded.first.clone();
+        return Err(ListError::Form { path, what: "no line of it can be read" });
+    }
+    Ok(loaded)
 }
 
 fn load(spec: &ListSpec, now: crate::time::Timestamp) -> Result<Loaded, ListError> {
-    let seen = look_at(&spec.files)?;
     let mut reader = Reader::new(spec.kind);
+    let mut seen = Vec::new();
     for path in &spec.files {
         reader.file();
-        read_lines(path, &mut |line| reader.line(line))?;
+        seen.push(read_lines(path, &mut |line| reader.line(line))?);
     }
     let Read { dataset, head, problems, problem_count } = reader.end();
     for problem in &problems {
@@ -193,18 +258,28 @@ fn load(spec: &ListSpec, now: crate::time::Timestamp) -> Result<Loaded, ListErro
     if let Some(made) = head.made.filter(|made| *made > now) {
         return Err(ListError::Future { path: spec.files[0].clone(), made });
     }
-    Ok(Loaded { dataset: Arc::new(dataset), head, seen })
+    Ok(Loaded { dataset: Arc::new(dataset), head, seen, first: spec.files[0].clone(), problem_count })
 }
 
-/// Hands over the lines of a file, without their ends.
-fn read_lines(path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<(), ListError> {
-    let failed = |source| ListError::File { path: path.to_owned(), source };
+/// Hands over the lines of a file, without their ends, and says what the file looked like all the while.
+fn read_lines(path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<Seen, ListError> {
+    let failed = |source| failed(path, source);
+    let wrong = |what| Err(ListError::Form { path: path.to_owned(), what });
+    // Opening anything else might wait for ever.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return wrong("no regular file");
+    }
     let mut file = File::open(path).map_err(failed)?;
+    let before = seen(&file.metadata().map_err(failed)?);
     let mut buffer = vec![0; READ_OCTETS + LINE_OCTETS_MAX];
-    let mut kept = 0;
+    let (mut kept, mut begun) = (0, false);
     loop {
         let read = file.read(&mut buffer[kept..]).map_err(failed)?;
         let mut rest = &buffer[..kept + read];
+        if !begun && rest.starts_with(GZIP) {
+            return wrong("compressed; write it as it is");
+        }
+        begun |= read > 0;
         while let Some(end) = memchr(b'\n', rest) {
             take(&rest[..end]);
             rest = &rest[end + 1..];
@@ -213,7 +288,8 @@ fn read_lines(path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<(), ListError>
             if !rest.is_empty() {
                 take(rest);
             }
-            return Ok(());
+            let after = seen(&file.metadata().map_err(failed)?);
+            return if after == before { Ok(after) } else { wrong("written while it was read") };
         }
         if rest.len() > LINE_OCTETS_MAX {
             return Err(ListError::Line { path: path.to_owned() });

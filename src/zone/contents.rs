@@ -86,6 +86,16 @@ impl<'z> Contents<'z> {
         }
     }
 
+    /// What a zone that was shut down says to whoever still asks, and for how many seconds (RFC 6471 §3.4).
+    pub fn closing(&self) -> Option<(u32, &'z str)> {
+        match self.within {
+            Within::Judged(zone) if zone.shut_down => {
+                Some((zone.config.ttls.shut_down, zone.config.texts.shut_down()))
+            }
+            _ => None,
+        }
+    }
+
     /// The zone's own name first. A zone that was shut down has no parts.
     pub fn parts(&self) -> Vec<Part<'z>> {
         let part = |label, source| Part { label, source, now: self.now };

@@ -26,7 +26,7 @@ pub use entries::{Entries, Entry, Standing};
 pub use ipv4::Spot;
 pub use judged::Zone;
 pub use name::Name;
-pub use spec::{Sublist, Texts, Ttls, Zone as Config, read};
+pub use spec::{KEY_OCTETS_MIN, Sublist, Texts, Ttls, Zone as Config, read};
 pub use steps::{Block, Position, Steps};
 pub use text::{Status, TXT_OCTETS_MAX, Template, Text};
 

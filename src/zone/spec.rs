@@ -18,6 +18,8 @@ use crate::time::Span;
 
 /// The version of the file's form that this program reads.
 const VERSION: u32 = 1;
+/// Fewest octets of a key in a name: a label so long is no part of an address, and no sublist.
+pub const KEY_OCTETS_MIN: usize = 16;
 /// Most octets of a zone's file: it is an entry of the journal.
 const FILE_OCTETS_MAX: usize = 256 << 10;
 
@@ -283,14 +285,14 @@ impl ZoneSpec {
         let mut sublists: Vec<Sublist> = Vec::new();
         for (at, SublistSpec { label, codes, score }) in self.sublists.iter().enumerate() {
             let key = format!("sublists[{at}]");
-            let digits = label.bytes().all(|b| b.is_ascii_digit());
+            let digit = label.starts_with(|letter: char| letter.is_ascii_digit());
             complaints.require(
-                label.len() >= 2
-                    && !digits
+                (2..KEY_OCTETS_MIN).contains(&label.len())
+                    && !digit
                     && Name::parse(label).is_ok_and(|name| name.labels() == [label.clone()]),
                 &format!("{key}.label"),
-                format!("{label:?} can't be told from a part of an address, or is no label"),
-                "write two or more lower-case letters (RFC 5782 §2.3)",
+                format!("{label:?} can't be told from a part of an address or from a key, or is no label"),
+                format!("write two to {} lower-case letters (RFC 5782 §2.3)", KEY_OCTETS_MIN - 1),
             );
             let mask = codes.iter().fold(0, |mask, code| mask | code);
             complaints.require(
