@@ -188,3 +188,57 @@ fn rfc9156_resolvers_give_the_right_verdict() {
     println!("{tried} resolvers asked");
     server.stop();
 }
+
+/// Our policy in a resolver: it answers by itself, whether an address is listed or not.
+#[test]
+fn a_policy_zone_answers_in_the_resolver() {
+    if !is_there("unbound") {
+        return;
+    }
+    let folder = folder();
+    let path = folder.path().display();
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lists/mixed");
+    let exported = Command::new(peer::PROGRAM)
+        .args(["export", "rpz", "--output"])
+        .arg(folder.path().join("policy"))
+        .args(["--list", &format!("{LIST}:ip4set:{sample}.ip4set"), "--list", &format!("{LIST}:ip6trie:{sample}.ip6trie")])
+        .status()
+        .unwrap();
+    assert!(exported.success());
+    let address = free([127, 0, 0, 1]);
+    // Whatever it would ask is told that there is something: an answer of the policy's can't be mistaken.
+    let settings = format!(
+        "server:\n interface: 127.0.0.1@{}\n access-control: 127.0.0.0/8 allow\n do-daemonize: no\n username: \"\"\n chroot: \"\"\n \
+         directory: \"{path}\"\n pidfile: \"{path}/pid\"\n use-syslog: no\n module-config: \"respip iterator\"\n \
+         local-zone: \"example.\" redirect\n local-data: \"example. A 192.0.2.99\"\n num-threads: 1\n\
+         rpz:\n name: policy.local\n zonefile: \"{path}/policy\"\nremote-control:\n control-enable: no\n",
+        address.port()
+    );
+    std::fs::write(folder.path().join("conf"), settings).unwrap();
+    let mut command = Command::new("/usr/sbin/unbound");
+    command.args(["-d", "-c"]).arg(folder.path().join("conf"));
+    let resolver = started(command, address, folder.path());
+    for (address, value) in [
+        ("127.0.0.2", Some("127.0.0.2")),
+        ("127.0.0.3", None),
+        ("198.51.100.7", None),
+        ("198.51.100.8", Some("127.0.0.2")),
+        ("198.51.101.1", None),
+        ("192.0.2.150", None),
+        ("10.1.2.3", None),
+        ("10.1.2.4", Some("127.0.0.2")),
+        ("172.31.255.255", Some("127.0.0.11")),
+        ("8.8.8.8", None),
+        ("2001:db8:1:2::1", None),
+        ("2001:db8:1:3::1", Some("127.0.0.7")),
+        ("2001:db8:8fff::", Some("127.0.0.10")),
+        ("2001:4860::8888", None),
+    ] {
+        let name = under(address.parse().unwrap(), LIST);
+        let verdict = Verdict::from(&ask(resolver.address, &recursive(&name)));
+        let addresses: Vec<String> = verdict.addresses.iter().map(ToString::to_string).collect();
+        assert_eq!(addresses.first().map(String::as_str), value, "{address}: {verdict:?}");
+        let rcode = if value.is_some() { ResponseCode::NoError } else { ResponseCode::NXDomain };
+        assert_eq!(verdict.rcode, format!("{rcode:?}"), "{address}");
+    }
+}

@@ -211,7 +211,7 @@ fn load(server: SocketAddr, entries: u32, began: Instant, shared: &Shared) -> Lo
 
 /// One round under load, with so many changes; how long each took until it was seen, in microseconds.
 fn round(daemon: &Daemon, entries: u32, changes: u32, until: Timestamp) -> (Load, Duration, Vec<u64>) {
-    let shared = Shared { probed: AtomicU32::new(address(entries + 1).into()), ..Shared::default() };
+    let shared = Shared { probed: AtomicU32::new(address(entries).into()), ..Shared::default() };
     let began = Instant::now();
     std::thread::scope(|scope| {
         let loading = scope.spawn(|| load(daemon.dns, entries, began, &shared));
@@ -223,7 +223,8 @@ fn round(daemon: &Daemon, entries: u32, changes: u32, until: Timestamp) -> (Load
                 std::thread::sleep(PAUSE);
                 continue;
             }
-            let address = address(entries + 1 + nth / 2);
+            let [.., high, low] = (nth / 2).to_be_bytes();
+            let address = Ipv4Addr::new(185, 99, high, low);
             let listing = nth.is_multiple_of(2);
             shared.probed.store(address.into(), Ordering::Relaxed);
             std::thread::sleep(PAUSE);
@@ -262,6 +263,8 @@ fn main() {
     let changes = numbers.get(1).copied().unwrap_or(50);
     let folder = tempfile::tempdir().unwrap();
     let start_time: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    // It makes its keys, and the journal.
+    drop(start(folder.path()));
     let began = Instant::now();
     seed(folder.path(), entries, start_time);
     println!("{entries} decisions written in {:.1} s", began.elapsed().as_secs_f64());
