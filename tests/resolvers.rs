@@ -201,7 +201,12 @@ fn a_policy_zone_answers_in_the_resolver() {
     let exported = Command::new(peer::PROGRAM)
         .args(["export", "rpz", "--output"])
         .arg(folder.path().join("policy"))
-        .args(["--list", &format!("{LIST}:ip4set:{sample}.ip4set"), "--list", &format!("{LIST}:ip6trie:{sample}.ip6trie")])
+        .args([
+            "--list",
+            &format!("{LIST}:ip4set:{sample}.ip4set"),
+            "--list",
+            &format!("{LIST}:ip6trie:{sample}.ip6trie"),
+        ])
         .status()
         .unwrap();
     assert!(exported.success());

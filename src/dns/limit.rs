@@ -85,7 +85,7 @@ impl Limiter {
         let within = self.network.count(network, second);
         match counted {
             Counted::Question(name, query_type) => {
-                if within && self.identical.count(question(network, name, query_type), second) {
+                if self.identical.count(question(network, name, query_type), second) && within {
                     return Passage::Free;
                 }
             }
