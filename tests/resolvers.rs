@@ -210,14 +210,19 @@ fn a_policy_zone_answers_in_the_resolver() {
         .status()
         .unwrap();
     assert!(exported.success());
+    // Whom it would ask lists everything: an answer of the policy's can't be mistaken for one of his.
+    std::fs::write(folder.path().join("all4"), "0.0.0.0/0 :99:\n").unwrap();
+    std::fs::write(folder.path().join("all6"), "::/0 :99:\n").unwrap();
+    let all = [format!("{LIST}:ip4trie:{path}/all4"), format!("{LIST}:ip6trie:{path}/all6")];
+    let upstream = peer::serve_files(&all, folder.path(), &query(LIST, RecordType::SOA));
     let address = free([127, 0, 0, 1]);
-    // Whatever it would ask is told that there is something: an answer of the policy's can't be mistaken.
     let settings = format!(
         "server:\n interface: 127.0.0.1@{}\n access-control: 127.0.0.0/8 allow\n do-daemonize: no\n username: \"\"\n chroot: \"\"\n \
          directory: \"{path}\"\n pidfile: \"{path}/pid\"\n use-syslog: no\n module-config: \"respip iterator\"\n \
-         local-zone: \"example.\" redirect\n local-data: \"example. A 192.0.2.99\"\n num-threads: 1\n\
+         do-not-query-localhost: no\n num-threads: 1\nstub-zone:\n name: {LIST}\n stub-addr: 127.0.0.1@{}\n\
          rpz:\n name: policy.local\n zonefile: \"{path}/policy\"\nremote-control:\n control-enable: no\n",
-        address.port()
+        address.port(),
+        upstream.address.port(),
     );
     std::fs::write(folder.path().join("conf"), settings).unwrap();
     let mut command = Command::new("/usr/sbin/unbound");
