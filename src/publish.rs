@@ -300,6 +300,22 @@ pub fn catch_up(
     }
 }
 
+/// Keeps a checkpoint of the state as it was at an offset, which is folded for it once more: the fold that publishes goes on.
+fn checkpoint_at(journal: &dyn Journal, offset: Offset) -> Result<(), PublishError> {
+    let mut blocklist = restore(journal)?;
+    while blocklist.offset() < offset {
+        let entries_max = usize::try_from(offset.0 - blocklist.offset().0).unwrap_or(READ_ENTRIES_MAX);
+        let entries = journal.read(blocklist.offset(), entries_max.min(READ_ENTRIES_MAX))?;
+        if entries.is_empty() {
+            break;
+        }
+        for recorded in &entries {
+            blocklist.apply(recorded);
+        }
+    }
+    checkpoint(&blocklist, journal)
+}
+
 /// Keeps a checkpoint of the state as it is.
 pub fn checkpoint(blocklist: &Blocklist, journal: &dyn Journal) -> Result<(), PublishError> {
     let octets = blocklist.to_checkpoint();
@@ -330,7 +346,9 @@ struct Follower {
     metrics: Arc<Metrics>,
     keeping: Keeping,
     blocklist: Blocklist,
+    /// Up to where a checkpoint was made or tried last.
     checkpointed: Offset,
+    checkpointing: Option<std::thread::JoinHandle<()>>,
     swept: Day,
 }
 
@@ -366,6 +384,7 @@ impl Publisher {
             keeping,
             blocklist,
             checkpointed,
+            checkpointing: None,
         };
         follower.count();
         let runtime = tokio::runtime::Handle::current();
@@ -408,7 +427,9 @@ impl Follower {
             }
             tokio::time::sleep(PUBLISH_INTERVAL).await;
         }
-        if let Err(error) = self.follow().and_then(|()| self.checkpoint()) {
+        // The older one must not come behind the last.
+        self.checkpointing.take().map(std::thread::JoinHandle::join);
+        if let Err(error) = self.follow().and_then(|()| self.checkpoint_now()) {
             tracing::error!(%error, "no checkpoint at the end; the next start folds more entries");
         }
         true
@@ -452,7 +473,7 @@ impl Follower {
             tracing::error!(%error, "the audit record can't be written");
         }
         if self.blocklist.offset().0 >= self.checkpointed.0 + CHECKPOINT_ENTRIES {
-            self.checkpoint()?;
+            self.start_checkpoint();
         }
         let today = self.blocklist.time().day();
         if today != self.swept {
@@ -465,18 +486,41 @@ impl Follower {
         Ok(())
     }
 
-    fn checkpoint(&mut self) -> Result<(), PublishError> {
-        // Entries before a checkpoint are not folded again, and so make no records again.
-        if self.blocklist.offset() > self.checkpointed && !self.audit.is_behind() {
+    /// Whether a checkpoint may be made and would be a new one. Entries before it are not folded again, and so make no audit records
+    /// again.
+    fn wants_checkpoint(&self) -> bool {
+        self.blocklist.offset() > self.checkpointed && !self.audit.is_behind()
+    }
+
+    /// Makes a checkpoint beside the fold: that of a large state takes seconds, in which nobody could be removed from the list.
+    fn start_checkpoint(&mut self) {
+        let busy = self.checkpointing.as_ref().is_some_and(|thread| !thread.is_finished());
+        if busy || !self.wants_checkpoint() {
+            return;
+        }
+        let (journal, offset) = (Arc::clone(&self.journal), self.blocklist.offset());
+        let make = move || {
+            if let Err(error) = checkpoint_at(&*journal, offset) {
+                tracing::error!(%error, "no checkpoint; a start would fold more entries");
+            }
+        };
+        match std::thread::Builder::new().name("checkpoint".to_owned()).spawn(make) {
+            Ok(thread) => (self.checkpointed, self.checkpointing) = (offset, Some(thread)),
+            Err(error) => tracing::error!(%error, "no thread for a checkpoint"),
+        }
+    }
+
+    fn checkpoint_now(&mut self) -> Result<(), PublishError> {
+        // What was made beside the fold may have failed: at the end one is made anyway.
+        if !self.audit.is_behind() {
             checkpoint(&self.blocklist, &*self.journal)?;
-            self.checkpointed = self.blocklist.offset();
         }
         Ok(())
     }
 
     /// Once a day of the fold's time: drops what has been kept long enough.
     fn retain(&mut self, now: Timestamp) -> Result<(), PublishError> {
-        self.checkpoint()?;
+        self.start_checkpoint();
         let reports_since = now.minus(self.keeping.reports).day();
         let dropped = self
             .journal
