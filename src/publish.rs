@@ -31,6 +31,8 @@ const CHECKPOINT_ENTRIES: u64 = 50_000;
 const REACH_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most directives without effect that are remembered for whoever gave them.
 const REFUSALS_MAX: usize = 1_024;
+/// How much a checkpoint gives way to everything else.
+const CHECKPOINT_NICENESS: i32 = 19;
 /// How hard a checkpoint is compressed.
 const CHECKPOINT_COMPRESSION_LEVEL: i32 = 1;
 /// Most octets that a checkpoint unfolds to.
@@ -500,6 +502,10 @@ impl Follower {
         }
         let (journal, offset) = (Arc::clone(&self.journal), self.blocklist.offset());
         let make = move || {
+            // Those who ask come first; on Linux this is about the thread alone.
+            if let Err(error) = rustix::process::nice(CHECKPOINT_NICENESS) {
+                tracing::debug!(%error, "a checkpoint is made as if it were urgent");
+            }
             if let Err(error) = checkpoint_at(&*journal, offset) {
                 tracing::error!(%error, "no checkpoint; a start would fold more entries");
             }
