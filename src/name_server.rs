@@ -63,7 +63,7 @@ impl NameServer {
             access,
             cookies: Cookies::new(secrets),
             nsid: Nsid::new(&spec.nsid),
-            unlimited: spec.unlimited.clone(),
+            unlimited: spec.unlimited.iter().copied().map(dns::canonical).collect(),
             version: spec.version.clone(),
             age_max: spec.data_age_max,
         };

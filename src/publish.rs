@@ -71,6 +71,8 @@ pub enum PublishError {
     CheckpointSize,
     #[error("the fold does not follow the journal")]
     Behind,
+    #[error("entries behind {0} are gone from the journal")]
+    Gap(Offset),
 }
 
 /// One zone's name, serial and digest: what two replays of one journal have in common.
@@ -308,11 +310,14 @@ fn checkpoint_at(journal: &dyn Journal, offset: Offset) -> Result<(), PublishErr
     while blocklist.offset() < offset {
         let entries_max = usize::try_from(offset.0 - blocklist.offset().0).unwrap_or(READ_ENTRIES_MAX);
         let entries = journal.read(blocklist.offset(), entries_max.min(READ_ENTRIES_MAX))?;
-        if entries.is_empty() {
-            break;
-        }
         for recorded in &entries {
+            if recorded.offset != blocklist.offset().next() {
+                return Err(PublishError::Gap(blocklist.offset()));
+            }
             blocklist.apply(recorded);
+        }
+        if entries.is_empty() {
+            return Err(PublishError::Gap(blocklist.offset()));
         }
     }
     checkpoint(&blocklist, journal)
@@ -350,7 +355,9 @@ struct Follower {
     blocklist: Blocklist,
     /// Up to where a checkpoint was made or tried last.
     checkpointed: Offset,
-    checkpointing: Option<std::thread::JoinHandle<()>>,
+    checkpointing: Option<std::thread::JoinHandle<Result<(), PublishError>>>,
+    /// The journal's checkpoint was read or made by this process: entries before it are not needed.
+    secured: bool,
     swept: Day,
 }
 
@@ -387,6 +394,7 @@ impl Publisher {
             blocklist,
             checkpointed,
             checkpointing: None,
+            secured: checkpointed > Offset::START,
         };
         follower.count();
         let runtime = tokio::runtime::Handle::current();
@@ -429,9 +437,10 @@ impl Follower {
             }
             tokio::time::sleep(PUBLISH_INTERVAL).await;
         }
-        // The older one must not come behind the last.
-        self.checkpointing.take().map(std::thread::JoinHandle::join);
-        if let Err(error) = self.follow().and_then(|()| self.checkpoint_now()) {
+        let followed = self.follow();
+        // One that was begun must not come behind the last.
+        self.end_checkpoint();
+        if let Err(error) = followed.and_then(|()| self.checkpoint_now()) {
             tracing::error!(%error, "no checkpoint at the end; the next start folds more entries");
         }
         true
@@ -496,8 +505,11 @@ impl Follower {
 
     /// Makes a checkpoint beside the fold: that of a large state takes seconds, in which nobody could be removed from the list.
     fn start_checkpoint(&mut self) {
-        let busy = self.checkpointing.as_ref().is_some_and(|thread| !thread.is_finished());
-        if busy || !self.wants_checkpoint() {
+        if self.checkpointing.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            return;
+        }
+        self.end_checkpoint();
+        if !self.wants_checkpoint() {
             return;
         }
         let (journal, offset) = (Arc::clone(&self.journal), self.blocklist.offset());
@@ -506,13 +518,23 @@ impl Follower {
             if let Err(error) = rustix::process::nice(CHECKPOINT_NICENESS) {
                 tracing::debug!(%error, "a checkpoint is made as if it were urgent");
             }
-            if let Err(error) = checkpoint_at(&*journal, offset) {
-                tracing::error!(%error, "no checkpoint; a start would fold more entries");
-            }
+            checkpoint_at(&*journal, offset)
         };
         match std::thread::Builder::new().name("checkpoint".to_owned()).spawn(make) {
             Ok(thread) => (self.checkpointed, self.checkpointing) = (offset, Some(thread)),
             Err(error) => tracing::error!(%error, "no thread for a checkpoint"),
+        }
+    }
+
+    /// Waits for a checkpoint that was begun.
+    fn end_checkpoint(&mut self) {
+        match self.checkpointing.take().map(std::thread::JoinHandle::join) {
+            None => {}
+            Some(Ok(Ok(()))) => self.secured = true,
+            Some(Ok(Err(error))) => {
+                tracing::error!(%error, "no checkpoint; a start would fold more entries");
+            }
+            Some(Err(_)) => tracing::error!("a checkpoint's thread ended by a fault of the program"),
         }
     }
 
@@ -528,9 +550,10 @@ impl Follower {
     fn retain(&mut self, now: Timestamp) -> Result<(), PublishError> {
         self.start_checkpoint();
         let reports_since = now.minus(self.keeping.reports).day();
-        let dropped = self
-            .journal
-            .retain(Retention { entries_since: now.minus(self.keeping.facts).day(), reports_since })?;
+        // Without a checkpoint that can be read, the list is made from the first entry.
+        let kept_since = if self.secured { now.minus(self.keeping.facts) } else { Timestamp::default() };
+        let entries_since = kept_since.day();
+        let dropped = self.journal.retain(Retention { entries_since, reports_since })?;
         let keys = self.keys.destroy_before(reports_since)?;
         if dropped != Default::default() || keys > 0 {
             tracing::info!(

@@ -174,7 +174,7 @@ const FAULTS: &[Fault] = &[
         file: "backscatterd.toml",
         replace: "[dns]\n",
         by: "[dns]\ndata_age_max = \"5s\"\n",
-        complaint: &["dns.data_age_max: 5s is not much longer", "write 30s or more"],
+        complaint: &["dns.data_age_max: 5s is not much longer", "write 20s or more"],
     },
     Fault {
         file: "backscatterd.toml",

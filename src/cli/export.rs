@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -108,16 +108,20 @@ impl Target {
 
     fn at(path: &Path) -> io::Result<Self> {
         // A link keeps leading to the file that is replaced.
-        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let mode = match fs::metadata(&path) {
-            Ok(there) if there.is_file() => there.permissions().mode(),
+        let led_to = || Ok(folder_of(path).join(fs::read_link(path)?));
+        let path = path.canonicalize().or_else(|_| led_to()).unwrap_or_else(|_: io::Error| path.to_owned());
+        let there = match fs::metadata(&path) {
+            Ok(there) if there.is_file() => Some(there),
             Ok(_) => {
                 let device = File::options().write(true).open(&path)?;
                 return Ok(Target::Stream(BufWriter::with_capacity(WRITE_OCTETS, Box::new(device))));
             }
-            Err(_) => MODE,
+            Err(_) => None,
         };
         let file = NamedTempFile::new_in(folder_of(&path))?;
+        // Whoever could read the old one can read the new one; if its owner can't be kept, everyone.
+        let kept = there.filter(|there| fchown(file.as_file(), Some(there.uid()), Some(there.gid())).is_ok());
+        let mode = kept.map_or(MODE, |there| there.permissions().mode());
         file.as_file().set_permissions(Permissions::from_mode(mode))?;
         Ok(Target::File { writer: BufWriter::with_capacity(WRITE_OCTETS, file), path })
     }

@@ -239,7 +239,7 @@ fn check_dns(spec: &Dns, tick_interval: Span, complaints: &mut Complaints) -> Na
         }
     }
     check_keys(spec, &checked.keys, complaints);
-    let settled = Span::from_milliseconds(tick_interval.milliseconds().saturating_mul(3));
+    let settled = Span::from_milliseconds(tick_interval.milliseconds().saturating_mul(2));
     complaints.require(
         spec.data_age_max >= settled,
         "dns.data_age_max",
@@ -297,7 +297,7 @@ fn check_keys(spec: &Dns, keys: &[dns::Key], complaints: &mut Complaints) {
         let twice = of_earlier
             .filter(same_zone)
             .flat_map(|other| &other.networks)
-            .find(|network| rule.networks.contains(network));
+            .find(|network| rule.networks.iter().any(|own| own.trunc() == network.trunc()));
         if let Some(network) = twice {
             complaints.add(
                 &format!("{place}.networks"),
@@ -374,7 +374,12 @@ fn read_zones(directory: &Path) -> (Vec<ZoneFile>, Vec<Complaint>) {
             }
         };
         match zone::read(&place, &text) {
-            Ok(zone) => zones.push(ZoneFile { path, text, zone }),
+            Ok(zone) => {
+                let mut complaints = Complaints::about(place);
+                zone.check_new(&mut complaints);
+                wrong.append(&mut complaints.into_vec());
+                zones.push(ZoneFile { path, text, zone });
+            }
             Err(mut found) => wrong.append(&mut found),
         }
     }

@@ -58,12 +58,19 @@ struct Clients {
     ipv6: Steps<u128, Action>,
 }
 
+/// A network of mapped addresses is the IPv4 network that it stands for (RFC 4291 §2.5.5.2).
+pub fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(v6) = network else { return network };
+    let mapped = v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));
+    mapped.and_then(|(v4, length)| IpNet::new(v4.into(), length).ok()).unwrap_or(network)
+}
+
 impl Clients {
     fn of<'r>(rules: impl Iterator<Item = &'r Rule>) -> Self {
         let (mut ipv4, mut ipv6) = (Vec::new(), Vec::new());
         for Rule { networks, action: value, .. } in rules {
             for network in networks {
-                match network {
+                match canonical(*network) {
                     IpNet::V4(net) => {
                         let (first, last) = (net.network().into(), net.broadcast().into());
                         ipv4.push(Block { first, last, value: *value });
@@ -190,5 +197,7 @@ mod tests {
         assert_eq!(action("::ffff:192.0.2.1"), Action::Pass);
         let origin = Name::parse("bl.example").unwrap().to_wire();
         assert_eq!(access.action("192.0.2.1".parse().unwrap(), &origin), Action::Key);
+        let mapped = Access::new(&[rule(&[], &["::ffff:192.0.2.0/120"], Action::Refuse)], Vec::new());
+        assert_eq!(mapped.everywhere("192.0.2.9".parse().unwrap()), Action::Refuse);
     }
 }

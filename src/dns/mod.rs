@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use access::{Access, Action, Key, Rule};
+pub use access::{Access, Action, Key, Rule, canonical};
 #[cfg(any(test, fuzzing))]
 pub use agreement::{Agreement, CLIENTS};
 pub use ask::{Said, ask};

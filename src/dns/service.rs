@@ -135,7 +135,7 @@ impl Service {
         // RFC 7873 §5.2.3: who shows that its address is its own is not limited.
         let limiter = limiter.filter(|_| !response.cookie_valid);
         let counted = match response.rcode {
-            NOERROR | NXDOMAIN => Counted::Question(inquiry.name, inquiry.query_type),
+            NOERROR | NXDOMAIN | edns::SERVFAIL => Counted::Question(inquiry.name, inquiry.query_type),
             _ => Counted::Error,
         };
         match self.pass(limiter, inquiry.client, counted, held) {

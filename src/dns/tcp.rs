@@ -106,10 +106,18 @@ impl Streams {
         self.connections.available_permits() <= self.limits.connections_max / PRESSED
     }
 
-    /// How long a whole query is waited for.
-    fn patience(&self) -> Duration {
-        let idle_timeout = self.limits.idle_timeout;
-        if self.is_pressed() { idle_timeout / PRESSED as u32 } else { idle_timeout }
+    /// Waits for a whole query: for a part of the time, and for all of it if there are connections enough.
+    async fn patiently<T>(&self, read: impl Future<Output = std::io::Result<T>>) -> std::io::Result<T> {
+        let mut read = std::pin::pin!(read);
+        for _ in 0..PRESSED {
+            let part = self.limits.idle_timeout / PRESSED as u32;
+            match tokio::time::timeout(part, &mut read).await {
+                Ok(done) => return done,
+                Err(_) if self.is_pressed() => break,
+                Err(_) => {}
+            }
+        }
+        Err(std::io::ErrorKind::TimedOut.into())
     }
 
     async fn converse(
@@ -126,7 +134,7 @@ impl Streams {
             let query = tokio::select! {
                 // First of all what is there already: its answers are not written yet.
                 biased;
-                query = tokio::time::timeout(self.patience(), read(&mut reader)) => query??,
+                query = self.patiently(read(&mut reader)) => query?,
                 () = stop.cancelled() => return Ok(()),
             };
             let Some(query) = query else { return Ok(()) };
@@ -136,12 +144,13 @@ impl Streams {
                 out.extend(&response[..usize::from(length)]);
             }
             // RFC 7766 §6.2.1.1: what was asked together is answered together.
-            if !holds_message(reader.buffer()) || out.len() >= WRITE_OCTETS || stop.is_cancelled() {
+            let more = holds_message(reader.buffer());
+            if !more || out.len() >= WRITE_OCTETS {
                 tokio::time::timeout(self.limits.idle_timeout, writer.write_all(&out)).await??;
                 out.clear();
-                if stop.is_cancelled() || self.is_pressed() {
-                    return writer.shutdown().await;
-                }
+            }
+            if !more && (stop.is_cancelled() || self.is_pressed()) {
+                return writer.shutdown().await;
             }
         }
     }

@@ -3,10 +3,20 @@
 //! Its triggers are the names that are asked for, never the addresses of relays: those would hide whole hosts from all of the resolver's
 //! clients, where the list means mail from the null reverse-path only. Names are relative, so that the zone may have any name.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use super::master::{owners, records, soa};
-use crate::zone::Contents;
+use crate::zone::{Contents, Listed};
+
+/// Whether a stretch may hold a whole IPv6 /16.
+fn is_large_ipv6(listed: &Listed<'_>) -> bool {
+    match (listed.first, listed.last) {
+        (IpAddr::V6(first), IpAddr::V6(last)) => u128::from(last) - u128::from(first) >= (1 << 112) - 1,
+        _ => false,
+    }
+}
 
 pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<()> {
     let (ttl, numbers) = soa(contents);
@@ -23,6 +33,12 @@ pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<
         if part.label.is_some() {
             writeln!(out, "*.{below} IN CNAME .")?;
         }
+        let listed_whole: BTreeSet<String> = part
+            .listed()
+            .filter(is_large_ipv6)
+            .flat_map(|listed| owners(&listed).collect::<Vec<_>>())
+            .map(|(owner, _)| owner)
+            .collect();
         // Owners rise, so that those with an end in common follow each other.
         let mut before: Vec<String> = Vec::new();
         for listed in part.listed() {
@@ -37,6 +53,14 @@ pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<
                     }
                 }
                 records(out, &format!("{owner}.{below}"), address, &listed.said)?;
+                // An address of single digits is the start of IPv6 addresses, too.
+                let beneath = format!("*.{owner}");
+                if labels.len() == 4
+                    && labels.iter().all(|label| label.len() == 1)
+                    && !listed_whole.contains(&beneath)
+                {
+                    writeln!(out, "{beneath}.{below} IN CNAME .")?;
+                }
                 before = labels;
             }
         }

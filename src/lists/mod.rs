@@ -96,6 +96,8 @@ struct Differing {
     seen: Vec<Seen>,
     /// Looks until they are tried again; `None` where they were not tried yet.
     wait: Option<u32>,
+    /// Looks at which they were not as at the one before.
+    moving: u32,
 }
 
 /// Enough of a file to tell that it has changed.
@@ -189,11 +191,10 @@ impl Watched {
         }
     }
 
-    /// Whether a list's files differ from what was read, and are not being written: a file in the place of another is whole; one that is
-    /// written over is left alone until it has looked the same twice.
+    /// Whether a list's files differ from what was read, and are not being written: they have looked the same twice, or have not stood still
+    /// for so long that they perhaps never do.
     fn is_ready(&mut self, at: usize, seen: Vec<Seen>) -> bool {
-        let read = &self.read[at].seen;
-        if seen == *read {
+        if seen == self.read[at].seen {
             self.differing[at] = None;
             return false;
         }
@@ -206,9 +207,11 @@ impl Watched {
                 }
             },
             differing => {
-                let replaced = seen.iter().zip(read).all(|(new, old)| new == old || new.inode != old.inode);
-                *differing = Some(Differing { seen, wait: None });
-                replaced
+                let moving = differing.as_ref().map_or(0, |differing| differing.moving + 1);
+                let never_still = moving >= LOOKS_BETWEEN_TRIES;
+                *differing =
+                    Some(Differing { seen, wait: None, moving: if never_still { 0 } else { moving } });
+                never_still
             }
         }
     }
@@ -220,7 +223,7 @@ fn look_at(files: &[PathBuf]) -> Result<Vec<Seen>, ListError> {
 
 fn seen(metadata: &fs::Metadata) -> Seen {
     Seen {
-        modified: SystemTime::UNIX_EPOCH + Duration::from_secs(metadata.mtime().try_into().unwrap_or(0)),
+        modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
         changed: (metadata.ctime(), metadata.ctime_nsec()),
         length: metadata.len(),
         inode: metadata.ino(),
@@ -289,7 +292,9 @@ fn read_lines(path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<Seen, ListErro
                 take(rest);
             }
             let after = seen(&file.metadata().map_err(failed)?);
-            return if after == before { Ok(after) } else { wrong("written while it was read") };
+            // One that another took the place of meanwhile is as whole as before.
+            let same = (after.modified, after.length) == (before.modified, before.length);
+            return if same { Ok(after) } else { wrong("written while it was read") };
         }
         if rest.len() > LINE_OCTETS_MAX {
             return Err(ListError::Line { path: path.to_owned() });

@@ -108,7 +108,31 @@ pub struct Zone {
     pub guards: Guards,
 }
 
+const NEW_LABEL: &str = "write two to fifteen lower-case letters (RFC 5782 §2.3)";
+
 impl Zone {
+    /// What a zone must not have that is written from now on; those that were adopted before must read for ever.
+    pub fn check_new(&self, complaints: &mut Complaints) {
+        for (at, Sublist { label, .. }) in self.sublists.iter().enumerate() {
+            let digit = label.starts_with(|letter: char| letter.is_ascii_digit());
+            complaints.require(
+                label.len() < KEY_OCTETS_MIN && !digit,
+                &format!("sublists[{at}].label"),
+                format!("{label:?} can't be told from a part of an address, or from a key"),
+                NEW_LABEL,
+            );
+        }
+        let Texts { listed, test, url: _, shut_down } = &self.texts;
+        for (key, text) in [("texts.listed", listed), ("texts.test", test), ("texts.shut_down", shut_down)] {
+            complaints.require(
+                is_printable(text),
+                key,
+                "it has more than one line, or a control character",
+                "write one line: other programs' files hold it too",
+            );
+        }
+    }
+
     /// The kinds and the quorum of a code that evidence earns.
     pub fn quorum(&self, code: u8) -> Option<(&[Kind], &Quorum)> {
         self.codes.iter().find(|of| of.value == code).and_then(|of| match &of.basis {
@@ -285,14 +309,14 @@ impl ZoneSpec {
         let mut sublists: Vec<Sublist> = Vec::new();
         for (at, SublistSpec { label, codes, score }) in self.sublists.iter().enumerate() {
             let key = format!("sublists[{at}]");
-            let digit = label.starts_with(|letter: char| letter.is_ascii_digit());
+            let digits = label.bytes().all(|letter| letter.is_ascii_digit());
             complaints.require(
-                (2..KEY_OCTETS_MIN).contains(&label.len())
-                    && !digit
+                label.len() >= 2
+                    && !digits
                     && Name::parse(label).is_ok_and(|name| name.labels() == [label.clone()]),
                 &format!("{key}.label"),
-                format!("{label:?} can't be told from a part of an address or from a key, or is no label"),
-                format!("write two to {} lower-case letters (RFC 5782 §2.3)", KEY_OCTETS_MIN - 1),
+                format!("{label:?} can't be told from a part of an address, or is no label"),
+                NEW_LABEL,
             );
             let mask = codes.iter().fold(0, |mask, code| mask | code);
             complaints.require(
@@ -398,9 +422,9 @@ impl TextsSpec {
             shut_down: self.shut_down.clone(),
         };
         complaints.require(
-            self.shut_down.len() <= TXT_OCTETS_MAX && is_printable(&self.shut_down),
+            self.shut_down.len() <= TXT_OCTETS_MAX && self.shut_down.is_ascii(),
             "texts.shut_down",
-            format!("{} octets, or not printable US-ASCII", self.shut_down.len()),
+            format!("{} octets, or not US-ASCII", self.shut_down.len()),
             format!("keep it within {TXT_OCTETS_MAX} octets of US-ASCII"),
         );
         let longest = IpAddr::V6(Ipv6Addr::from(u128::MAX));
@@ -408,9 +432,9 @@ impl TextsSpec {
             let octets =
                 text.replace("{url}", &texts.url(longest)).replace("{address}", &longest.to_string()).len();
             complaints.require(
-                octets <= TXT_OCTETS_MAX && is_printable(text),
+                octets <= TXT_OCTETS_MAX && text.is_ascii(),
                 key,
-                format!("{octets} octets with the longest address, or not printable US-ASCII"),
+                format!("{octets} octets with the longest address, or not US-ASCII"),
                 format!("MTAs quote it in a reply: keep it within {TXT_OCTETS_MAX} octets of US-ASCII"),
             );
         }
