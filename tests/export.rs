@@ -130,8 +130,19 @@ fn a_file_is_replaced_whole_or_not_at_all() {
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o644, "whoever serves it may read it");
     assert!(!run(&folder.path().join("nowhere"), &file));
+    let expired = folder.path().join("expired");
+    std::fs::write(&expired, "$TIMESTAMP 2020:01:01 2020:02:01\n127.0.0.2\n").unwrap();
+    assert!(!run(&expired, &file), "what is too old to be served is too old to be carried elsewhere");
+    std::fs::remove_file(&expired).unwrap();
+    // A link keeps leading to what is replaced, and what is no file is written to.
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    assert!(run(&list, &link) && link.is_symlink());
+    std::fs::remove_file(&link).unwrap();
+    assert!(run(&list, Path::new("/dev/null")));
+    assert!(!std::fs::metadata("/dev/null").unwrap().is_file());
     assert!(!run(&list, &folder.path().join("nowhere/zone")));
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), whole);
+    assert_eq!(timeless(&std::fs::read_to_string(&file).unwrap()), timeless(&whole));
     let names = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(names, 2, "nothing is left behind");
 }

@@ -207,18 +207,55 @@ fn data_that_is_too_old_is_not_served() {
 }
 
 #[test]
+fn a_page_of_errors_and_a_pipe_leave_a_list_as_it_was() {
+    let folder = folder();
+    let (path, other) = (folder.path().join("list"), folder.path().join("other"));
+    std::fs::write(&path, "127.0.0.2\n192.0.2.1\n").unwrap();
+    std::fs::write(&other, "127.0.0.2\n").unwrap();
+    let lists = [&path, &other].map(|path| format!("list.example:ip4set:{}", path.display()));
+    let ours = serve_files(&lists, folder.path(), &ready());
+    let listed = |address: &str| {
+        let query = query(&under(address.parse().unwrap(), ORIGIN), RecordType::A);
+        !ask(ours.address, &query).answers.is_empty()
+    };
+    let wait = |address: &str| {
+        let looks = (0..60).map(|_| {
+            std::thread::sleep(Duration::from_millis(100));
+            listed(address)
+        });
+        looks.into_iter().any(|listed| listed)
+    };
+    std::fs::write(&path, "<html>503 Service Unavailable</html>\n").unwrap();
+    std::fs::remove_file(&other).unwrap();
+    assert!(Command::new("mkfifo").arg(&other).status().unwrap().success());
+    std::thread::sleep(Duration::from_secs(4));
+    assert!(listed("192.0.2.1"), "no line of it can be read");
+    // The pipe keeps nothing else from being read.
+    std::fs::write(&path, "127.0.0.2\n192.0.2.1\n192.0.2.2\n").unwrap();
+    assert!(wait("192.0.2.2"));
+}
+
+#[test]
 fn what_cannot_be_read_is_told_before_a_port_is_bound() {
+    let folder = folder();
+    let gzip = folder.path().join("list.gz");
+    std::fs::write(&gzip, b"\x1f\x8b\x08\x00rest\n").unwrap();
+    let gzip = format!("list.example:ip4set:{}", gzip.display());
     for (list, problem) in [
+        (gzip.as_str(), "compressed"),
+        ("list.example:ip4set:/", "no regular file"),
         ("list.example:ip4set", "write zone:type:file"),
         ("list.example:ip5set:/dev/null", "the types of lists are"),
         ("list..example:ip4set:/dev/null", "is not a domain name"),
         ("list.example:ip4set:/nowhere/list", "/nowhere/list: No such file"),
     ] {
+        // An address that nobody has: whoever binds first would tell of that.
         let told = Command::new(peer::PROGRAM)
-            .args(["serve-files", "--listen", &free([127, 0, 0, 1]).to_string(), list])
+            .args(["serve-files", "--listen", "192.0.2.1:53", list])
             .output()
             .unwrap();
         let error = String::from_utf8(told.stderr).unwrap();
         assert!(!told.status.success() && error.contains(problem), "{list}: {error}");
+        assert!(!error.contains("can't listen"), "{error}");
     }
 }

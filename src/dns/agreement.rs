@@ -267,7 +267,16 @@ mod tests {
                 [&code.to_be_bytes()[..], &(data.len() as u16).to_be_bytes(), &data].concat()
             });
         let cookie = any::<[u8; 8]>().prop_map(|own| [&[0, 10, 0, 8][..], &own].concat());
-        vec(prop_oneof![option, cookie, Just(vec![0, 3, 0, 0])], 0..3).prop_map(|options| options.concat())
+        // Of a client's subnet: family, prefix lengths, octets.
+        let subnet =
+            (select(vec![1u8, 2, 3]), 0..=40u8, prop_oneof![4 => Just(0u8), 1 => any::<u8>()], any::<bool>())
+                .prop_map(|(family, length, scope, right)| {
+                    let octets = usize::from(length.div_ceil(8)) + usize::from(!right);
+                    let data = [&[0, family, length, scope][..], &vec![0; octets]].concat();
+                    [&[0, 8][..], &(data.len() as u16).to_be_bytes(), &data].concat()
+                });
+        vec(prop_oneof![option, cookie, subnet, Just(vec![0, 3, 0, 0])], 0..3)
+            .prop_map(|options| options.concat())
     }
 
     fn opt() -> impl Strategy<Value = Vec<u8>> {
