@@ -176,7 +176,8 @@ fn explained(asked: &Message, ours: &Message, theirs: &Message) -> Option<&'stat
     let name = question.name().to_string().to_lowercase();
     let labels: Vec<&str> = name.trim_end_matches('.').split('.').collect();
     let ok = |message: &Message| message.metadata.response_code == ResponseCode::NoError;
-    if asked.metadata.op_code != OpCode::Query {
+    let rcode = ours.metadata.response_code;
+    if asked.metadata.op_code != OpCode::Query && rcode == ResponseCode::NotImp {
         return Some("RFC 1035 §4.1.1: what is not implemented is told so; NSD knows NOTIFY");
     }
     if asked.edns.as_ref().is_some_and(|edns| edns.version() > 0)
@@ -184,12 +185,13 @@ fn explained(asked: &Message, ours: &Message, theirs: &Message) -> Option<&'stat
     {
         return Some("RFC 3225 §3: DO is copied, with BADVERS too");
     }
-    if question.query_class() != DNSClass::IN {
+    if question.query_class() != DNSClass::IN && rcode == ResponseCode::Refused {
         return Some(
             "RFC 1035 §3.2.4: a class of which nobody has data; REFUSED here, as RFC 4892 leaves open",
         );
     }
-    if question.query_type() == RecordType::ANY && ok(ours) && ok(theirs) {
+    let hinfo = matches!(&ours.answers[..], [record] if record.record_type() == RecordType::HINFO);
+    if question.query_type() == RecordType::ANY && hinfo && ok(theirs) {
         return Some("RFC 8482 §4.2: one HINFO record instead of all");
     }
     if labels.first() == Some(&"_status") && name.ends_with(JUDGED) {

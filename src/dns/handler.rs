@@ -79,7 +79,7 @@ impl Handler {
     pub(super) fn may_tell(&self, protocol: Protocol, client: IpAddr, outcome: Outcome) -> bool {
         let told = protocol != Protocol::Udp || {
             let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
-            self.service.may_be_told(Some(&mut slow.0), client)
+            self.service.may_be_told(&mut slow.0, client)
         };
         self.count(protocol, |tally| match told {
             true => tally.answered(None, 0, outcome),
@@ -121,10 +121,11 @@ impl Handler {
                 None => plain(metadata, edns::FORMERR, Outcome::FormErr),
             };
         };
-        if asked.is_some_and(|asked| asked.version > 0) {
+        let query = info.query.original();
+        // In class IN the service says so.
+        if query.query_class() != DNSClass::IN && asked.is_some_and(|asked| asked.version > 0) {
             return plain(metadata, edns::BADVERS, Outcome::BadVers);
         }
-        let query = info.query.original();
         let (name, query_type) = (query.name(), u16::from(query.query_type()));
         match query.query_class() {
             DNSClass::IN => {}

@@ -138,7 +138,7 @@ impl Service {
             NOERROR | NXDOMAIN | edns::SERVFAIL => Counted::Question(inquiry.name, inquiry.query_type),
             _ => Counted::Error,
         };
-        match self.pass(limiter, inquiry.client, counted, held) {
+        match self.pass(limiter, inquiry.client, counted, held.second) {
             Passage::Free => Ok(response),
             Passage::Held => Err(Silence::Limit),
             Passage::Slipped => Ok(slipped(response)),
@@ -151,20 +151,20 @@ impl Service {
     }
 
     /// Whether a client may be told that what it sent can't be answered.
-    pub fn may_be_told(&self, limiter: Option<&mut Limiter>, client: IpAddr) -> bool {
-        self.pass(limiter, client, Counted::Error, &self.hold()) == Passage::Free
+    pub fn may_be_told(&self, limiter: &mut Limiter, client: IpAddr) -> bool {
+        self.pass(Some(limiter), client, Counted::Error, self.running.seconds()) == Passage::Free
     }
 
-    /// Counts a response. Those to whoever is not limited are counted too: what it costs is no secret of the settings.
+    /// Counts a response in a second, also one to somebody who is not limited, and says what becomes of it.
     fn pass(
         &self,
         limiter: Option<&mut Limiter>,
         client: IpAddr,
         counted: Counted<'_>,
-        held: &Held,
+        second: u32,
     ) -> Passage {
         let Some(limiter) = limiter else { return Passage::Free };
-        let passage = limiter.pass(client, counted, held.second);
+        let passage = limiter.pass(client, counted, second);
         let unlimited = || self.unlimited.iter().any(|network| network.contains(&client));
         if passage != Passage::Free && unlimited() { Passage::Free } else { passage }
     }
