@@ -10,14 +10,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
-use dashmap::DashMap;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::AuditLog;
 use crate::config::{Config, Spec};
 use crate::digest::Digester;
 use crate::evidence::{Directive, Entry, Offset, Order};
+use crate::intake::Intake;
 use crate::journal::{Embedded, Journal, JournalError};
 use crate::keys::{KeyError, Keys};
 use crate::lists::ListError;
@@ -52,6 +54,8 @@ pub enum StartError {
     Networks { path: PathBuf, source: NetworksError },
     #[error("dns.lists: {0}")]
     List(#[from] ListError),
+    #[error("smtp.tls_certificate, smtp.tls_key: {0}")]
+    Tls(#[from] smtp::TlsError),
     #[error("no resolver: {0}; see /etc/resolv.conf, or set observe.enabled = false")]
     Resolver(String),
     #[error("{path}: not adopted: with its serial_base the zone's serial would go back; raise serial_base")]
@@ -87,6 +91,7 @@ pub struct Core {
 pub struct Bound {
     pub smtp: Vec<SocketAddr>,
     pub smtp_proxy: Vec<SocketAddr>,
+    pub lmtp: Vec<SocketAddr>,
     pub dns: Vec<SocketAddr>,
     pub http: Vec<SocketAddr>,
 }
@@ -125,7 +130,7 @@ impl Tasks {
 
 impl Serving {
     /// Adopts the zones, binds everything, and only then begins to answer; SMTP last.
-    async fn start(core: &Core, config: &Config, lists: Watched) -> Result<Self, StartError> {
+    async fn start(core: &Core, config: &Config, lists: Watched, tls: Option<smtp::Tls>) -> Result<Self, StartError> {
         core.tell_time().await?;
         core.adopt(config).await?;
         let (app, spec) = (&core.app, &config.spec);
@@ -146,18 +151,20 @@ impl Serving {
         let control = http::bind_control(&spec.control.socket)
             .map_err(listen("the control socket", spec.control.socket.display()))?;
         let mut smtp_listening = Vec::new();
-        for (addresses, proxied, found) in [
-            (&spec.smtp.listen, false, &mut bound.smtp),
-            (&spec.smtp.listen_proxy, true, &mut bound.smtp_proxy),
+        for (addresses, door, found) in [
+            (&spec.smtp.listen, smtp::Door::Smtp, &mut bound.smtp),
+            (&spec.smtp.listen_proxy, smtp::Door::Proxied, &mut bound.smtp_proxy),
+            (&spec.smtp.listen_lmtp, smtp::Door::Lmtp, &mut bound.lmtp),
         ] {
             for &address in addresses {
-                let listening = smtp::Listening::bind(address, proxied).map_err(listen("SMTP", address))?;
+                let listening = smtp::Listening::bind(address, door).map_err(listen("SMTP", address))?;
                 found.push(listening.local_address().map_err(listen("SMTP", address))?);
                 smtp_listening.push(listening);
             }
         }
         let observer = Arc::clone(&core.observer);
-        let serve = Arc::new(smtp_serve(spec, app, observer, app.keys.nonce()?));
+        let acceptor = tls.as_ref().map(|tls| tls.acceptor.clone());
+        let serve = Arc::new(smtp_serve(spec, app, observer, acceptor, app.keys.nonce()?));
 
         let (mut smtp, mut http, mut dns) = (Tasks::default(), Tasks::default(), Tasks::default());
         let judged = app.published.snapshots();
@@ -183,6 +190,9 @@ impl Serving {
         http.running.spawn(publish::tick(journal, clock, app.tick_interval, http.stop.clone()));
         for listening in smtp_listening {
             smtp.running.spawn(smtp::serve(listening, Arc::clone(&serve), smtp.stop.clone()));
+        }
+        if let Some(tls) = tls {
+            smtp.running.spawn(tls.watch(smtp.stop.clone()));
         }
         Ok(Serving { bound, smtp, http, dns })
     }
@@ -338,8 +348,9 @@ impl Daemon {
     pub async fn start(config: &Config) -> Result<Self, StartError> {
         // Before anything is made or bound: what is wrong with a file is told first.
         let lists = Watched::read(config.dns.lists.clone(), SystemClock::start().now())?;
+        let tls = config.tls.clone().map(smtp::Tls::read).transpose()?;
         let core = Core::open(config)?;
-        match Serving::start(&core, config, lists).await {
+        match Serving::start(&core, config, lists, tls).await {
             Ok(serving) => Ok(Daemon { serving, core }),
             Err(error) => {
                 core.stop().await;
@@ -384,7 +395,13 @@ impl Daemon {
     }
 }
 
-fn smtp_serve(spec: &Spec, app: &http::App, observer: Arc<Observer>, start: [u8; 16]) -> smtp::Serve {
+fn smtp_serve(
+    spec: &Spec,
+    app: &http::App,
+    observer: Arc<Observer>,
+    tls: Option<TlsAcceptor>,
+    start: [u8; 16],
+) -> smtp::Serve {
     let limits = smtp::Limits {
         message_octets_max: spec.smtp.message_octets_max,
         kept_octets_max: KEPT_OCTETS_MAX,
@@ -392,8 +409,24 @@ fn smtp_serve(spec: &Spec, app: &http::App, observer: Arc<Observer>, start: [u8;
         messages_max: spec.smtp.messages_per_session_max,
         errors_max: spec.smtp.errors_per_session_max,
         idle_timeout: spec.smtp.idle_timeout,
+        message_timeout: spec.smtp.message_timeout,
+        tarpit_max: spec.smtp.tarpit_max,
     };
-    let intake = smtp::Intake {
+    let clients = smtp::ClientLimits {
+        sessions_max: spec.smtp.sessions_max,
+        sessions_per_client_max: spec.smtp.sessions_per_client_max,
+        per_client: smtp::Rates {
+            messages_max: spec.smtp.messages_per_client_max,
+            octets_max: spec.smtp.octets_per_client_max,
+            errors_max: spec.smtp.errors_per_client_max,
+        },
+        global: smtp::Rates {
+            messages_max: spec.smtp.messages_max,
+            octets_max: spec.smtp.octets_max,
+            errors_max: 0,
+        },
+    };
+    let intake = Intake {
         journal: Arc::clone(&app.journal),
         keys: Arc::clone(&app.keys),
         metrics: Arc::clone(&app.metrics),
@@ -411,10 +444,12 @@ fn smtp_serve(spec: &Spec, app: &http::App, observer: Arc<Observer>, start: [u8;
         intake: Arc::new(intake),
         clock: Arc::clone(&app.clock),
         metrics: Arc::clone(&app.metrics),
-        sessions_max: spec.smtp.sessions_max,
-        sessions_per_client_max: spec.smtp.sessions_per_client_max,
+        clients: smtp::Clients::new(clients),
         proxy_peers: spec.smtp.proxy_peers.clone(),
-        clients: DashMap::new(),
+        naming_peers: spec.smtp.naming_peers.clone(),
+        lmtp_peers: spec.smtp.lmtp_peers.clone(),
+        tls,
+        tarpit: Semaphore::new(smtp::TARPIT_SESSIONS_MAX),
         held: AtomicUsize::new(0),
     }
 }

@@ -21,6 +21,7 @@ pub mod explain;
 pub mod export;
 pub mod folder;
 pub mod http;
+pub mod intake;
 pub mod journal;
 pub mod keys;
 pub mod listing;

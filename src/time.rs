@@ -147,6 +147,11 @@ impl Span {
         u32::try_from(self.0 / MILLISECONDS_PER_HOUR).unwrap_or(u32::MAX)
     }
 
+    /// Never less than nothing.
+    pub const fn minus(self, other: Span) -> Self {
+        Span::from_milliseconds(self.0.saturating_sub(other.0))
+    }
+
     pub const fn doubled(self) -> Self {
         Span(self.0.saturating_mul(2))
     }

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use backscatterd::blocklist::Blocklist;
 use backscatterd::evidence::{Entry, Offset, Recorded};
+use backscatterd::intake::{Client, Intake, Outcome, Transaction};
 use backscatterd::journal::{Embedded, Journal, Memory};
 use backscatterd::keys::Keys;
 use backscatterd::mail::{Mailbox, ReversePath};
 use backscatterd::metrics::Metrics;
 use backscatterd::observe::{Limits, Lookups, Networks, Observer};
 use backscatterd::publish::{catch_up, checkpoint, restore};
-use backscatterd::smtp::{Intake, Outcome, Transaction};
-use backscatterd::time::{Clock, LaboratoryClock, SystemClock};
+use backscatterd::time::{Clock, LaboratoryClock, Span, SystemClock};
 use redb::StorageBackend;
 
 use crate::server::{Installation, report};
@@ -249,7 +249,8 @@ fn transaction(nth: u64, operator: bool) -> Transaction {
     let mailbox = |text| Mailbox::parse(text).unwrap();
     Transaction {
         seen_at: start(),
-        relay: "198.18.0.25".parse().unwrap(),
+        client: Client::Relay("198.18.0.25".parse().unwrap()),
+        waited: Span::ZERO,
         helo: "relay.example".to_owned(),
         reverse_path: ReversePath::Null,
         traps: vec![mailbox("a@trap-one.example")],

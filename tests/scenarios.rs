@@ -14,7 +14,7 @@ use backscatterd::mail::{self, Mailbox, ReversePath};
 use backscatterd::observe::{Answers, Inquiry, observation};
 use backscatterd::relay::{Prefix, Relay};
 use backscatterd::score::{FACTORS, RULES};
-use backscatterd::smtp::attribute;
+use backscatterd::intake::attribute;
 use backscatterd::time::{Span, Timestamp};
 use backscatterd::trap::{Donor, Scope};
 use backscatterd::zone::{QueryType, Rcode};

@@ -1,15 +1,16 @@
 //! What is said and what is replied: `tests/dialogs/*.smtp`, played against the session without a socket.
 //!
-//! `C: ` is a line of the client's, with C escapes; `S: ` is how the next reply line begins; `+: ` names an event:
-//! `message durable`, `message later`, `left`, `closed`. Everything else is a comment. Each dialogue is played twice:
-//! line by line, and octet by octet.
+//! `C: ` is a line of the client's, with C escapes, and `C> ` octets of its without the end of a line; `S: ` is how the next reply
+//! line begins, and `S: 250...` a whole reply of several lines; `+: ` names an event: `message durable`, `message later`,
+//! `left`, `pause`, `tls`, `closed`. `P: ` says who the client is: `lmtp`, `names-clients`, `tls`. Everything else is a comment.
+//! Each dialogue is played twice: line by line, and octet by octet.
 
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use backscatterd::relay::Relay;
-use backscatterd::smtp::{Event, Limits, Outcome, Recipients, Session, Transaction};
+use backscatterd::intake::{Client, Outcome, Transaction};
+use backscatterd::smtp::{Event, Limits, Peer, Protocol, Recipients, Session};
 use backscatterd::time::Span;
 use backscatterd::trap::{Donor, Scope, Trap, TrapSet};
 use proptest::prelude::*;
@@ -24,10 +25,22 @@ fn limits() -> Limits {
         messages_max: 3,
         errors_max: 5,
         idle_timeout: Span::from_seconds(300),
+        message_timeout: Span::from_hours(1),
+        tarpit_max: Span::from_seconds(5),
     }
 }
 
 fn session() -> Session {
+    session_with(Peer {
+        relay: "198.18.0.25".parse().unwrap(),
+        protocol: Protocol::Smtp,
+        unnamed: false,
+        names_clients: false,
+        tls_offered: false,
+    })
+}
+
+fn session_with(peer: Peer) -> Session {
     let mut traps = TrapSet::default();
     let key = hasher().domain("trap.example");
     let donor = Donor::parse("own").unwrap();
@@ -48,7 +61,7 @@ fn session() -> Session {
         Arc::new(limits()),
         Arc::new(recipients),
         hostname,
-        "198.18.0.25".parse::<Relay>().unwrap(),
+        peer,
         start(),
     )
 }
@@ -76,6 +89,14 @@ fn listen(session: &mut Session, heard: &mut Heard, outcome: &Outcome) {
                 session.settle(outcome);
             }
             Some(Event::Left(_)) => heard.lines.push_back("+: left".to_owned()),
+            Some(Event::Pause(pause)) => {
+                assert!(pause <= limits().tarpit_max);
+                heard.lines.push_back("+: pause".to_owned());
+            }
+            Some(Event::StartTls) => {
+                heard.lines.push_back("+: tls".to_owned());
+                session.secured(start());
+            }
             Some(Event::Close) => {
                 heard.lines.push_back("+: closed".to_owned());
                 heard.closed = true;
@@ -117,18 +138,33 @@ fn play(path: &Path, octet_by_octet: bool) {
     } else {
         Outcome::Durable { id: "0123".to_owned() }
     };
-    let (mut session, mut heard) = (session(), Heard::default());
+    let peer = |word: &str| script.lines().any(|line| line.strip_prefix("P: ") == Some(word));
+    let mut session = session_with(Peer {
+        relay: "198.18.0.25".parse().unwrap(),
+        protocol: if peer("lmtp") { Protocol::Lmtp } else { Protocol::Smtp },
+        unnamed: peer("names-clients"),
+        names_clients: peer("names-clients"),
+        tls_offered: peer("tls"),
+    });
+    let mut heard = Heard::default();
     listen(&mut session, &mut heard, &outcome);
     for (number, line) in script.lines().enumerate() {
         let place = format!("{}:{}", path.display(), number + 1);
-        if let Some(said) = line.strip_prefix("C: ") {
+        if let Some(said) = line.strip_prefix("C: ").or(line.strip_prefix("C> ")) {
             let mut octets = unescape(said);
-            octets.extend(b"\r\n");
+            if line.starts_with("C: ") {
+                octets.extend(b"\r\n");
+            }
             let size = if octet_by_octet { 1 } else { octets.len() };
             for piece in octets.chunks(size) {
                 session.receive(piece, start());
                 listen(&mut session, &mut heard, &outcome);
             }
+        } else if line == "S: 250..." {
+            let whole = heard.lines.iter().take_while(|line| line.starts_with("S: 250-")).count();
+            heard.lines.drain(..whole);
+            let last = heard.lines.pop_front().unwrap_or_default();
+            assert!(whole > 0 && last.starts_with("S: 250 "), "{place}: {last:?}");
         } else if line.starts_with("S: ") || line.starts_with("+: ") {
             let next =
                 heard.lines.pop_front().unwrap_or_else(|| panic!("{place}: nothing came for {line:?}"));
@@ -221,6 +257,73 @@ fn a_silent_client_and_a_stop_end_a_session_with_421() {
     }
 }
 
+#[test]
+fn rfc3207_what_came_with_starttls_is_forgotten() {
+    let peer = Peer {
+        relay: "198.18.0.25".parse().unwrap(),
+        protocol: Protocol::Smtp,
+        unnamed: false,
+        names_clients: false,
+        tls_offered: true,
+    };
+    let (mut session, mut heard) = (session_with(peer), Heard::default());
+    session.receive(b"EHLO a\r\nSTARTTLS\r\nMAIL FROM:<>\r\nRCPT TO:<a@trap.example>\r\n", start());
+    listen(&mut session, &mut heard, &Outcome::Later);
+    assert_eq!(heard.lines.back().unwrap(), "+: tls", "{:?}", heard.lines);
+}
+
+#[test]
+fn whom_a_trusted_peer_names_is_the_client_or_who_handed_it_over() {
+    let named = |protocol, octets: &[u8]| {
+        let peer = Peer {
+            relay: "198.18.0.25".parse().unwrap(),
+            protocol,
+            unnamed: true,
+            names_clients: true,
+            tls_offered: false,
+        };
+        let (mut session, mut heard) = (session_with(peer), Heard::default());
+        session.receive(octets, start());
+        listen(&mut session, &mut heard, &Outcome::Durable { id: "0123".to_owned() });
+        heard.messages.into_iter().map(|message| (message.client, message.helo)).collect::<Vec<_>>()
+    };
+    let relay = |text: &str| text.parse().unwrap();
+    let mta = relay("198.18.0.25");
+    let message = "MAIL FROM:<>\r\nRCPT TO:<a@trap.example>\r\nDATA\r\nx\r\n.\r\n";
+    let text = format!("EHLO p\r\nXCLIENT ADDR=198.18.0.99 HELO=r.example\r\n{message}");
+    assert_eq!(
+        named(Protocol::Smtp, text.as_bytes()),
+        [(Client::Relay(relay("198.18.0.99")), "r.example".to_owned())]
+    );
+    let unnamed = named(Protocol::Smtp, format!("EHLO p\r\n{message}").as_bytes());
+    assert_eq!(unnamed, [(Client::Unnamed(mta), "p".to_owned())], "what it carries is nobody's");
+    // XFORWARD is about one transaction.
+    let text = format!(
+        "LHLO mx\r\nXFORWARD ADDR=198.18.0.99\r\nXFORWARD HELO=r.example\r\n{message}{message}"
+    );
+    assert_eq!(
+        named(Protocol::Lmtp, text.as_bytes()),
+        [
+            (Client::Front { mta, named: Some(relay("198.18.0.99")) }, "r.example".to_owned()),
+            (Client::Front { mta, named: None }, "mx".to_owned()),
+        ]
+    );
+}
+
+#[test]
+fn rfc5321_a_command_that_dribbles_in_wins_no_time() {
+    let mut session = session();
+    while session.next_event().is_some() {}
+    let after = |seconds| start().plus(Span::from_seconds(seconds));
+    session.replied(after(0));
+    for second in 0..300 {
+        session.receive(b"x", after(second));
+        assert!(session.next_event().is_none());
+    }
+    assert_eq!(session.patience(after(299)), Span::from_seconds(1));
+    assert_eq!(session.patience(after(301)), Span::ZERO);
+}
+
 proptest! {
     /// Garbage in any pieces: no panic, and every reply a reply.
     #[test]
@@ -244,7 +347,8 @@ proptest! {
                 Just("EHLO a".to_owned()), Just("HELO a".to_owned()), Just("MAIL FROM:<>".to_owned()),
                 Just("MAIL FROM:<a@b.example> SIZE=100".to_owned()), Just("RCPT TO:<a@trap.example>".to_owned()),
                 Just("RCPT TO:<a@other.example>".to_owned()), Just("DATA".to_owned()), Just(".".to_owned()),
-                Just("RSET".to_owned()), Just("NOOP".to_owned()), Just("VRFY a".to_owned()), Just("QUIT".to_owned()),
+                Just("RSET".to_owned()), Just("BDAT 4".to_owned()), Just("BDAT 3 LAST".to_owned()),
+                Just("MAIL FROM:<> BODY=BINARYMIME".to_owned()), Just("NOOP".to_owned()), Just("VRFY a".to_owned()), Just("QUIT".to_owned()),
                 "[ -~]{0,80}",
             ],
             0..40,

@@ -12,6 +12,7 @@ pub use spec::{Dns, Log, Spec};
 use crate::complaint::{Complaint, Complaints};
 use crate::digest::Digest;
 use crate::lists::ListSpec;
+use crate::smtp::{Tls, TlsFiles};
 use crate::time::Span;
 use crate::{dns, zone};
 
@@ -32,6 +33,7 @@ pub struct Config {
     /// Names of operators, and the digests of their tokens.
     pub operators: Vec<(String, Digest)>,
     pub dns: NameServer,
+    pub tls: Option<TlsFiles>,
 }
 
 /// What of the name server's section needs reading.
@@ -83,13 +85,14 @@ pub fn check(path: &Path, spec: Spec) -> Result<Config, Vec<Complaint>> {
     check_settings(&spec, &mut complaints);
     let operators = check_operators(&spec, &mut complaints);
     let dns = check_dns(&spec.dns, spec.journal.tick_interval, &mut complaints);
+    let tls = check_tls(&spec, &mut complaints);
     let (zones, mut wrong_zones) = read_zones(&spec.zones_directory);
     check_origins(&zones, &dns.lists, &mut complaints);
     check_rules(&zones, &dns, &mut complaints);
     check_laboratory(&spec, &zones, &mut complaints);
     let mut found = complaints.into_vec();
     found.append(&mut wrong_zones);
-    if found.is_empty() { Ok(Config { spec, zones, operators, dns }) } else { Err(found) }
+    if found.is_empty() { Ok(Config { spec, zones, operators, dns, tls }) } else { Err(found) }
 }
 
 /// Reads `log.filter`.
@@ -166,21 +169,53 @@ fn check_settings(spec: &Spec, complaints: &mut Complaints) {
         complaints.require(limit >= 1, key, "0 would turn everyone away", "write 1 or more");
     }
     for (key, timeout) in
-        [("smtp.idle_timeout", smtp.idle_timeout), ("dns.tcp_idle_timeout", dns.tcp_idle_timeout)]
+        [("smtp.idle_timeout", smtp.idle_timeout), ("smtp.message_timeout", smtp.message_timeout), ("dns.tcp_idle_timeout", dns.tcp_idle_timeout)]
     {
         let problem = format!("{timeout} is no time to say something in");
         complaints.require(timeout.seconds() >= 1, key, problem, "write \"1s\" or more");
     }
-    let all = [&smtp.listen, &smtp.listen_proxy, &http.listen];
+    complaints.require(
+        smtp.listen_lmtp.is_empty() || !smtp.lmtp_peers.is_empty(),
+        "smtp.lmtp_peers",
+        "nobody may speak LMTP, so smtp.listen_lmtp would turn everyone away",
+        "name the networks of your MTAs",
+    );
+    let all = [&smtp.listen, &smtp.listen_proxy, &smtp.listen_lmtp, &http.listen];
     let tcp: Vec<_> =
         all.into_iter().flatten().chain(&dns.listen).filter(|address| address.port() != 0).collect();
     let distinct: BTreeSet<_> = tcp.iter().collect();
     complaints.require(
         distinct.len() == tcp.len(),
-        "smtp.listen, smtp.listen_proxy, http.listen, dns.listen",
+        "smtp.listen, smtp.listen_proxy, smtp.listen_lmtp, http.listen, dns.listen",
         "an address stands twice",
         "give every listener an address and port of its own",
     );
+}
+
+fn check_tls(spec: &Spec, complaints: &mut Complaints) -> Option<TlsFiles> {
+    let (certificate, key) = (spec.smtp.tls_certificate.clone(), spec.smtp.tls_key.clone());
+    let is_set = |path: &Path| !path.as_os_str().is_empty();
+    match (is_set(&certificate), is_set(&key)) {
+        (false, false) => return None,
+        (true, true) => {}
+        _ => {
+            complaints.add(
+                "smtp.tls_certificate, smtp.tls_key",
+                "one of them is not set",
+                "name both files for STARTTLS, or neither",
+            );
+            return None;
+        }
+    }
+    let files = TlsFiles { certificate, key };
+    if let Err(error) = Tls::read(files.clone()) {
+        complaints.add(
+            "smtp.tls_certificate, smtp.tls_key",
+            error.to_string(),
+            "name a chain and its key in PEM that this program may read; any certificate will do, MTAs take one that they don't know",
+        );
+    }
+    Some(files)
 }
 
 fn check_dns(spec: &Dns, tick_interval: Span, complaints: &mut Complaints) -> NameServer {
@@ -411,7 +446,8 @@ fn check_origins(zones: &[ZoneFile], lists: &[ListSpec], complaints: &mut Compla
 
 /// What is made for laboratories must not leave them: everything on loopback, or under a name that nobody can own.
 fn check_laboratory(spec: &Spec, zones: &[ZoneFile], complaints: &mut Complaints) {
-    let listeners = [&spec.smtp.listen, &spec.smtp.listen_proxy, &spec.dns.listen, &spec.http.listen];
+    let Spec { smtp, dns, http, .. } = spec;
+    let listeners = [&smtp.listen, &smtp.listen_proxy, &smtp.listen_lmtp, &dns.listen, &http.listen];
     let on_loopback = listeners.into_iter().flatten().all(|address| address.ip().is_loopback());
     let remedy = "put all listeners on loopback, or the origin under .test or .example";
     for file in zones {

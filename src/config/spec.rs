@@ -77,10 +77,20 @@ section!(
         /// The host's name in the greeting.
         hostname: String = "trap.example.org".to_owned(),
         listen: Vec<SocketAddr> = vec![SocketAddr::from(([0, 0, 0, 0], 25))],
-        /// Listeners whose clients are named by the PROXY protocol, version 2.
+        /// Listeners whose clients are named by the PROXY protocol, version 1 or 2.
         listen_proxy: Vec<SocketAddr> = Vec::new(),
         /// Who may name clients on those.
         proxy_peers: Vec<IpNet> = Vec::new(),
+        /// Listeners for an MTA in front, which speaks LMTP (RFC 2033) and says by XFORWARD, or in its Received line, from whom
+        /// it took a message.
+        listen_lmtp: Vec<SocketAddr> = Vec::new(),
+        /// Who may speak LMTP.
+        lmtp_peers: Vec<IpNet> = ["127.0.0.0/8", "::1/128"].map(|network| network.parse().expect("a network")).to_vec(),
+        /// Who may name clients by XCLIENT and XFORWARD.
+        naming_peers: Vec<IpNet> = Vec::new(),
+        /// The certificate chain and its key for STARTTLS, in PEM; read again when they change. No STARTTLS where empty.
+        tls_certificate: PathBuf = PathBuf::new(),
+        tls_key: PathBuf = PathBuf::new(),
         /// Our own secondary exchangers and donors' relays: what they wrote at the top of a message is believed, and the host
         /// that handed it to them is the one that is judged. They are never judged themselves.
         trusted_relays: Vec<IpNet> = Vec::new(),
@@ -89,14 +99,25 @@ section!(
         /// 421 beyond.
         sessions_max: usize = 4_096,
         sessions_per_client_max: usize = 64,
+        /// What one client (an IPv4 address, an IPv6 /64) may send within a minute; 421 beyond, 0 for no limit.
+        messages_per_client_max: u32 = 3_000,
+        octets_per_client_max: u64 = 256 << 20,
+        errors_per_client_max: u32 = 300,
+        /// What all of them together may; 421 beyond, 0 for no limit.
+        messages_max: u32 = 0,
+        octets_max: u64 = 0,
         messages_per_session_max: usize = 1_000,
         errors_per_session_max: usize = 20,
         /// 452 beyond.
         recipients_per_message_max: usize = 100,
         /// 552 beyond. Large, because some clients leave without a word where it is too small.
         message_octets_max: usize = 50 << 20,
-        /// 421 after so long without a command (RFC 5321 §4.5.3.2.7 asks for five minutes).
+        /// 421 after so long without a whole command, or anything of a message (RFC 5321 §4.5.3.2.7 asks for five minutes).
         idle_timeout: Span = Span::from_seconds(300),
+        /// 421 for a message that takes longer.
+        message_timeout: Span = Span::from_hours(1),
+        /// The longest that a client who goes on erring is kept waiting for a reply; "0s" for not at all.
+        tarpit_max: Span = Span::from_seconds(5),
     }
 );
 

@@ -174,7 +174,7 @@ fn typed_value(field: &str) -> Option<String> {
 }
 
 /// RFC 3461 §4: `+` and two upper-case hexadecimal digits stand for an octet; anything else stands for itself.
-fn decode_xtext(text: &str) -> String {
+pub(crate) fn decode_xtext(text: &str) -> String {
     let octets = text.as_bytes();
     let mut decoded = Vec::with_capacity(octets.len());
     let mut at = 0;

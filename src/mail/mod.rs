@@ -13,6 +13,7 @@ mod reduce;
 mod text;
 
 pub use address::{Mailbox, ReversePath};
+pub(crate) use delivery_status::decode_xtext;
 pub use delivery_status::{Action, DeliveryStatus, RecipientStatus, Status};
 pub use header::{Field, Header};
 pub use message::{Content, Message, Part, read};

@@ -3,6 +3,8 @@
 //! Our own, because the parser crate's receiver keeps a doubled dot at the very beginning of a message, and can't cut a
 //! message while it reads.
 
+use memchr::memchr;
+
 /// Where a message stands between its lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Data {
@@ -22,7 +24,19 @@ impl Data {
     /// Reads octets into a message up to its end: how many were read, and whether the end was among them. Only
     /// CR LF dot CR LF ends a message, and only a CR LF ends a line.
     pub(super) fn read(&mut self, octets: &[u8], message: &mut Vec<u8>) -> (usize, bool) {
-        for (at, &octet) in octets.iter().enumerate() {
+        let mut at = 0;
+        while let Some(&octet) = octets.get(at) {
+            // Most of a message is the inside of its lines.
+            if matches!((*self, octet), (Data::Line, _) | (Data::LineStart, b'\x20'..=b'\x2d' | b'\x2f'..=b'\x7e')) {
+                let inside = memchr(b'\r', &octets[at..]).unwrap_or(octets.len() - at);
+                if inside > 0 {
+                    message.extend_from_slice(&octets[at..at + inside]);
+                    *self = Data::Line;
+                    at += inside;
+                    continue;
+                }
+            }
+            at += 1;
             *self = match (*self, octet) {
                 (Data::LineStart, b'.') => {
                     *self = Data::Dot;
@@ -34,7 +48,7 @@ impl Data {
                 }
                 (Data::DotCr, b'\n') => {
                     *self = Data::LineStart;
-                    return (at + 1, true);
+                    return (at, true);
                 }
                 (Data::DotCr, _) => {
                     // The dot was the sender's addition, the CR was not.

@@ -1,27 +1,33 @@
 //! Sockets for sessions: thin, bounded, and in no hurry to give up.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
-use dashmap::DashMap;
 use ipnet::IpNet;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::intake::Intake;
+use super::clients::{Clients, Place};
 use super::proxy::{self, Proxied};
 use super::recipients::Recipients;
-use super::session::{Event, Limits, Session};
+use super::session::{Event, Limits, Peer, Protocol, Session};
+use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::publish::Published;
 use crate::relay::Relay;
 use crate::sockets;
-use crate::time::Clock;
+use crate::time::{Clock, Span};
 
 /// Pause after an accept that failed, such as for want of file descriptors: weather, not death.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -29,6 +35,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const PROXY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for a client to take a reply.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time for a client to agree on TLS.
+const TLS_TIMEOUT: Duration = Duration::from_secs(30);
+/// What a client that was turned away may still send until it has read the reply, and for how long it is listened to.
+const LINGER_OCTETS_MAX: usize = 1 << 20;
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Most clients that are kept waiting for a reply at one time; beyond it replies come at once.
+pub const TARPIT_SESSIONS_MAX: usize = 256;
 /// Octets held for all clients together: commands, and messages on their way to being durable. 421 beyond.
 const HELD_OCTETS_MAX: usize = 512 << 20;
 /// A session that holds less is let go on: it could not help.
@@ -44,26 +57,38 @@ pub struct Serve {
     pub intake: Arc<Intake>,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
-    /// 421: further sessions are turned away.
-    pub sessions_max: usize,
-    pub sessions_per_client_max: usize,
+    pub clients: Clients,
     /// Who may name another client by the PROXY protocol.
     pub proxy_peers: Vec<IpNet>,
-    /// Open sessions by client.
-    pub clients: DashMap<IpAddr, usize>,
+    /// Who may by XCLIENT and XFORWARD.
+    pub naming_peers: Vec<IpNet>,
+    /// Who may speak LMTP.
+    pub lmtp_peers: Vec<IpNet>,
+    pub tls: Option<TlsAcceptor>,
+    /// Places for those who are kept waiting.
+    pub tarpit: Semaphore,
     /// Octets held for all of them.
     pub held: AtomicUsize,
 }
 
-/// A socket that is bound, and whether its clients are named by the PROXY protocol.
+/// How clients come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    Smtp,
+    /// SMTP behind the PROXY protocol.
+    Proxied,
+    Lmtp,
+}
+
+/// A socket that is bound.
 pub struct Listening {
     listener: TcpListener,
-    proxied: bool,
+    door: Door,
 }
 
 impl Listening {
-    pub fn bind(address: SocketAddr, proxied: bool) -> io::Result<Self> {
-        Ok(Listening { listener: sockets::tcp(address)?, proxied })
+    pub fn bind(address: SocketAddr, door: Door) -> io::Result<Self> {
+        Ok(Listening { listener: sockets::tcp(address)?, door })
     }
 
     pub fn local_address(&self) -> io::Result<SocketAddr> {
@@ -74,6 +99,7 @@ impl Listening {
 /// Accepts until told to stop, then waits for the sessions that are not idle.
 pub async fn serve(listening: Listening, serve: Arc<Serve>, stop: CancellationToken) {
     let sessions = TaskTracker::new();
+    let door = listening.door;
     loop {
         let accepted = tokio::select! {
             accepted = listening.listener.accept() => accepted,
@@ -82,8 +108,7 @@ pub async fn serve(listening: Listening, serve: Arc<Serve>, stop: CancellationTo
         match accepted {
             Ok((stream, peer)) => {
                 let (serve, stop) = (Arc::clone(&serve), stop.clone());
-                sessions
-                    .spawn(async move { serve.connection(stream, peer.ip(), listening.proxied, stop).await });
+                sessions.spawn(async move { serve.connection(stream, peer.ip(), door, stop).await });
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection can't be accepted");
@@ -95,118 +120,254 @@ pub async fn serve(listening: Listening, serve: Arc<Serve>, stop: CancellationTo
     sessions.wait().await;
 }
 
+/// How a conversation went on.
+enum Then {
+    Ended,
+    StartTls,
+}
+
 impl Serve {
-    async fn connection(&self, mut stream: TcpStream, peer: IpAddr, proxied: bool, stop: CancellationToken) {
+    async fn connection(&self, mut stream: TcpStream, peer: IpAddr, door: Door, stop: CancellationToken) {
         // Replies are small and clients wait for them. A socket that can't be told so is only slower.
         let _ = stream.set_nodelay(true);
-        let (client, early) = match self.client(&mut stream, peer, proxied).await {
+        let (proxied, early) = match self.client(&mut stream, peer, door).await {
             Ok(client) => client,
-            Err(reason) => return self.metrics.smtp_refused_total.with_label_values(&[reason]).inc(),
+            Err(reason) => return self.refused(reason),
         };
-        let Some(_place) = Place::take(self, client) else {
-            self.metrics.smtp_refused_total.with_label_values(&["too-many"]).inc();
-            let busy = format!("421 4.3.2 {} has too many sessions, come back later\r\n", self.hostname);
-            let _ = tokio::time::timeout(WRITE_TIMEOUT, stream.write_all(busy.as_bytes())).await;
-            return;
+        let relay = Relay::new(match proxied {
+            Proxied::Client(client) => client,
+            Proxied::Local => peer,
+        });
+        let place = match self.clients.enter(relay, self.clock.now()) {
+            Ok(place) => place,
+            Err(refusal) => {
+                self.refused(refusal.label());
+                let busy = format!("421 4.7.0 {} has no place for you now, come back later\r\n", self.hostname);
+                let _ = tokio::time::timeout(WRITE_TIMEOUT, stream.write_all(busy.as_bytes())).await;
+                return;
+            }
         };
         self.metrics.smtp_sessions_total.inc();
+        self.metrics.smtp_sessions.inc();
+        let mut visit = Visit { serve: self, place, held: Held { all: &self.held, own: 0 }, stop };
         // A client that left in the middle needs no more than the end of its session.
-        let _ = self.converse(&mut stream, Relay::new(client), early, stop).await;
+        let _ = visit.whole(stream, self.session(relay, proxied, door), early).await;
+        self.metrics.smtp_sessions.dec();
+    }
+
+    fn refused(&self, reason: &str) {
+        self.metrics.smtp_refused_total.with_label_values(&[reason]).inc();
     }
 
     async fn client(
         &self,
         stream: &mut TcpStream,
         peer: IpAddr,
-        proxied: bool,
-    ) -> Result<(IpAddr, Vec<u8>), &'static str> {
-        if !proxied {
-            return Ok((peer, Vec::new()));
-        }
-        if !self.proxy_peers.iter().any(|net| net.contains(&peer)) {
-            return Err("proxy-peer");
+        door: Door,
+    ) -> Result<(Proxied, Vec<u8>), &'static str> {
+        match door {
+            Door::Smtp => return Ok((Proxied::Client(peer), Vec::new())),
+            Door::Lmtp if holds(&self.lmtp_peers, peer) => return Ok((Proxied::Client(peer), Vec::new())),
+            Door::Lmtp => return Err("lmtp-peer"),
+            Door::Proxied if holds(&self.proxy_peers, peer) => {}
+            Door::Proxied => return Err("proxy-peer"),
         }
         match tokio::time::timeout(PROXY_TIMEOUT, proxy::read(stream)).await {
-            Ok(Ok((Proxied::Client(client), early))) => Ok((client, early)),
-            Ok(Ok((Proxied::Local, early))) => Ok((peer, early)),
+            Ok(Ok(named)) => Ok(named),
             Ok(Err(_)) | Err(_) => Err("proxy-header"),
         }
     }
 
-    async fn converse(
-        &self,
-        stream: &mut TcpStream,
-        relay: Relay,
-        early: Vec<u8>,
-        stop: CancellationToken,
-    ) -> io::Result<()> {
+    fn session(&self, relay: Relay, proxied: Proxied, door: Door) -> Session {
         let (hasher, domains) = (self.intake.keys.hasher().clone(), self.published.trap_domains());
         let recipients = Recipients::new(hasher, domains, Arc::clone(&self.hostname));
-        let mut session = Session::new(
+        let protocol = match door {
+            Door::Smtp | Door::Proxied => Protocol::Smtp,
+            Door::Lmtp => Protocol::Lmtp,
+        };
+        let names_clients = protocol == Protocol::Lmtp || holds(&self.naming_peers, relay.address());
+        let unnamed = names_clients || proxied == Proxied::Local;
+        let peer = Peer { relay, unnamed, protocol, names_clients, tls_offered: self.tls.is_some() };
+        Session::new(
             Arc::clone(&self.limits),
             Arc::new(recipients),
             Arc::clone(&self.hostname),
-            relay,
+            peer,
             self.clock.now(),
-        );
-        session.receive(&early, self.clock.now());
-        let mut held = Held { all: &self.held, own: 0 };
-        let mut octets = vec![0; READ_OCTETS];
+        )
+    }
+}
+
+fn holds(networks: &[IpNet], address: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(&address.to_canonical()))
+}
+
+/// One session while it lasts.
+struct Visit<'a> {
+    serve: &'a Serve,
+    place: Place<'a>,
+    held: Held<'a>,
+    stop: CancellationToken,
+}
+
+impl Visit<'_> {
+    async fn whole(&mut self, mut stream: TcpStream, mut session: Session, early: Vec<u8>) -> io::Result<()> {
+        session.receive(&early, self.serve.clock.now());
+        match (self.converse(&mut session, &mut stream).await?, &self.serve.tls) {
+            (Then::StartTls, Some(acceptor)) => {
+                // On the heap: most clients never ask for it, and their tasks stay small.
+                let accepted = tokio::time::timeout(TLS_TIMEOUT, acceptor.accept(stream));
+                let Ok(Ok(mut stream)) = Box::pin(accepted).await else {
+                    self.serve.metrics.smtp_tls_total.with_label_values(&["failed"]).inc();
+                    return Ok(());
+                };
+                let version = match stream.get_ref().1.protocol_version() {
+                    Some(rustls::ProtocolVersion::TLSv1_3) => "1.3",
+                    _ => "1.2",
+                };
+                self.serve.metrics.smtp_tls_total.with_label_values(&[version]).inc();
+                session.secured(self.serve.clock.now());
+                Box::pin(self.converse(&mut session, &mut stream)).await?;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        session: &mut Session,
+        stream: &mut S,
+    ) -> io::Result<Then> {
+        let serve = self.serve;
         loop {
-            if held.is_too_much(session.held_octets()) {
+            if self.held.is_too_much(session.held_octets()) {
                 session.crowded_out();
             }
-            if !self.answer(&mut session, stream).await? {
-                return stream.shutdown().await;
+            if !self.place.spend(session.take_tally(), serve.clock.now()) {
+                session.overspent();
             }
+            match self.answer(session, stream).await? {
+                Answered::Open => {}
+                Answered::StartTls => return Ok(Then::StartTls),
+                Answered::Closed => {
+                    linger(stream).await;
+                    return Ok(Then::Ended);
+                }
+            }
+            let now = serve.clock.now();
+            session.replied(now);
             // A message that was on its way is durable, or given back.
-            held.set(session.held_octets());
+            self.held.set(session.held_octets());
+            let patience = session.patience(now);
             let read = tokio::select! {
-                read = tokio::time::timeout(self.limits.idle_timeout.to_std(), stream.read(&mut octets)) => read,
-                () = stop.cancelled(), if session.is_idle() => {
+                read = tokio::time::timeout(patience.to_std(), receive(stream, session, &*serve.clock)) => read,
+                () = self.stop.cancelled(), if session.is_idle() => {
                     session.stop();
                     continue;
                 }
             };
             match read {
-                Ok(read) => match read? {
-                    0 => return Ok(()),
-                    count => session.receive(&octets[..count], self.clock.now()),
-                },
+                Ok(Ok(count)) if count > 0 => {}
+                Ok(ended) => {
+                    if session.is_interrupted() {
+                        serve.metrics.smtp_left_total.with_label_values(&["interrupted"]).inc();
+                    }
+                    return ended.map(|_| Then::Ended);
+                }
                 Err(_) => session.timed_out(),
             }
         }
     }
 
-    /// Does what the session asks for; `false` once it is closed. Replies to pipelined commands go out together.
-    async fn answer(&self, session: &mut Session, stream: &mut TcpStream) -> io::Result<bool> {
+    /// Does what the session asks for. Replies to pipelined commands go out together.
+    async fn answer<S: AsyncWrite + Unpin>(&self, session: &mut Session, stream: &mut S) -> io::Result<Answered> {
+        let serve = self.serve;
         let mut replies = Vec::new();
-        let mut open = true;
-        while open {
+        let mut answered = Answered::Open;
+        while answered == Answered::Open {
             match session.next_event() {
                 Some(Event::Reply(reply)) => {
                     let code = std::str::from_utf8(&reply[..3]).unwrap_or("none");
-                    self.metrics.smtp_replies_total.with_label_values(&[code]).inc();
+                    serve.metrics.smtp_replies_total.with_label_values(&[code]).inc();
                     replies.extend(reply);
                 }
                 Some(Event::Message(transaction)) => {
                     write(stream, &mut replies).await?;
-                    let outcome = self.intake.message(*transaction).await;
+                    let outcome = serve.intake.message(*transaction).await;
                     session.settle(&outcome);
                 }
-                Some(Event::Left(transaction)) => self.intake.left(*transaction).await,
-                Some(Event::Close) => open = false,
+                Some(Event::Left(transaction)) => serve.intake.left(*transaction).await,
+                Some(Event::Pause(pause)) => self.pause(pause).await,
+                Some(Event::StartTls) => answered = Answered::StartTls,
+                Some(Event::Close) => answered = Answered::Closed,
                 None => break,
             }
         }
         write(stream, &mut replies).await?;
-        Ok(open)
+        Ok(answered)
+    }
+
+    async fn pause(&self, pause: Span) {
+        if let Ok(_kept) = self.serve.tarpit.try_acquire() {
+            self.serve.metrics.smtp_tarpitted_total.inc();
+            tokio::select! {
+                () = tokio::time::sleep(pause.to_std()) => {}
+                () = self.stop.cancelled() => {}
+            }
+        }
     }
 }
 
-async fn write(stream: &mut TcpStream, replies: &mut Vec<u8>) -> io::Result<()> {
+/// What became of the events that were there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answered {
+    Open,
+    StartTls,
+    Closed,
+}
+
+/// Reads what is there into the session. The buffer is on the stack and lives no longer than the reading: idle clients hold none.
+async fn receive<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    session: &mut Session,
+    clock: &dyn Clock,
+) -> io::Result<usize> {
+    poll_fn(|context| {
+        let mut octets = [const { MaybeUninit::uninit() }; READ_OCTETS];
+        let mut buffer = ReadBuf::uninit(&mut octets);
+        ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer))?;
+        session.receive(buffer.filled(), clock.now());
+        Poll::Ready(Ok(buffer.filled().len()))
+    })
+    .await
+}
+
+/// Ends the sending side and reads on for a moment: a socket that is closed with octets unread takes the reply with it.
+async fn linger<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
+    let mut left = LINGER_OCTETS_MAX;
+    let drain = async {
+        stream.shutdown().await?;
+        let mut octets = [0; 512];
+        loop {
+            match stream.read(&mut octets).await? {
+                0 => return Ok::<(), io::Error>(()),
+                count if count >= left => return Ok(()),
+                count => left -= count,
+            }
+        }
+    };
+    // Whatever comes of it, the session is over.
+    let _ = tokio::time::timeout(LINGER_TIMEOUT, drain).await;
+}
+
+async fn write<S: AsyncWrite + Unpin>(stream: &mut S, replies: &mut Vec<u8>) -> io::Result<()> {
     if !replies.is_empty() {
-        tokio::time::timeout(WRITE_TIMEOUT, stream.write_all(replies)).await??;
+        let sent = async {
+            stream.write_all(replies).await?;
+            stream.flush().await
+        };
+        tokio::time::timeout(WRITE_TIMEOUT, sent).await??;
         replies.clear();
     }
     Ok(())
@@ -237,39 +398,5 @@ impl Held<'_> {
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         self.set(0);
-    }
-}
-
-/// One session's place among those that are allowed.
-struct Place<'a> {
-    serve: &'a Serve,
-    client: IpAddr,
-}
-
-impl<'a> Place<'a> {
-    fn take(serve: &'a Serve, client: IpAddr) -> Option<Self> {
-        let open = serve.metrics.smtp_sessions.get();
-        if usize::try_from(open).is_ok_and(|open| open >= serve.sessions_max) {
-            return None;
-        }
-        // One IPv6 host has a /64 to choose its addresses from.
-        let client = Relay::new(client).line().network();
-        let mut sessions = serve.clients.entry(client).or_insert(0);
-        if *sessions >= serve.sessions_per_client_max {
-            return None;
-        }
-        *sessions += 1;
-        serve.metrics.smtp_sessions.inc();
-        Some(Place { serve, client })
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.serve.metrics.smtp_sessions.dec();
-        if let Some(mut sessions) = self.serve.clients.get_mut(&self.client) {
-            *sessions = sessions.saturating_sub(1);
-        }
-        self.serve.clients.remove_if(&self.client, |_, sessions| *sessions == 0);
     }
 }

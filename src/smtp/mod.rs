@@ -1,14 +1,16 @@
 //! The trap's door: SMTP (RFC 5321). It takes mail in and never sends any.
 
+mod clients;
 mod data;
-mod intake;
 mod listener;
-mod maildir;
+mod naming;
 mod proxy;
 mod recipients;
 mod session;
+mod tls;
 
-pub use intake::{Intake, attribute};
-pub use listener::{Listening, Serve, serve};
+pub use clients::{ClientLimits, Clients, Rates};
+pub use listener::{Door, Listening, Serve, TARPIT_SESSIONS_MAX, serve};
 pub use recipients::Recipients;
-pub use session::{Event, Limits, Outcome, Session, Transaction};
+pub use session::{Event, Limits, Peer, Protocol, Session, Tally};
+pub use tls::{Tls, TlsError, TlsFiles};

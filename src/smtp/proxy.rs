@@ -1,13 +1,18 @@
-//! PROXY protocol version 2: who the client is, told by a trusted peer in front of us.
+//! The PROXY protocol, versions 1 and 2: who the client is, told by a trusted peer in front of us.
 
 use std::io;
 use std::net::IpAddr;
 
-use ppp::{PartialResult, v2};
+use ppp::{HeaderResult, PartialResult, v1, v2};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Most octets of a header, its extensions included.
 const HEADER_OCTETS_MAX: usize = 1_024;
+
+/// How a header of version 1 begins.
+const TEXT: &[u8] = b"PROXY ";
+/// Its longest line, with its end.
+const LINE_OCTETS_MAX: usize = 107;
 
 /// The client that a header names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,25 +25,46 @@ pub(super) enum Proxied {
 /// Reads the header that opens a connection; what follows it is given back.
 ///
 /// # Errors
-/// `InvalidData` where it is no header of version 2, or one of something that isn't TCP over IP.
+/// `InvalidData` where it is no header, or one of something that isn't TCP over IP.
 pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(Proxied, Vec<u8>)> {
     let mut octets = Vec::with_capacity(64);
     loop {
-        let parsed = v2::Header::try_from(octets.as_slice());
-        match parsed {
-            Ok(header) => {
-                let client = client(&header)?;
-                let length = header.len();
-                return Ok((client, octets.split_off(length)));
-            }
-            Err(ref error) if !error.is_incomplete() || octets.len() >= HEADER_OCTETS_MAX => {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, error.to_string()));
-            }
-            Err(_) => {}
+        match parse(&octets)? {
+            Some((client, length)) => return Ok((client, octets.split_off(length))),
+            None if octets.len() >= HEADER_OCTETS_MAX => return Err(invalid("the header is too long")),
+            None => {}
         }
         if stream.read_buf(&mut octets).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+    }
+}
+
+/// The client and the header's length; nothing where more of it has to come.
+fn parse(octets: &[u8]) -> io::Result<Option<(Proxied, usize)>> {
+    // The crate takes a line of version 1 that ends in the midst for a wrong one.
+    let is_text = octets.starts_with(&TEXT[..octets.len().min(TEXT.len())]);
+    if is_text && !octets.windows(2).any(|end| end == b"\r\n") {
+        return if octets.len() < LINE_OCTETS_MAX { Ok(None) } else { Err(invalid("the line is too long")) };
+    }
+    match HeaderResult::parse(octets) {
+        HeaderResult::V1(Ok(header)) => Ok(Some((named(header.addresses)?, header.header.len()))),
+        HeaderResult::V2(Ok(header)) => Ok(Some((client(&header)?, header.len()))),
+        result if result.is_incomplete() => Ok(None),
+        HeaderResult::V1(Err(error)) => Err(invalid(&error.to_string())),
+        HeaderResult::V2(Err(error)) => Err(invalid(&error.to_string())),
+    }
+}
+
+fn invalid(problem: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, problem)
+}
+
+fn named(addresses: v1::Addresses) -> io::Result<Proxied> {
+    match addresses {
+        v1::Addresses::Tcp4(addresses) => Ok(Proxied::Client(addresses.source_address.into())),
+        v1::Addresses::Tcp6(addresses) => Ok(Proxied::Client(addresses.source_address.into())),
+        v1::Addresses::Unknown => Ok(Proxied::Local),
     }
 }
 
@@ -47,6 +73,37 @@ fn client(header: &v2::Header<'_>) -> io::Result<Proxied> {
         (v2::Command::Local, _) => Ok(Proxied::Local),
         (_, v2::Addresses::IPv4(addresses)) => Ok(Proxied::Client(addresses.source_address.into())),
         (_, v2::Addresses::IPv6(addresses)) => Ok(Proxied::Client(addresses.source_address.into())),
-        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the header names no TCP client")),
+        _ => Err(invalid("the header names no TCP client")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_versions_in_any_pieces() {
+        let v2 = v2::Builder::with_addresses(
+            v2::Version::Two | v2::Command::Proxy,
+            v2::Protocol::Stream,
+            ("198.18.0.25:25".parse::<std::net::SocketAddr>().unwrap(), "192.0.2.1:25".parse().unwrap()),
+        )
+        .build()
+        .unwrap();
+        let v1 = b"PROXY TCP4 198.18.0.25 192.0.2.1 4711 25\r\n".to_vec();
+        let client = Proxied::Client("198.18.0.25".parse().unwrap());
+        for header in [v1, v2] {
+            for end in 0..header.len() {
+                assert_eq!(parse(&header[..end]).unwrap(), None, "{end} octets");
+            }
+            let with_more = [header.as_slice(), b"EHLO relay.example\r\n"].concat();
+            assert_eq!(parse(&with_more).unwrap(), Some((client, header.len())));
+        }
+        let six = b"PROXY TCP6 2001:db8::25 2001:db8::1 4711 25\r\n";
+        assert_eq!(parse(six).unwrap(), Some((Proxied::Client("2001:db8::25".parse().unwrap()), six.len())));
+        assert_eq!(parse(b"PROXY UNKNOWN\r\n").unwrap(), Some((Proxied::Local, 15)));
+        for wrong in [b"EHLO relay.example\r\n".as_slice(), b"PROXY TCP4 nobody x 1 2\r\n", b"\x16\x03\x01\x02"] {
+            assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! From a transaction to durable evidence: judge, seal, append, and only then acknowledge.
 
+mod maildir;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,18 +9,82 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ipnet::IpNet;
 
-use super::maildir;
-use super::session::{Outcome, Transaction};
 use crate::classify::{self, Session, Verdict};
 use crate::digest::{Digest, Digester};
 use crate::evidence::{Entry, Evidence, Facts, Reach, Sent};
 use crate::journal::{Append, Journal};
 use crate::keys::Keys;
-use crate::mail::{self, Header, Mailbox};
+use crate::mail::{self, Header, Mailbox, Message, ReversePath};
 use crate::metrics::Metrics;
 use crate::observe::{Inquiry, Observer};
 use crate::relay::Relay;
+use crate::time::{Span, Timestamp};
 use crate::trap;
+
+/// Messages up to this size are judged where they are; larger ones would hold up everybody else on a worker of the runtime.
+const INLINE_OCTETS_MAX: usize = 64 << 10;
+/// A client that waited longer than this for a reply of ours may have left for that, and not have called out.
+const CALLOUT_WAIT_MAX: Span = Span::from_seconds(10);
+
+/// Where a message came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client {
+    /// The relay spoke to us, if through a proxy.
+    Relay(Relay),
+    /// An MTA in front of us took the message from a relay, and wrote the topmost Received line; it may have named it.
+    Front { mta: Relay, named: Option<Relay> },
+    /// A peer of ours spoke, which didn't say for whom: a proxy writes no Received line, so what stands there is the client's own.
+    Unnamed(Relay),
+}
+
+impl Client {
+    /// Who is on the other end of the wire, as far as it matters to what can't be attributed.
+    pub const fn peer(&self) -> Relay {
+        match self {
+            Client::Relay(relay) | Client::Front { mta: relay, .. } | Client::Unnamed(relay) => *relay,
+        }
+    }
+
+    /// Who is judged for the message, and how many of its Received lines are by hosts that we trust.
+    fn attributed(&self, header: &Header, trusted: &[IpNet]) -> Option<(Relay, usize)> {
+        let is_trusted = |relay: Relay| trusted.iter().any(|network| network.contains(&relay.address()));
+        match *self {
+            Client::Relay(relay) => attribute(relay, header, trusted),
+            Client::Unnamed(_) => None,
+            Client::Front { named: Some(relay), .. } if !is_trusted(relay) => Some((relay, 1)),
+            Client::Front { mta, .. } => {
+                let front = IpNet::from(mta.address());
+                attribute(mta, header, &[trusted, &[front]].concat())
+            }
+        }
+    }
+}
+
+/// One mail transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    pub seen_at: Timestamp,
+    pub client: Client,
+    pub helo: String,
+    pub reverse_path: ReversePath,
+    pub traps: Vec<Mailbox>,
+    pub operators: Vec<Mailbox>,
+    /// The message: whole for an operator, else up to `mail::MESSAGE_OCTETS_MAX`.
+    pub message: Vec<u8>,
+    /// The whole message's size.
+    pub octets: u64,
+    /// The longest that the client waited for a reply of ours.
+    pub waited: Span,
+}
+
+/// What became of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It would survive a crash.
+    Durable { id: String },
+    /// It would not; the client keeps it and comes back.
+    Later,
+}
 
 /// Who is judged for a message: the client, or, behind relays that we trust, whoever handed it to the first of them, with the
 /// number of lines that they wrote. An address in mail text counts only where every host between is trusted; where their
@@ -49,6 +115,27 @@ fn is_asked_about(evidence: &Evidence) -> bool {
         && !facts.carried
         && evidence.recipients == 1
         && (from_null || !facts.kind.comes_from_the_null_reverse_path())
+}
+
+/// A message that was looked at.
+struct Judged {
+    transaction: Transaction,
+    message: Message,
+    verdict: Verdict,
+    relay: Option<Relay>,
+}
+
+fn judge(transaction: Transaction, recipient: Mailbox, trusted: &[IpNet]) -> Judged {
+    let message = mail::read(&transaction.message);
+    let attributed = transaction.client.attributed(&message.header, trusted);
+    let session = Session {
+        reverse_path: Some(transaction.reverse_path.clone()),
+        client: attributed.map(|(relay, _)| relay.address()),
+        recipient: Some(recipient),
+        trusted_hops: attributed.map_or(0, |(_, hops)| hops),
+    };
+    let verdict = classify::classify(&message, &session);
+    Judged { transaction, message, verdict, relay: attributed.map(|(relay, _)| relay) }
 }
 
 pub struct Intake {
@@ -89,33 +176,23 @@ impl Intake {
         };
         // A forwarder's or a sender's wrapping is not part of the address.
         let trap = trap::base(&addressed).unwrap_or_else(|| addressed.clone());
-        let trusted = self.trusted_relays.clone();
-        let recipient = trap.clone();
-        // The largest messages take long enough to hold up everybody else on a worker of the runtime.
-        let judging = tokio::task::spawn_blocking(move || {
-            let message = mail::read(&transaction.message);
-            let attributed = attribute(transaction.relay, &message.header, &trusted);
-            let session = Session {
-                reverse_path: Some(transaction.reverse_path.clone()),
-                client: attributed.map(|(relay, _)| relay.address()),
-                recipient: Some(recipient),
-                trusted_hops: attributed.map_or(0, |(_, hops)| hops),
-            };
-            let verdict = classify::classify(&message, &session);
-            (transaction, message, verdict, attributed)
-        });
-        let Ok((mut transaction, message, verdict, attributed)) = judging.await else {
+        let judged = if transaction.message.len() <= INLINE_OCTETS_MAX {
+            Some(judge(transaction, trap.clone(), &self.trusted_relays))
+        } else {
+            let (trusted, recipient) = (self.trusted_relays.clone(), trap.clone());
+            tokio::task::spawn_blocking(move || judge(transaction, recipient, &trusted)).await.ok()
+        };
+        let Some(Judged { transaction, message, verdict, relay }) = judged else {
             return Outcome::Later;
         };
-        let Some((relay, _)) = attributed else {
-            tracing::info!(relay = %transaction.relay, "a trusted relay's line doesn't tell who handed the message in: nobody is judged");
+        let Some(relay) = relay else {
+            tracing::info!(mta = %transaction.client.peer(), "nothing tells who handed the message to a host of ours: nobody is judged");
             return Outcome::Durable { id: id.to_string() };
         };
-        transaction.relay = relay;
         let mut digester = Digester::default();
         digester.add(&transaction.message).add(&transaction.octets.to_be_bytes());
         let mut evidence =
-            self.evidence(&transaction, &trap, &verdict, id, Reach::Data, Some(digester.digest()));
+            self.evidence(&transaction, relay, &trap, &verdict, id, Reach::Data, Some(digester.digest()));
         evidence.facts.solicited = self.keys.hasher().is_ours(&addressed, transaction.seen_at);
         let sealed = self.keys.seal(transaction.seen_at.day(), id, &mail::to_octets(&message));
         let report = match sealed {
@@ -137,13 +214,20 @@ impl Intake {
 
     /// Notes that a client named a trap and left.
     pub async fn left(&self, transaction: Transaction) {
-        if self.trusted_relays.iter().any(|net| net.contains(&transaction.relay.address())) {
-            return;
+        let relay = match transaction.client {
+            Client::Relay(relay) if !self.trusted_relays.iter().any(|net| net.contains(&relay.address())) => relay,
+            // Whoever carries mail for us has its reasons.
+            _ => return,
+        };
+        let left = |how| self.metrics.smtp_left_total.with_label_values(&[how]).inc();
+        if transaction.waited > CALLOUT_WAIT_MAX {
+            return left("slow");
         }
+        left("callout");
         let id = self.id(&transaction);
         let Some(trap) = transaction.traps.first() else { return };
         let verdict = classify::callout();
-        let evidence = self.evidence(&transaction, trap, &verdict, id, Reach::Recipient, None);
+        let evidence = self.evidence(&transaction, relay, trap, &verdict, id, Reach::Recipient, None);
         self.append(Entry::Evidence(Box::new(evidence)).into(), &verdict, id).await;
     }
 
@@ -163,6 +247,7 @@ impl Intake {
     fn evidence(
         &self,
         transaction: &Transaction,
+        relay: Relay,
         trap: &Mailbox,
         verdict: &Verdict,
         id: Digest,
@@ -173,7 +258,7 @@ impl Intake {
         Evidence {
             id,
             seen_at: transaction.seen_at,
-            relay: transaction.relay,
+            relay,
             helo: transaction.helo.clone(),
             reverse_path: Sent::of(&transaction.reverse_path, hasher),
             trap: hasher.address(trap),
@@ -208,7 +293,7 @@ impl Intake {
             .add(&self.start)
             .add(self.node.as_bytes())
             .add(&transaction.seen_at.milliseconds().to_be_bytes());
-        digester.add(&nth.to_be_bytes()).add(transaction.relay.to_string().as_bytes());
+        digester.add(&nth.to_be_bytes()).add(transaction.client.peer().to_string().as_bytes());
         for trap in &transaction.traps {
             digester.add(trap.folded().as_bytes());
         }

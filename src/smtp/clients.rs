@@ -1,0 +1,240 @@
+//! What clients may take of the trap: sessions at one time, and messages, octets and errors a minute.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use dashmap::DashMap;
+
+use super::session::Tally;
+use crate::relay::Relay;
+use crate::time::Timestamp;
+
+/// Most clients that are remembered at one time; beyond it only those who are remembered get in.
+const CLIENTS_MAX: usize = 100_000;
+const MILLISECONDS_PER_MINUTE: i64 = 60_000;
+
+/// 421 beyond these; 0 is no limit for what is counted by the minute.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientLimits {
+    pub sessions_max: usize,
+    /// An IPv4 address or an IPv6 /64.
+    pub sessions_per_client_max: usize,
+    pub per_client: Rates,
+    /// All clients together.
+    pub global: Rates,
+}
+
+/// Within one minute of the clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rates {
+    pub messages_max: u32,
+    pub octets_max: u64,
+    pub errors_max: u32,
+}
+
+/// Why a client is turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    TooManySessions,
+    TooFast,
+}
+
+impl Refusal {
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Refusal::TooManySessions => "too-many",
+            Refusal::TooFast => "too-fast",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Account {
+    sessions: usize,
+    minute: i64,
+    spent: Spent,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Spent {
+    messages: u32,
+    octets: u64,
+    errors: u32,
+}
+
+impl Spent {
+    fn add(&mut self, tally: Tally) {
+        self.messages = self.messages.saturating_add(tally.messages);
+        self.octets = self.octets.saturating_add(tally.octets);
+        self.errors = self.errors.saturating_add(tally.errors);
+    }
+
+    const fn within(&self, rates: &Rates) -> bool {
+        (rates.messages_max == 0 || self.messages <= rates.messages_max)
+            && (rates.octets_max == 0 || self.octets <= rates.octets_max)
+            && (rates.errors_max == 0 || self.errors <= rates.errors_max)
+    }
+}
+
+impl Account {
+    fn at(&mut self, minute: i64) -> &mut Self {
+        if self.minute != minute {
+            (self.minute, self.spent) = (minute, Spent::default());
+        }
+        self
+    }
+}
+
+/// Everybody who is here, or was within the minute.
+pub struct Clients {
+    limits: ClientLimits,
+    accounts: DashMap<IpAddr, Account>,
+    global: std::sync::Mutex<Account>,
+    sessions: AtomicUsize,
+    /// The minute in which those who are gone were forgotten last.
+    swept: AtomicI64,
+}
+
+impl Clients {
+    pub fn new(limits: ClientLimits) -> Self {
+        Clients {
+            limits,
+            accounts: DashMap::new(),
+            global: std::sync::Mutex::new(Account::default()),
+            sessions: AtomicUsize::new(0),
+            swept: AtomicI64::new(0),
+        }
+    }
+
+    /// A place for one session, given back when it is dropped.
+    pub(super) fn enter(&self, client: Relay, now: Timestamp) -> Result<Place<'_>, Refusal> {
+        let minute = minute(now);
+        self.sweep(minute);
+        // One IPv6 host has a /64 to choose its addresses from.
+        let client = client.line().network();
+        if self.sessions.fetch_add(1, Ordering::Relaxed) >= self.limits.sessions_max {
+            self.sessions.fetch_sub(1, Ordering::Relaxed);
+            return Err(Refusal::TooManySessions);
+        }
+        let entered = self.enter_account(client, minute);
+        if entered.is_err() {
+            self.sessions.fetch_sub(1, Ordering::Relaxed);
+        }
+        entered.map(|()| Place { clients: self, client })
+    }
+
+    fn enter_account(&self, client: IpAddr, minute: i64) -> Result<(), Refusal> {
+        if !self.lock_global().at(minute).spent.within(&self.limits.global) {
+            return Err(Refusal::TooFast);
+        }
+        if self.accounts.len() >= CLIENTS_MAX && !self.accounts.contains_key(&client) {
+            return Err(Refusal::TooManySessions);
+        }
+        let mut account = self.accounts.entry(client).or_default();
+        if account.sessions >= self.limits.sessions_per_client_max {
+            return Err(Refusal::TooManySessions);
+        }
+        if !account.at(minute).spent.within(&self.limits.per_client) {
+            return Err(Refusal::TooFast);
+        }
+        account.sessions += 1;
+        Ok(())
+    }
+
+    /// Forgets, once a minute, who is gone.
+    fn sweep(&self, minute: i64) {
+        if self.swept.swap(minute, Ordering::Relaxed) != minute {
+            self.accounts.retain(|_, account| account.sessions > 0 || account.minute == minute);
+        }
+    }
+
+    fn lock_global(&self) -> std::sync::MutexGuard<'_, Account> {
+        self.global.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+const fn minute(now: Timestamp) -> i64 {
+    now.milliseconds() / MILLISECONDS_PER_MINUTE
+}
+
+/// One session's place among those that are allowed.
+pub(super) struct Place<'a> {
+    clients: &'a Clients,
+    client: IpAddr,
+}
+
+impl Place<'_> {
+    /// Counts what a session cost; whether that is within what is allowed.
+    pub(super) fn spend(&self, tally: Tally, now: Timestamp) -> bool {
+        let (minute, limits) = (minute(now), &self.clients.limits);
+        let global = {
+            let mut account = self.clients.lock_global();
+            account.at(minute).spent.add(tally);
+            account.spent.within(&limits.global)
+        };
+        let Some(mut account) = self.clients.accounts.get_mut(&self.client) else { return global };
+        account.at(minute).spent.add(tally);
+        global && account.spent.within(&limits.per_client)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.clients.sessions.fetch_sub(1, Ordering::Relaxed);
+        if let Some(mut account) = self.clients.accounts.get_mut(&self.client) {
+            account.sessions = account.sessions.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Span;
+
+    const LIMITS: ClientLimits = ClientLimits {
+        sessions_max: 3,
+        sessions_per_client_max: 2,
+        per_client: Rates { messages_max: 2, octets_max: 1_000, errors_max: 0 },
+        global: Rates { messages_max: 3, octets_max: 0, errors_max: 0 },
+    };
+
+    fn relay(text: &str) -> Relay {
+        text.parse().unwrap()
+    }
+
+    fn messages(messages: u32) -> Tally {
+        Tally { messages, ..Tally::default() }
+    }
+
+    #[test]
+    fn sessions_are_bounded_by_client_and_in_all() {
+        let (clients, now) = (Clients::new(LIMITS), Timestamp::default());
+        let one = clients.enter(relay("198.18.0.25"), now).ok();
+        let two = clients.enter(relay("198.18.0.25"), now).ok();
+        assert_eq!(clients.enter(relay("198.18.0.25"), now).err(), Some(Refusal::TooManySessions));
+        let six = clients.enter(relay("2001:db8::1"), now).ok();
+        assert_eq!(clients.enter(relay("198.18.0.26"), now).err(), Some(Refusal::TooManySessions));
+        drop(one);
+        assert!(clients.enter(relay("198.18.0.26"), now).is_ok(), "places are given back");
+        drop((two, six));
+        assert_eq!(clients.sessions.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn rates_are_bounded_by_the_minute_and_everybody_else_goes_on() {
+        let (clients, now) = (Clients::new(LIMITS), Timestamp::default());
+        let place = clients.enter(relay("198.18.0.25"), now).ok().unwrap();
+        assert!(place.spend(messages(2), now));
+        assert!(!place.spend(messages(1), now), "beyond its limit");
+        assert_eq!(clients.enter(relay("198.18.0.25"), now).err(), Some(Refusal::TooFast));
+        let other = clients.enter(relay("198.18.0.26"), now).ok().unwrap();
+        assert!(!other.spend(messages(1), now), "beyond everybody's limit");
+        let later = now.plus(Span::from_seconds(60));
+        assert!(other.spend(messages(1), later));
+        assert!(!other.spend(Tally { octets: 1_001, ..Tally::default() }, later));
+        drop((place, other));
+        clients.enter(relay("198.18.0.27"), later.plus(Span::from_seconds(60))).ok().unwrap();
+        assert_eq!(clients.accounts.len(), 1, "who is gone is forgotten");
+    }
+}

@@ -1,0 +1,107 @@
+//! XCLIENT and XFORWARD: a trusted peer says who its client is (Postfix, XCLIENT_README and XFORWARD_README).
+//!
+//! XCLIENT speaks of the whole session, as a proxy does; XFORWARD of the next transaction, which an MTA took from that client.
+
+use std::net::IpAddr;
+
+use crate::mail::decode_xtext;
+use crate::relay::Relay;
+
+/// Attributes that are understood; what else a peer sends is passed over.
+const ATTRIBUTES: &str = "NAME ADDR PORT PROTO HELO";
+/// Most octets of a name that are kept.
+const NAME_OCTETS_MAX: usize = 255;
+
+/// Whom a peer names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) relay: Option<Relay>,
+    pub(super) helo: Option<String>,
+}
+
+impl Named {
+    /// Attributes may come in several commands.
+    pub(super) fn add(&mut self, more: Named) {
+        self.relay = more.relay.or(self.relay.take());
+        self.helo = more.helo.or(self.helo.take());
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    Client(Named),
+    Forward(Named),
+}
+
+/// The lines of an EHLO reply.
+pub(super) fn offers() -> String {
+    format!("250-XCLIENT {ATTRIBUTES}\r\n250-XFORWARD {ATTRIBUTES}\r\n")
+}
+
+impl Command {
+    /// Reads a command line, if it is one of the two.
+    pub(super) fn parse(line: &[u8]) -> Option<Result<Self, &'static str>> {
+        let line = std::str::from_utf8(line).ok()?;
+        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+        if verb.eq_ignore_ascii_case("XCLIENT") {
+            Some(attributes(rest).map(Command::Client))
+        } else if verb.eq_ignore_ascii_case("XFORWARD") {
+            Some(attributes(rest).map(Command::Forward))
+        } else {
+            None
+        }
+    }
+}
+
+fn attributes(text: &str) -> Result<Named, &'static str> {
+    let mut named = Named::default();
+    for attribute in text.split_ascii_whitespace() {
+        let Some((name, value)) = attribute.split_once('=') else {
+            return Err("write attributes as NAME=value");
+        };
+        let value = decode_xtext(value);
+        if value.eq_ignore_ascii_case("[UNAVAILABLE]") || value.eq_ignore_ascii_case("[TEMPUNAVAIL]") {
+            continue;
+        }
+        match name.to_ascii_uppercase().as_str() {
+            "ADDR" => named.relay = Some(address(&value).ok_or("ADDR is no IP address")?),
+            "HELO" => {
+                named.helo = Some(value[..value.floor_char_boundary(NAME_OCTETS_MAX)].to_owned());
+            }
+            _ => {}
+        }
+    }
+    Ok(named)
+}
+
+fn address(text: &str) -> Option<Relay> {
+    let bare = text.get(..5).filter(|tag| tag.eq_ignore_ascii_case("IPv6:")).map_or(text, |_| &text[5..]);
+    bare.parse::<IpAddr>().ok().map(Relay::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn relay(text: &str) -> Option<Relay> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn a_peer_names_its_client_by_address_and_helo() {
+        let named = |text: &str| match Command::parse(text.as_bytes()) {
+            Some(Ok(Command::Client(named) | Command::Forward(named))) => named,
+            other => panic!("{text}: {other:?}"),
+        };
+        let full = named("XCLIENT NAME=relay.example ADDR=198.18.0.25 PORT=4711 PROTO=ESMTP HELO=relay.example");
+        assert_eq!((full.relay, full.helo.as_deref()), (relay("198.18.0.25"), Some("relay.example")));
+        assert_eq!(named("xforward addr=IPV6:2001:db8::25").relay, relay("2001:db8::25"));
+        assert_eq!(named("XFORWARD ADDR=2001:db8::25").relay, relay("2001:db8::25"));
+        assert_eq!(named("XFORWARD ADDR=[UNAVAILABLE] SOURCE=LOCAL"), Named::default());
+        assert_eq!(named("XCLIENT HELO=a+2Bb").helo.as_deref(), Some("a+b"));
+        for wrong in ["XCLIENT ADDR=relay.example", "XCLIENT ADDR", "XFORWARD ADDR="] {
+            assert!(matches!(Command::parse(wrong.as_bytes()), Some(Err(_))), "{wrong}");
+        }
+        assert_eq!(Command::parse(b"MAIL FROM:<>"), None);
+    }
+}
