@@ -20,7 +20,7 @@ use crate::config::{Config, Spec};
 use crate::digest::Digester;
 use crate::evidence::{Directive, Entry, Offset, Order};
 use crate::intake::Intake;
-use crate::journal::{Embedded, Journal, JournalError};
+use crate::journal::{Embedded, Journal, JournalError, Room};
 use crate::keys::{KeyError, Keys};
 use crate::lists::ListError;
 use crate::lists::Watched;
@@ -211,8 +211,9 @@ impl Core {
         let directory = &spec.journal.directory;
         let folder = |source| StartError::Folder { path: directory.clone(), source };
         crate::folder::make(directory).map_err(folder)?;
+        let room = Room { folder: directory.clone(), octets_min: spec.journal.free_octets_min };
         let journal: Arc<dyn Journal> =
-            Arc::new(Embedded::open(&directory.join(STORE_FILE), Arc::clone(&clock))?);
+            Arc::new(Embedded::open_with_room(&directory.join(STORE_FILE), Arc::clone(&clock), room)?);
         let begun = *journal.head().borrow() > Offset::START;
         let keys =
             if begun { Keys::open_known(&spec.keys.directory) } else { Keys::open(&spec.keys.directory) };
@@ -279,7 +280,14 @@ impl Core {
     pub async fn tell_time(&self) -> Result<(), StartError> {
         let app = &self.app;
         let tick = Entry::Tick(tick_number(app.clock.now(), app.tick_interval));
-        let offset = app.journal.append(tick.into()).await?;
+        let offset = match app.journal.append(tick.into()).await {
+            // A list that is a little old is better than none; mail has to wait.
+            Err(error) if error.is_passing() => {
+                tracing::error!(%error, "the journal can't be written to; the list is what it was");
+                return Ok(());
+            }
+            taken => taken?,
+        };
         if app.published.reached(offset).await {
             Ok(())
         } else {

@@ -7,11 +7,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
+use zstd::bulk::Compressor;
 
 use crate::digest::Digest;
 use crate::folder;
@@ -22,6 +23,8 @@ use crate::trap::TrapHasher;
 const KEY_OCTETS: usize = 32;
 /// How hard reports are compressed before they are sealed: the fastest that still halves them.
 const COMPRESSION_LEVEL: i32 = 1;
+/// Most compressors that are kept at rest.
+const COMPRESSORS_MAX: usize = 8;
 /// Most octets of a reduced report: a replacement character takes three where a wrong octet took one.
 const REPORT_OCTETS_MAX: usize = 3 * crate::mail::MESSAGE_OCTETS_MAX + (1 << 20);
 const TRAP_KEY_FILE: &str = "traps.key";
@@ -32,6 +35,8 @@ pub struct Keys {
     random: SystemRandom,
     days: DashMap<Day, Arc<LessSafeKey>>,
     hasher: TrapHasher,
+    /// Compressors at rest: to make one costs more than to use it.
+    compressors: Mutex<Vec<Compressor<'static>>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +88,13 @@ impl Keys {
         folder::make(directory).map_err(failed)?;
         let random = SystemRandom::new();
         let hasher = TrapHasher::new(read_or_make(&directory.join(TRAP_KEY_FILE), &random)?);
-        Ok(Keys { directory: directory.to_owned(), random, days: DashMap::new(), hasher })
+        Ok(Keys {
+            directory: directory.to_owned(),
+            random,
+            days: DashMap::new(),
+            hasher,
+            compressors: Mutex::default(),
+        })
     }
 
     /// Sixteen random octets.
@@ -106,7 +117,7 @@ impl Keys {
         };
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).map_err(|_| KeyError::Random)?;
-        let mut sealed = zstd::bulk::compress(reduced, COMPRESSION_LEVEL).map_err(|_| KeyError::Unsealed)?;
+        let mut sealed = self.compress(reduced).map_err(|_| KeyError::Unsealed)?;
         key.seal_in_place_append_tag(
             Nonce::assume_unique_for_key(nonce),
             Aad::from(evidence.octets()),
@@ -116,6 +127,18 @@ impl Keys {
         let mut octets = nonce.to_vec();
         octets.append(&mut sealed);
         Ok(Sealed { day, octets })
+    }
+
+    fn compress(&self, octets: &[u8]) -> io::Result<Vec<u8>> {
+        let at_rest = || self.compressors.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = at_rest().pop();
+        let mut compressor = known.map_or_else(|| Compressor::new(COMPRESSION_LEVEL), Ok)?;
+        let compressed = compressor.compress(octets);
+        let mut others = at_rest();
+        if others.len() < COMPRESSORS_MAX {
+            others.push(compressor);
+        }
+        compressed
     }
 
     /// The reduced report again, while its day's key is there.

@@ -25,6 +25,8 @@ use crate::zone::Snapshot;
 const READ_ENTRIES_MAX: usize = 1_024;
 /// Least time between two publications: a burst of changes becomes one.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(20);
+/// Pause before a journal is read again that can't be read for a moment.
+const JOURNAL_PAUSE: Duration = Duration::from_millis(200);
 /// Entries between two checkpoints; a restart folds at most so many again.
 const CHECKPOINT_ENTRIES: u64 = 50_000;
 /// Longest wait for an entry to take effect: behind a checkpoint of a large state, or never.
@@ -431,11 +433,17 @@ impl Follower {
                 changed = head.wait_for(|&head| head > self.blocklist.offset()) => if changed.is_err() { return false },
                 () = stop.cancelled() => break,
             }
-            if let Err(error) = self.follow() {
-                tracing::error!(%error, "the fold can't follow the journal");
-                return false;
+            match self.follow() {
+                Ok(()) => tokio::time::sleep(PUBLISH_INTERVAL).await,
+                Err(PublishError::Journal(error)) if error.is_passing() => {
+                    tracing::warn!(%error, "the fold waits for the journal");
+                    tokio::time::sleep(JOURNAL_PAUSE).await;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the fold can't follow the journal");
+                    return false;
+                }
             }
-            tokio::time::sleep(PUBLISH_INTERVAL).await;
         }
         let followed = self.follow();
         // One that was begun must not come behind the last.

@@ -165,6 +165,12 @@ impl Forgetful {
         Forgetful(Arc::new(Mutex::new(Disk { now: octets, ..Disk::default() })))
     }
 
+    /// How to open it.
+    fn again(&self) -> impl Fn() -> Forgetful + Send + Sync + 'static + use<> {
+        let disk = self.clone();
+        move || disk.clone()
+    }
+
     fn syncs(&self) -> usize {
         self.0.lock().unwrap().synced.len()
     }
@@ -263,7 +269,7 @@ fn transaction(nth: u64, operator: bool) -> Transaction {
 #[test]
 fn rfc5321_s3_a_journal_that_cannot_says_451_and_what_got_250_before_is_there() {
     let (disk, folder) = (Forgetful::default(), tempfile::tempdir().unwrap());
-    let journal = Arc::new(Embedded::over(disk.clone(), clock()).unwrap());
+    let journal = Arc::new(Embedded::over(disk.again(), clock()).unwrap());
     disk.0.lock().unwrap().full_at = Some(disk.syncs() + 20);
     let intake = intake(Arc::<Embedded>::clone(&journal), folder.path(), folder.path().join("operator"));
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -280,7 +286,7 @@ fn rfc5321_s3_a_journal_that_cannot_says_451_and_what_got_250_before_is_there() 
     assert_eq!(outcomes.last(), Some(&Outcome::Later), "once full, it stays so");
     drop((intake, journal));
     let image = disk.0.lock().unwrap().synced.last().unwrap().clone();
-    let left = Embedded::over(Forgetful::holding(image), clock()).unwrap();
+    let left = Embedded::over(Forgetful::holding(image).again(), clock()).unwrap();
     let kept: BTreeSet<String> = left
         .read(Offset::START, usize::MAX)
         .unwrap()
@@ -312,7 +318,7 @@ fn rfc5321_s2_operator_mail_that_cannot_be_written_is_not_acknowledged() {
 #[test]
 fn appends_that_wait_become_durable_together() {
     let disk = Forgetful::default();
-    let journal = Embedded::over(disk.clone(), clock()).unwrap();
+    let journal = Embedded::over(disk.again(), clock()).unwrap();
     let before = disk.syncs();
     disk.0.lock().unwrap().slow = Duration::from_millis(20);
     let appends: Vec<_> = (0..200).map(|number| journal.append(Entry::Tick(number).into())).collect();
@@ -330,7 +336,7 @@ fn rfc5321_s3_cut_at_every_sync_what_was_acknowledged_before_is_there() {
     world.make_case("198.18.0.26");
     let entries: Vec<Recorded> = world.entries;
     let (disk, clock) = (Forgetful::default(), clock());
-    let journal = Embedded::over(disk.clone(), Arc::<LaboratoryClock>::clone(&clock)).unwrap();
+    let journal = Embedded::over(disk.again(), Arc::<LaboratoryClock>::clone(&clock)).unwrap();
     // How many syncs there had been when each entry was acknowledged.
     let mut acknowledged_at = Vec::new();
     for (nth, recorded) in entries.iter().enumerate() {
@@ -348,7 +354,7 @@ fn rfc5321_s3_cut_at_every_sync_what_was_acknowledged_before_is_there() {
     let mut listed = 0;
     for (nth, image) in images.into_iter().enumerate() {
         let promised = acknowledged_at.iter().filter(|&&syncs| syncs <= nth + 1).count();
-        let journal = match Embedded::over(Forgetful::holding(image), Arc::<LaboratoryClock>::clone(&clock)) {
+        let journal = match Embedded::over(Forgetful::holding(image).again(), Arc::<LaboratoryClock>::clone(&clock)) {
             Ok(journal) => journal,
             // The very first sync comes before the file is a store; `Embedded::open` gives it its name afterwards.
             Err(error) if nth == 0 => {

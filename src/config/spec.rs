@@ -59,6 +59,8 @@ section!(
         keep_facts: Span = Span::from_days(56),
         /// Reduced reports: the mail itself, sealed.
         keep_reports: Span = Span::from_days(14),
+        /// Evidence is not taken (451) where the disk has less room than this, so that decisions and ticks still can be.
+        free_octets_min: u64 = 64 << 20,
         /// How often the fold is told the time, so that listings end.
         tick_interval: Span = Span::from_seconds(10),
     }

@@ -294,10 +294,6 @@ impl Intake {
             .add(self.node.as_bytes())
             .add(&transaction.seen_at.milliseconds().to_be_bytes());
         digester.add(&nth.to_be_bytes()).add(transaction.client.peer().to_string().as_bytes());
-        for trap in &transaction.traps {
-            digester.add(trap.folded().as_bytes());
-        }
-        digester.add(&transaction.message);
         digester.digest()
     }
 }

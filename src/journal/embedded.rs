@@ -3,13 +3,21 @@
 //! One committer makes entries durable in groups: it takes whatever waits, writes it in one transaction, and
 //! acknowledges after the store's fsync. Entries, ids and reports lie in tables of a day each, so that retention drops
 //! tables instead of deleting rows.
+//!
+//! A disk that is full, or may not be written to for a while, passes: peers are asked to come back, and the store is opened again
+//! until it can be written to. What a sync has refused, or a read, does not pass: who knows what lies on that disk.
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
+use redb::backends::FileBackend;
 use redb::{
-    Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase, ReadableTable,
+    BackendError, Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase, ReadableTable,
     ReadableTableMetadata, StorageBackend, TableDefinition, TableError, WriteTransaction,
 };
 use tokio::sync::{mpsc, watch};
@@ -19,13 +27,17 @@ use super::{
     QUEUE_ENTRIES_MAX, Retention, Sealed, wire,
 };
 use crate::digest::Digest;
-use crate::evidence::{Offset, Recorded};
+use crate::evidence::{Entry, Offset, Recorded};
 use crate::time::{Clock, Day, Timestamp};
 
 /// The version of the store's layout.
 const FORMAT: u32 = 1;
 /// Octets of memory the store may use for pages.
 const CACHE_OCTETS: usize = 64 << 20;
+/// How long the committer waits for more where the last group was of several: clients that come at the same time share a sync.
+const GATHER_TIME: Duration = Duration::from_millis(1);
+/// Pause between two tries to open the store again.
+const REOPEN_PAUSE: Duration = Duration::from_millis(200);
 
 type Octets16 = [u8; 16];
 
@@ -63,48 +75,167 @@ fn reports_name(day: u32) -> String {
 }
 
 pub struct Embedded {
-    database: Arc<Database>,
+    store: Arc<Store>,
     head: watch::Receiver<Offset>,
     /// Taken away to end the committer.
     queue: Option<mpsc::Sender<(Append, Acknowledge)>>,
     committer: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// Room that is left for decisions and ticks: evidence is not taken where the disk has less.
+#[derive(Clone, Debug)]
+pub struct Room {
+    pub folder: PathBuf,
+    pub octets_min: u64,
+}
+
+impl Room {
+    fn is_short(&self) -> bool {
+        // A folder that doesn't tell isn't held against anybody; the write will show.
+        rustix::fs::statvfs(&self.folder).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < self.octets_min)
+    }
+}
+
+type Open = Box<dyn Fn() -> Result<Database, JournalError> + Send + Sync>;
+
+/// The database, which is opened again when it can't be written to.
+struct Store {
+    open: Open,
+    /// Nothing while it is being opened again.
+    database: RwLock<Option<Database>>,
+    /// Something failed that does not pass.
+    broken: AtomicBool,
+}
+
+impl Store {
+    fn with<T>(&self, ask: impl FnOnce(&Database) -> Result<T, JournalError>) -> Result<T, JournalError> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(database) = &*database else {
+            return Err(JournalError::Unwritable("it is being opened again".to_owned()));
+        };
+        let asked = ask(database);
+        if matches!(asked, Err(JournalError::Store(_))) {
+            self.broken.store(true, Ordering::SeqCst);
+        }
+        asked
+    }
+
+    /// Lets the database go and opens it again.
+    fn reopen(&self) -> Result<Last, JournalError> {
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        *database = None;
+        let opened = (self.open)()?;
+        let last = prepare(&opened)?;
+        // Whether it can be written to shows only by writing.
+        let mut write = opened.begin_write().map_err(store)?;
+        write.set_durability(Durability::Immediate).map_err(store)?;
+        write.set_quick_repair(true);
+        write.open_table(META).map_err(store)?.insert("format", FORMAT).map_err(store)?;
+        write.commit().map_err(store)?;
+        *database = Some(opened);
+        Ok(last)
+    }
+}
+
+/// A backend of which a failing sync does not pass: what the system has given up to write is gone, and reads as if it were there.
+#[derive(Debug)]
+struct Careful<B>(B);
+
+impl<B: StorageBackend> StorageBackend for Careful<B> {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data().map_err(|error| io::Error::other(error.to_string()))
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.0.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.try_lock_range(start, end)
+    }
+
+    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.try_lock_shared_range(start, end)
+    }
+
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.lock_range(start, end)
+    }
+
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.lock_shared_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.unlock_range(start, end)
+    }
+
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.query_lock_range(start, end)
+    }
+}
+
 impl Embedded {
     /// Opens the store in a file, or begins one.
     ///
     /// # Errors
-    /// `InUse` where another process has it, `Version` where another program wrote it, else `Store`.
+    /// `InUse` where another process has it, `Version` where another program wrote it, else `Store` or `Unwritable`.
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, JournalError> {
+        Self::open_file(path, clock, None)
+    }
+
+    /// The same, and evidence is not taken where there is less room.
+    pub fn open_with_room(path: &Path, clock: Arc<dyn Clock>, room: Room) -> Result<Self, JournalError> {
+        Self::open_file(path, clock, Some(room))
+    }
+
+    fn open_file(path: &Path, clock: Arc<dyn Clock>, room: Option<Room>) -> Result<Self, JournalError> {
         if !path.exists() {
             begin(path)?;
         }
-        let database =
-            Database::builder().set_cache_size(CACHE_OCTETS).create(path).map_err(|error| match error {
-                DatabaseError::DatabaseAlreadyOpen => JournalError::InUse(path.display().to_string()),
-                other => store(other),
-            })?;
-        Self::start(database, clock)
+        let path = path.to_owned();
+        Self::start(Box::new(move || open_file(&path)), clock, room)
     }
 
     /// Opens the store over a backend: for tests of what a crash leaves.
-    pub fn over(backend: impl StorageBackend, clock: Arc<dyn Clock>) -> Result<Self, JournalError> {
-        let database = Database::builder().create_with_backend(backend).map_err(store)?;
-        Self::start(database, clock)
+    pub fn over<B: StorageBackend>(
+        backend: impl Fn() -> B + Send + Sync + 'static,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, JournalError> {
+        let open = move || Database::builder().create_with_backend(Careful(backend())).map_err(store);
+        Self::start(Box::new(open), clock, None)
     }
 
-    fn start(database: Database, clock: Arc<dyn Clock>) -> Result<Self, JournalError> {
-        let database = Arc::new(database);
+    fn start(open: Open, clock: Arc<dyn Clock>, room: Option<Room>) -> Result<Self, JournalError> {
+        let database = open()?;
         let last = prepare(&database)?;
+        let database = RwLock::new(Some(database));
+        let store_of = Arc::new(Store { open, database, broken: AtomicBool::new(false) });
         let (head, head_receiver) = watch::channel(last.offset);
         let (queue, waiting) = mpsc::channel(QUEUE_ENTRIES_MAX);
-        let committer = Committer { database: Arc::clone(&database), clock, head, last };
+        let committer = Committer { store: Arc::clone(&store_of), clock, head, last, room };
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || committer.run(waiting))
-            .map_err(store)?;
+            .map_err(|error| JournalError::Store(error.to_string()))?;
         Ok(Embedded {
-            database,
+            store: store_of,
             head: head_receiver,
             queue: Some(queue),
             committer: Mutex::new(Some(thread)),
@@ -112,9 +243,18 @@ impl Embedded {
     }
 
     fn days(&self) -> Result<Vec<(u32, u64, u64)>, JournalError> {
-        let read = self.database.begin_read().map_err(store)?;
-        days(&read)
+        self.store.with(|database| days(&database.begin_read().map_err(store)?))
     }
+}
+
+fn open_file(path: &Path) -> Result<Database, JournalError> {
+    let file = std::fs::OpenOptions::new().read(true).write(true).open(path).map_err(store_io)?;
+    let in_use = |error| match error {
+        DatabaseError::DatabaseAlreadyOpen => JournalError::InUse(path.display().to_string()),
+        other => store(other),
+    };
+    let backend = FileBackend::new(file).map_err(in_use)?;
+    Database::builder().set_cache_size(CACHE_OCTETS).create_with_backend(Careful(backend)).map_err(in_use)
 }
 
 /// Waits until what was taken is durable, then lets the store go.
@@ -135,14 +275,14 @@ fn begin(path: &Path) -> Result<(), JournalError> {
     let fresh = path.with_extension(format!("new-{}", std::process::id()));
     prepare(&Database::create(&fresh).map_err(store)?)?;
     let linked = std::fs::hard_link(&fresh, path);
-    std::fs::remove_file(&fresh).map_err(store)?;
+    std::fs::remove_file(&fresh).map_err(store_io)?;
     match linked {
         // Somebody else was first; whose it is shows when it is opened.
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(store(error)),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(store_io(error)),
         _ => {}
     }
     let directory = path.parent().unwrap_or(Path::new("."));
-    std::fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(store)
+    std::fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(store_io)
 }
 
 /// The last entry that is durable.
@@ -152,62 +292,115 @@ struct Last {
     at: Timestamp,
 }
 
+/// Makes the tables of a new store, and tells how far one goes that was begun: that needs no writing.
 fn prepare(database: &Database) -> Result<Last, JournalError> {
-    let write = database.begin_write().map_err(store)?;
-    let last = {
-        let mut meta = write.open_table(META).map_err(store)?;
-        let found = meta.get("format").map_err(store)?.map(|format| format.value());
-        match found {
-            None => {
-                meta.insert("format", FORMAT).map_err(store)?;
-            }
-            Some(FORMAT) => {}
-            Some(found) => return Err(JournalError::Version { found, known: FORMAT }),
+    let found = {
+        let read = database.begin_read().map_err(store)?;
+        match absent_is_empty(read.open_table(META))? {
+            Some(meta) => meta.get("format").map_err(store)?.map(|format| format.value()),
+            None => None,
         }
-        write.open_table(CHECKPOINT).map_err(store)?;
-        let days = write.open_table(DAYS).map_err(store)?;
-        let last = days.last().map_err(store)?.map(|(_, value)| value.value());
-        last.map_or(Last { offset: Offset::START, at: Timestamp::default() }, |(_, offset, at)| Last {
-            offset: Offset(offset),
-            at: Timestamp::from_milliseconds(at),
-        })
     };
-    write.commit().map_err(store)?;
-    Ok(last)
+    match found {
+        None => {
+            let write = database.begin_write().map_err(store)?;
+            write.open_table(META).map_err(store)?.insert("format", FORMAT).map_err(store)?;
+            write.open_table(CHECKPOINT).map_err(store)?;
+            write.open_table(DAYS).map_err(store)?;
+            write.commit().map_err(store)?;
+        }
+        Some(FORMAT) => {}
+        Some(found) => return Err(JournalError::Version { found, known: FORMAT }),
+    }
+    let read = database.begin_read().map_err(store)?;
+    let days = read.open_table(DAYS).map_err(store)?;
+    let last = days.last().map_err(store)?.map(|(_, value)| value.value());
+    Ok(last.map_or(Last { offset: Offset::START, at: Timestamp::default() }, |(_, offset, at)| Last {
+        offset: Offset(offset),
+        at: Timestamp::from_milliseconds(at),
+    }))
 }
 
 struct Committer {
-    database: Arc<Database>,
+    store: Arc<Store>,
     clock: Arc<dyn Clock>,
     head: watch::Sender<Offset>,
     last: Last,
+    room: Option<Room>,
 }
 
+type Waiting = mpsc::Receiver<(Append, Acknowledge)>;
+
 impl Committer {
-    fn run(mut self, mut waiting: mpsc::Receiver<(Append, Acknowledge)>) {
+    fn run(mut self, mut waiting: Waiting) {
         let mut group = Vec::with_capacity(COMMIT_ENTRIES_MAX);
+        let mut together = 0;
         while waiting.blocking_recv_many(&mut group, COMMIT_ENTRIES_MAX) > 0 {
+            if together > 1 && group.len() < together {
+                std::thread::sleep(GATHER_TIME);
+            }
+            while group.len() < COMMIT_ENTRIES_MAX
+                && let Ok(more) = waiting.try_recv()
+            {
+                group.push(more);
+            }
+            together = group.len();
+            if self.room.as_ref().is_some_and(Room::is_short) {
+                turn_away_evidence(&mut group);
+            }
             let (appends, acknowledges): (Vec<Append>, Vec<Acknowledge>) = group.drain(..).unzip();
-            let outcome = self.commit(&appends);
+            let outcome = self.store.with(|database| self.commit(database, &appends));
             if let Ok((last, _)) = &outcome {
                 self.last = *last;
                 self.head.send_replace(last.offset);
             }
+            let failed = outcome.is_err();
             for (at, acknowledge) in acknowledges.into_iter().enumerate() {
                 let answer = outcome.as_ref().map(|(_, offsets)| offsets[at]).map_err(Clone::clone);
                 // A peer that left in the meantime needs no answer; the entry is durable all the same.
                 let _ = acknowledge.send(answer);
             }
-            if outcome.is_err() {
-                // The store answers nothing but errors from now on; a process that is started anew may fare better.
-                // Letting go of the head tells whoever follows it.
+            if failed && !self.recover(&mut waiting) {
+                // Letting go of the head tells whoever follows it; a process that is started anew may fare better.
                 return;
             }
         }
     }
 
-    fn commit(&self, appends: &[Append]) -> Result<(Last, Vec<Offset>), JournalError> {
-        let mut write = self.database.begin_write().map_err(store)?;
+    /// Opens the store again until it can be written to; `false` where it never will be, or nobody needs it any more.
+    fn recover(&mut self, waiting: &mut Waiting) -> bool {
+        let busy = || JournalError::Unwritable("it is being opened again".to_owned());
+        loop {
+            if self.store.broken.load(Ordering::SeqCst) {
+                return false;
+            }
+            match self.store.reopen() {
+                Ok(last) => {
+                    // What was written and not acknowledged may be there after all.
+                    self.last = last;
+                    self.head.send_replace(last.offset);
+                    tracing::warn!("the journal can be written to again");
+                    return true;
+                }
+                Err(JournalError::Unwritable(_) | JournalError::InUse(_)) => {}
+                Err(error) => {
+                    tracing::error!(%error, "the journal can't be opened again");
+                    return false;
+                }
+            }
+            std::thread::sleep(REOPEN_PAUSE);
+            loop {
+                match waiting.try_recv() {
+                    Ok((_, acknowledge)) => drop(acknowledge.send(Err(busy()))),
+                    Err(mpsc::error::TryRecvError::Empty) => break,
+                    Err(mpsc::error::TryRecvError::Disconnected) => return false,
+                }
+            }
+        }
+    }
+
+    fn commit(&self, database: &Database, appends: &[Append]) -> Result<(Last, Vec<Offset>), JournalError> {
+        let mut write = database.begin_write().map_err(store)?;
         write.set_durability(Durability::Immediate).map_err(store)?;
         write.set_quick_repair(true);
         // The journal's time never goes back, whatever the clock does.
@@ -215,6 +408,16 @@ impl Committer {
         let written = write_group(&write, appends, self.last, at)?;
         write.commit().map_err(store)?;
         Ok(written)
+    }
+}
+
+/// Where room is short, what can come again later gives way to decisions and ticks.
+fn turn_away_evidence(group: &mut Vec<(Append, Acknowledge)>) {
+    let (evidence, rest) =
+        group.drain(..).partition::<Vec<_>, _>(|(append, _)| matches!(append.entry, Entry::Evidence(_)));
+    *group = rest;
+    for (_, acknowledge) in evidence {
+        let _ = acknowledge.send(Err(JournalError::Unwritable("the disk is full".to_owned())));
     }
 }
 
@@ -322,100 +525,136 @@ impl Journal for Embedded {
     }
 
     fn read(&self, after: Offset, entries_max: usize) -> Result<Vec<Recorded>, JournalError> {
-        let read = self.database.begin_read().map_err(store)?;
-        let mut found = Vec::new();
-        for (day, _, _) in days(&read)?.into_iter().filter(|&(_, _, last)| last > after.0) {
-            let name = entries_name(day);
-            let Some(table) = absent_is_empty(read.open_table(entries_table(&name)))? else { continue };
-            for row in table.range(after.0 + 1..).map_err(store)? {
-                if found.len() >= entries_max {
-                    return Ok(found);
-                }
-                let (offset, octets) = row.map_err(store)?;
-                found.push(wire::from_octets(Offset(offset.value()), octets.value())?);
-            }
-        }
-        Ok(found)
+        self.store.with(|database| read(database, after, entries_max))
     }
 
     fn report(&self, evidence: Digest) -> Result<Option<Sealed>, JournalError> {
-        use redb::TableHandle;
-        let read = self.database.begin_read().map_err(store)?;
-        let days: Vec<u32> = read
-            .list_tables()
-            .map_err(store)?
-            .filter_map(|table| table.name().strip_prefix(REPORTS_PREFIX)?.parse().ok())
-            .collect();
-        for day in days {
-            let name = reports_name(day);
-            let Some(table) = absent_is_empty(read.open_table(reports_table(&name)))? else { continue };
-            if let Some(octets) = table.get(*evidence.octets()).map_err(store)? {
-                return Ok(Some(Sealed { day: Day::from_yyyymmdd(day), octets: octets.value().to_vec() }));
-            }
-        }
-        Ok(None)
+        self.store.with(|database| report(database, evidence))
     }
 
     fn save_checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), JournalError> {
-        let mut write = self.database.begin_write().map_err(store)?;
-        write.set_durability(Durability::Immediate).map_err(store)?;
-        write.set_quick_repair(true);
-        {
-            let mut table = write.open_table(CHECKPOINT).map_err(store)?;
-            let Checkpoint { offset, version, octets } = checkpoint;
-            table.insert(0, (offset.0, *version, octets.as_slice())).map_err(store)?;
-        }
-        write.commit().map_err(store)
+        self.store.with(|database| save_checkpoint(database, checkpoint))
     }
 
     fn checkpoint(&self) -> Result<Option<Checkpoint>, JournalError> {
-        let read = self.database.begin_read().map_err(store)?;
-        let table = read.open_table(CHECKPOINT).map_err(store)?;
-        let row = table.get(0).map_err(store)?;
-        Ok(row.map(|row| {
-            let (offset, version, octets) = row.value();
-            Checkpoint { offset: Offset(offset), version, octets: octets.to_vec() }
-        }))
+        self.store.with(checkpoint)
     }
 
     fn retain(&self, retention: Retention) -> Result<Dropped, JournalError> {
-        let taken_in = self.checkpoint()?.map_or(Offset::START, |checkpoint| checkpoint.offset);
-        let mut write = self.database.begin_write().map_err(store)?;
-        write.set_durability(Durability::Immediate).map_err(store)?;
-        write.set_quick_repair(true);
-        let mut dropped = Dropped::default();
-        {
-            let mut table = write.open_table(DAYS).map_err(store)?;
-            let mut gone: Vec<u32> = Vec::new();
-            let total = table.len().map_err(store)?;
-            for row in table.iter().map_err(store)? {
-                let (day, value) = row.map_err(store)?;
-                let (_, last, _) = value.value();
-                // The last day stays: it knows where the journal stands.
-                let is_last = gone.len() as u64 + 1 == total;
-                if day.value() >= retention.entries_since.yyyymmdd() || last > taken_in.0 || is_last {
-                    break;
-                }
-                gone.push(day.value());
-            }
-            for day in gone {
-                table.remove(day).map_err(store)?;
-                write.delete_table(entries_table(&entries_name(day))).map_err(store)?;
-                write.delete_table(ids_table(&ids_name(day))).map_err(store)?;
-                dropped.entry_days += 1;
-            }
-            for day in
-                report_days(&write)?.into_iter().filter(|&day| day < retention.reports_since.yyyymmdd())
-            {
-                write.delete_table(reports_table(&reports_name(day))).map_err(store)?;
-                dropped.report_days += 1;
-            }
-        }
-        write.commit().map_err(store)?;
-        Ok(dropped)
+        self.store.with(|database| retain(database, retention))
     }
 }
 
-fn store(error: impl std::fmt::Display) -> JournalError {
-    JournalError::Store(error.to_string())
+fn read(database: &Database, after: Offset, entries_max: usize) -> Result<Vec<Recorded>, JournalError> {
+    let read = database.begin_read().map_err(store)?;
+    let mut found = Vec::new();
+    for (day, _, _) in days(&read)?.into_iter().filter(|&(_, _, last)| last > after.0) {
+        let name = entries_name(day);
+        let Some(table) = absent_is_empty(read.open_table(entries_table(&name)))? else { continue };
+        for row in table.range(after.0 + 1..).map_err(store)? {
+            if found.len() >= entries_max {
+                return Ok(found);
+            }
+            let (offset, octets) = row.map_err(store)?;
+            found.push(wire::from_octets(Offset(offset.value()), octets.value())?);
+        }
+    }
+    Ok(found)
+}
+
+fn report(database: &Database, evidence: Digest) -> Result<Option<Sealed>, JournalError> {
+    use redb::TableHandle;
+    let read = database.begin_read().map_err(store)?;
+    let days: Vec<u32> = read
+        .list_tables()
+        .map_err(store)?
+        .filter_map(|table| table.name().strip_prefix(REPORTS_PREFIX)?.parse().ok())
+        .collect();
+    for day in days {
+        let name = reports_name(day);
+        let Some(table) = absent_is_empty(read.open_table(reports_table(&name)))? else { continue };
+        if let Some(octets) = table.get(*evidence.octets()).map_err(store)? {
+            return Ok(Some(Sealed { day: Day::from_yyyymmdd(day), octets: octets.value().to_vec() }));
+        }
+    }
+    Ok(None)
+}
+
+fn save_checkpoint(database: &Database, checkpoint: &Checkpoint) -> Result<(), JournalError> {
+    let mut write = database.begin_write().map_err(store)?;
+    write.set_durability(Durability::Immediate).map_err(store)?;
+    write.set_quick_repair(true);
+    {
+        let mut table = write.open_table(CHECKPOINT).map_err(store)?;
+        let Checkpoint { offset, version, octets } = checkpoint;
+        table.insert(0, (offset.0, *version, octets.as_slice())).map_err(store)?;
+    }
+    write.commit().map_err(store)
+}
+
+fn checkpoint(database: &Database) -> Result<Option<Checkpoint>, JournalError> {
+    let read = database.begin_read().map_err(store)?;
+    let table = read.open_table(CHECKPOINT).map_err(store)?;
+    let row = table.get(0).map_err(store)?;
+    Ok(row.map(|row| {
+        let (offset, version, octets) = row.value();
+        Checkpoint { offset: Offset(offset), version, octets: octets.to_vec() }
+    }))
+}
+
+fn retain(database: &Database, retention: Retention) -> Result<Dropped, JournalError> {
+    let taken_in = checkpoint(database)?.map_or(Offset::START, |checkpoint| checkpoint.offset);
+    let mut write = database.begin_write().map_err(store)?;
+    write.set_durability(Durability::Immediate).map_err(store)?;
+    write.set_quick_repair(true);
+    let mut dropped = Dropped::default();
+    {
+        let mut table = write.open_table(DAYS).map_err(store)?;
+        let mut gone: Vec<u32> = Vec::new();
+        let total = table.len().map_err(store)?;
+        for row in table.iter().map_err(store)? {
+            let (day, value) = row.map_err(store)?;
+            let (_, last, _) = value.value();
+            // The last day stays: it knows where the journal stands.
+            let is_last = gone.len() as u64 + 1 == total;
+            if day.value() >= retention.entries_since.yyyymmdd() || last > taken_in.0 || is_last {
+                break;
+            }
+            gone.push(day.value());
+        }
+        for day in gone {
+            table.remove(day).map_err(store)?;
+            write.delete_table(entries_table(&entries_name(day))).map_err(store)?;
+            write.delete_table(ids_table(&ids_name(day))).map_err(store)?;
+            dropped.entry_days += 1;
+        }
+        for day in
+            report_days(&write)?.into_iter().filter(|&day| day < retention.reports_since.yyyymmdd())
+        {
+            write.delete_table(reports_table(&reports_name(day))).map_err(store)?;
+            dropped.report_days += 1;
+        }
+    }
+    write.commit().map_err(store)?;
+    Ok(dropped)
+}
+
+/// Tells what passes from what doesn't.
+fn store(error: impl Into<redb::Error>) -> JournalError {
+    match error.into() {
+        redb::Error::Io(error) => store_io(error),
+        // Somebody else met the first one, and knows which it was.
+        error @ (redb::Error::PreviousIo | redb::Error::DatabaseClosed) => JournalError::Unwritable(error.to_string()),
+        error => JournalError::Store(error.to_string()),
+    }
+}
+
+fn store_io(error: io::Error) -> JournalError {
+    use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match error.kind() {
+        StorageFull | QuotaExceeded | ReadOnlyFilesystem | PermissionDenied => {
+            JournalError::Unwritable(error.to_string())
+        }
+        _ => JournalError::Store(error.to_string()),
+    }
 }

@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 
 use tokio::sync::{oneshot, watch};
 
-pub use embedded::Embedded;
+pub use embedded::{Embedded, Room};
 pub use memory::Memory;
 
 use crate::digest::Digest;
@@ -75,6 +75,9 @@ pub enum JournalError {
     /// Passing: come back.
     #[error("the journal is busy: {QUEUE_ENTRIES_MAX} entries wait to be made durable")]
     Busy,
+    /// Passing once the disk has room again, or may be written to: come back.
+    #[error("the journal can't be written to now: {0}")]
+    Unwritable(String),
     /// The operator has to act.
     #[error("the journal's store failed: {0}")]
     Store(String),
@@ -88,6 +91,13 @@ pub enum JournalError {
     Entry { offset: Offset, problem: String },
     #[error("the journal is closed")]
     Closed,
+}
+
+impl JournalError {
+    /// Whether it may be otherwise in a moment.
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, JournalError::Busy | JournalError::Unwritable(_))
+    }
 }
 
 /// One contract, every kind of journal; `tests/journal.rs` holds it.

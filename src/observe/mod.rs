@@ -83,6 +83,28 @@ pub struct Limits {
     pub timeout: Duration,
 }
 
+/// Appends an observation, and tries again while the journal may come back: no time passes for the fold meanwhile.
+async fn keep(journal: &dyn Journal, observation: Observation, stop: &CancellationToken) {
+    let entry = Entry::Observation(observation);
+    loop {
+        match journal.append(entry.clone().into()).await {
+            Ok(_) => return,
+            Err(error) if error.is_passing() => {}
+            Err(error) => {
+                tracing::warn!(%error, "an observation is lost; its evidence counts without");
+                return;
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(JOURNAL_PAUSE) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// Pause before an observation is appended again that could not be.
+const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
+
 /// Asks, and appends what was found out to the journal.
 pub struct Observer {
     lookups: Arc<Lookups>,
@@ -168,9 +190,7 @@ impl Observer {
                 () = stop.cancelled() => return,
             };
             metrics.observation(if is_whole(&observation, &inquiry) { "whole" } else { "partial" });
-            if let Err(error) = journal.append(Entry::Observation(observation).into()).await {
-                tracing::warn!(%error, "an observation is lost; its evidence counts without");
-            }
+            keep(&*journal, observation, &stop).await;
             drop(held);
         });
     }
