@@ -30,7 +30,7 @@ use crate::listing::{Basis, Ending, Record};
 use crate::relay::{Prefix, Relay};
 use crate::score::{Ledger, Points};
 use crate::time::{Span, Timestamp};
-use crate::trap::{Donor, TrapKey, TrapSet};
+use crate::trap::{Contribution, Donor, DonorTerms, KnownTraps, TrapKey, TrapSet};
 use crate::zone::{self, Entries, Snapshot};
 
 /// The horizon where no zone states one.
@@ -81,6 +81,13 @@ struct State {
     good_mail: BTreeMap<(Prefix, u32), GoodMail>,
     #[n(12)]
     audit: AuditHead,
+    /// Of donors of whom the operator said something.
+    #[n(13)]
+    #[cbor(default)]
+    terms: BTreeMap<Donor, DonorTerms>,
+    #[n(14)]
+    #[cbor(default)]
+    contributions: BTreeMap<Donor, Contribution>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
@@ -230,6 +237,13 @@ pub struct RelayRecord {
     pub offset: Offset,
 }
 
+/// What is known of a donor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DonorRecord {
+    pub terms: DonorTerms,
+    pub contribution: Contribution,
+}
+
 /// How the list stands as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
@@ -260,8 +274,21 @@ impl Blocklist {
         &self.state.traps
     }
 
-    pub fn donors(&self) -> &BTreeSet<Donor> {
-        &self.state.donors
+    /// The traps, for those who take mail in.
+    pub fn known_traps(&self) -> KnownTraps {
+        let traps = self.state.traps.clone();
+        let hashing = self.state.terms.iter().filter(|(_, terms)| terms.sends_hashes && !terms.suspended);
+        let hashing = hashing.map(|(donor, _)| donor.clone()).collect();
+        KnownTraps { domains: traps.domains(), traps, hashing }
+    }
+
+    /// What is known of every donor.
+    pub fn donors(&self) -> BTreeMap<Donor, DonorRecord> {
+        let of = |donor: &Donor| DonorRecord {
+            terms: self.state.terms.get(donor).cloned().unwrap_or_default(),
+            contribution: self.state.contributions.get(donor).copied().unwrap_or_default(),
+        };
+        self.state.donors.iter().map(|donor| (donor.clone(), of(donor))).collect()
     }
 
     /// The text of a zone's file as it was adopted.

@@ -6,7 +6,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
@@ -271,7 +271,9 @@ impl Core {
             audit_directory: spec.audit.directory.clone(),
             operators: config.operators.clone(),
             proxies: spec.http.proxies.clone(),
-            removals: http::Removals::new(spec.http.removals_per_client_max),
+            removals: http::PerHour::new(spec.http.removals_per_client_max),
+            wrong_tokens: http::PerHour::new(http::WRONG_TOKENS_MAX),
+            intake: OnceLock::new(),
         });
         Ok(Core { app, observer: Arc::new(observer), publisher, stop })
     }
@@ -435,6 +437,7 @@ fn smtp_serve(
         },
     };
     let intake = Intake {
+        traps: app.published.known_traps(),
         journal: Arc::clone(&app.journal),
         keys: Arc::clone(&app.keys),
         metrics: Arc::clone(&app.metrics),
@@ -448,8 +451,7 @@ fn smtp_serve(
     smtp::Serve {
         limits: Arc::new(limits),
         hostname: spec.smtp.hostname.as_str().into(),
-        published: Arc::clone(&app.published),
-        intake: Arc::new(intake),
+        intake: Arc::clone(app.intake.get_or_init(|| Arc::new(intake))),
         clock: Arc::clone(&app.clock),
         metrics: Arc::clone(&app.metrics),
         clients: smtp::Clients::new(clients),

@@ -33,6 +33,11 @@ impl Digest {
         Digest::finish(blake3::Hasher::new_keyed(key).update(octets))
     }
 
+    /// A secret made from another one.
+    pub fn secret(key: &[u8; 32], octets: &[u8]) -> [u8; 32] {
+        *blake3::Hasher::new_keyed(key).update(octets).finalize().as_bytes()
+    }
+
     fn finish(hasher: &blake3::Hasher) -> Self {
         let mut first = [0; 16];
         first.copy_from_slice(&hasher.finalize().as_bytes()[..16]);

@@ -12,7 +12,7 @@ use crate::digest::{Digest, Digester};
 use crate::mail::{Action, Mailbox, ReversePath, Status};
 use crate::relay::{Prefix, Relay};
 use crate::time::Timestamp;
-use crate::trap::{self, Donor, Scope, TrapHasher, TrapKey};
+use crate::trap::{self, Donor, DonorTerms, Scope, TrapHasher, TrapKey};
 
 /// A position in the journal; the first entry has offset 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -102,6 +102,45 @@ pub struct Evidence {
     /// The trap node that took it.
     #[n(11)]
     pub node: String,
+    /// Where neither the address nor its domain is a trap: the keys of what else may cover it, nearest first.
+    #[n(12)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub wider: Vec<TrapKey>,
+    #[n(13)]
+    #[cbor(default, skip_if = "Way::is_direct")]
+    pub way: Way,
+    /// Who handed it on to us, where the relay didn't bring it.
+    #[n(14)]
+    pub forwarded_by: Option<Donor>,
+}
+
+/// How evidence came to us, and so how surely its relay is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub enum Way {
+    /// The relay spoke to us, or to an MTA of ours.
+    #[default]
+    #[n(0)]
+    Direct,
+    /// A donor handed the message on; the lines of the donor's own hosts tell who brought it to them.
+    #[n(1)]
+    Submitted,
+    /// A donor's MTA noted that it turned the relay away; nothing is known of the message.
+    #[n(2)]
+    Logged,
+}
+
+impl Way {
+    const fn is_direct(&self) -> bool {
+        matches!(self, Way::Direct)
+    }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Way::Direct => "direct",
+            Way::Submitted => "submitted",
+            Way::Logged => "logged",
+        }
+    }
 }
 
 /// From which reverse-path a transaction came. Spam names its victim, so the path may be a trap's: it is kept as a
@@ -462,6 +501,47 @@ pub enum Order {
         #[n(2)]
         messages: u64,
     },
+    /// Let a donor do this and that from now on.
+    #[n(15)]
+    SetDonor {
+        #[n(0)]
+        donor: Donor,
+        #[n(1)]
+        terms: DonorTerms,
+    },
+    /// Many traps of one donor.
+    #[n(16)]
+    AddTraps {
+        #[n(0)]
+        donor: Donor,
+        #[n(1)]
+        traps: Vec<GivenTrap>,
+    },
+    /// Traps that their donor takes back.
+    #[n(17)]
+    RetireTraps {
+        #[n(0)]
+        donor: Donor,
+        #[n(1)]
+        keys: Vec<TrapKey>,
+    },
+}
+
+/// Most traps in one order.
+pub const ORDER_TRAPS_MAX: usize = 4_096;
+
+/// A trap as a donor gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct GivenTrap {
+    #[n(0)]
+    pub key: TrapKey,
+    #[n(1)]
+    pub scope: Scope,
+    #[n(2)]
+    pub domain: TrapKey,
+    /// Since when it has been known to send no mail and to expect none, as the donor says.
+    #[n(3)]
+    pub silent_since: Option<Timestamp>,
 }
 
 /// Where evidence came from.

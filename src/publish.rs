@@ -1,6 +1,7 @@
 //! From the journal through the fold to whoever reads: the snapshot behind one pointer, the mirror of relays, the
 //! traps. The fold has a thread of its own; readers never wait for it, nor it for them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::{AuditError, AuditLog};
-use crate::blocklist::{Blocklist, Change, Changes, CheckpointError, RelayRecord, STATE_VERSION, Standing};
+use crate::blocklist::{
+    Blocklist, Change, Changes, CheckpointError, DonorRecord, RelayRecord, STATE_VERSION, Standing,
+};
 use crate::digest::Digest;
 use crate::evidence::{Entry, Evidence, Offset};
 use crate::journal::{Checkpoint, Journal, JournalError, Retention};
@@ -18,7 +21,7 @@ use crate::keys::{KeyError, Keys};
 use crate::metrics::Metrics;
 use crate::relay::{Prefix, Relay};
 use crate::time::{Clock, Day, Span, Timestamp};
-use crate::trap::{TrapDomains, TrapSet};
+use crate::trap::{Donor, KnownTraps};
 use crate::zone::Snapshot;
 
 /// Most entries read from the journal at once, and so applied between two publications.
@@ -43,8 +46,8 @@ const CHECKPOINT_OCTETS_MAX: usize = 4 << 30;
 /// What readers see.
 pub struct Published {
     snapshot: Arc<ArcSwap<Snapshot>>,
-    traps: ArcSwap<TrapSet>,
-    trap_domains: ArcSwap<TrapDomains>,
+    traps: Arc<ArcSwap<KnownTraps>>,
+    donors: ArcSwap<BTreeMap<Donor, DonorRecord>>,
     mirror: DashMap<Prefix, Arc<RelayRecord>>,
     standing: ArcSwap<Standing>,
     applied: watch::Sender<Offset>,
@@ -166,8 +169,8 @@ impl Published {
     fn of(blocklist: &Blocklist) -> Self {
         let published = Published {
             snapshot: Arc::new(ArcSwap::from_pointee(blocklist.snapshot())),
-            traps: ArcSwap::from_pointee(blocklist.traps().clone()),
-            trap_domains: ArcSwap::from_pointee(blocklist.traps().domains()),
+            traps: Arc::new(ArcSwap::from_pointee(blocklist.known_traps())),
+            donors: ArcSwap::from_pointee(blocklist.donors()),
             mirror: DashMap::new(),
             standing: ArcSwap::from_pointee(blocklist.standing()),
             applied: watch::Sender::new(blocklist.offset()),
@@ -188,12 +191,17 @@ impl Published {
         Arc::clone(&self.snapshot)
     }
 
-    pub fn traps(&self) -> Arc<TrapSet> {
+    pub fn traps(&self) -> Arc<KnownTraps> {
         self.traps.load_full()
     }
 
-    pub fn trap_domains(&self) -> Arc<TrapDomains> {
-        self.trap_domains.load_full()
+    /// Where the newest traps are always found.
+    pub fn known_traps(&self) -> Arc<ArcSwap<KnownTraps>> {
+        Arc::clone(&self.traps)
+    }
+
+    pub fn donors(&self) -> Arc<BTreeMap<Donor, DonorRecord>> {
+        self.donors.load_full()
     }
 
     /// How the list stands as a whole.
@@ -460,7 +468,7 @@ impl Follower {
             if entries.is_empty() {
                 break;
             }
-            let (mut relays, mut traps, mut decided) = (std::collections::BTreeSet::new(), false, false);
+            let (mut relays, mut traps, mut donors, mut decided) = (BTreeSet::new(), false, false, false);
             for recorded in &entries {
                 let changes = self.blocklist.apply(recorded);
                 self.metrics.applied(&changes);
@@ -469,6 +477,7 @@ impl Follower {
                     self.published.refuse(recorded.offset, &changes);
                 }
                 traps |= changes.list.contains(&Change::Traps);
+                donors |= matches!(recorded.entry, Entry::Evidence(_) | Entry::Observation(_));
                 decided |= !changes.audit.is_empty();
                 relays.extend(changes.relays);
                 self.audit.take(changes.audit)?;
@@ -477,8 +486,10 @@ impl Follower {
                 self.published.mirror_relay(&self.blocklist, prefix);
             }
             if traps {
-                self.published.traps.store(Arc::new(self.blocklist.traps().clone()));
-                self.published.trap_domains.store(Arc::new(self.blocklist.traps().domains()));
+                self.published.traps.store(Arc::new(self.blocklist.known_traps()));
+            }
+            if traps || donors {
+                self.published.donors.store(Arc::new(self.blocklist.donors()));
             }
             if decided {
                 self.published.standing.store(Arc::new(self.blocklist.standing()));

@@ -51,6 +51,11 @@ impl Timestamp {
     }
 
     /// `2026-11`, of UTC.
+    /// The beginning of its day.
+    pub const fn whole_day(self) -> Self {
+        Timestamp(self.0 - self.0.rem_euclid(24 * MILLISECONDS_PER_HOUR))
+    }
+
     pub fn month(self) -> String {
         let day = self.day().yyyymmdd();
         format!("{:04}-{:02}", day / 10_000, day / 100 % 100)

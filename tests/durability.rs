@@ -239,6 +239,7 @@ fn intake(journal: Arc<dyn Journal>, folder: &std::path::Path, maildir: std::pat
     Intake {
         journal,
         observer,
+        traps: Arc::default(),
         trusted_relays: Vec::new(),
         keys: Arc::new(Keys::open(&folder.join("keys")).unwrap()),
         metrics,

@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use backscatterd::blocklist::Change;
 use backscatterd::classify::{self, Kind, Session};
 use backscatterd::digest::Digest;
-use backscatterd::evidence::{Entry, Evidence, Facts, Order, Reach, Sent, Source};
+use backscatterd::evidence::{Entry, Evidence, Facts, Order, Reach, Sent, Source, Way};
 use backscatterd::explain::{CodeExplanation, explain};
+use backscatterd::intake::attribute;
 use backscatterd::mail::{self, Mailbox, ReversePath};
 use backscatterd::observe::{Answers, Inquiry, observation};
 use backscatterd::relay::{Prefix, Relay};
 use backscatterd::score::{FACTORS, RULES};
-use backscatterd::intake::attribute;
 use backscatterd::time::{Span, Timestamp};
-use backscatterd::trap::{Donor, Scope};
+use backscatterd::trap::{Donor, DonorTerms, Scope};
 use backscatterd::zone::{QueryType, Rcode};
 
 use crate::world::{ORIGIN, Told, Value, World, hasher, laboratory_zone};
@@ -32,6 +32,8 @@ struct Story {
     hosts: Vec<Host>,
     dns_answers: bool,
     trusted: Vec<ipnet::IpNet>,
+    /// Who hands the next message on.
+    forwarded_by: Option<Donor>,
     nth: u64,
     last: Vec<Change>,
 }
@@ -98,6 +100,7 @@ impl Story {
             hosts: Vec::new(),
             dns_answers: true,
             trusted: Vec::new(),
+            forwarded_by: None,
             nth: 0,
             last: Vec::new(),
         }
@@ -208,6 +211,7 @@ impl Story {
         }
         let report = Some(Digest::of(message.as_bytes()));
         let facts = Facts::of(&verdict, classify::VERSION, &trap, &hasher());
+        self.forwarded_by = words.get("forwarded-by").map(|donor| Donor::parse(donor).unwrap());
         let recipients = words.get("recipients").map_or(1, |count| count.parse().unwrap());
         self.evidence(relay, &trap, &reverse_path, recipients, report, facts);
     }
@@ -242,6 +246,9 @@ impl Story {
             report,
             facts,
             node: "scenario".to_owned(),
+            wider: Vec::new(),
+            way: if self.forwarded_by.is_some() { Way::Submitted } else { Way::Direct },
+            forwarded_by: self.forwarded_by.take(),
         };
         let inquiry = Inquiry::about(&evidence, Some(trap.domain()));
         let answers = self.answers(&inquiry);
@@ -297,6 +304,15 @@ impl Story {
             "void-trap" => {
                 let key = hasher().domain(words.need("void-trap"));
                 Order::Void { source: Source::Trap(key), since: time(words.need("since")) }
+            }
+            "donor-weight" | "donor-suspended" => {
+                let key = words.first();
+                let mut terms = DonorTerms::default();
+                if let Some(weight) = words.get("donor-weight") {
+                    terms.weight = weight.parse().unwrap();
+                }
+                terms.suspended = key == "donor-suspended";
+                Order::SetDonor { donor: donor("of"), terms }
             }
             "freeze" => Order::Freeze,
             "release" => Order::Release,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use backscatterd::intake::{Client, Outcome, Transaction};
 use backscatterd::smtp::{Event, Limits, Peer, Protocol, Recipients, Session};
 use backscatterd::time::Span;
-use backscatterd::trap::{Donor, Scope, Trap, TrapSet};
+use backscatterd::trap::{Donor, KnownTraps, Scope, Trap, TrapSet};
 use proptest::prelude::*;
 
 use crate::world::{hasher, start};
@@ -56,7 +56,8 @@ fn session_with(peer: Peer) -> Session {
         },
     );
     let hostname: Arc<str> = "mx.trap.example".into();
-    let recipients = Recipients::new(hasher(), Arc::new(traps.domains()), Arc::clone(&hostname));
+    let known = KnownTraps { domains: traps.domains(), traps, hashing: Vec::new() };
+    let recipients = Recipients::new(hasher(), Arc::new(known), Arc::clone(&hostname));
     Session::new(
         Arc::new(limits()),
         Arc::new(recipients),

@@ -160,7 +160,7 @@ fn a_proxy_header_counts_only_on_its_own_port_and_must_be_whole() {
     let server = installation.start();
     use std::io::{Read, Write};
     for garbage in
-        [&b"EHLO early\r\n"[..], b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n", &[0x0d; 12], &[0xff; 2_000]]
+        [&b"EHLO early\r\n"[..], b"PROXY TCP4 1.2.3.4 nobody 1 2\r\n", &[0x0d; 12], &[0xff; 2_000]]
     {
         let mut stream = std::net::TcpStream::connect(installation.smtp_proxy).unwrap();
         stream.write_all(garbage).unwrap();
@@ -172,6 +172,12 @@ fn a_proxy_header_counts_only_on_its_own_port_and_must_be_whole() {
     }
     let mut smtp = installation.smtp_from("2001:db8::25").unwrap();
     assert!(smtp.say("EHLO a").unwrap().starts_with("250"));
+    // Version 1, with the client's first words right behind it.
+    let mut stream = std::net::TcpStream::connect(installation.smtp_proxy).unwrap();
+    stream.write_all(b"PROXY TCP4 198.18.0.25 192.0.2.1 4711 25\r\nEHLO a\r\nQUIT\r\n").unwrap();
+    let mut heard = String::new();
+    stream.read_to_string(&mut heard).unwrap();
+    assert!(heard.starts_with("220 ") && heard.contains("\r\n221 "), "{heard}");
     server.stop();
 }
 

@@ -271,6 +271,9 @@ impl World {
                 keeps_rfc3834: false,
             },
             node: "test".into(),
+            wider: Vec::new(),
+            way: Default::default(),
+            forwarded_by: None,
         }))
     }
 

@@ -7,9 +7,9 @@ use crate::classify::Kind;
 use crate::digest::Digest;
 use crate::evidence::{Evidence, Observation, Offset, Sent};
 use crate::relay::{Network, Prefix, Relay};
-use crate::score::{Added, Mark, weighs};
+use crate::score::{Added, Mark, MarkSource, weighs};
 use crate::time::{Span, Timestamp};
-use crate::trap::{Donor, TrapKey};
+use crate::trap::{Donor, DonorTerms, TrapKey};
 
 /// How far before the fold's time evidence may say that it was seen: a trap node may have been cut off for a while.
 ///
@@ -63,6 +63,9 @@ impl Blocklist {
         let now = self.state.time;
         let plausible = evidence.seen_at >= now.minus(EVIDENCE_LAG_MAX) && evidence.seen_at <= now;
         let seen_at = if plausible { evidence.seen_at } else { now };
+        if let Some(donor) = &evidence.forwarded_by {
+            self.state.contributions.entry(donor.clone()).or_default().forward(now);
+        }
         let (trap, donor) = match self.admissible(evidence) {
             Ok(found) => found,
             Err(why) => return turn.ignore(why),
@@ -131,7 +134,15 @@ impl Blocklist {
         let evidence = &pending.evidence;
         let prefix = Prefix::host(evidence.relay);
         let injector = self.injector(evidence, observation);
-        let mark = Mark::of(evidence, observation, injector, &pending.donor, pending.seen_at, pending.offset);
+        let discount = self.state.terms.get(&pending.donor).map_or(0, DonorTerms::discount);
+        let source = MarkSource {
+            trap: pending.trap,
+            // A trap may stand for domains below its own.
+            domain: self.state.traps.get(pending.trap).map_or(evidence.trap_domain, |trap| trap.domain),
+            donor: pending.donor.short(),
+            discount,
+        };
+        let mark = Mark::of(evidence, observation, injector, source, pending.seen_at, pending.offset);
         if self.state.ledgers.get(&prefix).is_some_and(|ledger| ledger.knows(mark.report)) {
             return turn.ignore("the same report was counted before");
         }
@@ -148,6 +159,10 @@ impl Blocklist {
         let added = self.state.ledgers.entry(prefix).or_default().add(mark, by_any);
         turn.changes.relays.insert(prefix);
         turn.change(Change::Counted { relay: evidence.relay });
+        let now = self.state.time;
+        let contribution = self.state.contributions.entry(pending.donor.clone()).or_default();
+        contribution.counted += 1;
+        contribution.last = now;
         if added == Added::Counted {
             let origins: Vec<String> = self.zones.keys().cloned().collect();
             for origin in origins {
@@ -182,9 +197,15 @@ impl Blocklist {
         let kind = evidence.facts.kind;
         let scores = |zone: &Derived| zone.config.codes.iter().any(|code| code.basis.judges(kind).is_some());
         let relay = evidence.relay.address();
-        let Some((key, trap)) = self.state.traps.find(evidence.trap, evidence.trap_domain) else {
+        let Some((key, trap)) = self.state.traps.find(evidence.trap, evidence.trap_domain, &evidence.wider) else {
             return Err("the recipient is no trap");
         };
+        // Whoever handed it on answers for it; else who gave the trap.
+        let donor = evidence.forwarded_by.as_ref().unwrap_or(&trap.donor);
+        let suspended = |donor| self.state.terms.get(donor).is_some_and(|terms| terms.suspended);
+        if suspended(donor) || suspended(&trap.donor) {
+            return Err("the donor is suspended");
+        }
         let age = self.zones.values().map(|zone| zone.config.policy.trap_age).max().unwrap_or_default();
         if evidence.facts.solicited {
             Err("a tag of ours says that the mail was sent")
@@ -201,7 +222,7 @@ impl Blocklist {
         } else if self.is_exempt(Prefix::host(evidence.relay)) {
             Err("the operator exempted the relay")
         } else {
-            Ok((key, trap.donor.clone()))
+            Ok((key, donor.clone()))
         }
     }
 

@@ -7,11 +7,11 @@ use super::judging::Pass;
 use super::{
     Blocklist, Change, Derived, Exemption, GoodMail, NOTES_MAX, Note, RecordChange, Turn, is_judged, serial,
 };
-use crate::evidence::{Order, Source};
+use crate::evidence::{GivenTrap, Order, Source};
 use crate::listing::{Ending, Grounds};
 use crate::relay::{Prefix, Relay};
 use crate::time::{Span, Timestamp};
-use crate::trap::{Donor, Trap};
+use crate::trap::{DONOR_RELAYS_MAX, DONORS_MAX, Donor, DonorTerms, HASHING_DONORS_MAX, Trap, TrapKey};
 use crate::zone;
 
 /// Longest time until somebody has to look at an exemption again, and that an operator's listing may last.
@@ -37,6 +37,9 @@ impl Blocklist {
                 self.state.traps.insert(*key, trap);
                 turn.change(Change::Traps);
             }
+            Order::SetDonor { donor, terms } => self.set_donor(donor, terms, turn),
+            Order::AddTraps { donor, traps } => self.add_traps(donor, traps, turn),
+            Order::RetireTraps { donor, keys } => self.retire_traps(donor, keys, turn),
             Order::RetireTrap { key } => {
                 if self.state.traps.retire(*key, now) {
                     self.drop_pending(|pending| pending.trap == *key);
@@ -73,6 +76,70 @@ impl Blocklist {
                 self.count_good_mail(*relay, donor, *messages, turn);
             }
         }
+    }
+
+    fn set_donor(&mut self, donor: &Donor, terms: &DonorTerms, turn: &mut Turn<'_>) {
+        let state = &mut self.state;
+        if !state.donors.contains(donor) && state.donors.len() >= DONORS_MAX {
+            return turn.ignore("there are too many donors");
+        }
+        let shared = terms.token.is_some()
+            && state.terms.iter().any(|(other, known)| other != donor && known.token == terms.token);
+        if shared {
+            return turn.ignore("another donor has that token");
+        }
+        let hashing = state.terms.iter().filter(|(other, known)| *other != donor && known.sends_hashes).count();
+        if terms.sends_hashes && hashing >= HASHING_DONORS_MAX {
+            return turn.ignore("too many donors send hashes");
+        }
+        if terms.relays.len() > DONOR_RELAYS_MAX {
+            return turn.ignore("the donor has too many relays");
+        }
+        state.donors.insert(donor.clone());
+        state.terms.insert(donor.clone(), terms.clone());
+        if terms.suspended {
+            self.drop_pending(|pending| pending.donor == *donor);
+        }
+        self.note(turn, "set-donor", "", donor.to_string());
+        turn.change(Change::Traps);
+    }
+
+    /// Traps that are new, or that their donor had taken back; whose trap it is stays as it is.
+    fn add_traps(&mut self, donor: &Donor, given: &[GivenTrap], turn: &mut Turn<'_>) {
+        let now = self.state.time;
+        let terms = self.state.terms.get(donor).cloned().unwrap_or_default();
+        if terms.suspended {
+            return turn.ignore("the donor is suspended");
+        }
+        self.state.donors.insert(donor.clone());
+        let traps = &mut self.state.traps;
+        let mut room = terms.traps_max.saturating_sub(traps.count_of(donor).active);
+        for trap in given {
+            if room == 0 {
+                break;
+            }
+            if traps.is_active(trap.key) {
+                continue;
+            }
+            let GivenTrap { key, scope, domain, silent_since } = *trap;
+            let silent_since = silent_since.map_or(now, |since| since.min(now));
+            let (donor, retired) = (donor.clone(), None);
+            traps.insert(key, Trap { scope, domain, donor, since: now, retired, silent_since });
+            room -= 1;
+        }
+        turn.change(Change::Traps);
+    }
+
+    fn retire_traps(&mut self, donor: &Donor, keys: &[TrapKey], turn: &mut Turn<'_>) {
+        let now = self.state.time;
+        let mut gone = BTreeSet::new();
+        for key in keys {
+            if self.state.traps.is_of(*key, donor) && self.state.traps.retire(*key, now) {
+                gone.insert(*key);
+            }
+        }
+        self.drop_pending(|pending| gone.contains(&pending.trap));
+        turn.change(Change::Traps);
     }
 
     /// Takes a relay off every zone, and forgives what came before: a case half made, and evidence that waits, too. A network

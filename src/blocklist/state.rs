@@ -42,8 +42,8 @@ impl Blocklist {
 
     /// The same traps, zones and exemptions without any evidence or listing, as if the entry before this one had been the last.
     pub fn without_evidence(self, next: Offset) -> Self {
-        let State { donors, traps, zones, exemptions, .. } = self.state;
-        let mut state = State { donors, traps, zones, exemptions, ..State::default() };
+        let State { donors, traps, zones, exemptions, terms, .. } = self.state;
+        let mut state = State { donors, traps, zones, exemptions, terms, ..State::default() };
         state.offset = Offset(next.0.saturating_sub(1));
         let mut derived = BTreeMap::new();
         for (origin, zone) in &mut state.zones {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Method, Request, StatusCode, header};
+use axum::http::{Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
@@ -54,6 +54,38 @@ impl Client {
         }
     }
 
+    /// Finds the daemon.
+    ///
+    /// # Errors
+    /// Where none runs.
+    pub(super) async fn of_daemon(config: &Config) -> Result<Self, Failure> {
+        let socket = &config.spec.control.socket;
+        let stream = UnixStream::connect(socket).await;
+        stream.map(Client::Daemon).map_err(|error| Failure::of_io(&error, format!("{}: {error}", socket.display())))
+    }
+
+    /// Posts octets of some type, and gives the answer's status and text, whatever they are.
+    pub(super) async fn post_octets(
+        self,
+        path: &str,
+        media_type: &str,
+        body: Body,
+    ) -> Result<(StatusCode, String), Failure> {
+        let request = request(Method::POST, path, media_type, body)?;
+        match self {
+            Client::Daemon(stream) => {
+                let response = over(stream, request).await?;
+                answered(response.status(), response.into_body()).await
+            }
+            Client::Store(core, router) => {
+                let Ok(response) = router.oneshot(request).await;
+                let answer = answered(response.status(), response.into_body()).await;
+                core.stop().await;
+                answer
+            }
+        }
+    }
+
     /// Asks, and gives the answer's body as text.
     ///
     /// # Errors
@@ -90,15 +122,12 @@ impl Client {
     }
 
     async fn request(self, method: Method, path: &str, body: Body, take: Take<'_>) -> Result<(), Failure> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, "control")
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(body)
-            .map_err(|error| Failure::new(EX_IO, error.to_string()))?;
+        let request = request(method, path, "application/json", body)?;
         match self {
-            Client::Daemon(stream) => over(stream, request, take).await,
+            Client::Daemon(stream) => {
+                let response = over(stream, request).await?;
+                read(response.status(), response.into_body(), take).await
+            }
             Client::Store(core, router) => {
                 let Ok(response) = router.oneshot(request).await;
                 let status = response.status();
@@ -113,16 +142,30 @@ impl Client {
 /// Takes an answer's octets as they come.
 type Take<'t> = &'t mut dyn FnMut(&[u8]) -> std::io::Result<()>;
 
-async fn over(stream: UnixStream, request: Request<Body>, take: Take<'_>) -> Result<(), Failure> {
+fn request(method: Method, path: &str, media_type: &str, body: Body) -> Result<Request<Body>, Failure> {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "control")
+        .header(header::CONTENT_TYPE, media_type)
+        .body(body)
+        .map_err(|error| Failure::new(EX_IO, error.to_string()))
+}
+
+async fn answered(status: StatusCode, body: Body) -> Result<(StatusCode, String), Failure> {
+    let body = http_body_util::Limited::new(body, ANSWER_OCTETS_MAX);
+    let octets = body.collect().await.map_err(|error| Failure::new(EX_IO, error.to_string()))?.to_bytes();
+    Ok((status, String::from_utf8_lossy(&octets).into_owned()))
+}
+
+async fn over(stream: UnixStream, request: Request<Body>) -> Result<Response<Body>, Failure> {
     let failed =
         |error: hyper::Error| Failure::new(EX_UNAVAILABLE, format!("the daemon does not answer: {error}"));
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
     // Ends with the connection; a fault of it shows in the answer.
     tokio::spawn(connection);
-    let response = sender.send_request(request).await.map_err(failed)?;
-    let status = response.status();
-    read(status, Body::new(response.into_body()), take).await
+    Ok(sender.send_request(request).await.map_err(failed)?.map(Body::new))
 }
 
 async fn read(status: StatusCode, mut body: Body, take: Take<'_>) -> Result<(), Failure> {

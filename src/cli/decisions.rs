@@ -7,6 +7,7 @@ use super::verbs::{by, done, segment};
 use super::{EX_DATA, Failure, tell};
 use crate::blocklist::AuditRecord;
 use crate::config::Config;
+use crate::digest::Digest;
 use crate::http::{Decided, Decision, StandingLine};
 use crate::time::Timestamp;
 
@@ -258,12 +259,17 @@ async fn verify(config: &Config) -> Result<(), Failure> {
 }
 
 /// Prints a new token and its digest, which goes into http.operators.
-pub(super) fn token() -> Result<(), Failure> {
+/// A token and its digest.
+pub(super) fn new_token() -> Result<(String, Digest), Failure> {
     let failed = |error: crate::keys::KeyError| Failure::new(super::EX_IO, error.to_string());
-    let nonce = crate::keys::random().map_err(failed)?;
-    let token = crate::digest::Digest::from_octets(nonce).to_string();
-    let digest = crate::digest::Digest::of(token.as_bytes());
+    let token = Digest::from_octets(crate::keys::random().map_err(failed)?).to_string();
+    let digest = Digest::of(token.as_bytes());
+    Ok((token, digest))
+}
+
+pub(super) fn token() -> Result<(), Failure> {
+    let (token, digest) = new_token()?;
     tell(&format!(
-        "token = \"{token}\"\n# for http.operators or dns.keys; the token itself is kept nowhere\ntoken_digest = \"{digest}\"\n"
+        "token = \"{token}\"\n# for http.operators, dns.keys or donors; the token itself is kept nowhere\ntoken_digest = \"{digest}\"\n"
     ))
 }

@@ -4,10 +4,13 @@ mod classify;
 mod client;
 mod decisions;
 mod demo;
+mod donors;
 mod export;
+mod messages;
 mod serve_files;
 mod simulate;
 mod store;
+mod submit;
 mod verbs;
 
 use std::path::PathBuf;
@@ -65,6 +68,11 @@ enum Verb {
     /// Add, list or retire traps.
     #[command(subcommand)]
     Trap(verbs::Trap),
+    /// Say what donors may do, and see what came of them.
+    #[command(subcommand)]
+    Donor(donors::DonorVerb),
+    /// Hand on messages that came to traps elsewhere: from standard input, files, Maildirs or mbox files.
+    Submit(submit::Args),
     /// Take an address off the list; what came before counts no more.
     Remove(verbs::RemoveArgs),
     /// Keep addresses from being listed.
@@ -107,7 +115,7 @@ pub(crate) const EX_DATA: u8 = 65;
 pub(crate) const EX_NO_INPUT: u8 = 66;
 pub(crate) const EX_UNAVAILABLE: u8 = 69;
 const EX_IO: u8 = 74;
-const EX_TEMPORARY: u8 = 75;
+pub(crate) const EX_TEMPORARY: u8 = 75;
 const EX_PERMISSION: u8 = 77;
 const EX_CONFIG: u8 = 78;
 
@@ -193,6 +201,8 @@ fn with_config(verb: Verb, config: &Config) -> Result<(), Failure> {
         Verb::Lookup { address } => on_runtime(verbs::lookup(config, &address)),
         Verb::Explain { address, json } => on_runtime(verbs::explain(config, &address, json)),
         Verb::Trap(trap) => on_runtime(verbs::trap(config, trap)),
+        Verb::Donor(verb) => on_runtime(donors::run(config, verb)),
+        Verb::Submit(args) => on_runtime(submit::run(config, args)),
         Verb::Remove(args) => on_runtime(verbs::remove(config, args)),
         Verb::Exempt(exempt) => on_runtime(decisions::exempt(config, exempt)),
         Verb::List(args) => on_runtime(decisions::list(config, args)),

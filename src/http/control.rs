@@ -10,18 +10,18 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tokio_util::io::{ReaderStream, SyncIoBridge};
 
-use super::App;
 use super::addresses::{Problem, bad_address};
+use super::{App, DonorLine, donors, feed};
+use crate::blocklist::DonorRecord;
 use crate::digest::Digester;
 use crate::evidence::{Directive, Entry, Offset, Order};
 use crate::explain;
 use crate::export;
 use crate::journal::JournalError;
-use crate::mail::Mailbox;
 use crate::publish::tick_number;
 use crate::relay::Relay;
 use crate::time::{Span, Timestamp};
-use crate::trap::{Donor, Scope, TrapKey};
+use crate::trap::{Donor, DonorTerms, Named};
 use crate::zone::{Contents, Name, Within};
 
 /// Octets of an export that wait for whoever reads it.
@@ -67,19 +67,32 @@ pub struct Done {
     pub time: Timestamp,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Traps {
-    pub traps: Vec<TrapLine>,
+/// What a donor may do from now on; what is left out stays as it is.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DonorChange {
+    pub donor: String,
+    /// As `backscatterd token` prints it; empty for none.
+    pub token_digest: Option<String>,
+    pub traps_max: Option<u64>,
+    pub reports_per_day_max: Option<u64>,
+    /// Thousandths of a whole report.
+    pub weight: Option<u16>,
+    pub suspended: Option<bool>,
+    pub silence_believed: Option<bool>,
+    pub sends_hashes: Option<bool>,
+    pub relays: Option<Vec<String>>,
+    pub by: String,
+    pub why: String,
 }
 
-/// A trap as far as anyone may see it: its key, not its address.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct TrapLine {
-    pub key: String,
-    pub scope: String,
-    pub donor: String,
-    pub since: Timestamp,
-    pub retired: Option<Timestamp>,
+/// In which form a list is.
+#[derive(Deserialize)]
+pub(super) struct Import {
+    form: String,
+    by: String,
+    #[serde(default)]
+    replace: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -129,23 +142,94 @@ pub(super) async fn explain(
     }
 }
 
-pub(super) async fn traps(State(app): State<Arc<App>>) -> Json<Traps> {
-    let line = |(key, trap): (TrapKey, &crate::trap::Trap)| TrapLine {
-        key: key.to_string(),
-        scope: match trap.scope {
-            Scope::Domain => "domain".to_owned(),
-            Scope::Address => "address".to_owned(),
-        },
-        donor: trap.donor.to_string(),
-        since: trap.since,
-        retired: trap.retired,
+pub(super) async fn traps(State(app): State<Arc<App>>) -> Response {
+    feed::listed(&app, None)
+}
+
+/// `GET /control/v1/donors`
+pub(super) async fn donors(State(app): State<Arc<App>>) -> Json<Vec<DonorLine>> {
+    let (traps, now) = (app.published.traps(), app.published.snapshot().time);
+    let line = |(donor, record): (&Donor, &DonorRecord)| DonorLine::of(donor, record, traps.traps.count_of(donor), now);
+    Json(app.published.donors().iter().map(line).collect())
+}
+
+/// `POST /control/v1/donors`
+pub(super) async fn set_donor(State(app): State<Arc<App>>, Json(change): Json<DonorChange>) -> Response {
+    let changed = Donor::parse(&change.donor).and_then(|donor| {
+        let before = app.published.donors().get(&donor).map(|record| record.terms.clone());
+        let mut terms = before.unwrap_or_default();
+        match change.token_digest.as_deref() {
+            None => {}
+            Some("") => terms.token = None,
+            Some(digest) => terms.token = Some(digest.parse()?),
+        }
+        if let Some(relays) = &change.relays {
+            terms.relays = relays.iter().map(|relay| relay.parse()).collect::<Result<_, _>>()?;
+        }
+        terms.weight = change.weight.unwrap_or(terms.weight);
+        if terms.weight > 1_000 {
+            return Err(format!("weight {} is more than one whole report, which is 1000", terms.weight));
+        }
+        terms.traps_max = change.traps_max.unwrap_or(terms.traps_max);
+        terms.reports_per_day_max = change.reports_per_day_max.unwrap_or(terms.reports_per_day_max);
+        terms.suspended = change.suspended.unwrap_or(terms.suspended);
+        terms.silence_believed = change.silence_believed.unwrap_or(terms.silence_believed);
+        terms.sends_hashes = change.sends_hashes.unwrap_or(terms.sends_hashes);
+        Ok(Order::SetDonor { donor, terms })
+    });
+    match changed {
+        Ok(order) => direct(&app, change.by, change.why, order).await,
+        Err(problem) => bad_address(problem),
+    }
+}
+
+/// `GET /control/v1/donors/{donor}/key`: what a donor hashes its addresses with.
+pub(super) async fn donor_key(State(app): State<Arc<App>>, Path(donor): Path<String>) -> Response {
+    match Donor::parse(&donor) {
+        Ok(donor) => {
+            let hex = |octets: [u8; 32]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
+            hex(app.keys.hasher().donor_key(&donor)).into_response()
+        }
+        Err(problem) => bad_address(problem),
+    }
+}
+
+/// `POST /control/v1/donors/{donor}/traps?form=...&by=...`: a list, as the donor would send it.
+pub(super) async fn import_traps(
+    State(app): State<Arc<App>>,
+    Path(donor): Path<String>,
+    Query(import): Query<Import>,
+    body: axum::body::Body,
+) -> Response {
+    let (donor, form) = match (Donor::parse(&donor), import.form.parse()) {
+        (Ok(donor), Ok(form)) => (donor, form),
+        (Err(problem), _) | (_, Err(problem)) => return bad_address(problem),
     };
-    Json(Traps { traps: app.published.traps().iter().map(line).collect() })
+    let terms = app.published.donors().get(&donor).map(|record| record.terms.clone()).unwrap_or_default();
+    // The operator knows what he says.
+    let terms = DonorTerms { silence_believed: true, ..terms };
+    let change = if import.replace { feed::Change::Replace } else { feed::Change::Add };
+    feed::change(&app, donor, &terms, import.by, form, change, body).await
+}
+
+/// `POST /control/v1/reports?donor=...`: a message, as the donor would hand it on.
+pub(super) async fn report(
+    State(app): State<Arc<App>>,
+    Query(handed): Query<donors::Handed>,
+    headers: axum::http::HeaderMap,
+    message: axum::body::Bytes,
+) -> Response {
+    let donor = match Donor::parse(handed.donor.as_deref().unwrap_or_default()) {
+        Ok(donor) => donor,
+        Err(problem) => return bad_address(problem),
+    };
+    let record = app.published.donors().get(&donor).cloned().unwrap_or_default();
+    donors::submit(&app, donor, &record, handed, &headers, message).await
 }
 
 pub(super) async fn add_trap(State(app): State<Arc<App>>, Json(new): Json<NewTrap>) -> Response {
-    let order = match Donor::parse(&new.donor).and_then(|donor| Ok((named(&app, &new.trap)?, donor))) {
-        Ok(((scope, key, domain), donor)) => {
+    let order = match Donor::parse(&new.donor).and_then(|donor| Ok((app.keys.hasher().named(&new.trap)?, donor))) {
+        Ok((Named { scope, key, domain }, donor)) => {
             Order::AddTrap { key, scope, domain, donor, silent_since: new.silent_since }
         }
         Err(problem) => return bad_address(problem),
@@ -154,9 +238,9 @@ pub(super) async fn add_trap(State(app): State<Arc<App>>, Json(new): Json<NewTra
 }
 
 pub(super) async fn retire_trap(State(app): State<Arc<App>>, Json(retire): Json<RetireTrap>) -> Response {
-    let key = retire.trap.parse().or_else(|_| named(&app, &retire.trap).map(|(_, key, _)| key));
+    let key = retire.trap.parse().or_else(|_| app.keys.hasher().named(&retire.trap).map(|named| named.key));
     match key {
-        Ok(key) if app.published.traps().get(key).is_some_and(|trap| trap.retired.is_none()) => {
+        Ok(key) if app.published.traps().traps.is_active(key) => {
             direct(&app, retire.by, retire.why, Order::RetireTrap { key }).await
         }
         Ok(_) => {
@@ -165,21 +249,6 @@ pub(super) async fn retire_trap(State(app): State<Arc<App>>, Json(retire): Json<
         }
         Err(problem) => bad_address(problem),
     }
-}
-
-/// An address or a domain, as a trap's scope, key and domain key.
-pub(super) fn named(app: &App, text: &str) -> Result<(Scope, TrapKey, TrapKey), String> {
-    let hasher = app.keys.hasher();
-    if text.contains('@') {
-        let mailbox = Mailbox::parse(text).ok_or_else(|| format!("{text:?} is not an address"))?;
-        return Ok((Scope::Address, hasher.address(&mailbox), hasher.domain(mailbox.domain())));
-    }
-    let name = Name::parse(text)?;
-    if name.labels().len() < 2 {
-        return Err(format!("{text:?} is not a domain of its own"));
-    }
-    let key = hasher.domain(&name.labels().join("."));
-    Ok((Scope::Domain, key, key))
 }
 
 pub(super) async fn remove(State(app): State<Arc<App>>, Json(removal): Json<Removal>) -> Response {

@@ -9,9 +9,10 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::{Deserialize, Serialize};
 
-use super::App;
+use super::clients::client_network;
+use super::{App, tokens};
 use super::addresses::{Problem, bad_address};
-use super::control::{direct, named};
+use super::control::direct;
 use crate::audit::{self, Wanted};
 use crate::digest::Digest;
 use crate::evidence::{Order, Source};
@@ -24,8 +25,6 @@ use crate::trap::Donor;
 const AUDIT_RECORDS_MAX: usize = 10_000;
 /// The longest wait for a further removal is 2^5 days.
 const LOCK_DOUBLINGS_MAX: u32 = 5;
-/// Most clients whose removals are counted at one time; beyond it nobody new is let in until the hour is over.
-const CLIENTS_MAX: usize = 100_000;
 
 /// Who decides what, and why.
 #[derive(Debug, Serialize, Deserialize)]
@@ -99,7 +98,7 @@ impl Decided {
                 Order::Void { source: Source::Donor(Donor::parse(donor)?), since: *since }
             }
             Decided::VoidTrap { trap, since } => {
-                let key = trap.parse().or_else(|_| named(app, trap).map(|(_, key, _)| key))?;
+                let key = trap.parse().or_else(|_| app.keys.hasher().named(trap).map(|named| named.key))?;
                 Order::Void { source: Source::Trap(key), since: *since }
             }
             Decided::Freeze => Order::Freeze,
@@ -126,21 +125,15 @@ pub(super) async fn decide(State(app): State<Arc<App>>, Json(decision): Json<Dec
 /// `POST /api/v1/decisions`, with `Authorization: Bearer` and an operator's token.
 pub(super) async fn decide_by_token(
     state: State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     Json(mut decision): Json<Decision>,
 ) -> Response {
-    let token = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "));
-    // The digests are compared, so that the time it takes tells nothing of the token.
-    let digest = token.map(|token| Digest::of(token.as_bytes()));
-    let Some(operator) = state.operators.iter().find(|(_, known)| Some(*known) == digest) else {
-        let problem = "this needs the token of one of http.operators".to_owned();
-        let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-        return (StatusCode::UNAUTHORIZED, challenge, Json(Problem { error: problem })).into_response();
-    };
-    decision.by.clone_from(&operator.0);
+    let known = |digest: Digest| state.operators.iter().find(|(_, known)| *known == digest);
+    match tokens::bearer(&state, peer.ip(), &headers, known) {
+        Ok(operator) => decision.by.clone_from(&operator.0),
+        Err(response) => return response,
+    }
     decide(state, Json(decision)).await
 }
 
@@ -315,47 +308,4 @@ fn locked_until(app: &App, relay: Relay) -> Option<Timestamp> {
     let doublings = u32::try_from(ends.len().checked_sub(1)?).unwrap_or(u32::MAX).min(LOCK_DOUBLINGS_MAX);
     let until = ends.last()?.plus(Span::from_days(1 << doublings));
     (until > app.clock.now()).then_some(until)
-}
-
-/// Who asks: behind a proxy of ours, whom it names last.
-fn client_network(app: &App, peer: IpAddr, headers: &HeaderMap) -> Prefix {
-    let named = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .next_back()
-        .and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
-    let client = match named {
-        Some(named) if app.proxies.iter().any(|proxy| proxy.contains(&peer)) => named,
-        _ => peer,
-    };
-    let client = Relay::new(client).address();
-    Prefix::around(client, if client.is_ipv4() { 24 } else { 48 })
-}
-
-/// Removals of this hour, by client.
-pub struct Removals {
-    per_client_max: u32,
-    counted: dashmap::DashMap<Prefix, (u32, u32)>,
-}
-
-impl Removals {
-    pub fn new(per_client_max: u32) -> Self {
-        Removals { per_client_max, counted: dashmap::DashMap::new() }
-    }
-
-    fn admits(&self, client: Prefix, now: Timestamp) -> bool {
-        let hour = now.hour();
-        if self.counted.len() >= CLIENTS_MAX {
-            self.counted.retain(|_, (of, _)| *of == hour);
-        }
-        if self.counted.len() >= CLIENTS_MAX && !self.counted.contains_key(&client) {
-            return false;
-        }
-        let mut counted = self.counted.entry(client).or_insert((hour, 0));
-        if counted.0 != hour {
-            *counted = (hour, 0);
-        }
-        counted.1 += 1;
-        counted.1 <= self.per_client_max
-    }
 }

@@ -2,13 +2,17 @@
 
 mod addresses;
 mod classify;
+mod clients;
 mod control;
 mod decisions;
+mod donors;
+mod feed;
+mod tokens;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::State;
@@ -19,10 +23,15 @@ use ipnet::IpNet;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
-pub use control::{Advance, Done, NewTrap, Removal, RetireTrap, Traps, Zones};
-pub use decisions::{AuditWanted, Decided, Decision, ExemptionLine, Removals, StandingLine};
+pub use clients::PerHour;
+pub use control::{Advance, DonorChange, Done, NewTrap, Removal, RetireTrap, Zones};
+pub use decisions::{AuditWanted, Decided, Decision, ExemptionLine, StandingLine};
+pub use donors::{DonorLine, Taken};
+pub use feed::{FeedProblem, FeedReport, TrapLine};
+pub use tokens::WRONG_TOKENS_MAX;
 
 use crate::digest::Digest;
+use crate::intake::Intake;
 use crate::journal::Journal;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
@@ -33,6 +42,8 @@ use crate::time::{Clock, LaboratoryClock, Span};
 const BODY_OCTETS_MAX: usize = 64 << 10;
 /// Most octets of a zone's file that is tried.
 const ZONE_OCTETS_MAX: usize = 256 << 10;
+/// Most octets of a message that a donor hands on.
+const REPORT_OCTETS_MAX: usize = crate::mail::MESSAGE_OCTETS_MAX;
 /// How far the fold may be behind the journal and still be called ready, in entries.
 const READY_LAG_MAX: u64 = 10_000;
 
@@ -51,7 +62,11 @@ pub struct App {
     pub operators: Vec<(String, Digest)>,
     /// Proxies whose X-Forwarded-For is believed.
     pub proxies: Vec<IpNet>,
-    pub removals: Removals,
+    pub removals: PerHour,
+    /// Wrong tokens, by who came with them.
+    pub wrong_tokens: PerHour,
+    /// What takes reports in, while a daemon runs.
+    pub intake: OnceLock<Arc<Intake>>,
 }
 
 /// What anyone may ask.
@@ -61,7 +76,6 @@ pub fn public(app: Arc<App>) -> Router {
         .route("/ip/{address}", get(addresses::page))
         .route("/api/v1/addresses/{address}", get(addresses::api))
         .route("/api/v1/addresses/{address}/history", get(decisions::history))
-        .route("/api/v1/decisions", post(decisions::decide_by_token))
         .route("/api/v1/notes", get(decisions::notes))
         .route(
             "/api/v1/classify",
@@ -77,11 +91,23 @@ pub fn public(app: Arc<App>) -> Router {
 
 /// What anyone may ask who has an address: how often he may is counted by it.
 fn public_to_clients(app: Arc<App>) -> Router {
-    let removals = Router::new()
+    let counted = Router::new()
         .route("/api/v1/addresses/{address}/removal", post(decisions::removal))
         .route("/ip/{address}/removal", post(decisions::removal_form))
+        .route("/api/v1/decisions", post(decisions::decide_by_token))
+        .route("/api/v1/donor", get(donors::donor))
+        .route(
+            "/api/v1/reports",
+            post(donors::report).layer(axum::extract::DefaultBodyLimit::max(REPORT_OCTETS_MAX)),
+        )
+        .layer(axum::extract::DefaultBodyLimit::max(BODY_OCTETS_MAX))
+        // Lists are read as they come, and bounded while they are.
+        .route(
+            "/api/v1/traps",
+            get(donors::traps).post(donors::add_traps).put(donors::put_traps).delete(donors::delete_traps),
+        )
         .with_state(Arc::clone(&app));
-    public(app).merge(removals)
+    public(app).merge(counted)
 }
 
 /// What the operator may ask besides.
@@ -90,6 +116,13 @@ pub fn control(app: Arc<App>) -> Router {
         .route("/control/v1/explain/{address}", get(control::explain))
         .route("/control/v1/traps", get(control::traps).post(control::add_trap))
         .route("/control/v1/traps/retire", post(control::retire_trap))
+        .route("/control/v1/donors", get(control::donors).post(control::set_donor))
+        .route("/control/v1/donors/{donor}/key", get(control::donor_key))
+        .route("/control/v1/donors/{donor}/traps", post(control::import_traps))
+        .route(
+            "/control/v1/reports",
+            post(control::report).layer(axum::extract::DefaultBodyLimit::max(REPORT_OCTETS_MAX)),
+        )
         .route("/control/v1/removals", post(control::remove))
         .route("/control/v1/decisions", post(decisions::decide))
         .route("/control/v1/standing", get(decisions::standing))

@@ -2,27 +2,31 @@
 
 mod maildir;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
 use crate::classify::{self, Session, Verdict};
 use crate::digest::{Digest, Digester};
-use crate::evidence::{Entry, Evidence, Facts, Reach, Sent};
+use crate::evidence::{Entry, Evidence, Facts, Reach, Sent, Way};
 use crate::journal::{Append, Journal};
 use crate::keys::Keys;
 use crate::mail::{self, Header, Mailbox, Message, ReversePath};
 use crate::metrics::Metrics;
 use crate::observe::{Inquiry, Observer};
-use crate::relay::Relay;
+use crate::relay::{Prefix, Relay};
 use crate::time::{Span, Timestamp};
-use crate::trap;
+use crate::trap::{self, Donor, KnownTraps};
 
 /// Messages up to this size are judged where they are; larger ones would hold up everybody else on a worker of the runtime.
 const INLINE_OCTETS_MAX: usize = 64 << 10;
+/// Most header fields that are searched for a recipient.
+const RECIPIENT_FIELDS_MAX: usize = 20;
 /// A client that waited longer than this for a reply of ours may have left for that, and not have called out.
 const CALLOUT_WAIT_MAX: Span = Span::from_seconds(10);
 
@@ -117,6 +121,40 @@ fn is_asked_about(evidence: &Evidence) -> bool {
         && (from_null || !facts.kind.comes_from_the_null_reverse_path())
 }
 
+/// A message that a donor hands on.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    pub donor: Donor,
+    /// The donor's own hosts.
+    pub relays: Vec<Prefix>,
+    pub seen_at: Timestamp,
+    /// The same key, the same message.
+    pub key: String,
+    /// Whom it was for; else the message's header tells.
+    pub recipient: Option<Mailbox>,
+    /// From whom it was; else its Return-Path tells.
+    pub reverse_path: Option<ReversePath>,
+    /// Who brought it to the donor's host, as that host says; else its Received line tells.
+    pub client: Option<IpAddr>,
+    pub message: Vec<u8>,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Submitted {
+    Durable { id: String },
+    Later,
+    /// It was for no trap, so it is not evidence.
+    NoTrap,
+}
+
+/// On whose word a message came.
+#[derive(Default)]
+struct Origin {
+    forwarded_by: Option<Donor>,
+    trusted: Vec<IpNet>,
+}
+
 /// A message that was looked at.
 struct Judged {
     transaction: Transaction,
@@ -143,6 +181,7 @@ pub struct Intake {
     pub keys: Arc<Keys>,
     pub metrics: Arc<Metrics>,
     pub observer: Arc<Observer>,
+    pub traps: Arc<ArcSwap<KnownTraps>>,
     /// Whose Received lines are believed, and who is never judged.
     pub trusted_relays: Vec<IpNet>,
     /// The name of this trap node.
@@ -171,15 +210,73 @@ impl Intake {
         if !transaction.operators.is_empty() && !self.deliver(&transaction, id).await {
             return Outcome::Later;
         }
+        self.judged(transaction, id, &Origin::default()).await
+    }
+
+    /// Takes in what a donor hands on, or the operator in the donor's name. The relay is whoever brought it to the donor's hosts; the
+    /// same key again is the same message.
+    pub async fn submit(&self, submission: Submission) -> Submitted {
+        let read = mail::read(&submission.message);
+        let header = &read.header;
+        let named = submission.recipient.map_or_else(|| self.recipients_named(header), |recipient| vec![recipient]);
+        let Some(trap) = named.into_iter().find(|mailbox| self.is_trap(mailbox)) else {
+            return Submitted::NoTrap;
+        };
+        let reverse_path = submission.reverse_path.or_else(|| {
+            let written = header.field("Return-Path")?;
+            Some(ReversePath::parse(written))
+        });
+        let mut digester = Digester::default();
+        digester.add(b"submission").add(submission.donor.as_str().as_bytes()).add(submission.key.as_bytes());
+        let id = digester.digest();
+        let octets = submission.message.len() as u64;
+        let transaction = Transaction {
+            seen_at: submission.seen_at,
+            client: Client::Front {
+                mta: Relay::new(IpAddr::from([127, 0, 0, 1])),
+                named: submission.client.map(Relay::new),
+            },
+            helo: String::new(),
+            // What nobody tells is not the null reverse-path.
+            reverse_path: reverse_path.unwrap_or_else(|| ReversePath::Address("unknown".to_owned())),
+            traps: vec![trap],
+            operators: Vec::new(),
+            message: submission.message,
+            octets,
+            waited: Span::ZERO,
+        };
+        let networks = submission.relays.iter().filter_map(|prefix| IpNet::new(prefix.network(), prefix.length()).ok());
+        let origin = Origin { forwarded_by: Some(submission.donor), trusted: networks.collect() };
+        match self.judged(transaction, id, &origin).await {
+            Outcome::Durable { id } => Submitted::Durable { id },
+            Outcome::Later => Submitted::Later,
+        }
+    }
+
+    /// Whom a message that was delivered already says that it was for.
+    fn recipients_named(&self, header: &Header) -> Vec<Mailbox> {
+        let fields = ["Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-RCPT-To", "To", "Cc"];
+        let values = fields.iter().flat_map(|name| header.all(name)).take(RECIPIENT_FIELDS_MAX);
+        values.filter_map(Mailbox::find).collect()
+    }
+
+    fn is_trap(&self, mailbox: &Mailbox) -> bool {
+        let (hasher, known) = (self.keys.hasher(), self.traps.load());
+        let trap = trap::base(mailbox).unwrap_or_else(|| mailbox.clone());
+        let (address, domain) = (hasher.address(&trap), hasher.domain(trap.domain()));
+        known.traps.find(address, domain, &known.wider(hasher, &trap)).is_some()
+    }
+
+    async fn judged(&self, transaction: Transaction, id: Digest, origin: &Origin) -> Outcome {
         let Some(addressed) = transaction.traps.first().cloned() else {
             return Outcome::Durable { id: id.to_string() };
         };
         // A forwarder's or a sender's wrapping is not part of the address.
         let trap = trap::base(&addressed).unwrap_or_else(|| addressed.clone());
         let judged = if transaction.message.len() <= INLINE_OCTETS_MAX {
-            Some(judge(transaction, trap.clone(), &self.trusted_relays))
+            Some(judge(transaction, trap.clone(), &self.trusted_with(origin)))
         } else {
-            let (trusted, recipient) = (self.trusted_relays.clone(), trap.clone());
+            let (trusted, recipient) = (self.trusted_with(origin).into_owned(), trap.clone());
             tokio::task::spawn_blocking(move || judge(transaction, recipient, &trusted)).await.ok()
         };
         let Some(Judged { transaction, message, verdict, relay }) = judged else {
@@ -193,6 +290,9 @@ impl Intake {
         digester.add(&transaction.message).add(&transaction.octets.to_be_bytes());
         let mut evidence =
             self.evidence(&transaction, relay, &trap, &verdict, id, Reach::Data, Some(digester.digest()));
+        if let Some(donor) = &origin.forwarded_by {
+            (evidence.way, evidence.forwarded_by) = (Way::Submitted, Some(donor.clone()));
+        }
         evidence.facts.solicited = self.keys.hasher().is_ours(&addressed, transaction.seen_at);
         let sealed = self.keys.seal(transaction.seen_at.day(), id, &mail::to_octets(&message));
         let report = match sealed {
@@ -210,6 +310,14 @@ impl Intake {
             self.observer.inquire(inquiry);
         }
         outcome
+    }
+
+    fn trusted_with(&self, origin: &Origin) -> Cow<'_, [IpNet]> {
+        if origin.trusted.is_empty() {
+            Cow::Borrowed(&self.trusted_relays)
+        } else {
+            Cow::Owned([&self.trusted_relays[..], &origin.trusted].concat())
+        }
     }
 
     /// Notes that a client named a trap and left.
@@ -269,6 +377,9 @@ impl Intake {
             report,
             facts: Facts::of(verdict, classify::VERSION, trap, hasher),
             node: self.node.clone(),
+            wider: self.traps.load().wider(hasher, trap),
+            way: Way::Direct,
+            forwarded_by: None,
         }
     }
 

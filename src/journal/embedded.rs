@@ -34,8 +34,10 @@ use crate::time::{Clock, Day, Timestamp};
 const FORMAT: u32 = 1;
 /// Octets of memory the store may use for pages.
 const CACHE_OCTETS: usize = 64 << 20;
-/// How long the committer waits for more where the last group was of several: clients that come at the same time share a sync.
-const GATHER_TIME: Duration = Duration::from_millis(1);
+/// Where groups are of several, the committer waits for more as long as more keep coming, by so much at a time and at most: what
+/// comes together shares a sync.
+const GATHER_STEP: Duration = Duration::from_micros(500);
+const GATHER_STEPS_MAX: usize = 10;
 /// Pause between two tries to open the store again.
 const REOPEN_PAUSE: Duration = Duration::from_millis(200);
 
@@ -336,8 +338,8 @@ impl Committer {
         let mut group = Vec::with_capacity(COMMIT_ENTRIES_MAX);
         let mut together = 0;
         while waiting.blocking_recv_many(&mut group, COMMIT_ENTRIES_MAX) > 0 {
-            if together > 1 && group.len() < together {
-                std::thread::sleep(GATHER_TIME);
+            if together > 1 {
+                gather(&waiting);
             }
             while group.len() < COMMIT_ENTRIES_MAX
                 && let Ok(more) = waiting.try_recv()
@@ -408,6 +410,19 @@ impl Committer {
         let written = write_group(&write, appends, self.last, at)?;
         write.commit().map_err(store)?;
         Ok(written)
+    }
+}
+
+/// Waits until no more come, or enough did.
+fn gather(waiting: &Waiting) {
+    let mut before = waiting.len();
+    for _ in 0..GATHER_STEPS_MAX {
+        std::thread::sleep(GATHER_STEP);
+        let now = waiting.len();
+        if now == before || now >= COMMIT_ENTRIES_MAX {
+            return;
+        }
+        before = now;
     }
 }
 

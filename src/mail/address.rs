@@ -7,7 +7,7 @@ use minicbor::{Decode, Encode};
 /// Longest mailbox that is read, in octets (RFC 5321 §4.5.3.1: 64 + 1 + 255).
 const MAILBOX_OCTETS_MAX: usize = 320;
 
-/// A mailbox; the domain is kept in lower case, the local part as written.
+/// A mailbox; the domain is kept in lower case and in A-labels, the local part as written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mailbox {
     local: String,
@@ -35,7 +35,7 @@ impl Mailbox {
         {
             return None;
         }
-        Some(Mailbox { local: local.to_owned(), domain: domain.to_lowercase() })
+        Some(Mailbox { local: local.to_owned(), domain: canonical_domain(domain) })
     }
 
     /// A mailbox whose local part may hold anything, as it does behind quotes (RFC 5321 §4.1.2).
@@ -69,10 +69,21 @@ impl Mailbox {
         &self.domain
     }
 
-    /// What two spellings of one mailbox share, as far as anyone but its host can tell: lower case throughout.
+    /// What two spellings of one mailbox share, as far as anyone but its host can tell: lower case throughout. A local part
+    /// that was made an A-label, as some MTAs do who can't send SMTPUTF8, is what it was before.
     pub fn folded(&self) -> String {
-        format!("{}@{}", self.local.to_lowercase(), self.domain)
+        let local = self.local.to_lowercase();
+        let plain = local.strip_prefix("xn--").and_then(idna::punycode::decode_to_string);
+        format!("{}@{}", plain.map_or(local, |plain| plain.to_lowercase()), self.domain)
     }
+}
+
+/// A domain as the DNS knows it: in lower case, and in A-labels (RFC 5890 §2.3.2.1) where it can be.
+pub fn canonical_domain(domain: &str) -> String {
+    if domain.is_ascii() {
+        return domain.to_ascii_lowercase();
+    }
+    idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_lowercase())
 }
 
 impl fmt::Display for Mailbox {
@@ -120,12 +131,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn rfc6531_spellings_of_one_mailbox_are_one() {
+        let folded = |text: &str| Mailbox::parse(text).unwrap().folded();
+        assert_eq!(folded("v\u{ed}ctim@tr\u{e4}p.example"), "v\u{ed}ctim@xn--trp-rla.example");
+        for same in ["V\u{cd}CTIM@TR\u{c4}P.example", "xn--vctim-zsa@xn--trp-rla.example", "v\u{ed}ctim@XN--TRP-QLA.example"] {
+            assert_eq!(folded(same), folded("v\u{ed}ctim@tr\u{e4}p.example"), "{same}");
+        }
+        assert_eq!(folded("xn--@trap.example"), "@trap.example");
+        assert_eq!(folded("xn--\u{ed}@trap.example"), "xn--\u{ed}@trap.example");
+    }
+
+    #[test]
     fn mailboxes_are_read_as_they_come() {
         for (text, want) in [
             ("<User@Example.ORG>", "User@example.org"),
             ("@relay.example:user@example.org", "user@example.org"),
             ("\"odd local\"@example.org", "\"odd local\"@example.org"),
-            ("víctim@exämple.org", "víctim@exämple.org"),
+            ("víctim@exämple.org", "víctim@xn--exmple-cua.org"),
             ("user@example.org.", "user@example.org"),
         ] {
             assert_eq!(Mailbox::parse(text).map(|m| m.to_string()).as_deref(), Some(want), "{text}");

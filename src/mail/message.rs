@@ -295,7 +295,11 @@ fn text<'m>(part: &mail_parser::MessagePart<'_>, octets: &'m [u8]) -> Cow<'m, st
     let charset = part.content_type().and_then(|kind| kind.attribute("charset"));
     match charset.and_then(|charset| charset_decoder(charset.as_bytes())) {
         Some(decode) => Cow::Owned(decode(octets)),
-        None => String::from_utf8_lossy(octets),
+        // Nearly all text is sound, and looking for that is quicker than looking for what isn't.
+        None => match std::str::from_utf8(octets) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(octets),
+        },
     }
 }
 

@@ -12,7 +12,7 @@ mod received;
 mod reduce;
 mod text;
 
-pub use address::{Mailbox, ReversePath};
+pub use address::{Mailbox, ReversePath, canonical_domain};
 pub(crate) use delivery_status::decode_xtext;
 pub use delivery_status::{Action, DeliveryStatus, RecipientStatus, Status};
 pub use header::{Field, Header};

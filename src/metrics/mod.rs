@@ -28,6 +28,7 @@ pub struct Metrics {
     evidence_total: IntCounterVec,
     observations_total: IntCounterVec,
     pub messages_total: IntCounterVec,
+    pub http_unauthorized_total: IntCounter,
     entries_applied_total: IntCounter,
     changes_total: IntCounterVec,
     fold_offset: IntGauge,
@@ -70,6 +71,7 @@ impl Metrics {
             ),
             smtp_tarpitted_total: counter(r, "smtp_tarpitted_total", "Replies that a client was made to wait for"),
             messages_total: counters(r, "messages_total", "Messages by what became of them", "outcome"),
+            http_unauthorized_total: counter(r, "http_unauthorized_total", "Requests without a token that is known"),
             evidence_total: counters(r, "evidence_total", "Evidence made durable, by kind", "kind"),
             observations_total: counters(
                 r,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::power::decay;
 use super::{FACTORS, Ledger, Mark, Points, Policy, weighs};
 use crate::classify::Kind;
-use crate::evidence::Offset;
+use crate::evidence::{Offset, Way};
 use crate::relay::Network;
 use crate::time::{Span, Timestamp};
 
@@ -114,6 +114,11 @@ impl<'a> Case<'a> {
             .unwrap_or(0);
         let capped = total.min((total - largest) * 2);
         Points(capped / u64::from(self.good_mail_divisor()))
+    }
+
+    /// Whether the relay itself brought something.
+    pub fn has_direct(&self) -> bool {
+        self.marks.iter().any(|mark| mark.way == Way::Direct)
     }
 
     pub fn good_messages(&self) -> u64 {

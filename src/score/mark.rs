@@ -3,10 +3,10 @@
 use minicbor::{Decode, Encode};
 
 use crate::classify::{Cause, Kind};
-use crate::evidence::{Evidence, Observation, Offset, Sender};
+use crate::evidence::{Evidence, Observation, Offset, Sender, Way};
 use crate::relay::Network;
 use crate::time::Timestamp;
-use crate::trap::{Donor, TrapKey};
+use crate::trap::TrapKey;
 
 /// Whether the relay is responsible for the mail that it reports on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -63,6 +63,24 @@ pub struct Mark {
     /// An automatic reply that keeps to RFC 3834.
     #[n(14)]
     pub keeps_rfc3834: bool,
+    #[n(15)]
+    #[cbor(default)]
+    pub way: Way,
+    /// What it weighs less than a whole report, in thousandths, because of who gave it.
+    #[n(16)]
+    #[cbor(default)]
+    pub discount: u16,
+}
+
+/// What the fold knows of where a piece of evidence came from.
+#[derive(Clone, Copy, Debug)]
+pub struct MarkSource {
+    /// The key that the trap was registered by, and the domain that it was registered in.
+    pub trap: TrapKey,
+    pub domain: TrapKey,
+    /// `Donor::short`.
+    pub donor: u32,
+    pub discount: u16,
 }
 
 impl Mark {
@@ -71,7 +89,7 @@ impl Mark {
         evidence: &Evidence,
         observation: Option<&Observation>,
         injector: Option<Network>,
-        donor: &Donor,
+        source: MarkSource,
         seen_at: Timestamp,
         offset: Offset,
     ) -> Self {
@@ -82,9 +100,10 @@ impl Mark {
             // A session without a message has nothing but its own id.
             report: evidence.report.unwrap_or(evidence.id).short(),
             party: facts.party().map_or(0, |party| party.address.short()),
-            trap_domain: evidence.trap_domain.short(),
-            trap: evidence.trap.short(),
-            donor: donor.short(),
+            trap_domain: source.domain.short(),
+            // A domain's traps are told apart by address; of all others, what was registered is the trap.
+            trap: if source.trap == source.domain { evidence.trap.short() } else { source.trap.short() },
+            donor: source.donor,
             kind: facts.kind,
             injector,
             sender: facts.sender,
@@ -93,6 +112,8 @@ impl Mark {
             forbidden: observation.and_then(|seen| seen.original_forbidden).unwrap_or(false),
             more: 0,
             keeps_rfc3834: facts.keeps_rfc3834,
+            way: evidence.way,
+            discount: source.discount,
         }
     }
 

@@ -14,7 +14,7 @@ mod rules;
 pub use case::{Case, Docket, TrapDomainSum};
 pub use factors::{FACTORS, Factor, weighs};
 pub use ledger::{Added, BURST_MARKS_MAX, Ledger, MARKS_MAX};
-pub use mark::{Mark, Relation};
+pub use mark::{Mark, MarkSource, Relation};
 pub use policy::{Policy, PolicySpec, Quorum, QuorumSpec, Weights};
 pub use power::decay;
 pub use rules::{Finding, RULES, Rule};

@@ -72,6 +72,11 @@ pub struct WeightsSpec {
     pub original_forbidden: u32,
     pub original_not_forbidden: u32,
     pub reply_keeps_rfc3834: u32,
+    /// A message that a donor handed on, and a line of a donor's log; nothing where a file doesn't say.
+    #[serde(default)]
+    pub submitted: u32,
+    #[serde(default)]
+    pub logged: u32,
     /// Thousandths by cause of failure; one that is not named never scores.
     pub causes: BTreeMap<String, u32>,
 }
@@ -118,6 +123,8 @@ pub struct Weights {
     pub original_forbidden: u32,
     pub original_not_forbidden: u32,
     pub reply_keeps_rfc3834: u32,
+    pub submitted: u32,
+    pub logged: u32,
 }
 
 impl PolicySpec {
@@ -224,6 +231,8 @@ impl WeightsSpec {
             ("original_forbidden", self.original_forbidden),
             ("original_not_forbidden", self.original_not_forbidden),
             ("reply_keeps_rfc3834", self.reply_keeps_rfc3834),
+            ("submitted", self.submitted),
+            ("logged", self.logged),
         ];
         for (name, weight) in parts {
             within_one(&format!("policy.weights.{name}"), weight, complaints);
@@ -259,6 +268,8 @@ impl WeightsSpec {
             original_forbidden: self.original_forbidden,
             original_not_forbidden: self.original_not_forbidden,
             reply_keeps_rfc3834: self.reply_keeps_rfc3834,
+            submitted: self.submitted,
+            logged: self.logged,
             sender_is_trap: self.sender_is_trap,
             sender_unknown: self.sender_unknown,
             sender_other: self.sender_other,

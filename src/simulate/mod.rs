@@ -21,7 +21,7 @@ use self::random::Random;
 use crate::blocklist::{Blocklist, Change};
 use crate::classify::{self, Session};
 use crate::digest::{Digest, Digester};
-use crate::evidence::{Directive, Entry, Evidence, Facts, Observation, Offset, Order, Reach, Recorded, Sent};
+use crate::evidence::{Directive, Entry, Evidence, Facts, Observation, Offset, Order, Reach, Recorded, Sent, Way};
 use crate::mail::{self, Mailbox, ReversePath};
 use crate::observe::{self, Inquiry};
 use crate::relay::{Prefix, Relay};
@@ -346,6 +346,9 @@ impl<'a> Run<'a> {
             report,
             facts: Facts::of(&verdict, classify::VERSION, &trap, &self.hasher),
             node: "simulated".to_owned(),
+            wider: Vec::new(),
+            way: Way::Direct,
+            forwarded_by: None,
         };
         let inquiry = Inquiry::about(&evidence, Some(trap.domain()));
         let observation = observe::observation(&inquiry, &made.answers);

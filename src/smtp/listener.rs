@@ -24,7 +24,6 @@ use super::recipients::Recipients;
 use super::session::{Event, Limits, Peer, Protocol, Session};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
-use crate::publish::Published;
 use crate::relay::Relay;
 use crate::sockets;
 use crate::time::{Clock, Span};
@@ -53,7 +52,6 @@ const READ_OCTETS: usize = 16 << 10;
 pub struct Serve {
     pub limits: Arc<Limits>,
     pub hostname: Arc<str>,
-    pub published: Arc<Published>,
     pub intake: Arc<Intake>,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
@@ -179,8 +177,8 @@ impl Serve {
     }
 
     fn session(&self, relay: Relay, proxied: Proxied, door: Door) -> Session {
-        let (hasher, domains) = (self.intake.keys.hasher().clone(), self.published.trap_domains());
-        let recipients = Recipients::new(hasher, domains, Arc::clone(&self.hostname));
+        let (hasher, traps) = (self.intake.keys.hasher().clone(), self.intake.traps.load_full());
+        let recipients = Recipients::new(hasher, traps, Arc::clone(&self.hostname));
         let protocol = match door {
             Door::Smtp | Door::Proxied => Protocol::Smtp,
             Door::Lmtp => Protocol::Lmtp,

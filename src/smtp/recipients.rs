@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::mail::Mailbox;
-use crate::trap::{TrapDomains, TrapHasher};
+use crate::trap::{KnownTraps, TrapHasher};
 
 const OPERATORS: [&str; 3] = ["postmaster", "abuse", "removal"];
 
@@ -21,17 +21,17 @@ pub enum Recipient {
 #[derive(Debug)]
 pub struct Recipients {
     hasher: TrapHasher,
-    domains: Arc<TrapDomains>,
+    traps: Arc<KnownTraps>,
     hostname: Arc<str>,
 }
 
 impl Recipients {
-    pub fn new(hasher: TrapHasher, domains: Arc<TrapDomains>, hostname: Arc<str>) -> Self {
-        Recipients { hasher, domains, hostname }
+    pub fn new(hasher: TrapHasher, traps: Arc<KnownTraps>, hostname: Arc<str>) -> Self {
+        Recipients { hasher, traps, hostname }
     }
 
     pub fn of(&self, mailbox: &Mailbox) -> Recipient {
-        let trap_domain = self.domains.contains(self.hasher.domain(mailbox.domain()));
+        let trap_domain = self.traps.takes_mail_for(&self.hasher, mailbox.domain());
         let operator = OPERATORS.iter().any(|name| mailbox.local().eq_ignore_ascii_case(name));
         match (operator, trap_domain || mailbox.domain().eq_ignore_ascii_case(&self.hostname)) {
             (true, true) => Recipient::Operator,

@@ -1,16 +1,24 @@
 //! Traps: addresses that never send mail. They are secrets, so they are known by keyed hashes only.
 
+mod donor;
+pub mod feed;
+mod set;
+mod table;
 mod tag;
+mod watermark;
+mod wider;
 
-use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use minicbor::{Decode, Encode};
 
+pub use donor::{Contribution, DONOR_RELAYS_MAX, DONORS_MAX, Donor, DonorTerms};
+pub use set::{HASHING_DONORS_MAX, KnownTraps, TrapCount, TrapDomains, TrapSet};
 pub use tag::base;
+pub use wider::{Named, WIDER_MAX};
 
 use crate::digest::Digest;
-use crate::mail::Mailbox;
+use crate::mail::{self, Mailbox};
 use crate::time::Timestamp;
 
 /// What stands for a trap's address or domain wherever it is stored.
@@ -54,7 +62,7 @@ impl TrapHasher {
 
     /// The leading `@` keeps a domain's key apart from every address's.
     pub fn domain(&self, domain: &str) -> TrapKey {
-        TrapKey(Digest::keyed(&self.0, format!("@{}", domain.to_lowercase()).as_bytes()))
+        TrapKey(Digest::keyed(&self.0, format!("@{}", mail::canonical_domain(domain)).as_bytes()))
     }
 
     /// What stands for a failed recipient's address: equal for equal addresses, and no help in guessing them.
@@ -64,6 +72,16 @@ impl TrapHasher {
 }
 
 impl TrapHasher {
+    /// The secret that a donor hashes its addresses with who doesn't want to send them: BLAKE3's keyed mode, the first 16 octets.
+    pub fn donor_key(&self, donor: &Donor) -> [u8; 32] {
+        Digest::secret(&self.0, format!("donor {donor}").as_bytes())
+    }
+
+    /// What a donor makes of addresses.
+    pub fn for_donor(&self, donor: &Donor) -> TrapHasher {
+        TrapHasher(self.donor_key(donor))
+    }
+
     /// What stands for the reverse-path of a transaction.
     pub fn reverse_path(&self, address: &str) -> Digest {
         Digest::keyed(&self.0, format!("reverse-path {}", address.to_lowercase()).as_bytes())
@@ -76,38 +94,6 @@ impl fmt::Debug for TrapHasher {
     }
 }
 
-/// Who gave a trap; a short name that the operator chose.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
-#[cbor(transparent)]
-pub struct Donor(#[n(0)] String);
-
-impl Donor {
-    pub const NAME_OCTETS_MAX: usize = 64;
-
-    pub fn parse(name: &str) -> Result<Self, String> {
-        let fits = (1..=Self::NAME_OCTETS_MAX).contains(&name.len());
-        if fits && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b)) {
-            Ok(Donor(name.to_owned()))
-        } else {
-            let max = Self::NAME_OCTETS_MAX;
-            Err(format!("donor {name:?} is not 1 to {max} of the characters a-z, 0-9, '-', '_' and '.'"))
-        }
-    }
-}
-
-impl Donor {
-    /// What stands for the name in a ledger.
-    pub fn short(&self) -> u32 {
-        (Digest::of(self.0.as_bytes()).short() >> 32) as u32
-    }
-}
-
-impl fmt::Display for Donor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// How much of a domain is a trap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Scope {
@@ -117,6 +103,23 @@ pub enum Scope {
     /// This address weighs; the other local parts of its domain are accepted alike and weigh nothing.
     #[n(1)]
     Address,
+    /// Every local part weighs, of the domain and of all domains below it.
+    #[n(2)]
+    Subdomains,
+    /// The local parts weigh that begin with something; the others of the domain are accepted alike and weigh nothing.
+    #[n(3)]
+    Pattern,
+}
+
+impl Scope {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Scope::Domain => "domain",
+            Scope::Address => "address",
+            Scope::Subdomains => "subdomains",
+            Scope::Pattern => "pattern",
+        }
+    }
 }
 
 /// One trap, as it was registered.
@@ -137,64 +140,6 @@ pub struct Trap {
     #[n(5)]
     #[cbor(default)]
     pub silent_since: Timestamp,
-}
-
-/// All traps, by their keys.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
-#[cbor(transparent)]
-pub struct TrapSet(#[n(0)] BTreeMap<TrapKey, Trap>);
-
-impl TrapSet {
-    pub fn insert(&mut self, key: TrapKey, trap: Trap) {
-        self.0.insert(key, trap);
-    }
-
-    /// Marks a trap as retired; `false` where there is none that is active.
-    pub fn retire(&mut self, key: TrapKey, at: Timestamp) -> bool {
-        match self.0.get_mut(&key) {
-            Some(trap) if trap.retired.is_none() => {
-                trap.retired = Some(at);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Marks all active traps as retired that are meant; how many.
-    pub fn retire_all(&mut self, meant: impl Fn(TrapKey, &Trap) -> bool, at: Timestamp) -> usize {
-        let active = self.0.iter_mut().filter(|(key, trap)| trap.retired.is_none() && meant(**key, trap));
-        active.map(|(_, trap)| trap.retired = Some(at)).count()
-    }
-
-    pub fn get(&self, key: TrapKey) -> Option<&Trap> {
-        self.0.get(&key)
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = (TrapKey, &Trap)> {
-        self.0.iter().map(|(key, trap)| (*key, trap))
-    }
-
-    /// The active trap that an address is, by itself or through its domain, with the key it was registered by.
-    pub fn find(&self, address: TrapKey, domain: TrapKey) -> Option<(TrapKey, &Trap)> {
-        let active = |key| self.0.get(&key).filter(|trap| trap.retired.is_none());
-        let by_domain = || Some((domain, active(domain).filter(|trap| trap.scope == Scope::Domain)?));
-        active(address).map(|trap| (address, trap)).or_else(by_domain)
-    }
-
-    /// The domains of active traps: their mail is accepted, whatever the local part.
-    pub fn domains(&self) -> TrapDomains {
-        TrapDomains(self.0.values().filter(|trap| trap.retired.is_none()).map(|trap| trap.domain).collect())
-    }
-}
-
-/// The domains whose mail is taken.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrapDomains(HashSet<TrapKey>);
-
-impl TrapDomains {
-    pub fn contains(&self, domain: TrapKey) -> bool {
-        self.0.contains(&domain)
-    }
 }
 
 #[cfg(test)]
@@ -218,7 +163,7 @@ mod tests {
         traps.insert(key("bait@seeded.example"), trap(Scope::Address, "seeded.example"));
         let find = |traps: &TrapSet, text: &str| {
             let mailbox = Mailbox::parse(text).unwrap();
-            traps.find(hasher.address(&mailbox), hasher.domain(mailbox.domain())).is_some()
+            traps.find(hasher.address(&mailbox), hasher.domain(mailbox.domain()), &[]).is_some()
         };
         assert!(find(&traps, "anyone@DEAD.example"));
         assert!(find(&traps, "Bait@seeded.example"));

@@ -2,11 +2,13 @@
 
 mod authentication;
 mod cause;
+mod donor;
 mod injector;
 mod kind;
 mod manners;
 mod relation;
 mod sender;
+mod way;
 
 use super::{Mark, Weights};
 
@@ -33,4 +35,6 @@ pub const FACTORS: &[Factor] = &[
     injector::FACTOR,
     authentication::FACTOR,
     manners::FACTOR,
+    way::FACTOR,
+    donor::FACTOR,
 ];

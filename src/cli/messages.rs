@@ -1,0 +1,54 @@
+//! Messages in files: one each, folders of them, mbox.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{EX_NO_INPUT, Failure};
+
+/// Files in the order of their names, folders gone through.
+pub(super) fn gather(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
+    let failed = |error: &std::io::Error| {
+        let text = format!("{}: {error}", path.display());
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Failure::new(EX_NO_INPUT, text),
+            _ => Failure::of_io(error, text),
+        }
+    };
+    let metadata = fs::metadata(path).map_err(|error| failed(&error))?;
+    if !metadata.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let mut inside = Vec::new();
+    for entry in fs::read_dir(path).map_err(|error| failed(&error))? {
+        inside.push(entry.map_err(|error| failed(&error))?.path());
+    }
+    inside.sort();
+    inside.iter().try_for_each(|path| gather(path, files))
+}
+
+/// The messages of an mbox file (RFC 4155), or the one message that a file is.
+pub(super) fn messages(octets: &[u8]) -> Vec<Vec<u8>> {
+    let mut starts: Vec<usize> = Vec::new();
+    let mut at = 0;
+    let mut after_empty_line = true;
+    for line in octets.split_inclusive(|&octet| octet == b'\n') {
+        if after_empty_line && is_mbox_separator(line) {
+            starts.push(at);
+        }
+        after_empty_line = line.trim_ascii().is_empty();
+        at += line.len();
+    }
+    if starts.first() != Some(&0) {
+        return vec![octets.to_vec()];
+    }
+    let ends = starts.iter().skip(1).copied().chain([octets.len()]);
+    starts.iter().zip(ends).map(|(&start, end)| octets[start..end].to_vec()).collect()
+}
+
+/// `From address Mon Nov 23 20:24:01 2026`: the year ends it, or a zone behind the year.
+fn is_mbox_separator(line: &[u8]) -> bool {
+    let line = String::from_utf8_lossy(line);
+    let year = |word: &str| word.len() == 4 && word.bytes().all(|b| b.is_ascii_digit());
+    line.starts_with("From ") && line.split_whitespace().rev().take(2).any(year)
+}

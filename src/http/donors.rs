@@ -1,0 +1,240 @@
+//! What donors may do: feed traps, hand reports on, and see what came of it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use super::addresses::{Problem, bad_address};
+use super::feed::{self, Change};
+use super::{App, tokens};
+use crate::blocklist::DonorRecord;
+use crate::intake::{Submission, Submitted};
+use crate::mail::{Mailbox, ReversePath};
+use crate::time::Timestamp;
+use crate::trap::{Donor, TrapCount, feed::Form};
+
+/// Longest idempotency key, in octets.
+const KEY_OCTETS_MAX: usize = 255;
+
+/// A donor as the donor sees itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DonorLine {
+    pub donor: String,
+    pub suspended: bool,
+    /// Thousandths of a whole report.
+    pub weight: u16,
+    pub silence_believed: bool,
+    pub sends_hashes: bool,
+    /// Hosts and networks whose Received lines are believed in what the donor hands on.
+    pub relays: Vec<String>,
+    pub traps_active: u64,
+    pub traps_retired: u64,
+    pub traps_max: u64,
+    pub reports_today: u64,
+    pub reports_per_day_max: u64,
+    /// Evidence that was counted against relays, of whatever weight. In coarse steps, for a trap may be tried out by it.
+    pub counted: String,
+    pub counted_last: Option<Timestamp>,
+}
+
+impl DonorLine {
+    pub(super) fn of(donor: &Donor, record: &DonorRecord, traps: TrapCount, now: Timestamp) -> Self {
+        let DonorRecord { terms, contribution } = record;
+        DonorLine {
+            donor: donor.to_string(),
+            suspended: terms.suspended,
+            weight: terms.weight,
+            silence_believed: terms.silence_believed,
+            sends_hashes: terms.sends_hashes,
+            relays: terms.relays.iter().map(ToString::to_string).collect(),
+            traps_active: traps.active,
+            traps_retired: traps.all.saturating_sub(traps.active),
+            traps_max: terms.traps_max,
+            reports_today: contribution.forwarded_on(now),
+            reports_per_day_max: terms.reports_per_day_max,
+            counted: coarse(contribution.counted),
+            counted_last: (contribution.counted > 0).then(|| contribution.last.whole_day()),
+        }
+    }
+}
+
+/// A number in steps: a donor could tell by an exact one which of many addresses had been a trap before.
+fn coarse(count: u64) -> String {
+    match count {
+        0 => "0".to_owned(),
+        1..10 => "1 to 9".to_owned(),
+        _ => {
+            let step = 10_u64.saturating_pow(count.ilog10());
+            format!("{} or more", count / step * step)
+        }
+    }
+}
+
+/// The donor whose token came along.
+fn known(app: &App, peer: SocketAddr, headers: &HeaderMap) -> Result<(Donor, DonorRecord), Response> {
+    let donors = app.published.donors();
+    let by_token = |digest| donors.iter().find(|(_, record)| record.terms.token == Some(digest));
+    let (donor, record) = tokens::bearer(app, peer.ip(), headers, by_token)?;
+    if record.terms.suspended {
+        let problem = Problem { error: "your feed is suspended; ask the operator of this list".to_owned() };
+        return Err((StatusCode::FORBIDDEN, Json(problem)).into_response());
+    }
+    Ok((donor.clone(), record.clone()))
+}
+
+/// `GET /api/v1/donor`
+pub(super) async fn donor(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Response {
+    match known(&app, peer, &headers) {
+        Ok((donor, record)) => {
+            let count = app.published.traps().traps.count_of(&donor);
+            Json(DonorLine::of(&donor, &record, count, app.published.snapshot().time)).into_response()
+        }
+        Err(response) => response,
+    }
+}
+
+async fn changed(app: Arc<App>, peer: SocketAddr, headers: HeaderMap, body: Body, change: Change) -> Response {
+    let (donor, record) = match known(&app, peer, &headers) {
+        Ok(known) => known,
+        Err(response) => return response,
+    };
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let Some(form) = Form::of_media_type(media_type) else {
+        let problem = format!("{media_type:?} is none of text/plain, text/csv, application/x-ndjson, application/json");
+        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, Json(Problem { error: problem })).into_response();
+    };
+    let by = format!("donor {donor}");
+    feed::change(&app, donor, &record.terms, by, form, change, body).await
+}
+
+/// `POST /api/v1/traps`: these as well.
+pub(super) async fn add_traps(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    changed(app, peer, headers, body, Change::Add).await
+}
+
+/// `PUT /api/v1/traps`: these, and no others.
+pub(super) async fn put_traps(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    changed(app, peer, headers, body, Change::Replace).await
+}
+
+/// `DELETE /api/v1/traps`: these no more.
+pub(super) async fn delete_traps(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    changed(app, peer, headers, body, Change::Retire).await
+}
+
+/// `GET /api/v1/traps`: the donor's own, a JSON object a line.
+pub(super) async fn traps(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Response {
+    match known(&app, peer, &headers) {
+        Ok((donor, _)) => feed::listed(&app, Some(donor)),
+        Err(response) => response,
+    }
+}
+
+/// What a donor says of a message beside it.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Handed {
+    /// Whom it was for.
+    recipient: Option<String>,
+    /// `<>` is the null reverse-path.
+    reverse_path: Option<String>,
+    /// Who brought it to the donor's host.
+    client: Option<std::net::IpAddr>,
+    /// Only on the control socket: in whose name.
+    #[serde(default)]
+    pub(super) donor: Option<String>,
+}
+
+/// Where a message went.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Taken {
+    pub id: String,
+}
+
+/// `POST /api/v1/reports`: a message that came to a donor's trap, as message/rfc822. `Idempotency-Key` makes a second try safe; without
+/// one, the message is its own key.
+pub(super) async fn report(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Query(handed): Query<Handed>,
+    headers: HeaderMap,
+    message: Bytes,
+) -> Response {
+    match known(&app, peer, &headers) {
+        Ok((donor, record)) => submit(&app, donor, &record, handed, &headers, message).await,
+        Err(response) => response,
+    }
+}
+
+pub(super) async fn submit(
+    app: &App,
+    donor: Donor,
+    record: &DonorRecord,
+    handed: Handed,
+    headers: &HeaderMap,
+    message: Bytes,
+) -> Response {
+    let problem = |status: StatusCode, problem: &str| (status, Json(Problem { error: problem.to_owned() })).into_response();
+    let now = app.clock.now();
+    if record.contribution.forwarded_on(app.published.snapshot().time) >= record.terms.reports_per_day_max {
+        return problem(StatusCode::TOO_MANY_REQUESTS, "your quota of reports for today is used up");
+    }
+    let Some(intake) = app.intake.get() else {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "no daemon runs that takes reports");
+    };
+    let recipient = match handed.recipient.as_deref().map(|text| Mailbox::parse(text).ok_or(text)) {
+        Some(Err(text)) => return bad_address(format!("recipient: {text:?} is no address")),
+        other => other.and_then(Result::ok),
+    };
+    let key = match headers.get("idempotency-key").map(|value| value.to_str()) {
+        Some(Ok(key)) if (1..=KEY_OCTETS_MAX).contains(&key.len()) => format!("key {key}"),
+        Some(_) => return problem(StatusCode::BAD_REQUEST, "Idempotency-Key: write 1 to 255 printable characters"),
+        None => format!("message {}", crate::digest::Digest::of(&message)),
+    };
+    let submission = Submission {
+        relays: record.terms.relays.clone(),
+        donor,
+        seen_at: now,
+        key,
+        recipient,
+        reverse_path: handed.reverse_path.as_deref().map(ReversePath::parse),
+        client: handed.client,
+        message: message.into(),
+    };
+    match intake.submit(submission).await {
+        Submitted::Durable { id } => (StatusCode::ACCEPTED, Json(Taken { id })).into_response(),
+        Submitted::Later => problem(StatusCode::SERVICE_UNAVAILABLE, "it can't be kept safely now; come back later"),
+        Submitted::NoTrap => problem(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "it names no trap: say for whom it was by \"recipient\", and give that trap first",
+        ),
+    }
+}

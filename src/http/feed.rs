@@ -1,0 +1,384 @@
+//! Lists of traps, taken in as they come: a million lines in one request, each wrong one told, none of them quoted.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt as _;
+use memchr::memchr;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+
+use super::App;
+use super::addresses::Problem;
+use crate::digest::Digester;
+use crate::evidence::{Directive, Entry, GivenTrap, ORDER_TRAPS_MAX, Offset, Order};
+use crate::journal::JournalError;
+use crate::time::Timestamp;
+use crate::trap::feed::{Form, LINE_OCTETS_MAX, read};
+use crate::trap::{Donor, DonorTerms, KnownTraps, TrapHasher, TrapKey};
+
+/// Lists taken in at one time; 503 beyond.
+const AT_ONCE_MAX: usize = 4;
+/// Most octets of a list; 413 beyond.
+const LIST_OCTETS_MAX: u64 = 512 << 20;
+/// Most traps in a list; 413 beyond.
+const LIST_TRAPS_MAX: usize = 4_000_000;
+/// Most octets of a single object or array of JSON.
+const JSON_OCTETS_MAX: usize = 1 << 20;
+/// Most wrong lines that are told one by one.
+const PROBLEMS_MAX: usize = 10_000;
+/// Time for a client to send something.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// Octets of a listing that wait for whoever reads it.
+const LISTED_OCTETS: usize = 64 << 10;
+
+static AT_ONCE: Semaphore = Semaphore::const_new(AT_ONCE_MAX);
+
+/// What to do with the traps of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Add,
+    /// And retire the donor's others, if no line was wrong.
+    Replace,
+    Retire,
+}
+
+/// What became of a list.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedReport {
+    pub lines: u64,
+    /// Traps that were added, or retired where that was asked for.
+    pub taken: u64,
+    /// Named twice, or so already.
+    pub known: u64,
+    pub rejected: u64,
+    /// The wrong lines, the first of them.
+    pub problems: Vec<FeedProblem>,
+    /// Wrong lines beyond these.
+    pub problems_left_out: u64,
+    /// Of `PUT`: traps that the list doesn't name any more.
+    pub retired: u64,
+    /// Of `PUT`: why none was retired, if so.
+    pub kept: Option<String>,
+    /// Why the list was not read to its end, if so. What was taken before stays; sending it again does no harm.
+    pub stopped: Option<String>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedProblem {
+    /// The first is 1.
+    pub line: u64,
+    pub problem: String,
+}
+
+/// A list while it is read.
+struct Reading {
+    hasher: TrapHasher,
+    known: Arc<KnownTraps>,
+    donor: Donor,
+    form: Form,
+    change: Change,
+    /// What of the donor's quota is left.
+    room: u64,
+    /// Whether it is believed how long traps have been silent.
+    believed: bool,
+    rest: Vec<u8>,
+    named: HashSet<TrapKey>,
+    ready: Vec<GivenTrap>,
+    report: FeedReport,
+}
+
+impl Reading {
+    /// Reads the lines that are whole.
+    fn take(&mut self, octets: &[u8]) {
+        let mut octets = octets;
+        while let Some(end) = memchr(b'\n', octets) {
+            if self.rest.is_empty() {
+                self.line(&octets[..end]);
+            } else {
+                self.keep(&octets[..end]);
+                let line = std::mem::take(&mut self.rest);
+                self.line(&line);
+            }
+            octets = &octets[end + 1..];
+        }
+        self.keep(octets);
+    }
+
+    /// Keeps the beginning of a line; of one that is too long, as much as shows that.
+    fn keep(&mut self, octets: &[u8]) {
+        let room = (LINE_OCTETS_MAX + 2).saturating_sub(self.rest.len());
+        self.rest.extend_from_slice(&octets[..octets.len().min(room)]);
+    }
+
+    fn end(&mut self) {
+        let line = std::mem::take(&mut self.rest);
+        if !line.is_empty() {
+            self.line(&line);
+        }
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        self.report.lines += 1;
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.len() > LINE_OCTETS_MAX {
+            return self.reject(format!("it is longer than {LINE_OCTETS_MAX} octets"));
+        }
+        match read(line, self.form, &self.hasher) {
+            Ok(None) => {}
+            Ok(Some(line)) => self.trap(line.trap, line.silent_since),
+            Err(problem) => self.reject(problem),
+        }
+    }
+
+    fn trap(&mut self, named: crate::trap::Named, silent_since: Option<Timestamp>) {
+        let key = named.key;
+        if !self.named.insert(key) {
+            self.report.known += 1;
+            return;
+        }
+        let traps = &self.known.traps;
+        let is_new = match self.change {
+            Change::Retire => traps.is_active(key) && traps.is_of(key, &self.donor),
+            Change::Add | Change::Replace => !traps.is_active(key),
+        };
+        if !is_new {
+            self.report.known += 1;
+            return;
+        }
+        if self.change != Change::Retire {
+            if self.room == 0 {
+                self.named.remove(&key);
+                return self.reject("your quota of traps is used up".to_owned());
+            }
+            self.room -= 1;
+        }
+        self.report.taken += 1;
+        let silent_since = silent_since.filter(|_| self.believed);
+        self.ready.push(GivenTrap { key, scope: named.scope, domain: named.domain, silent_since });
+    }
+
+    fn reject(&mut self, problem: String) {
+        self.report.rejected += 1;
+        if self.report.problems.len() < PROBLEMS_MAX {
+            self.report.problems.push(FeedProblem { line: self.report.lines, problem });
+        } else {
+            self.report.problems_left_out += 1;
+        }
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.named.len() > LIST_TRAPS_MAX
+    }
+}
+
+/// Why a list was not read to its end.
+enum Stopped {
+    TooMuch,
+    Client(String),
+    Journal(JournalError),
+}
+
+/// Orders of one list, told apart from those of any other.
+struct Orders<'a> {
+    app: &'a App,
+    by: String,
+    list: [u8; 16],
+    nth: u64,
+    last: Offset,
+}
+
+impl Orders<'_> {
+    async fn give(&mut self, order: Order) -> Result<(), JournalError> {
+        self.nth += 1;
+        let mut digester = Digester::default();
+        digester.add(b"feed").add(&self.list).add(&self.nth.to_be_bytes());
+        let directive =
+            Directive { id: digester.digest(), by: self.by.clone(), why: "a donor's list".to_owned(), order };
+        self.last = self.app.journal.append(Entry::Directive(directive).into()).await?;
+        Ok(())
+    }
+}
+
+/// Takes a list in.
+pub(super) async fn change(
+    app: &App,
+    donor: Donor,
+    terms: &DonorTerms,
+    by: String,
+    form: Form,
+    change: Change,
+    body: Body,
+) -> Response {
+    let busy = |error: String| (StatusCode::SERVICE_UNAVAILABLE, Json(Problem { error })).into_response();
+    if terms.suspended {
+        let error = "the donor is suspended".to_owned();
+        return (StatusCode::CONFLICT, Json(Problem { error })).into_response();
+    }
+    let Ok(_place) = AT_ONCE.try_acquire() else {
+        return busy(format!("{AT_ONCE_MAX} lists are being taken in; come back in a moment"));
+    };
+    let Ok(list) = app.keys.nonce() else { return busy("the system gives no random numbers".to_owned()) };
+    let known = app.published.traps();
+    let mut reading = Reading {
+        hasher: app.keys.hasher().clone(),
+        room: terms.traps_max.saturating_sub(known.traps.count_of(&donor).active),
+        believed: terms.silence_believed,
+        known,
+        donor: donor.clone(),
+        form,
+        change,
+        rest: Vec::new(),
+        named: HashSet::new(),
+        ready: Vec::new(),
+        report: FeedReport::default(),
+    };
+    let mut orders = Orders { app, by, list, nth: 0, last: Offset::START };
+    let mut stopped = None;
+    if let Err(why) = read_list(&mut reading, &mut orders, body).await {
+        stopped = Some(why);
+    }
+    let mut report = std::mem::take(&mut reading.report);
+    if change == Change::Replace && stopped.is_none() {
+        if report.rejected > 0 {
+            report.kept = Some("lines were wrong, so none of your other traps was retired".to_owned());
+        } else {
+            match retire_others(&reading, &mut orders).await {
+                Ok(retired) => report.retired = retired,
+                Err(error) => stopped = Some(Stopped::Journal(error)),
+            }
+        }
+    }
+    // Whoever asks next sees it.
+    if orders.last > Offset::START && !app.published.reached(orders.last).await {
+        tracing::warn!(offset = %orders.last, "a donor's list has not taken effect yet");
+    }
+    let (status, why) = match stopped {
+        None => (StatusCode::OK, None),
+        Some(Stopped::TooMuch) => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            Some(format!("more than {LIST_OCTETS_MAX} octets or {LIST_TRAPS_MAX} traps; send several lists")),
+        ),
+        Some(Stopped::Client(why)) => (StatusCode::BAD_REQUEST, Some(why)),
+        Some(Stopped::Journal(error)) => (StatusCode::SERVICE_UNAVAILABLE, Some(error.to_string())),
+    };
+    report.stopped = why;
+    (status, Json(report)).into_response()
+}
+
+async fn read_list(reading: &mut Reading, orders: &mut Orders<'_>, mut body: Body) -> Result<(), Stopped> {
+    let (mut octets, mut whole) = (0_u64, Vec::new());
+    let is_one_document = reading.form == Form::JsonLines;
+    loop {
+        let frame = tokio::time::timeout(READ_TIMEOUT, body.frame())
+            .await
+            .map_err(|_| Stopped::Client("nothing came for a minute".to_owned()))?;
+        let Some(frame) = frame else { break };
+        let frame = frame.map_err(|error| Stopped::Client(error.to_string()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        octets += data.len() as u64;
+        if octets > LIST_OCTETS_MAX || reading.is_too_much() {
+            return Err(Stopped::TooMuch);
+        }
+        // A small JSON document may be of several lines.
+        if is_one_document && octets <= JSON_OCTETS_MAX as u64 {
+            whole.extend_from_slice(&data);
+            continue;
+        }
+        let first = std::mem::take(&mut whole);
+        take(reading, [&first, &data[..]].concat()).await;
+        give(reading, orders, ORDER_TRAPS_MAX).await?;
+    }
+    take(reading, one_a_line(whole)).await;
+    reading.end();
+    give(reading, orders, 1).await
+}
+
+/// An object or an array of JSON as lines; what is neither is left as it is.
+fn one_a_line(octets: Vec<u8>) -> Vec<u8> {
+    match serde_json::from_slice::<serde_json::Value>(&octets) {
+        Ok(serde_json::Value::Array(values)) => {
+            values.iter().flat_map(|value| (value.to_string() + "\n").into_bytes()).collect()
+        }
+        Ok(value) => value.to_string().into_bytes(),
+        Err(_) => octets,
+    }
+}
+
+/// Reads lines where they hold nobody up.
+async fn take(reading: &mut Reading, octets: Vec<u8>) {
+    if octets.len() < LINE_OCTETS_MAX {
+        return reading.take(&octets);
+    }
+    tokio::task::block_in_place(|| reading.take(&octets));
+}
+
+/// Gives the traps that are ready to the journal, as far as they make orders of so many.
+async fn give(reading: &mut Reading, orders: &mut Orders<'_>, least: usize) -> Result<(), Stopped> {
+    while reading.ready.len() >= least {
+        let count = reading.ready.len().min(ORDER_TRAPS_MAX);
+        let traps: Vec<GivenTrap> = reading.ready.drain(..count).collect();
+        let donor = reading.donor.clone();
+        let order = match reading.change {
+            Change::Retire => Order::RetireTraps { donor, keys: traps.into_iter().map(|trap| trap.key).collect() },
+            Change::Add | Change::Replace => Order::AddTraps { donor, traps },
+        };
+        orders.give(order).await.map_err(Stopped::Journal)?;
+    }
+    Ok(())
+}
+
+/// Retires what a list doesn't name.
+async fn retire_others(reading: &Reading, orders: &mut Orders<'_>) -> Result<u64, JournalError> {
+    let others: Vec<TrapKey> = tokio::task::block_in_place(|| {
+        let of_donor = |key: &TrapKey| reading.known.traps.is_active(*key) && reading.known.traps.is_of(*key, &reading.donor);
+        reading.known.traps.keys().filter(|key| !reading.named.contains(key) && of_donor(key)).collect()
+    });
+    for keys in others.chunks(ORDER_TRAPS_MAX) {
+        orders.give(Order::RetireTraps { donor: reading.donor.clone(), keys: keys.to_vec() }).await?;
+    }
+    Ok(others.len() as u64)
+}
+
+/// A trap as far as anyone may see it: its key, not its address.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TrapLine {
+    pub key: String,
+    pub scope: String,
+    pub donor: String,
+    pub since: Timestamp,
+    pub silent_since: Timestamp,
+    pub retired: Option<Timestamp>,
+}
+
+/// Traps of one donor or of all, a JSON object a line.
+pub(super) fn listed(app: &App, donor: Option<Donor>) -> Response {
+    let known = app.published.traps();
+    let (writer, reader) = tokio::io::duplex(LISTED_OCTETS);
+    tokio::task::spawn_blocking(move || {
+        use std::io::Write as _;
+        let mut out = std::io::BufWriter::new(tokio_util::io::SyncIoBridge::new(writer));
+        for (key, trap) in known.traps.iter().filter(|(_, trap)| donor.as_ref().is_none_or(|donor| trap.donor == *donor)) {
+            let line = TrapLine {
+                key: key.to_string(),
+                scope: trap.scope.name().to_owned(),
+                donor: trap.donor.to_string(),
+                since: trap.since,
+                silent_since: trap.silent_since,
+                retired: trap.retired,
+            };
+            // It fails only where nobody reads any more.
+            if serde_json::to_writer(&mut out, &line).is_err() || out.write_all(b"\n").is_err() {
+                return;
+            }
+        }
+        let _ = out.flush();
+    });
+    let body = Body::from_stream(tokio_util::io::ReaderStream::new(reader));
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
+}

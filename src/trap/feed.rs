@@ -1,0 +1,211 @@
+//! Lists of traps as donors send them: a line, a trap.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+use super::{Named, Scope, TrapHasher, TrapKey};
+use crate::digest::Digest;
+use crate::time::Timestamp;
+
+/// Longest line, in octets.
+pub const LINE_OCTETS_MAX: usize = 1_024;
+/// How a hash is marked that stands for an address or a domain.
+const HASHED: &str = "blake3:";
+
+/// How a list is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// `trap`, and behind white space since when it has been silent; `#` begins a comment.
+    Lines,
+    /// `trap,silent_since`; a first line of these words is passed over.
+    Csv,
+    /// `{"trap": "...", "silent_since": "..."}`
+    JsonLines,
+}
+
+impl Form {
+    /// The form of a media type, as in Content-Type.
+    pub fn of_media_type(text: &str) -> Option<Self> {
+        match text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+            "text/plain" => Some(Form::Lines),
+            "text/csv" => Some(Form::Csv),
+            "application/x-ndjson" | "application/jsonl" | "application/json" => Some(Form::JsonLines),
+            _ => None,
+        }
+    }
+}
+
+impl FromStr for Form {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "lines" => Ok(Form::Lines),
+            "csv" => Ok(Form::Csv),
+            "jsonl" => Ok(Form::JsonLines),
+            _ => Err(format!("{text:?} is no form of a list; write lines, csv or jsonl")),
+        }
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Form::Lines => "lines",
+            Form::Csv => "csv",
+            Form::JsonLines => "jsonl",
+        })
+    }
+}
+
+/// What a line says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub trap: Named,
+    pub silent_since: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Json {
+    trap: String,
+    #[serde(default)]
+    silent_since: Option<String>,
+}
+
+/// Reads a line; nothing where it is empty or a comment. What is wrong is told without the line: it may hold a trap.
+pub fn read(line: &[u8], form: Form, hasher: &TrapHasher) -> Result<Option<Line>, String> {
+    let line = std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned())?.trim();
+    if line.is_empty() {
+        return Ok(None);
+    }
+    let (trap, silent_since) = match form {
+        Form::Lines => {
+            let line = line.split('#').next().unwrap_or_default().trim();
+            if line.is_empty() {
+                return Ok(None);
+            }
+            match line.split_once(char::is_whitespace) {
+                Some((trap, since)) => (trap.to_owned(), Some(since.trim().to_owned())),
+                None => (line.to_owned(), None),
+            }
+        }
+        Form::Csv => {
+            let (trap, since) = match fields(line)? {
+                (trap, _) if trap.eq_ignore_ascii_case("trap") => return Ok(None),
+                fields => fields,
+            };
+            (trap, since.filter(|since| !since.is_empty()))
+        }
+        Form::JsonLines => {
+            let json: Json = serde_json::from_str(line).map_err(|_| {
+                "it is no JSON object with \"trap\" and, if you like, \"silent_since\"".to_owned()
+            })?;
+            (json.trap, json.silent_since)
+        }
+    };
+    let silent_since = silent_since
+        .map(|since| since.parse().map_err(|_| "silent_since is no time such as 2025-01-31T00:00:00Z".to_owned()))
+        .transpose()?;
+    let trap = match trap.strip_prefix(HASHED) {
+        Some(hashes) => hashed(hashes)?,
+        // The message quotes what was written, and that goes back to nobody but who wrote it; here it is left out all the same.
+        None => hasher.named(&trap).map_err(|_| "it names no address, pattern or domain".to_owned())?,
+    };
+    Ok(Some(Line { trap, silent_since }))
+}
+
+/// One or two fields of a line of comma-separated values (RFC 4180).
+fn fields(line: &str) -> Result<(String, Option<String>), String> {
+    let mut output = [0; LINE_OCTETS_MAX];
+    let mut ends = [0; 3];
+    let mut reader = csv_core::Reader::new();
+    let (_, _, written, mut count) = reader.read_record(line.as_bytes(), &mut output, &mut ends);
+    // Nothing more comes: that ends the record, and its last field.
+    let (_, _, _, more) = reader.read_record(&[], &mut output[written..], &mut ends[count..]);
+    for end in &mut ends[count..count + more] {
+        *end = (*end).max(written);
+    }
+    count += more;
+    let text = |from: usize, to: usize| String::from_utf8_lossy(&output[from..to]).trim().to_owned();
+    match count {
+        1 => Ok((text(0, ends[0]), None)),
+        2 => Ok((text(0, ends[0]), Some(text(ends[0], ends[1])))),
+        _ => Err("it has more than trap and silent_since".to_owned()),
+    }
+}
+
+/// `ADDRESS@DOMAIN`, each a hash under the donor's key of 32 hexadecimal digits; `@DOMAIN` for a whole domain.
+fn hashed(text: &str) -> Result<Named, String> {
+    let wrong = || format!("write {HASHED}ADDRESS@DOMAIN or {HASHED}@DOMAIN, each a hash of 32 hexadecimal digits");
+    let (address, domain) = text.split_once('@').ok_or_else(wrong)?;
+    let key = |text: &str| text.parse::<Digest>().map(TrapKey).map_err(|_| wrong());
+    let domain = key(domain)?;
+    match address {
+        "" => Ok(Named { scope: Scope::Domain, key: domain, domain }),
+        address => Ok(Named { scope: Scope::Address, key: key(address)?, domain }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_forms_say_the_same() {
+        let hasher = TrapHasher::new([1; 32]);
+        let since = Some("2025-01-31T00:00:00Z".parse().unwrap());
+        let address = Line { trap: hasher.named("bait@trap.example").unwrap(), silent_since: None };
+        let silent = Line { silent_since: since, ..address.clone() };
+        for (form, line, want) in [
+            (Form::Lines, "bait@trap.example", Some(&address)),
+            (Form::Lines, "  Bait@trap.example   2025-01-31T00:00:00Z  # from the old list", Some(&silent)),
+            (Form::Lines, "# a comment", None),
+            (Form::Lines, "", None),
+            (Form::Csv, "bait@trap.example", Some(&address)),
+            (Form::Csv, "bait@trap.example,", Some(&address)),
+            (Form::Csv, "\"bait@trap.example\",2025-01-31T00:00:00Z", Some(&silent)),
+            (Form::Csv, "trap,silent_since", None),
+            (Form::JsonLines, "{\"trap\": \"bait@trap.example\"}", Some(&address)),
+            (
+                Form::JsonLines,
+                "{\"trap\":\"bait@trap.example\",\"silent_since\":\"2025-01-31T00:00:00Z\"}",
+                Some(&silent),
+            ),
+        ] {
+            assert_eq!(read(line.as_bytes(), form, &hasher), Ok(want.cloned()), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_and_the_line_is_not() {
+        let hasher = TrapHasher::new([1; 32]);
+        for (form, line) in [
+            (Form::Lines, "secret-trap"),
+            (Form::Lines, "secret@trap.example yesterday"),
+            (Form::Csv, "secret@trap.example,2025-01-31T00:00:00Z,more"),
+            (Form::Csv, "secret-trap,"),
+            (Form::JsonLines, "secret@trap.example"),
+            (Form::JsonLines, "{\"trap\":\"secret@trap.example\",\"secret\":1}"),
+            (Form::Lines, "blake3:secret"),
+        ] {
+            let problem = read(line.as_bytes(), form, &hasher).unwrap_err();
+            assert!(!problem.contains("secret"), "{problem}");
+        }
+        assert!(read(b"\xff@trap.example", Form::Lines, &hasher).is_err());
+    }
+
+    #[test]
+    fn hashes_are_those_of_the_donors_key() {
+        let hasher = TrapHasher::new([1; 32]);
+        let donor = hasher.for_donor(&super::super::Donor::parse("isp").unwrap());
+        let (address, domain) = (donor.named("bait@trap.example").unwrap(), donor.named("trap.example").unwrap());
+        let line = format!("blake3:{}@{}", address.key, domain.key);
+        assert_eq!(read(line.as_bytes(), Form::Lines, &hasher).unwrap().unwrap().trap, address);
+        let line = format!("blake3:@{}", domain.key);
+        assert_eq!(read(line.as_bytes(), Form::Csv, &hasher).unwrap().unwrap().trap, domain);
+        assert_ne!(address, hasher.named("bait@trap.example").unwrap());
+    }
+}

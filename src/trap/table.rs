@@ -1,0 +1,121 @@
+//! A map from keyed hashes that is cheap to hand out: a copy shares all of its parts, and a change copies one.
+//!
+//! Keys are evenly spread, so their first bits choose one of a fixed number of parts, each a sorted row of entries without gaps:
+//! a million traps take little more than their own octets.
+
+use std::sync::Arc;
+
+use super::TrapKey;
+
+/// Parts, a power of two: of a million entries each holds some 250.
+const PARTS: usize = 4_096;
+const PART_BITS: u32 = PARTS.trailing_zeros();
+/// Of a part's length, the share that it grows by.
+const GROWTH_SHARE: usize = 8;
+const GROWTH_MIN: usize = 2;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Table<V> {
+    /// None until there is an entry.
+    parts: Vec<Arc<Vec<(TrapKey, V)>>>,
+    len: usize,
+}
+
+impl<V> Default for Table<V> {
+    fn default() -> Self {
+        Table { parts: Vec::new(), len: 0 }
+    }
+}
+
+fn part_of(key: TrapKey) -> usize {
+    (key.short() >> (u32::BITS - PART_BITS)) as usize
+}
+
+impl<V: Clone> Table<V> {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn get(&self, key: TrapKey) -> Option<&V> {
+        let part = self.parts.get(part_of(key))?;
+        part.binary_search_by_key(&key, |(key, _)| *key).ok().map(|at| &part[at].1)
+    }
+
+    pub(super) fn get_mut(&mut self, key: TrapKey) -> Option<&mut V> {
+        let part = self.parts.get_mut(part_of(key))?;
+        let at = part.binary_search_by_key(&key, |(key, _)| *key).ok()?;
+        Some(&mut Arc::make_mut(part)[at].1)
+    }
+
+    /// Puts a value in; gives back the one that was there.
+    pub(super) fn insert(&mut self, key: TrapKey, value: V) -> Option<V> {
+        if self.parts.is_empty() {
+            self.parts = (0..PARTS).map(|_| Arc::default()).collect();
+        }
+        let part = Arc::make_mut(&mut self.parts[part_of(key)]);
+        match part.binary_search_by_key(&key, |(key, _)| *key) {
+            Ok(at) => Some(std::mem::replace(&mut part[at].1, value)),
+            Err(at) => {
+                if part.len() == part.capacity() {
+                    part.reserve_exact(part.len() / GROWTH_SHARE + GROWTH_MIN);
+                }
+                part.insert(at, (key, value));
+                self.len += 1;
+                None
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: TrapKey) -> Option<V> {
+        let part = self.parts.get_mut(part_of(key))?;
+        let at = part.binary_search_by_key(&key, |(key, _)| *key).ok()?;
+        self.len -= 1;
+        Some(Arc::make_mut(part).remove(at).1)
+    }
+
+    /// In the order of the keys.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (TrapKey, &V)> {
+        self.parts.iter().flat_map(|part| part.iter().map(|(key, value)| (*key, value)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::digest::Digest;
+
+    proptest! {
+        /// It is a map, and what was handed out before stays as it was.
+        #[test]
+        fn a_table_is_a_map(steps in proptest::collection::vec((0..200u32, 0..3u8, any::<u32>()), 0..400)) {
+            let key = |number: u32| TrapKey(Digest::of(&number.to_be_bytes()));
+            let (mut table, mut map) = (Table::default(), BTreeMap::new());
+            let mut before = (table.clone(), map.clone());
+            for (nth, (number, step, value)) in steps.into_iter().enumerate() {
+                let key = key(number);
+                match step {
+                    0 => prop_assert_eq!(table.insert(key, value), map.insert(key, value)),
+                    1 => prop_assert_eq!(table.remove(key), map.remove(&key)),
+                    _ => {
+                        if let Some(found) = table.get_mut(key) {
+                            *found = value;
+                        }
+                        map.entry(key).and_modify(|found| *found = value);
+                    }
+                }
+                prop_assert_eq!(table.get(key), map.get(&key));
+                if nth == 150 {
+                    before = (table.clone(), map.clone());
+                }
+            }
+            for (table, map) in [(&table, &map), (&before.0, &before.1)] {
+                prop_assert_eq!(table.len(), map.len());
+                prop_assert!(table.iter().map(|(key, value)| (key, *value)).eq(map.iter().map(|(key, value)| (*key, *value))));
+            }
+        }
+    }
+}
