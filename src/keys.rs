@@ -29,12 +29,36 @@ const COMPRESSORS_MAX: usize = 8;
 const REPORT_OCTETS_MAX: usize = 3 * crate::mail::MESSAGE_OCTETS_MAX + (1 << 20);
 const TRAP_KEY_FILE: &str = "traps.key";
 
+/// Nonces that never come twice: eight random octets, drawn anew before the count behind them is used up.
+struct Nonces(Mutex<([u8; NONCE_LEN - 4], u32)>);
+
+impl Nonces {
+    const fn new() -> Self {
+        Nonces(Mutex::new(([0; NONCE_LEN - 4], u32::MAX)))
+    }
+
+    fn next(&self, random: &SystemRandom) -> Result<[u8; NONCE_LEN], KeyError> {
+        let mut nonces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (prefix, count) = &mut *nonces;
+        if *count == u32::MAX {
+            random.fill(prefix).map_err(|_| KeyError::Random)?;
+            *count = 0;
+        }
+        *count += 1;
+        let mut nonce = [0; NONCE_LEN];
+        nonce[..NONCE_LEN - 4].copy_from_slice(prefix);
+        nonce[NONCE_LEN - 4..].copy_from_slice(&count.to_be_bytes());
+        Ok(nonce)
+    }
+}
+
 /// The folder of keys, and the day keys that were used lately.
 pub struct Keys {
     directory: PathBuf,
     random: SystemRandom,
     days: DashMap<Day, Arc<LessSafeKey>>,
     hasher: TrapHasher,
+    nonces: Nonces,
     /// Compressors at rest: to make one costs more than to use it.
     compressors: Mutex<Vec<Compressor<'static>>>,
 }
@@ -93,6 +117,7 @@ impl Keys {
             random,
             days: DashMap::new(),
             hasher,
+            nonces: Nonces::new(),
             compressors: Mutex::default(),
         })
     }
@@ -115,8 +140,7 @@ impl Keys {
             Some(key) => key,
             None => self.remember(day, read_or_make(&self.day_file(day), &self.random)?)?,
         };
-        let mut nonce = [0; NONCE_LEN];
-        self.random.fill(&mut nonce).map_err(|_| KeyError::Random)?;
+        let nonce = self.nonces.next(&self.random)?;
         let mut sealed = self.compress(reduced).map_err(|_| KeyError::Unsealed)?;
         key.seal_in_place_append_tag(
             Nonce::assume_unique_for_key(nonce),

@@ -20,7 +20,7 @@ use redb::StorageBackend;
 use crate::server::{Installation, report};
 use crate::world::{World, start};
 
-const ROUNDS: u64 = 20;
+const ROUNDS: u64 = 50;
 /// Looks for acknowledgements, a hundredth of a second apart.
 const LOOKS_MAX: usize = 2_000;
 const CLIENTS: usize = 4;
@@ -28,7 +28,7 @@ const CLIENTS: usize = 4;
 /// Everything that got a 250, by id.
 type Acknowledged = Arc<Mutex<BTreeSet<String>>>;
 
-fn evidence_ids(store: &std::path::Path) -> Vec<String> {
+pub(crate) fn evidence_ids(store: &std::path::Path) -> Vec<String> {
     let journal = Embedded::open(store, Arc::new(SystemClock::start())).unwrap();
     let entries = journal.read(Offset::START, usize::MAX).unwrap();
     let ids = entries.into_iter().filter_map(|recorded| match recorded.entry {
@@ -158,6 +158,10 @@ struct Disk {
     full_at: Option<usize>,
     /// How long a sync takes.
     slow: Duration,
+    /// So many syncs are remembered, if not all.
+    images_max: Option<usize>,
+    /// Why nothing can be written at the moment.
+    refuses: Option<std::io::ErrorKind>,
 }
 
 impl Forgetful {
@@ -195,6 +199,11 @@ impl StorageBackend for Forgetful {
     fn sync_data(&self) -> Result<(), std::io::Error> {
         std::thread::sleep(self.0.lock().unwrap().slow);
         let mut disk = self.0.lock().unwrap();
+        if let Some(images) = disk.images_max
+            && disk.synced.len() >= images
+        {
+            disk.synced.remove(0);
+        }
         if disk.full_at.is_some_and(|full_at| disk.synced.len() >= full_at) {
             return Err(std::io::ErrorKind::StorageFull.into());
         }
@@ -204,6 +213,9 @@ impl StorageBackend for Forgetful {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), std::io::Error> {
+        if let Some(kind) = self.0.lock().unwrap().refuses {
+            return Err(kind.into());
+        }
         let offset = usize::try_from(offset).unwrap();
         self.0.lock().unwrap().now[offset..offset + data.len()].copy_from_slice(data);
         Ok(())
@@ -295,6 +307,100 @@ fn rfc5321_s3_a_journal_that_cannot_says_451_and_what_got_250_before_is_there() 
         .map(|recorded| recorded.entry.id().to_string())
         .collect();
     assert!(taken.is_subset(&kept), "acknowledged and lost: {:?}", taken.difference(&kept));
+}
+
+#[test]
+fn rfc5321_s3_a_disk_that_refuses_for_a_while_is_waited_out() {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
+    let (disk, folder) = (Forgetful::default(), tempfile::tempdir().unwrap());
+    let journal = Arc::new(Embedded::over(disk.again(), clock()).unwrap());
+    let intake = intake(Arc::<Embedded>::clone(&journal), folder.path(), folder.path().join("operator"));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut nth = 0;
+    let mut send = || {
+        nth += 1;
+        runtime.block_on(intake.message(transaction(nth, false)))
+    };
+    let mut taken = BTreeSet::new();
+    for kind in [StorageFull, ReadOnlyFilesystem, PermissionDenied, StorageFull] {
+        disk.0.lock().unwrap().refuses = Some(kind);
+        assert!((0..5).all(|_| send() == Outcome::Later), "{kind:?}");
+        assert!(journal.read(Offset::START, 1).is_err_and(|error| error.is_passing()), "{kind:?}");
+        disk.0.lock().unwrap().refuses = None;
+        for _ in 0..LOOKS_MAX {
+            if let Outcome::Durable { id } = send() {
+                taken.insert(id);
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        for _ in 0..10 {
+            match send() {
+                Outcome::Durable { id } => drop(taken.insert(id)),
+                Outcome::Later => panic!("it has come back after {kind:?}"),
+            }
+        }
+    }
+    let kept: Vec<String> = journal
+        .read(Offset::START, usize::MAX)
+        .unwrap()
+        .iter()
+        .map(|recorded| recorded.entry.id().to_string())
+        .collect();
+    assert_eq!(taken, kept.iter().cloned().collect(), "what was acknowledged, and nothing else");
+    assert_eq!(taken.len(), kept.len(), "nothing is there twice");
+    assert_eq!(taken.len(), 44);
+    assert_eq!(*journal.head().borrow(), Offset(44));
+}
+
+#[test]
+fn rfc5321_s3_cut_at_random_under_load_what_was_acknowledged_is_there_once() {
+    let (disk, folder) = (Forgetful::default(), tempfile::tempdir().unwrap());
+    {
+        let mut disk = disk.0.lock().unwrap();
+        (disk.images_max, disk.slow) = (Some(1), Duration::from_micros(200));
+    }
+    let journal = Arc::new(Embedded::over(disk.again(), clock()).unwrap());
+    let intake = intake(Arc::<Embedded>::clone(&journal), folder.path(), folder.path().join("operator"));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (taken, stop, nth) = (Acknowledged::default(), AtomicBool::new(false), AtomicU64::new(0));
+    let mut cuts = 0;
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::SeqCst) {
+                    let id = nth.fetch_add(1, Ordering::SeqCst);
+                    if let Outcome::Durable { id } = runtime.block_on(intake.message(transaction(id, false))) {
+                        taken.lock().unwrap().insert(id);
+                    }
+                }
+            });
+        }
+        for round in 0..50_u64 {
+            // Somewhere within a commit, or between two.
+            std::thread::sleep(Duration::from_micros(500 + round * 7_919 % 9_000));
+            // First what was acknowledged, then what would be left of the disk.
+            let promised = taken.lock().unwrap().clone();
+            let image = disk.0.lock().unwrap().synced.last().unwrap().clone();
+            let left = Embedded::over(Forgetful::holding(image).again(), clock()).unwrap();
+            let all: Vec<String> = left
+                .read(Offset::START, usize::MAX)
+                .unwrap()
+                .iter()
+                .map(|recorded| recorded.entry.id().to_string())
+                .collect();
+            let kept: BTreeSet<String> = all.iter().cloned().collect();
+            let lost: Vec<_> = promised.difference(&kept).collect();
+            if !lost.is_empty() || all.len() != kept.len() {
+                stop.store(true, Ordering::SeqCst);
+                panic!("cut {round}: lost {lost:?}, {} entries of {} ids", all.len(), kept.len());
+            }
+            cuts += usize::from(!promised.is_empty());
+        }
+        stop.store(true, Ordering::SeqCst);
+    });
+    let acknowledged = taken.lock().unwrap().len();
+    assert!(cuts > 40 && acknowledged > 100, "too little load to mean anything: {cuts} cuts, {acknowledged} messages");
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod lists;
 mod name_servers;
 mod observe;
 mod peer;
+mod pressure;
 mod replay;
 mod resolvers;
 mod rfc5782;

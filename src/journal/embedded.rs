@@ -36,7 +36,7 @@ const FORMAT: u32 = 1;
 const CACHE_OCTETS: usize = 64 << 20;
 /// Where groups are of several, the committer waits for more as long as more keep coming, by so much at a time and at most: what
 /// comes together shares a sync.
-const GATHER_STEP: Duration = Duration::from_micros(500);
+const GATHER_STEP: Duration = Duration::from_millis(1);
 const GATHER_STEPS_MAX: usize = 10;
 /// Pause between two tries to open the store again.
 const REOPEN_PAUSE: Duration = Duration::from_millis(200);
