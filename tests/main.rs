@@ -13,6 +13,7 @@ mod corpora;
 mod demo;
 mod dns_duties;
 mod dns_wire;
+mod donors;
 mod durability;
 mod export;
 mod fold;

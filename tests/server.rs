@@ -144,6 +144,35 @@ impl Installation {
         Ok((status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()))
     }
 
+    /// A request with any header and a body: status and body.
+    pub(crate) fn request(&self, head: &str, headers: &[(&str, &str)], octets: &[u8]) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.http).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
+        let mut text = format!(
+            "{head} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {}\r\n",
+            octets.len()
+        );
+        for (name, value) in headers {
+            text += &format!("{name}: {value}\r\n");
+        }
+        stream.write_all((text + "\r\n").as_bytes()).unwrap();
+        // A server that refuses by the header alone may not read it all.
+        let _ = stream.write_all(octets);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer);
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+        let body = if head.contains("transfer-encoding: chunked") { whole(body) } else { body.to_owned() };
+        (status, body)
+    }
+
+    /// Makes a donor with these further options; its token.
+    pub(crate) fn donor(&self, name: &str, options: &[&str]) -> String {
+        let told = self.ok(&[&["donor", "set", name, "--new-token"], options].concat());
+        told.split('"').nth(1).expect("a token").to_owned()
+    }
+
     /// An SMTP session as coming from a client.
     pub(crate) fn smtp_from(&self, client: &str) -> std::io::Result<Smtp> {
         let mut stream = TcpStream::connect(self.smtp_proxy)?;
@@ -200,6 +229,20 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A body without the lengths of its chunks.
+fn whole(chunked: &str) -> String {
+    let (mut rest, mut text) = (chunked, String::new());
+    while let Some((length, behind)) = rest.split_once("\r\n") {
+        let Ok(length) = usize::from_str_radix(length.trim(), 16) else { break };
+        if length == 0 {
+            break;
+        }
+        text.push_str(&behind[..length]);
+        rest = behind[length..].trim_start_matches("\r\n");
+    }
+    text
 }
 
 /// A delivery report as Postfix writes them, about mail that an injector sent in the trap's name.

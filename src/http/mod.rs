@@ -77,6 +77,7 @@ pub fn public(app: Arc<App>) -> Router {
         .route("/api/v1/addresses/{address}", get(addresses::api))
         .route("/api/v1/addresses/{address}/history", get(decisions::history))
         .route("/api/v1/notes", get(decisions::notes))
+        .route("/api/v1/openapi.json", get(openapi))
         .route(
             "/api/v1/classify",
             post(classify::classify)
@@ -177,6 +178,11 @@ pub fn bind_control(path: &Path) -> std::io::Result<UnixListener> {
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     Ok(listener)
+}
+
+/// The API, described; a test holds it to what is served.
+async fn openapi() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], include_str!("openapi.json"))
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {

@@ -25,6 +25,8 @@ use crate::trap::{self, Donor, KnownTraps};
 
 /// Messages up to this size are judged where they are; larger ones would hold up everybody else on a worker of the runtime.
 const INLINE_OCTETS_MAX: usize = 64 << 10;
+/// Of an id, those that tell the time.
+const TIME_OCTETS: usize = 6;
 /// Most header fields that are searched for a recipient.
 const RECIPIENT_FIELDS_MAX: usize = 20;
 /// A client that waited longer than this for a reply of ours may have left for that, and not have called out.
@@ -55,10 +57,14 @@ impl Client {
         match *self {
             Client::Relay(relay) => attribute(relay, header, trusted),
             Client::Unnamed(_) => None,
-            Client::Front { named: Some(relay), .. } if !is_trusted(relay) => Some((relay, 1)),
-            Client::Front { mta, .. } => {
+            Client::Front { mta, named } => {
                 let front = IpNet::from(mta.address());
-                attribute(mta, header, &[trusted, &[front]].concat())
+                let walked = attribute(mta, header, &[trusted, &[front]].concat());
+                match named.filter(|relay| !is_trusted(*relay)) {
+                    // How many lines are ours tells the walk, where it leads to whom the MTA names.
+                    Some(relay) => Some(walked.filter(|(found, _)| *found == relay).unwrap_or((relay, 1))),
+                    None => walked,
+                }
             }
         }
     }
@@ -397,6 +403,7 @@ impl Intake {
         }
     }
 
+    /// No other transaction's. It begins with the time in milliseconds, so that ids that come one after the other lie so in the store.
     fn id(&self, transaction: &Transaction) -> Digest {
         let nth = self.transactions.fetch_add(1, Ordering::Relaxed);
         let mut digester = Digester::default();
@@ -405,6 +412,8 @@ impl Intake {
             .add(self.node.as_bytes())
             .add(&transaction.seen_at.milliseconds().to_be_bytes());
         digester.add(&nth.to_be_bytes()).add(transaction.client.peer().to_string().as_bytes());
-        digester.digest()
+        let mut octets = *digester.digest().octets();
+        octets[..TIME_OCTETS].copy_from_slice(&transaction.seen_at.milliseconds().to_be_bytes()[8 - TIME_OCTETS..]);
+        Digest::from_octets(octets)
     }
 }

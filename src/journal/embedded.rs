@@ -50,7 +50,8 @@ const DAYS: TableDefinition<u32, (u64, u64, i64)> = TableDefinition::new("days")
 /// Always 0 -> offset, version and octets of the one checkpoint.
 const CHECKPOINT: TableDefinition<u8, (u64, u32, &[u8])> = TableDefinition::new("checkpoint");
 
-const REPORTS_PREFIX: &str = "reports_";
+/// Reports lie by offset: what comes together lies together, and a commit writes few pages.
+const REPORTS_PREFIX: &str = "kept_";
 
 fn entries_table(name: &str) -> TableDefinition<'_, u64, &'static [u8]> {
     TableDefinition::new(name)
@@ -60,7 +61,7 @@ fn ids_table(name: &str) -> TableDefinition<'_, Octets16, u64> {
     TableDefinition::new(name)
 }
 
-fn reports_table(name: &str) -> TableDefinition<'_, Octets16, &'static [u8]> {
+fn reports_table(name: &str) -> TableDefinition<'_, u64, &'static [u8]> {
     TableDefinition::new(name)
 }
 
@@ -471,7 +472,7 @@ fn write_group(
         if let Some(Sealed { day, octets }) = report {
             let mut reports =
                 write.open_table(reports_table(&reports_name(day.yyyymmdd()))).map_err(store)?;
-            reports.insert(id, octets.as_slice()).map_err(store)?;
+            reports.insert(last.offset.0, octets.as_slice()).map_err(store)?;
         }
         offsets.push(last.offset);
     }
@@ -580,16 +581,29 @@ fn read(database: &Database, after: Offset, entries_max: usize) -> Result<Vec<Re
 fn report(database: &Database, evidence: Digest) -> Result<Option<Sealed>, JournalError> {
     use redb::TableHandle;
     let read = database.begin_read().map_err(store)?;
-    let days: Vec<u32> = read
+    let Some(offset) = offset_of(&read, evidence)? else { return Ok(None) };
+    let report_days: Vec<u32> = read
         .list_tables()
         .map_err(store)?
         .filter_map(|table| table.name().strip_prefix(REPORTS_PREFIX)?.parse().ok())
         .collect();
-    for day in days {
+    for day in report_days {
         let name = reports_name(day);
         let Some(table) = absent_is_empty(read.open_table(reports_table(&name)))? else { continue };
-        if let Some(octets) = table.get(*evidence.octets()).map_err(store)? {
+        if let Some(octets) = table.get(offset).map_err(store)? {
             return Ok(Some(Sealed { day: Day::from_yyyymmdd(day), octets: octets.value().to_vec() }));
+        }
+    }
+    Ok(None)
+}
+
+/// Where an entry lies.
+fn offset_of(read: &ReadTransaction, id: Digest) -> Result<Option<u64>, JournalError> {
+    for (day, _, _) in days(read)?.into_iter().rev() {
+        let name = ids_name(day);
+        let Some(table) = absent_is_empty(read.open_table(ids_table(&name)))? else { continue };
+        if let Some(offset) = table.get(*id.octets()).map_err(store)? {
+            return Ok(Some(offset.value()));
         }
     }
     Ok(None)

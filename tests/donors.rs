@@ -1,0 +1,406 @@
+//! Donors: who they are, what they feed and hand on, and what nobody may learn of it.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::server::{Installation, report};
+
+const SILENT: &str = "2025-01-01T00:00:00Z";
+
+fn bearer(token: &str) -> String {
+    format!("Bearer {token}")
+}
+
+impl Installation {
+    fn feed(&self, method: &str, token: &str, media_type: &str, list: &str) -> (u16, Value) {
+        let headers = [("Authorization", &*bearer(token)), ("Content-Type", media_type)];
+        let (status, body) = self.request(&format!("{method} /api/v1/traps"), &headers, list.as_bytes());
+        (status, serde_json::from_str(&body).unwrap_or_else(|_| panic!("{status}: {body}")))
+    }
+
+    fn own_traps(&self, token: &str) -> Vec<Value> {
+        let (status, body) = self.request("GET /api/v1/traps", &[("Authorization", &bearer(token))], b"");
+        assert_eq!(status, 200, "{body}");
+        body.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn as_donor(&self, token: &str) -> (u16, Value) {
+        let (status, body) = self.request("GET /api/v1/donor", &[("Authorization", &bearer(token))], b"");
+        (status, serde_json::from_str(&body).unwrap())
+    }
+
+    fn hand_on(&self, token: &str, query: &str, key: Option<&str>, message: &str) -> (u16, Value) {
+        let authorization = bearer(token);
+        let mut headers = vec![("Authorization", authorization.as_str()), ("Content-Type", "message/rfc822")];
+        headers.extend(key.map(|key| ("Idempotency-Key", key)));
+        let (status, body) = self.request(&format!("POST /api/v1/reports{query}"), &headers, message.as_bytes());
+        (status, serde_json::from_str(&body).unwrap_or_else(|_| panic!("{status}: {body}")))
+    }
+
+    /// Whether the trap takes mail for an address.
+    fn takes(&self, address: &str) -> bool {
+        let mut smtp = self.smtp_from("198.18.0.99").unwrap();
+        smtp.say("EHLO relay.example").unwrap();
+        smtp.say("MAIL FROM:<user@relay.example>").unwrap();
+        smtp.say(&format!("RCPT TO:<{address}>")).unwrap().starts_with("250")
+    }
+
+    /// Reports that are known against an address, and whether they weigh anything.
+    fn counted(&self, address: &str) -> (usize, bool) {
+        let told = self.ok(&["explain", address]);
+        (told.matches(" to trap domain ").count(), told.contains("relation confirmed"))
+    }
+}
+
+#[test]
+fn a_donor_feeds_lists_changes_and_takes_back_its_traps_and_nobody_elses() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let (isp, other) = (installation.donor("isp", &["--traps-max", "6"]), installation.donor("other", &[]));
+
+    let (status, told) = installation.feed(
+        "POST",
+        &isp,
+        "text/plain",
+        "# mine\na@one.example\nA@ONE.example\nbait-*@one.example\n*.two.example\n\nnonsense\nthree.example\n",
+    );
+    assert_eq!(status, 200);
+    assert_eq!((&told["lines"], &told["taken"], &told["known"], &told["rejected"]), (&8.into(), &4.into(), &1.into(), &1.into()));
+    assert_eq!(told["problems"], serde_json::json!([{"line": 7, "problem": "it names no address, pattern or domain"}]));
+    for (address, taken) in [
+        ("anyone@one.example", true),
+        ("x@deep.below.two.example", true),
+        ("x@three.example", true),
+        ("x@below.three.example", false),
+        ("x@four.example", false),
+    ] {
+        assert_eq!(installation.takes(address), taken, "{address}");
+    }
+    let traps = installation.own_traps(&isp);
+    assert_eq!(traps.len(), 4);
+    assert!(traps.iter().all(|trap| trap["donor"] == "isp" && trap["retired"].is_null()));
+    assert!(installation.own_traps(&other).is_empty(), "each sees its own");
+
+    // Whose trap it is stays as it is, and nobody is told that it is one.
+    let (_, told) = installation.feed("POST", &other, "text/csv", "trap,silent_since\nthree.example,\n");
+    assert_eq!((&told["taken"], &told["known"]), (&0.into(), &1.into()));
+    let (_, told) = installation.feed("DELETE", &other, "text/plain", "three.example");
+    assert_eq!(told["taken"], 0);
+    assert!(installation.takes("x@three.example"));
+
+    // A quota names the lines that went beyond it.
+    let (_, told) = installation.feed("POST", &isp, "application/x-ndjson", "{\"trap\":\"b@one.example\"}\n{\"trap\":\"c@one.example\"}\n{\"trap\":\"d@one.example\"}\n");
+    assert_eq!((&told["taken"], &told["problems"][0]["line"]), (&2.into(), &3.into()));
+    assert_eq!(told["problems"][0]["problem"], "your quota of traps is used up");
+
+    // PUT is the whole list; a wrong line keeps the others.
+    let (_, told) = installation.feed("PUT", &isp, "text/plain", "a@one.example\nnonsense\n");
+    assert_eq!((&told["retired"], told["kept"].is_string()), (&0.into(), true));
+    let (_, told) = installation.feed("PUT", &isp, "application/json", "[{\"trap\": \"a@one.example\"},\n {\"trap\": \"three.example\"}]");
+    assert_eq!((&told["retired"], &told["known"]), (&4.into(), &2.into()), "{told}");
+    assert!(!installation.takes("x@deep.below.two.example") && installation.takes("x@three.example"));
+
+    let (_, told) = installation.feed("DELETE", &isp, "text/plain", "three.example\n");
+    assert_eq!(told["taken"], 1);
+    assert!(!installation.takes("x@three.example"));
+    let (status, view) = installation.as_donor(&isp);
+    assert_eq!((status, &view["traps_active"], &view["traps_retired"], &view["traps_max"]), (200, &1.into(), &5.into(), &6.into()));
+
+    for (media_type, status) in [("text/html", 415), ("", 415)] {
+        assert_eq!(installation.feed("POST", &isp, media_type, "x.example").0, status);
+    }
+    // The switch.
+    installation.ok(&["donor", "suspend", "isp", "--why", "a test"]);
+    assert_eq!(installation.as_donor(&isp).0, 403);
+    assert_eq!(installation.feed("POST", &isp, "text/plain", "five.example").0, 403);
+    installation.ok(&["donor", "resume", "isp", "--why", "a test"]);
+    assert_eq!(installation.as_donor(&isp).0, 200);
+    assert!(installation.ok(&["donor", "list"]).contains("isp\n  traps 1 active of 6, 5 retired"));
+    server.stop();
+    // All of it is in the journal: a new start knows it.
+    let server = installation.start();
+    assert_eq!(installation.as_donor(&isp).1["traps_active"], 1);
+    server.stop();
+    let store = std::fs::read(installation.store()).unwrap();
+    for secret in ["one.example", "two.example", "three.example", isp.as_str()] {
+        assert!(!store.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret} lies in the store");
+    }
+}
+
+#[test]
+fn a_large_list_is_read_as_it_comes_and_every_wrong_line_is_told() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let token = installation.donor("isp", &[]);
+    let wrong = |nth: usize| nth % 997 == 13;
+    let lines: Vec<String> = (0..60_000)
+        .map(|nth| if wrong(nth) { format!("broken {nth} line") } else { format!("t{nth}@trap{}.example", nth % 50) })
+        .collect();
+    let (status, told) = installation.feed("POST", &token, "text/plain", &lines.join("\n"));
+    assert_eq!(status, 200);
+    let expected: Vec<u64> = (0..60_000).filter(|nth| wrong(*nth)).map(|nth| nth as u64 + 1).collect();
+    let found: Vec<u64> =
+        told["problems"].as_array().unwrap().iter().map(|problem| problem["line"].as_u64().unwrap()).collect();
+    assert_eq!(found, expected);
+    assert_eq!(told["taken"], 60_000 - expected.len());
+    assert_eq!(installation.as_donor(&token).1["traps_active"], 60_000 - expected.len());
+    // Sending it again does no harm.
+    let (_, told) = installation.feed("POST", &token, "text/plain", &lines.join("\r\n"));
+    assert_eq!((&told["taken"], &told["known"]), (&0.into(), &(60_000 - expected.len()).into()));
+    // A line without an end is cut, and told.
+    let (_, told) = installation.feed("POST", &token, "text/plain", &format!("{}\nlast.example", "x".repeat(3 << 20)));
+    assert_eq!((&told["rejected"], &told["taken"]), (&1.into(), &1.into()));
+    assert!(server.resident_octets() < 400 << 20);
+    server.stop();
+}
+
+#[test]
+fn a_donor_sends_hashes_and_its_traps_are_found_by_them() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let token = installation.donor("isp", &["--sends-hashes", "true", "--silence-believed", "true"]);
+    let key = installation.ok(&["donor", "key", "isp"]);
+    let key: [u8; 32] = {
+        let hex = key.trim();
+        std::array::from_fn(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap())
+    };
+    let hash = |text: &str| {
+        let hash = blake3::keyed_hash(&key, text.as_bytes()).to_hex().to_string();
+        hash[..32].to_owned()
+    };
+    let list = format!(
+        "blake3:{}@{} {SILENT}\nblake3:@{} {SILENT}\n",
+        hash("a@hidden.example"),
+        hash("@hidden.example"),
+        hash("@dead.example")
+    );
+    let (_, told) = installation.feed("POST", &token, "text/plain", &list);
+    assert_eq!(told["taken"], 2, "{told}");
+    assert!(installation.takes("x@hidden.example") && installation.takes("x@dead.example"));
+    assert!(!installation.takes("x@elsewhere.example"));
+    let mut smtp = installation.smtp_from("198.18.0.25").unwrap();
+    smtp.say("EHLO relay.example").unwrap();
+    for (nth, trap) in ["a@hidden.example", "b@hidden.example", "c@dead.example"].into_iter().enumerate() {
+        let message = report(trap, &format!("u{nth}@relay.example"), "192.0.2.44", nth as u64);
+        assert!(smtp.deliver("", trap, &message).unwrap().starts_with("250"));
+    }
+    installation.ok(&["advance", "1h"]);
+    let counted = installation.as_donor(&token).1["counted"].clone();
+    assert_eq!(counted, "1 to 9", "those to its traps");
+    server.stop();
+}
+
+/// A report as the donor's two hosts took it from a relay.
+fn forwarded(relay: &str, nth: u64) -> String {
+    format!(
+        "Return-Path: <>\nDelivered-To: a@given.example\n\
+         Received: from mx.isp.example (mx.isp.example [192.0.2.10]) by store.isp.example; Mon, 1 Jan 2026 00:00:00 +0000\n\
+         Received: from relay.example (relay.example [{relay}]) by mx.isp.example; Mon, 1 Jan 2026 00:00:00 +0000\n\
+         {}",
+        report("a@given.example", &format!("u{nth}@relay.example"), "203.0.113.9", nth)
+    )
+}
+
+#[test]
+fn what_a_donor_hands_on_is_evidence_against_whoever_brought_it_to_the_donor() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let token = installation.donor("isp", &["--relay", "192.0.2.0/28", "--silence-believed", "true", "--reports-per-day-max", "6"]);
+    installation.feed("POST", &token, "text/plain", &format!("given.example {SILENT}"));
+    let (status, first) = installation.hand_on(&token, "", Some("one"), &forwarded("198.18.0.25", 1));
+    assert_eq!(status, 202, "{first}");
+    let (status, again) = installation.hand_on(&token, "", Some("one"), &forwarded("198.18.0.25", 1));
+    assert_eq!((status, &again["id"]), (202, &first["id"]), "the same key, the same message");
+    installation.hand_on(&token, "", None, &forwarded("198.18.0.25", 2));
+    installation.hand_on(&token, "", None, &forwarded("198.18.0.25", 2));
+    // Told outright, nothing is walked.
+    let query = "?client=198.18.0.77&recipient=b%40given.example&reverse_path=%3C%3E";
+    let direct = report("b@given.example", "u3@relay.example", "203.0.113.9", 3);
+    assert_eq!(installation.hand_on(&token, query, None, &direct).0, 202);
+    installation.ok(&["advance", "1h"]);
+    assert_eq!(installation.counted("198.18.0.25"), (2, true));
+    assert_eq!(installation.counted("198.18.0.77"), (1, true));
+    for innocent in ["192.0.2.10", "203.0.113.9"] {
+        assert_eq!(installation.counted(innocent), (0, false), "{innocent}");
+    }
+    let (status, told) = installation.hand_on(&token, "?recipient=x@elsewhere.example", None, &direct);
+    assert_eq!(status, 422, "{told}");
+    let (status, _) = installation.hand_on(&token, "?recipient=nonsense", None, &direct);
+    assert_eq!(status, 400);
+    for nth in 4..7 {
+        installation.hand_on(&token, "", None, &forwarded("198.18.0.25", nth));
+        installation.ok(&["advance", "1m"]);
+    }
+    let (status, told) = installation.hand_on(&token, "", None, &forwarded("198.18.0.25", 9));
+    assert_eq!(status, 429, "{told}");
+    server.stop();
+}
+
+#[test]
+fn guessing_tokens_is_slowed_down_and_counted() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let token = installation.donor("isp", &[]);
+    assert_eq!(installation.as_donor(&token).0, 200);
+    let statuses: Vec<u16> = (0..200).map(|nth| installation.as_donor(&format!("guess{nth}")).0).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 30);
+    assert!(statuses[30..].iter().all(|status| *status == 429), "{statuses:?}");
+    assert_eq!(installation.as_donor(&token).0, 429, "nobody learns from there that a guess was right");
+    let (_, metrics) = installation.get("/metrics").unwrap();
+    assert!(metrics.contains("backscatterd_http_unauthorized_total 201\n"), "{metrics}");
+    installation.ok(&["advance", "61m"]);
+    assert_eq!(installation.as_donor(&token).0, 200);
+    server.stop();
+}
+
+fn submit(installation: &Installation, arguments: &[&str], message: &str) -> std::process::Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_backscatterd"))
+        .arg("--config")
+        .arg(installation.config())
+        .arg("submit")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(message.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn submit_takes_a_message_from_a_pipe_files_folders_and_mbox_and_never_makes_an_mta_bounce() {
+    let installation = Installation::new();
+    let server = installation.start();
+    installation.ok(&["trap", "add", "given.example", "--silent-since", SILENT]);
+    let message = report("a@given.example", "u1@relay.example", "203.0.113.9", 1);
+    let piped = submit(&installation, &["--client", "198.18.0.25", "--reverse-path", "<>"], &message);
+    assert!(piped.status.success(), "{piped:?}");
+    // What is no evidence is let go.
+    let none = submit(&installation, &[], "From: a@b.example\nTo: c@d.example\n\nhello\n");
+    assert!(none.status.success(), "{none:?}");
+
+    let maildir = installation.path().join("maildir");
+    for folder in ["new", "cur", "tmp"] {
+        std::fs::create_dir_all(maildir.join(folder)).unwrap();
+    }
+    std::fs::write(maildir.join("new/1.a.b"), forwarded("198.18.0.26", 2)).unwrap();
+    let separator = "From MAILER-DAEMON Mon Nov 23 20:24:01 2026\n";
+    let mbox = [3, 4].map(|nth| format!("{separator}{}\n", forwarded("198.18.0.26", nth))).concat();
+    std::fs::write(installation.path().join("box.mbox"), &mbox).unwrap();
+    let path = |name: &str| installation.path().join(name).display().to_string();
+    installation.ok(&["donor", "set", "own", "--relay", "192.0.2.0/28"]);
+    let told = installation.ok(&["submit", &path("maildir/new"), &path("box.mbox")]);
+    assert!(told.contains("3 taken, 0 named no trap"), "{told}");
+    let told = installation.ok(&["submit", &path("box.mbox")]);
+    assert!(told.contains("2 taken"), "{told}");
+    installation.ok(&["advance", "1h"]);
+    assert!(installation.counted("198.18.0.25") == (1, true));
+    assert_eq!(installation.counted("198.18.0.26"), (3, true));
+
+    let mut watching = Command::new(env!("CARGO_BIN_EXE_backscatterd"))
+        .arg("--config")
+        .arg(installation.config())
+        .args(["submit", "--watch", &path("maildir")])
+        .spawn()
+        .unwrap();
+    std::fs::write(maildir.join("tmp/2.a.b"), forwarded("198.18.0.27", 5)).unwrap();
+    std::fs::rename(maildir.join("tmp/2.a.b"), maildir.join("new/2.a.b")).unwrap();
+    let moved = (0..500).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        maildir.join("cur/2.a.b:2,S").exists()
+    });
+    watching.kill().unwrap();
+    watching.wait().unwrap();
+    assert!(moved, "what is safe is moved");
+    installation.ok(&["advance", "1h"]);
+    assert!(installation.counted("198.18.0.27") == (1, true));
+    server.stop();
+    // Without a daemon the MTA keeps it: 75 is EX_TEMPFAIL.
+    let later = submit(&installation, &[], &forwarded("198.18.0.1", 6));
+    assert_eq!(later.status.code(), Some(75), "{later:?}");
+}
+
+#[test]
+fn traps_are_made_up_imported_and_known_again() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let made = installation.ok(&["trap", "generate", "seeded.example", "--count", "20", "--place", "7"]);
+    assert_eq!(made.lines().count(), 20);
+    let file = installation.path().join("list.txt");
+    std::fs::write(&file, &made).unwrap();
+    let told = installation.ok(&["trap", "import", file.to_str().unwrap()]);
+    assert!(told.starts_with("20 lines: 20 added, 0 known, 0 wrong"), "{told}");
+    let one = made.lines().next().unwrap();
+    assert!(installation.takes(one));
+    assert!(installation.ok(&["trap", "place", one]).contains("place 7"));
+    assert!(!installation.run(&["trap", "place", "anna.keller@seeded.example"]).status.success());
+    std::fs::write(&file, format!("{one}\nbroken\n")).unwrap();
+    let wrong = installation.run(&["trap", "import", "--form", "csv", file.to_str().unwrap()]);
+    assert_eq!(wrong.status.code(), Some(65));
+    assert!(String::from_utf8_lossy(&wrong.stdout).contains("line 2: it names no address"), "{wrong:?}");
+    assert_eq!(installation.ok(&["trap", "list"]).lines().count(), 20);
+    server.stop();
+}
+
+/// Paths and methods of the description.
+fn described(api: &Value) -> Vec<(String, String, Vec<String>)> {
+    let mut found = Vec::new();
+    for (path, methods) in api["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let statuses = operation["responses"].as_object().unwrap().keys().cloned().collect();
+            found.push((path.clone(), method.to_uppercase(), statuses));
+        }
+    }
+    found
+}
+
+fn properties(api: &Value, schema: &str) -> Vec<String> {
+    let mut keys: Vec<String> =
+        api["components"]["schemas"][schema]["properties"].as_object().unwrap().keys().cloned().collect();
+    keys.sort();
+    keys
+}
+
+fn keys(value: &Value) -> Vec<String> {
+    let mut keys: Vec<String> = value.as_object().unwrap().keys().cloned().collect();
+    keys.sort();
+    keys
+}
+
+#[test]
+fn the_description_of_the_api_is_what_is_served() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let (_, text) = installation.get("/api/v1/openapi.json").unwrap();
+    let api: Value = serde_json::from_str(&text).unwrap();
+    let described = described(&api);
+    // Every route is described, and everything described is a route that answers as it says.
+    let source = include_str!("../src/http/mod.rs");
+    let routes: Vec<&str> =
+        source.split('"').filter(|text| text.starts_with("/api/v1/")).collect();
+    assert!(routes.len() >= 10, "{routes:?}");
+    for route in routes {
+        assert!(described.iter().any(|(path, ..)| path == route), "{route} is not described");
+    }
+    for (path, method, statuses) in &described {
+        let path = path.replace("{address}", "198.18.0.25");
+        for (headers, body) in [(vec![], ""), (vec![("Authorization", "Bearer wrong"), ("Content-Type", "application/json")], "{}")] {
+            let (status, answer) = installation.request(&format!("{method} {path}"), &headers, body.as_bytes());
+            assert!(statuses.contains(&status.to_string()), "{method} {path}: {status} {answer}, of {statuses:?}");
+        }
+        let (status, _) = installation.request(&format!("PATCH {path}"), &[], b"");
+        assert_eq!(status, 405, "{path}");
+    }
+    let token = installation.donor("isp", &[]);
+    let (_, told) = installation.feed("POST", &token, "text/plain", "a@given.example");
+    assert_eq!(keys(&told), properties(&api, "FeedReport"));
+    assert_eq!(keys(&installation.own_traps(&token)[0]), properties(&api, "Trap"));
+    assert_eq!(keys(&installation.as_donor(&token).1), properties(&api, "Donor"));
+    let (status, taken) = installation.hand_on(&token, "?client=198.18.0.25", None, &forwarded("198.18.0.25", 1));
+    assert_eq!((status, keys(&taken)), (202, properties(&api, "Taken")));
+    server.stop();
+}
