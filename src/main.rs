@@ -2,10 +2,6 @@
 
 use std::process::ExitCode;
 
-/// Thousands of small messages and of a store's pages come and go every second: the system's allocator costs a twentieth of that work.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     backscatterd::cli::run()
 }

@@ -31,6 +31,7 @@ mod rfc6471;
 mod scenarios;
 mod server;
 mod simulate;
+mod smtp_abuse;
 mod smtp_client;
 mod smtp_dialogs;
 mod tidy;

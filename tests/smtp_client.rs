@@ -4,8 +4,12 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+/// Octets that a client reads at once: there may be thousands of them.
+const CLIENT_OCTETS: usize = 1_024;
+
 pub(crate) struct Smtp {
     stream: BufReader<TcpStream>,
+    greeting: String,
 }
 
 impl Smtp {
@@ -13,9 +17,13 @@ impl Smtp {
     pub(crate) fn greeted(stream: TcpStream) -> std::io::Result<Self> {
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
         stream.set_nodelay(true)?;
-        let mut smtp = Smtp { stream: BufReader::new(stream) };
-        smtp.reply()?;
+        let mut smtp = Smtp { stream: BufReader::with_capacity(CLIENT_OCTETS, stream), greeting: String::new() };
+        smtp.greeting = smtp.reply()?;
         Ok(smtp)
+    }
+
+    pub(crate) fn greeting(&self) -> &str {
+        &self.greeting
     }
 
     pub(crate) fn send(&mut self, octets: &[u8]) -> std::io::Result<()> {

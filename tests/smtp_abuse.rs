@@ -1,0 +1,285 @@
+//! Clients that mean harm, and clients in numbers: bounded, answered properly, counted. And the ways in beside plain SMTP.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use crate::server::{Installation, Server, report};
+use crate::smtp_client::Smtp;
+
+const SILENT: &str = "2025-01-01T00:00:00Z";
+
+/// A server with these settings besides, for SMTP, and one trap domain.
+fn with(settings: &str) -> (Installation, Server) {
+    let installation = Installation::new();
+    let written = std::fs::read_to_string(installation.config()).unwrap();
+    std::fs::write(installation.config(), written.replace("[smtp]\n", &format!("[smtp]\n{settings}\n"))).unwrap();
+    let server = installation.start();
+    installation.ok(&["trap", "add", "trap-one.example", "--silent-since", SILENT]);
+    (installation, server)
+}
+
+fn metric(installation: &Installation, name: &str) -> u64 {
+    let (_, metrics) = installation.get("/metrics").unwrap();
+    let line = metrics.lines().find(|line| line.strip_prefix("backscatterd_").is_some_and(|line| line.starts_with(name)));
+    line.and_then(|line| line.rsplit(' ').next()).map_or(0, |value| value.parse().unwrap())
+}
+
+/// That everybody else is served meanwhile.
+fn serves_others(installation: &Installation, nth: u64) {
+    let mut smtp = installation.smtp_from("198.18.77.1").unwrap();
+    smtp.say("EHLO relay.example").unwrap();
+    let message = report("a@trap-one.example", &format!("u{nth}@relay.example"), "192.0.2.44", nth);
+    let reply = smtp.deliver("", "a@trap-one.example", &message).unwrap();
+    assert!(reply.starts_with("250"), "{reply}");
+}
+
+/// Everything that comes until the other side closes.
+fn to_the_end(stream: &mut TcpStream) -> String {
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut heard = Vec::new();
+    let _ = stream.read_to_end(&mut heard);
+    String::from_utf8_lossy(&heard).into_owned()
+}
+
+#[test]
+fn five_thousand_clients_that_dribble_hold_up_nobody() {
+    let (installation, server) = with("sessions_max = 4000");
+    let settings = std::fs::read_to_string(installation.config()).unwrap();
+    assert!(settings.contains("sessions_per_client_max = 200"));
+    serves_others(&installation, 1);
+    let before = server.resident_octets();
+    // Each from an address of its own /24, a few octets of a command, and then nothing.
+    let mut clients = Vec::new();
+    let mut turned_away = 0;
+    for nth in 0..5_000_u32 {
+        let client = format!("198.19.{}.{}", nth / 200, nth % 200 + 1);
+        match installation.smtp_from(&client) {
+            Ok(mut smtp) if smtp.greeting().starts_with("220") => {
+                smtp.send(b"EHLO sl").unwrap();
+                clients.push(smtp);
+            }
+            Ok(smtp) => {
+                assert!(smtp.greeting().starts_with("421 4.7.0"), "{}", smtp.greeting());
+                turned_away += 1;
+            }
+            Err(error) => panic!("client {nth}: {error}"),
+        }
+        if clients.len() >= 3_900 && turned_away == 0 && nth == 3_950 {
+            serves_others(&installation, 2);
+        }
+    }
+    for smtp in clients.iter_mut().step_by(7) {
+        smtp.send(b"ow").unwrap();
+    }
+    // Those beyond the limit were told at once, with a reply.
+    let greeted = metric(&installation, "smtp_sessions ");
+    assert!((3_990..=4_000).contains(&greeted), "{greeted}");
+    assert!(metric(&installation, "smtp_refused_total{reason=\"too-many\"}") >= 990);
+    let grown = server.resident_octets().saturating_sub(before) / 4_000;
+    assert!(grown < 20 << 10, "{grown} octets a session");
+    drop(clients);
+    let gone = (0..500).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        metric(&installation, "smtp_sessions ") == 0
+    });
+    assert!(gone, "places are given back");
+    serves_others(&installation, 3);
+    server.stop();
+}
+
+#[test]
+fn huge_chunks_many_recipients_and_garbage_are_answered_and_bounded() {
+    let (installation, server) = with("tarpit_max = \"50ms\"");
+    serves_others(&installation, 1);
+    let before = server.resident_octets();
+    // Ten gigabytes are announced, and some of it comes.
+    let mut stream = TcpStream::connect(installation.smtp).unwrap();
+    stream.write_all(b"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@trap-one.example>\r\nBDAT 10000000000 LAST\r\n").unwrap();
+    let _ = stream.write_all(&vec![b'x'; 900 << 10]);
+    let heard = to_the_end(&mut stream);
+    assert!(heard.contains("\r\n552 5.3.4") && heard.contains("\r\n421 4.7.0"), "{heard}");
+    // A thousand recipients in one go.
+    let mut stream = TcpStream::connect(installation.smtp).unwrap();
+    let recipients: String = (0..1_000).map(|nth| format!("RCPT TO:<u{nth}@trap-one.example>\r\n")).collect();
+    stream.write_all(format!("EHLO a\r\nMAIL FROM:<>\r\n{recipients}RSET\r\nQUIT\r\n").as_bytes()).unwrap();
+    let heard = to_the_end(&mut stream);
+    assert_eq!(heard.matches("250 2.1.5").count(), 100);
+    assert_eq!(heard.matches("452 4.5.3").count(), 900);
+    // Garbage, pipelined: as many errors as one session may make, and the end.
+    let mut stream = TcpStream::connect(installation.smtp).unwrap();
+    let garbage: Vec<u8> = (0..200_000_u32).flat_map(|nth| nth.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
+    let _ = stream.write_all(&garbage);
+    let heard = to_the_end(&mut stream);
+    assert!(heard.matches("\r\n5").count() <= 20 && heard.contains("421 4.7.0 too many errors"), "{}", heard.len());
+    // One endless line.
+    let mut stream = TcpStream::connect(installation.smtp).unwrap();
+    let _ = stream.write_all(&vec![b'x'; 8 << 20]);
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    assert!(to_the_end(&mut stream).starts_with("220"));
+    let grown = server.resident_octets().saturating_sub(before);
+    assert!(grown < 32 << 20, "{grown}");
+    assert!(metric(&installation, "smtp_tarpitted_total") > 0);
+    serves_others(&installation, 2);
+    server.stop();
+}
+
+#[test]
+fn a_client_that_sends_too_much_within_a_minute_is_asked_to_come_back() {
+    let (installation, server) = with("messages_per_client_max = 5");
+    let mut smtp = installation.smtp_from("198.18.0.25").unwrap();
+    smtp.say("EHLO relay.example").unwrap();
+    let replies: Vec<String> = (0..7)
+        .map_while(|nth| {
+            let message = report("a@trap-one.example", &format!("u{nth}@relay.example"), "192.0.2.44", nth);
+            smtp.deliver("", "a@trap-one.example", &message).ok()
+        })
+        .collect();
+    assert_eq!(replies.iter().filter(|reply| reply.starts_with("250")).count(), 6, "{replies:?}");
+    assert!(replies.last().unwrap().starts_with("421 4.7.0"), "{replies:?}");
+    assert!(installation.smtp_from("198.18.0.25").unwrap().greeting().starts_with("421 4.7.0"));
+    assert_eq!(metric(&installation, "smtp_refused_total{reason=\"too-fast\"}"), 1);
+    serves_others(&installation, 9);
+    installation.ok(&["advance", "1m"]);
+    assert!(installation.smtp_from("198.18.0.25").unwrap().greeting().starts_with("220"));
+    server.stop();
+}
+
+fn certificate(name: &str) -> (String, String, CertificateDer<'static>) {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    (made.cert.pem(), made.signing_key.serialize_pem(), made.cert.der().clone())
+}
+
+/// A session that has begun TLS, trusting one certificate alone.
+fn secured(installation: &Installation, trusted: &CertificateDer<'static>) -> std::io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    let mut stream = TcpStream::connect(installation.smtp)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.write_all(b"EHLO relay.example\r\nSTARTTLS\r\n")?;
+    let mut heard = Vec::new();
+    while !heard.windows(9).any(|window| window == b"220 2.0.0") || !heard.ends_with(b"\r\n") {
+        let mut octets = [0; 512];
+        let count = stream.read(&mut octets)?;
+        assert!(count > 0, "{}", String::from_utf8_lossy(&heard));
+        heard.extend(&octets[..count]);
+    }
+    assert!(String::from_utf8_lossy(&heard).contains("250-STARTTLS\r\n"));
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let client = ClientConnection::new(Arc::new(config), "trap.backscatter.example".try_into().unwrap()).unwrap();
+    let mut tls = StreamOwned::new(client, stream);
+    tls.flush()?;
+    Ok(tls)
+}
+
+fn say(tls: &mut (impl Read + Write), command: &str) -> std::io::Result<String> {
+    tls.write_all(format!("{command}\r\n").as_bytes())?;
+    let mut heard = String::new();
+    let mut octets = [0; 4_096];
+    while !heard.ends_with("\r\n") || heard.lines().last().is_some_and(|line| line.as_bytes().get(3) == Some(&b'-')) {
+        let count = tls.read(&mut octets)?;
+        if count == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        heard.push_str(&String::from_utf8_lossy(&octets[..count]));
+    }
+    Ok(heard)
+}
+
+#[test]
+fn rfc3207_tls_is_offered_used_and_its_certificate_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, key) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
+    let write = |pair: &(String, String, CertificateDer<'static>)| {
+        std::fs::write(&chain, &pair.0).unwrap();
+        std::fs::write(&key, &pair.1).unwrap();
+    };
+    let first = certificate("trap.backscatter.example");
+    write(&first);
+    let settings = format!("tls_certificate = \"{}\"\ntls_key = \"{}\"", chain.display(), key.display());
+    let (installation, server) = with(&settings);
+    let mut tls = secured(&installation, &first.2).unwrap();
+    assert!(say(&mut tls, "MAIL FROM:<>").unwrap().starts_with("503"), "what was said before counts no more");
+    let hello = say(&mut tls, "EHLO relay.example").unwrap();
+    assert!(hello.contains("250-CHUNKING") && !hello.contains("STARTTLS"), "{hello}");
+    say(&mut tls, "MAIL FROM:<>").unwrap();
+    say(&mut tls, "RCPT TO:<a@trap-one.example>").unwrap();
+    let message = report("a@trap-one.example", "u@relay.example", "192.0.2.44", 1).replace('\n', "\r\n");
+    let reply = say(&mut tls, &format!("BDAT {} LAST\r\n{message}", message.len() + 2)).unwrap();
+    assert!(reply.starts_with("250 2.0.0 taken"), "{reply}");
+    assert_eq!(metric(&installation, "smtp_tls_total{version=\"1.3\"}"), 1);
+
+    // Garbage instead of a hello costs its sender the connection.
+    let mut stream = TcpStream::connect(installation.smtp).unwrap();
+    stream.write_all(b"EHLO a\r\nSTARTTLS\r\n").unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    let _ = stream.write_all(&[0xa5; 4_096]);
+    let heard = to_the_end(&mut stream);
+    assert!(heard.contains("220 2.0.0") && !heard.contains("\r\n5"), "{heard}");
+    let failed = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        metric(&installation, "smtp_tls_total{version=\"failed\"}") == 1
+    });
+    assert!(failed);
+
+    // A wrong pair changes nothing; a new one is offered without a restart.
+    std::fs::write(&chain, "no certificate").unwrap();
+    std::thread::sleep(Duration::from_secs(6));
+    assert!(secured(&installation, &first.2).is_ok_and(|mut tls| say(&mut tls, "NOOP").is_ok()));
+    let second = certificate("trap.backscatter.example");
+    write(&second);
+    let renewed = (0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        secured(&installation, &second.2).is_ok_and(|mut tls| say(&mut tls, "NOOP").is_ok())
+    });
+    assert!(renewed, "the new certificate is offered");
+    server.stop();
+
+    // What can't work is told before anything is bound.
+    std::fs::write(&key, &first.1).unwrap();
+    let output = installation.run(&["check"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && told.contains("smtp.tls_certificate, smtp.tls_key") && told.contains("not that of the certificate"), "{told}");
+}
+
+#[test]
+fn rfc2033_an_mta_in_front_says_from_whom_it_took_a_message() {
+    let lmtp = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (installation, server) = with(&format!("listen_lmtp = [\"{lmtp}\"]"));
+    let mut front = Smtp::greeted(TcpStream::connect(lmtp).unwrap()).unwrap();
+    assert!(front.say("LHLO mx.example").unwrap().starts_with("250"));
+    let received = |relay: &str| {
+        format!(
+            "Return-Path: <>\nReceived: from relay.example (relay.example [{relay}]) by mx.example; Mon, 1 Jan 2026 00:00:00 +0000\n"
+        )
+    };
+    let message = |relay: &str, nth: u64| {
+        received(relay) + &report("a@trap-one.example", &format!("u{nth}@relay.example"), "203.0.113.9", nth)
+    };
+    assert!(front.say("XFORWARD ADDR=198.18.0.25 HELO=relay.example").unwrap().starts_with("250"));
+    assert!(front.deliver("", "a@trap-one.example", &message("198.18.0.25", 1)).unwrap().starts_with("250"));
+    // Without XFORWARD its own Received line tells.
+    assert!(front.deliver("", "a@trap-one.example", &message("198.18.0.26", 2)).unwrap().starts_with("250"));
+    // Two recipients, two replies.
+    front.say("MAIL FROM:<>").unwrap();
+    front.say("RCPT TO:<a@trap-one.example>").unwrap();
+    front.say("RCPT TO:<b@trap-one.example>").unwrap();
+    front.say("DATA").unwrap();
+    front.send(b"x\r\n.\r\n").unwrap();
+    assert!(front.reply().unwrap().starts_with("250") && front.reply().unwrap().starts_with("250"));
+    installation.ok(&["advance", "1h"]);
+    for relay in ["198.18.0.25", "198.18.0.26"] {
+        let told = installation.ok(&["explain", relay]);
+        assert!(told.contains("relation confirmed"), "{told}");
+    }
+    server.stop();
+}
