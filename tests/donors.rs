@@ -325,6 +325,36 @@ fn submit_takes_a_message_from_a_pipe_files_folders_and_mbox_and_never_makes_an_
 }
 
 #[test]
+fn a_log_is_read_for_null_senders_that_were_turned_away_from_traps() {
+    let installation = Installation::new();
+    let server = installation.start();
+    installation.ok(&["trap", "add", "given.example", "--silent-since", SILENT]);
+    let line = |relay: &str, to: &str, from: &str| {
+        format!(
+            "Nov 25 12:00:00 mx postfix/smtpd[411]: NOQUEUE: reject: RCPT from r[{relay}]: 550 5.1.1 <{to}>: Recipient address rejected; from=<{from}> to=<{to}> proto=ESMTP helo=<r>"
+        )
+    };
+    let lines = [
+        line("198.18.0.25", "dead@given.example", ""),
+        line("198.18.0.25", "dead@given.example", ""),
+        line("198.18.0.25", "dead@elsewhere.example", ""),
+        line("198.18.0.26", "dead@given.example", "user@relay.example"),
+        "something else entirely".to_owned(),
+        "2026-11-25 12:00:00 H=r (r) [198.18.0.27] F=<> rejected RCPT <gone@given.example>: Unrouteable address".to_owned(),
+    ];
+    let file = installation.path().join("mail.log");
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let told = installation.ok(&["read-log", file.to_str().unwrap()]);
+    assert!(told.contains("3 taken, 1 about no trap"), "{told}");
+    installation.ok(&["advance", "1h"]);
+    let told = installation.ok(&["explain", "198.18.0.25"]);
+    assert_eq!(told.matches("null-rejected").count(), 1, "the same line again is the same: {told}");
+    assert!(installation.ok(&["explain", "198.18.0.27"]).contains("null-rejected"));
+    assert!(!installation.ok(&["explain", "198.18.0.26"]).contains("null-rejected"));
+    server.stop();
+}
+
+#[test]
 fn traps_are_made_up_imported_and_known_again() {
     let installation = Installation::new();
     let server = installation.start();

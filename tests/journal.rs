@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use backscatterd::classify::Kind;
 use backscatterd::digest::Digest;
-use backscatterd::evidence::{Directive, Entry, Observation, Offset, Order, Recorded, Sender, Source};
+use backscatterd::evidence::{Directive, Entry, Observation, Offset, Order, Recorded, Sender, Source, GivenTrap, Way};
 use backscatterd::journal::{
     Append, Checkpoint, Dropped, Embedded, Journal, JournalError, Memory, Retention, Sealed, wire,
 };
 use backscatterd::mail::Status;
 use backscatterd::relay::Prefix;
 use backscatterd::time::{Clock, LaboratoryClock, Span, Timestamp};
-use backscatterd::trap::Donor;
+use backscatterd::trap::{Donor, DonorTerms, Scope};
 
 use crate::world::{World, start};
 
@@ -200,6 +200,7 @@ fn golden_entries() -> Vec<(String, Entry)> {
         kinds.push((format!("evidence-{kind}"), entry));
     }
     let donor = Donor::parse("isp-1").unwrap();
+    let isp = donor.clone();
     let mut entries = vec![
         ("evidence", evidence),
         (
@@ -256,6 +257,30 @@ fn golden_entries() -> Vec<(String, Entry)> {
     let mut named: Vec<(String, Entry)> =
         entries.drain(..).map(|(name, entry)| (name.to_owned(), entry)).collect();
     named.extend(kinds);
+    // What came later stands at the end: lines are only ever added.
+    let report = world.report("198.18.0.25");
+    let mut forwarded = world.evidence(report);
+    if let Entry::Evidence(evidence) = &mut forwarded {
+        evidence.wider = vec![key];
+        (evidence.way, evidence.forwarded_by) = (Way::Submitted, Some(isp.clone()));
+    }
+    let terms = DonorTerms {
+        token: Some(id),
+        traps_max: 7,
+        reports_per_day_max: 8,
+        weight: 900,
+        suspended: true,
+        silence_believed: true,
+        relays: vec![prefix("192.0.2.0/28")],
+        sends_hashes: true,
+    };
+    let given = GivenTrap { key, scope: Scope::Subdomains, domain: key, silent_since: Some(start()) };
+    named.extend([
+        ("evidence-forwarded".to_owned(), forwarded),
+        ("set-donor".to_owned(), directive(Order::SetDonor { donor: isp.clone(), terms })),
+        ("add-traps".to_owned(), directive(Order::AddTraps { donor: isp.clone(), traps: vec![given] })),
+        ("retire-traps".to_owned(), directive(Order::RetireTraps { donor: isp, keys: vec![key] })),
+    ]);
     named
 }
 

@@ -166,6 +166,7 @@ impl Story {
                 self.mail(&words, &message);
             }
             "probe" => self.probe(&words),
+            "logged" => self.logged(&words),
             "decide" => self.decide(&words),
             "expect" => self.expect(&words),
             other => panic!("{place}: what is {other:?}?"),
@@ -216,6 +217,16 @@ impl Story {
         self.evidence(relay, &trap, &reverse_path, recipients, report, facts);
     }
 
+    /// A line of a donor's log.
+    fn logged(&mut self, words: &Words<'_>) {
+        self.nth += 1;
+        let relay: Relay = words.need("from").parse().unwrap();
+        let trap = Mailbox::parse(words.need("to")).unwrap();
+        self.forwarded_by = Some(Donor::parse(words.need("by")).unwrap());
+        let facts = Facts::of(&classify::null_rejected(), classify::VERSION, &trap, &hasher());
+        self.evidence(relay, &trap, &ReversePath::Null, 1, None, facts);
+    }
+
     fn probe(&mut self, words: &Words<'_>) {
         self.nth += 1;
         let relay: Relay = words.need("from").parse().unwrap();
@@ -233,6 +244,7 @@ impl Story {
         report: Option<Digest>,
         facts: Facts,
     ) {
+        let kind = facts.kind;
         let evidence = Evidence {
             id: Digest::of(format!("{} {}", self.nth, self.world.entries.len()).as_bytes()),
             seen_at: self.world.now,
@@ -242,12 +254,16 @@ impl Story {
             trap: hasher().address(trap),
             trap_domain: hasher().domain(trap.domain()),
             recipients,
-            reach: if facts.kind == Kind::Callout { Reach::Recipient } else { Reach::Data },
+            reach: if kind.is_without_message() { Reach::Recipient } else { Reach::Data },
             report,
             facts,
             node: "scenario".to_owned(),
             wider: Vec::new(),
-            way: if self.forwarded_by.is_some() { Way::Submitted } else { Way::Direct },
+            way: match (self.forwarded_by.is_some(), kind) {
+                (false, _) => Way::Direct,
+                (true, Kind::NullRejected) => Way::Logged,
+                (true, _) => Way::Submitted,
+            },
             forwarded_by: self.forwarded_by.take(),
         };
         let inquiry = Inquiry::about(&evidence, Some(trap.domain()));

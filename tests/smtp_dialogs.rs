@@ -98,7 +98,7 @@ fn listen(session: &mut Session, heard: &mut Heard, outcome: &Outcome) {
                 heard.lines.push_back("+: tls".to_owned());
                 session.secured(start());
             }
-            Some(Event::Close) => {
+            Some(Event::Close(_)) => {
                 heard.lines.push_back("+: closed".to_owned());
                 heard.closed = true;
             }

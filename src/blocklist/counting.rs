@@ -3,7 +3,6 @@
 use minicbor::{Decode, Encode};
 
 use super::{Blocklist, Change, Derived, Turn};
-use crate::classify::Kind;
 use crate::digest::Digest;
 use crate::evidence::{Evidence, Observation, Offset, Sent};
 use crate::relay::{Network, Prefix, Relay};
@@ -267,7 +266,7 @@ impl Blocklist {
 
 /// A session without a message names nobody whose DNS could be asked.
 fn kind_is_asked_about(evidence: &Evidence) -> bool {
-    evidence.facts.kind != Kind::Callout
+    !evidence.facts.kind.is_without_message()
 }
 
 impl Sighting {

@@ -49,6 +49,8 @@ kinds! {
     14 FakeNdr = "fake-ndr",
     15 Ordinary = "ordinary",
     16 Unknown = "unknown",
+    /// Mail from the null reverse-path that a donor's MTA turned away; its log tells no more.
+    17 NullRejected = "null-rejected",
 }
 
 impl Kind {
@@ -67,6 +69,11 @@ impl Kind {
                 | Kind::Ordinary
                 | Kind::Unknown
         )
+    }
+
+    /// Kinds of which no message was seen, so that it names nobody whose DNS could be asked.
+    pub const fn is_without_message(self) -> bool {
+        matches!(self, Kind::Callout | Kind::NullRejected)
     }
 
     /// Kinds that a conforming writer sends from the null reverse-path and from no other (RFC 3464 §2, RFC 8098 §3).

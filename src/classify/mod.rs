@@ -232,6 +232,17 @@ fn way(message: &Message, session: &Session, kind: Kind) -> (Option<String>, boo
 }
 
 /// The verdict on a session that named a trap as recipient and left before DATA.
+/// Mail that a donor's MTA turned away, as its log says.
+pub fn null_rejected() -> Verdict {
+    Verdict {
+        kind: Kind::NullRejected,
+        format: "log",
+        report: Report::default(),
+        reasons: vec!["a log says that mail from the null reverse-path was turned away".to_owned()],
+        doubts: Vec::new(),
+    }
+}
+
 pub fn callout() -> Verdict {
     Verdict {
         kind: Kind::Callout,

@@ -7,6 +7,7 @@ mod demo;
 mod donors;
 mod export;
 mod messages;
+mod read_log;
 mod serve_files;
 mod simulate;
 mod store;
@@ -73,6 +74,8 @@ enum Verb {
     Donor(donors::DonorVerb),
     /// Hand on messages that came to traps elsewhere: from standard input, files, Maildirs or mbox files.
     Submit(submit::Args),
+    /// Read an MTA's log for null-sender mail to traps that it turned away: weak evidence.
+    ReadLog(read_log::Args),
     /// Take an address off the list; what came before counts no more.
     Remove(verbs::RemoveArgs),
     /// Keep addresses from being listed.
@@ -203,6 +206,7 @@ fn with_config(verb: Verb, config: &Config) -> Result<(), Failure> {
         Verb::Trap(trap) => on_runtime(verbs::trap(config, trap)),
         Verb::Donor(verb) => on_runtime(donors::run(config, verb)),
         Verb::Submit(args) => on_runtime(submit::run(config, args)),
+        Verb::ReadLog(args) => on_runtime(read_log::run(config, args)),
         Verb::Remove(args) => on_runtime(verbs::remove(config, args)),
         Verb::Exempt(exempt) => on_runtime(decisions::exempt(config, exempt)),
         Verb::List(args) => on_runtime(decisions::list(config, args)),

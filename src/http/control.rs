@@ -251,6 +251,21 @@ pub(super) async fn retire_trap(State(app): State<Arc<App>>, Json(retire): Json<
     }
 }
 
+/// `POST /control/v1/log-lines?donor=...`: lines of an MTA's log.
+pub(super) async fn log_lines(
+    State(app): State<Arc<App>>,
+    Query(handed): Query<donors::Handed>,
+    text: String,
+) -> Response {
+    match Donor::parse(handed.donor.as_deref().unwrap_or_default()) {
+        Ok(donor) => {
+            let record = app.published.donors().get(&donor).cloned().unwrap_or_default();
+            donors::log_lines(&app, &donor, &record, &text).await
+        }
+        Err(problem) => bad_address(problem),
+    }
+}
+
 pub(super) async fn remove(State(app): State<Arc<App>>, Json(removal): Json<Removal>) -> Response {
     match removal.address.parse() {
         Ok(relay) => direct(&app, removal.by, removal.why, Order::Remove { relay }).await,

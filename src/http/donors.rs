@@ -238,3 +238,39 @@ pub(super) async fn submit(
         ),
     }
 }
+
+/// What became of log lines.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct LogReport {
+    pub lines: u64,
+    /// Lines that are evidence.
+    pub taken: u64,
+    /// Lines that tell of somebody who was turned away from an address that is no trap.
+    pub no_trap: u64,
+}
+
+/// Takes in the lines of an MTA's log that say that somebody was turned away.
+pub(super) async fn log_lines(app: &App, donor: &Donor, record: &DonorRecord, text: &str) -> Response {
+    let problem = |status: StatusCode, problem: &str| (status, Json(Problem { error: problem.to_owned() })).into_response();
+    let Some(intake) = app.intake.get() else {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "no daemon runs that takes reports");
+    };
+    let mut room =
+        record.terms.reports_per_day_max.saturating_sub(record.contribution.forwarded_on(app.published.snapshot().time));
+    let (mut report, now) = (LogReport::default(), app.clock.now());
+    for line in text.lines() {
+        report.lines += 1;
+        let Some(rejected) = crate::mail::rejected(line) else { continue };
+        if room == 0 {
+            return problem(StatusCode::TOO_MANY_REQUESTS, "the quota of reports for today is used up");
+        }
+        match intake.logged(donor, line, &rejected, now).await {
+            Submitted::Durable { .. } => (report.taken, room) = (report.taken + 1, room - 1),
+            Submitted::NoTrap => report.no_trap += 1,
+            Submitted::Later => {
+                return problem(StatusCode::SERVICE_UNAVAILABLE, "it can't be kept safely now; come back later");
+            }
+        }
+    }
+    Json(report).into_response()
+}

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 pub use clients::PerHour;
 pub use control::{Advance, DonorChange, Done, NewTrap, Removal, RetireTrap, Zones};
 pub use decisions::{AuditWanted, Decided, Decision, ExemptionLine, StandingLine};
-pub use donors::{DonorLine, Taken};
+pub use donors::{DonorLine, LogReport, Taken};
 pub use feed::{FeedProblem, FeedReport, TrapLine};
 pub use tokens::WRONG_TOKENS_MAX;
 
@@ -44,6 +44,8 @@ const BODY_OCTETS_MAX: usize = 64 << 10;
 const ZONE_OCTETS_MAX: usize = 256 << 10;
 /// Most octets of a message that a donor hands on.
 const REPORT_OCTETS_MAX: usize = crate::mail::MESSAGE_OCTETS_MAX;
+/// Most octets of log lines in one request.
+const LOG_OCTETS_MAX: usize = 1 << 20;
 /// How far the fold may be behind the journal and still be called ready, in entries.
 const READY_LAG_MAX: u64 = 10_000;
 
@@ -120,6 +122,10 @@ pub fn control(app: Arc<App>) -> Router {
         .route("/control/v1/donors", get(control::donors).post(control::set_donor))
         .route("/control/v1/donors/{donor}/key", get(control::donor_key))
         .route("/control/v1/donors/{donor}/traps", post(control::import_traps))
+        .route(
+            "/control/v1/log-lines",
+            post(control::log_lines).layer(axum::extract::DefaultBodyLimit::max(LOG_OCTETS_MAX)),
+        )
         .route(
             "/control/v1/reports",
             post(control::report).layer(axum::extract::DefaultBodyLimit::max(REPORT_OCTETS_MAX)),

@@ -16,7 +16,7 @@ use crate::digest::{Digest, Digester};
 use crate::evidence::{Entry, Evidence, Facts, Reach, Sent, Way};
 use crate::journal::{Append, Journal};
 use crate::keys::Keys;
-use crate::mail::{self, Header, Mailbox, Message, ReversePath};
+use crate::mail::{self, Header, Mailbox, Message, Rejected, ReversePath};
 use crate::metrics::Metrics;
 use crate::observe::{Inquiry, Observer};
 use crate::relay::{Prefix, Relay};
@@ -254,6 +254,37 @@ impl Intake {
         let networks = submission.relays.iter().filter_map(|prefix| IpNet::new(prefix.network(), prefix.length()).ok());
         let origin = Origin { forwarded_by: Some(submission.donor), trusted: networks.collect() };
         match self.judged(transaction, id, &origin).await {
+            Outcome::Durable { id } => Submitted::Durable { id },
+            Outcome::Later => Submitted::Later,
+        }
+    }
+
+    /// Takes in what a donor's MTA noted: that it turned somebody away who brought mail from the null reverse-path for a trap. The same
+    /// line again is the same.
+    pub async fn logged(&self, donor: &Donor, line: &str, rejected: &Rejected, seen_at: Timestamp) -> Submitted {
+        if !self.is_trap(&rejected.recipient) {
+            return Submitted::NoTrap;
+        }
+        let mut digester = Digester::default();
+        digester.add(b"log line").add(donor.as_str().as_bytes()).add(line.as_bytes());
+        let id = digester.digest();
+        let relay = Relay::new(rejected.client);
+        let transaction = Transaction {
+            seen_at,
+            client: Client::Relay(relay),
+            helo: rejected.helo.clone(),
+            reverse_path: ReversePath::Null,
+            traps: vec![rejected.recipient.clone()],
+            operators: Vec::new(),
+            message: Vec::new(),
+            octets: 0,
+            waited: Span::ZERO,
+        };
+        let verdict = classify::null_rejected();
+        let trap = trap::base(&rejected.recipient).unwrap_or_else(|| rejected.recipient.clone());
+        let mut evidence = self.evidence(&transaction, relay, &trap, &verdict, id, Reach::Recipient, None);
+        (evidence.way, evidence.forwarded_by) = (Way::Logged, Some(donor.clone()));
+        match self.append(Entry::Evidence(Box::new(evidence)).into(), &verdict, id).await {
             Outcome::Durable { id } => Submitted::Durable { id },
             Outcome::Later => Submitted::Later,
         }

@@ -7,6 +7,7 @@
 mod address;
 mod delivery_status;
 mod header;
+mod log;
 mod message;
 mod received;
 mod reduce;
@@ -16,6 +17,7 @@ pub use address::{Mailbox, ReversePath, canonical_domain};
 pub(crate) use delivery_status::decode_xtext;
 pub use delivery_status::{Action, DeliveryStatus, RecipientStatus, Status};
 pub use header::{Field, Header};
+pub use log::{LOG_LINE_OCTETS_MAX, Rejected, rejected};
 pub use message::{Content, Message, Part, read};
 pub use received::{Hop, hops, newest_hop};
 pub use reduce::{ReducedError, from_octets, to_octets};

@@ -25,6 +25,8 @@ pub struct Docket<'a> {
 #[derive(Clone, Debug)]
 pub struct Case<'a> {
     marks: Vec<&'a Mark>,
+    /// Marks that add a little to what the others show, and show nothing themselves.
+    hints: Vec<&'a Mark>,
     policy: &'a Policy,
     now: Timestamp,
     good_messages: u64,
@@ -58,9 +60,10 @@ impl<'a> Case<'a> {
                 // What weighs nothing must not make up the numbers either.
                 && weighs(mark, &policy.weights)
         };
-        let mut marks: Vec<&Mark> = ledger.marks().iter().filter(counts).collect();
+        let (hints, mut marks): (Vec<&Mark>, Vec<&Mark>) =
+            ledger.marks().iter().filter(counts).partition(|mark| mark.way == Way::Logged);
         marks.sort_by_key(|mark| mark.seen_at);
-        Case { marks, policy, now: docket.now, good_messages: docket.good_messages }
+        Case { marks, hints, policy, now: docket.now, good_messages: docket.good_messages }
     }
 
     pub fn marks(&self) -> &[&'a Mark] {
@@ -88,6 +91,13 @@ impl<'a> Case<'a> {
             let slot = heaviest.entry((mark.trap_domain, mark.injector, mark.seen_at.hour())).or_insert(0);
             *slot = self.weight(mark).max(*slot);
             sums.entry(mark.trap_domain).or_default().donors.insert(mark.donor);
+        }
+        for mark in &self.hints {
+            // Only where a report came to the same trap domain.
+            if sums.contains_key(&mark.trap_domain) {
+                let slot = heaviest.entry((mark.trap_domain, mark.injector, mark.seen_at.hour())).or_insert(0);
+                *slot = self.weight(mark).max(*slot);
+            }
         }
         for ((trap_domain, _, _), weight) in heaviest {
             let sum = sums.entry(trap_domain).or_default();
@@ -175,7 +185,7 @@ impl<'a> Case<'a> {
     /// The part whose injectors are not known.
     pub fn without_injector(&self) -> Case<'a> {
         let marks = self.marks.iter().copied().filter(|mark| mark.injector.is_none()).collect();
-        Case { marks, ..*self }
+        Case { marks, hints: Vec::new(), ..*self }
     }
 
     pub fn reports(&self) -> u64 {

@@ -136,7 +136,7 @@ impl Mark {
 /// whoever handed it over, a customer or a program on the same host, wrote all of it. What is unknown confirms nothing.
 fn relation(evidence: &Evidence, observation: Option<&Observation>) -> Relation {
     let facts = &evidence.facts;
-    if facts.kind == Kind::Callout {
+    if facts.kind.is_without_message() {
         return Relation::NotAsked;
     }
     // Mail for an address that it knows, and that leads on to another, is no mail for an unknown one: whose DNS would be asked is

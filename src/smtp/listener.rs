@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use super::clients::{Clients, Place};
 use super::proxy::{self, Proxied};
 use super::recipients::Recipients;
-use super::session::{Event, Limits, Peer, Protocol, Session};
+use super::session::{Ending, Event, Limits, Peer, Protocol, Session};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::relay::Relay;
@@ -242,13 +242,17 @@ impl Visit<'_> {
             if self.held.is_too_much(session.held_octets()) {
                 session.crowded_out();
             }
-            if !self.place.spend(session.take_tally(), serve.clock.now()) {
+            if session.take_tally().is_some_and(|tally| !self.place.spend(tally, serve.clock.now())) {
                 session.overspent();
             }
             match self.answer(session, stream).await? {
                 Answered::Open => {}
                 Answered::StartTls => return Ok(Then::StartTls),
-                Answered::Closed => {
+                Answered::Closed(Ending::Quit) => {
+                    stream.shutdown().await?;
+                    return Ok(Then::Ended);
+                }
+                Answered::Closed(Ending::CutOff) => {
                     linger(stream).await;
                     return Ok(Then::Ended);
                 }
@@ -298,7 +302,7 @@ impl Visit<'_> {
                 Some(Event::Left(transaction)) => serve.intake.left(*transaction).await,
                 Some(Event::Pause(pause)) => self.pause(pause).await,
                 Some(Event::StartTls) => answered = Answered::StartTls,
-                Some(Event::Close) => answered = Answered::Closed,
+                Some(Event::Close(ending)) => answered = Answered::Closed(ending),
                 None => break,
             }
         }
@@ -322,7 +326,7 @@ impl Visit<'_> {
 enum Answered {
     Open,
     StartTls,
-    Closed,
+    Closed(Ending),
 }
 
 /// Reads what is there into the session. The buffer is on the stack and lives no longer than the reading: idle clients hold none.

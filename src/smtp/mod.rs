@@ -12,5 +12,5 @@ mod tls;
 pub use clients::{ClientLimits, Clients, Rates};
 pub use listener::{Door, Listening, Serve, TARPIT_SESSIONS_MAX, serve};
 pub use recipients::Recipients;
-pub use session::{Event, Limits, Peer, Protocol, Session, Tally};
+pub use session::{Ending, Event, Limits, Peer, Protocol, Session, Tally};
 pub use tls::{Tls, TlsError, TlsFiles};

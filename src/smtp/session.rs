@@ -20,6 +20,8 @@ use crate::time::{Span, Timestamp};
 const COMMAND_OCTETS_MAX: usize = 2_048;
 /// Octets of a client's buffer that are kept while it is empty.
 const INPUT_OCTETS_KEPT: usize = 512;
+/// Octets that are counted together.
+const TALLY_OCTETS_MIN: u64 = 16 << 10;
 /// Errors that cost no time.
 const ERRORS_FREE: usize = 3;
 /// What each further error adds to the time that a client waits.
@@ -89,7 +91,16 @@ pub enum Event {
     /// Begin TLS, then tell by `secured`.
     StartTls,
     /// Nothing more to say.
-    Close,
+    Close(Ending),
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The client said that it was done, and waits for nothing but the reply.
+    Quit,
+    /// We ended it; the client may be sending still.
+    CutOff,
 }
 
 enum State {
@@ -103,7 +114,7 @@ enum State {
     Securing,
     /// A message is on its way to being durable; so many replies are due then.
     Unsettled(usize),
-    Closed,
+    Closed(Ending),
 }
 
 /// One BDAT.
@@ -233,9 +244,10 @@ impl Session {
         (self.now, self.since) = (now, now);
     }
 
-    /// What the session has cost since this was asked last.
-    pub fn take_tally(&mut self) -> Tally {
-        std::mem::take(&mut self.tally)
+    /// What the session has cost since this was asked last, once it is worth counting.
+    pub fn take_tally(&mut self) -> Option<Tally> {
+        let Tally { messages, octets, errors } = self.tally;
+        (messages > 0 || errors > 0 || octets >= TALLY_OCTETS_MIN).then(|| std::mem::take(&mut self.tally))
     }
 
     /// The next thing to do; `None` while the session waits for octets or for a message to be settled.
@@ -249,7 +261,7 @@ impl Session {
                 State::Data(_) => self.data(),
                 State::Chunk(_) => self.chunk(),
                 State::Unsettled(_) | State::Securing => false,
-                State::Closed => return Some(Event::Close),
+                State::Closed(ending) => return Some(Event::Close(ending)),
             };
             if !moved {
                 return None;
@@ -307,8 +319,12 @@ impl Session {
     }
 
     fn close(&mut self, text: &str) {
+        self.end(text, Ending::CutOff);
+    }
+
+    fn end(&mut self, text: &str, ending: Ending) {
         self.reply(text);
-        self.state = State::Closed;
+        self.state = State::Closed(ending);
         self.transaction = None;
     }
 
@@ -413,7 +429,7 @@ impl Session {
             Ok(Request::Help { .. }) => self.reply("214 2.0.0 this host takes mail in and sends none"),
             Ok(Request::Quit) => {
                 self.leave();
-                self.close(&format!("221 2.0.0 {} closes", self.hostname));
+                self.end(&format!("221 2.0.0 {} closes", self.hostname), Ending::Quit);
             }
             Ok(_) => self.refuse("502 5.5.1 not implemented"),
             Err(Error::InvalidSenderAddress) => self.refuse("553 5.1.7 that is no reverse-path"),

@@ -100,6 +100,9 @@ impl Journal {
                 keeps_rfc3834: false,
             },
             node: "bench".into(),
+            wider: Vec::new(),
+            way: Default::default(),
+            forwarded_by: None,
         };
         let observation = Observation { mx_of_recipient: Some(true), ..Observation::unknown(id) };
         [self.recorded(Entry::Evidence(Box::new(evidence))), self.recorded(Entry::Observation(observation))]

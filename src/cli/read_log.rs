@@ -1,0 +1,64 @@
+//! `read-log`: an MTA's log as weak evidence. `tail -F mail.log | backscatterd read-log -` goes on for ever.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+
+use axum::body::Body;
+use clap::Args as ClapArgs;
+
+use super::client::{Client, parse};
+use super::donors::name;
+use super::{EX_TEMPORARY, Failure, tell};
+use crate::config::Config;
+use crate::http::LogReport;
+use crate::mail::{LOG_LINE_OCTETS_MAX, rejected};
+
+/// Lines that are handed on together.
+const LINES_TOGETHER: usize = 100;
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Args {
+    /// Whose MTA it is.
+    #[arg(long, default_value = "own")]
+    donor: String,
+    /// Postfix's or Exim's log; `-` for standard input.
+    file: PathBuf,
+}
+
+pub(super) async fn run(config: &Config, args: Args) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::of_io(&error, format!("{}: {error}", args.file.display()));
+    let path = format!("/control/v1/log-lines?donor={}", name(&args.donor)?);
+    let input: Box<dyn Read> = if args.file.as_os_str() == "-" {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(std::fs::File::open(&args.file).map_err(failed)?)
+    };
+    let mut input = BufReader::new(input);
+    let (mut all, mut ready, mut line) = (LogReport::default(), Vec::new(), Vec::new());
+    loop {
+        line.clear();
+        // The rest of a line that is too long is read as one that says nothing.
+        let limit = LOG_LINE_OCTETS_MAX as u64;
+        let count = (&mut input).take(limit).read_until(b'\n', &mut line).map_err(failed)?;
+        all.lines += u64::from(line.ends_with(b"\n"));
+        let text = String::from_utf8_lossy(&line);
+        if rejected(text.trim_end()).is_some() {
+            ready.push(text.trim_end().to_owned());
+        }
+        // Whoever follows a log wants what came to be handed on before the next line does.
+        let waits = input.buffer().is_empty();
+        if !ready.is_empty() && (ready.len() >= LINES_TOGETHER || waits || count == 0) {
+            let told = hand_on(config, &path, &std::mem::take(&mut ready)).await?;
+            (all.taken, all.no_trap) = (all.taken + told.taken, all.no_trap + told.no_trap);
+        }
+        if count == 0 {
+            return tell(&format!("{} lines: {} taken, {} about no trap\n", all.lines, all.taken, all.no_trap));
+        }
+    }
+}
+
+async fn hand_on(config: &Config, path: &str, lines: &[String]) -> Result<LogReport, Failure> {
+    let body = Body::from(lines.join("\n"));
+    let (status, text) = Client::of_daemon(config).await?.post_octets(path, "text/plain", body).await?;
+    if status.is_success() { parse(&text) } else { Err(Failure::new(EX_TEMPORARY, format!("{status}: {}", text.trim()))) }
+}

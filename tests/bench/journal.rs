@@ -1,0 +1,78 @@
+//! What the store makes durable when many wait for it: the ceiling for mail that is taken in.
+//!
+//! `cargo bench --profile dist --bench journal -- [WAITING] [ENTRIES] [FOLDER]`: so many threads (256) that each append evidence with a
+//! sealed report and wait until it is durable, so many in all (20,000), in a folder whose disk is the one that counts.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a benchmark talks, reads the clock, and ends where it can't go on"
+)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use backscatterd::classify;
+use backscatterd::digest::Digest;
+use backscatterd::evidence::{Entry, Evidence, Facts, Reach, Sent, Way};
+use backscatterd::journal::{Append, Embedded, Journal};
+use backscatterd::keys::Keys;
+use backscatterd::mail::{self, Mailbox};
+use backscatterd::time::{Clock, SystemClock};
+
+fn main() {
+    let mut numbers = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
+    let waiting: u64 = numbers.next().map_or(256, |number| number.parse().unwrap());
+    let entries: u64 = numbers.next().map_or(20_000, |number| number.parse().unwrap());
+    let folder = numbers.next().map_or_else(std::env::temp_dir, Into::into);
+    let folder = tempfile::tempdir_in(folder).unwrap();
+    let clock = Arc::new(SystemClock::start());
+    let journal = Embedded::open(&folder.path().join("store"), Arc::<SystemClock>::clone(&clock)).unwrap();
+    let keys = Keys::open(&folder.path().join("keys")).unwrap();
+    // What a trap keeps of mail as load generators send it.
+    let message = format!("Subject: test\r\n\r\n{}", "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX\r\n".repeat(96));
+    let reduced = mail::to_octets(&mail::read(message.as_bytes()));
+    let trap = Mailbox::parse("a@trap.example").unwrap();
+    let facts = Facts::of(&classify::callout(), classify::VERSION, &trap, keys.hasher());
+    let nth = AtomicU64::new(0);
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..waiting {
+            scope.spawn(|| {
+                loop {
+                    let nth = nth.fetch_add(1, Ordering::Relaxed);
+                    if nth >= entries {
+                        return;
+                    }
+                    let now = clock.now();
+                    let mut id = *Digest::of(&nth.to_be_bytes()).octets();
+                    id[..6].copy_from_slice(&now.milliseconds().to_be_bytes()[2..]);
+                    let id = Digest::from_octets(id);
+                    let evidence = Evidence {
+                        id,
+                        seen_at: now,
+                        relay: "198.18.0.25".parse().unwrap(),
+                        helo: "relay.example".to_owned(),
+                        reverse_path: Sent::FromNull,
+                        trap: keys.hasher().address(&trap),
+                        trap_domain: keys.hasher().domain(trap.domain()),
+                        recipients: 1,
+                        reach: Reach::Data,
+                        report: Some(id),
+                        facts: facts.clone(),
+                        node: "trap1".to_owned(),
+                        wider: Vec::new(),
+                        way: Way::Direct,
+                        forwarded_by: None,
+                    };
+                    let report = Some(keys.seal(now.day(), id, &reduced).unwrap());
+                    journal.append(Append { entry: Entry::Evidence(Box::new(evidence)), report }).wait().unwrap();
+                }
+            });
+        }
+    });
+    let seconds = begun.elapsed().as_secs_f64();
+    println!("{waiting} waiting: {entries} entries in {seconds:.2} s, {:.0} a second", entries as f64 / seconds);
+}
