@@ -237,6 +237,9 @@ pub struct RelayRecord {
     pub offset: Offset,
 }
 
+/// All donors, by name.
+pub type Donors = BTreeMap<Donor, DonorRecord>;
+
 /// What is known of a donor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DonorRecord {
@@ -283,7 +286,7 @@ impl Blocklist {
     }
 
     /// What is known of every donor.
-    pub fn donors(&self) -> BTreeMap<Donor, DonorRecord> {
+    pub fn donors(&self) -> Donors {
         let of = |donor: &Donor| DonorRecord {
             terms: self.state.terms.get(donor).cloned().unwrap_or_default(),
             contribution: self.state.contributions.get(donor).copied().unwrap_or_default(),

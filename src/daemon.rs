@@ -438,6 +438,7 @@ fn smtp_serve(
     };
     let intake = Intake {
         traps: app.published.known_traps(),
+        donors: app.published.known_donors(),
         journal: Arc::clone(&app.journal),
         keys: Arc::clone(&app.keys),
         metrics: Arc::clone(&app.metrics),

@@ -1,7 +1,7 @@
 //! From the journal through the fold to whoever reads: the snapshot behind one pointer, the mirror of relays, the
 //! traps. The fold has a thread of its own; readers never wait for it, nor it for them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::{AuditError, AuditLog};
 use crate::blocklist::{
-    Blocklist, Change, Changes, CheckpointError, DonorRecord, RelayRecord, STATE_VERSION, Standing,
+    Blocklist, Change, Changes, CheckpointError, Donors, RelayRecord, STATE_VERSION, Standing,
 };
 use crate::digest::Digest;
 use crate::evidence::{Entry, Evidence, Offset};
@@ -21,7 +21,7 @@ use crate::keys::{KeyError, Keys};
 use crate::metrics::Metrics;
 use crate::relay::{Prefix, Relay};
 use crate::time::{Clock, Day, Span, Timestamp};
-use crate::trap::{Donor, KnownTraps};
+use crate::trap::KnownTraps;
 use crate::zone::Snapshot;
 
 /// Most entries read from the journal at once, and so applied between two publications.
@@ -47,7 +47,7 @@ const CHECKPOINT_OCTETS_MAX: usize = 4 << 30;
 pub struct Published {
     snapshot: Arc<ArcSwap<Snapshot>>,
     traps: Arc<ArcSwap<KnownTraps>>,
-    donors: ArcSwap<BTreeMap<Donor, DonorRecord>>,
+    donors: Arc<ArcSwap<Donors>>,
     mirror: DashMap<Prefix, Arc<RelayRecord>>,
     standing: ArcSwap<Standing>,
     applied: watch::Sender<Offset>,
@@ -170,7 +170,7 @@ impl Published {
         let published = Published {
             snapshot: Arc::new(ArcSwap::from_pointee(blocklist.snapshot())),
             traps: Arc::new(ArcSwap::from_pointee(blocklist.known_traps())),
-            donors: ArcSwap::from_pointee(blocklist.donors()),
+            donors: Arc::new(ArcSwap::from_pointee(blocklist.donors())),
             mirror: DashMap::new(),
             standing: ArcSwap::from_pointee(blocklist.standing()),
             applied: watch::Sender::new(blocklist.offset()),
@@ -200,8 +200,13 @@ impl Published {
         Arc::clone(&self.traps)
     }
 
-    pub fn donors(&self) -> Arc<BTreeMap<Donor, DonorRecord>> {
+    pub fn donors(&self) -> Arc<Donors> {
         self.donors.load_full()
+    }
+
+    /// Where the newest donors are always found.
+    pub fn known_donors(&self) -> Arc<ArcSwap<Donors>> {
+        Arc::clone(&self.donors)
     }
 
     /// How the list stands as a whole.

@@ -240,6 +240,39 @@ fn what_a_donor_hands_on_is_evidence_against_whoever_brought_it_to_the_donor() {
 }
 
 #[test]
+fn a_donor_forwards_reports_as_attachments_to_an_address_of_its_own() {
+    let installation = Installation::new();
+    let server = installation.start();
+    installation.donor("isp", &["--relay", "192.0.2.0/28", "--silence-believed", "true"]);
+    installation.ok(&["trap", "add", "given.example", "--silent-since", SILENT]);
+    let address = installation.ok(&["donor", "address", "isp"]).trim().to_owned();
+    let attached = |nth: u64| format!("--X\nContent-Type: message/rfc822\n\n{}\n", forwarded("198.18.0.25", nth));
+    let mail = format!(
+        "From: staff@isp.example\nTo: {address}\nSubject: Fwd: two bounces\nMIME-Version: 1.0\n\
+         Content-Type: multipart/mixed; boundary=\"X\"\n\n--X\n\nsee below\n{}{}--X--\n",
+        attached(1),
+        attached(2)
+    );
+    let mut smtp = installation.smtp_from("203.0.113.25").unwrap();
+    smtp.say("EHLO mail.isp.example").unwrap();
+    for _ in 0..2 {
+        assert!(smtp.deliver("staff@isp.example", &address, &mail).unwrap().starts_with("250"));
+    }
+    let wrong = address.replace("forward+isp+", "forward+isp+0");
+    assert!(smtp.deliver("staff@isp.example", &wrong, &mail).unwrap().starts_with("550"));
+    installation.ok(&["advance", "1h"]);
+    assert_eq!(installation.counted("198.18.0.25"), (2, true), "each once, whoever forwarded it");
+    assert_eq!(installation.counted("203.0.113.25"), (0, false));
+    // With the token goes the address.
+    installation.donor("isp", &[]);
+    smtp.say("RSET").unwrap();
+    let mut smtp = installation.smtp_from("203.0.113.25").unwrap();
+    smtp.say("EHLO mail.isp.example").unwrap();
+    assert!(smtp.deliver("staff@isp.example", &address, &mail).unwrap().starts_with("550"));
+    server.stop();
+}
+
+#[test]
 fn guessing_tokens_is_slowed_down_and_counted() {
     let installation = Installation::new();
     let server = installation.start();

@@ -57,7 +57,7 @@ fn session_with(peer: Peer) -> Session {
     );
     let hostname: Arc<str> = "mx.trap.example".into();
     let known = KnownTraps { domains: traps.domains(), traps, hashing: Vec::new() };
-    let recipients = Recipients::new(hasher(), Arc::new(known), Arc::clone(&hostname));
+    let recipients = Recipients::new(hasher(), Arc::new(known), Arc::default(), Arc::clone(&hostname));
     Session::new(
         Arc::new(limits()),
         Arc::new(recipients),

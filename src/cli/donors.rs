@@ -19,6 +19,8 @@ pub(super) enum DonorVerb {
     Suspend(Named),
     /// End that.
     Resume(Named),
+    /// Print the address to which a donor may forward reports as attachments. It is a secret as the token is, and changes with it.
+    Address { donor: String },
     /// Print the key that a donor hashes addresses with who doesn't send them: `b3sum --keyed`, the first 32 digits.
     Key { donor: String },
 }
@@ -71,6 +73,11 @@ pub(super) async fn run(config: &Config, verb: DonorVerb) -> Result<(), Failure>
         }
         DonorVerb::Suspend(named) => suspend(config, named, true).await,
         DonorVerb::Resume(named) => suspend(config, named, false).await,
+        DonorVerb::Address { donor } => {
+            let path = format!("/control/v1/donors/{}/address", name(&donor)?);
+            let local = Client::to_read(config).await?.get(&path).await?;
+            tell(&format!("{local}@{}\n", config.spec.smtp.hostname))
+        }
         DonorVerb::Key { donor } => {
             let path = format!("/control/v1/donors/{}/key", name(&donor)?);
             tell(&(Client::to_read(config).await?.get(&path).await? + "\n"))

@@ -194,6 +194,17 @@ pub(super) async fn donor_key(State(app): State<Arc<App>>, Path(donor): Path<Str
     }
 }
 
+/// `GET /control/v1/donors/{donor}/address`: the local part to which a donor forwards reports.
+pub(super) async fn donor_address(State(app): State<Arc<App>>, Path(donor): Path<String>) -> Response {
+    match Donor::parse(&donor).map(|donor| (app.published.donors().get(&donor).cloned(), donor)) {
+        Ok((Some(record), donor)) => app.keys.hasher().forward_local(&donor, &record.terms).into_response(),
+        Ok((None, donor)) => {
+            (StatusCode::NOT_FOUND, Json(Problem { error: format!("there is no donor {donor}") })).into_response()
+        }
+        Err(problem) => bad_address(problem),
+    }
+}
+
 /// `POST /control/v1/donors/{donor}/traps?form=...&by=...`: a list, as the donor would send it.
 pub(super) async fn import_traps(
     State(app): State<Arc<App>>,

@@ -121,6 +121,7 @@ pub fn control(app: Arc<App>) -> Router {
         .route("/control/v1/traps/retire", post(control::retire_trap))
         .route("/control/v1/donors", get(control::donors).post(control::set_donor))
         .route("/control/v1/donors/{donor}/key", get(control::donor_key))
+        .route("/control/v1/donors/{donor}/address", get(control::donor_address))
         .route("/control/v1/donors/{donor}/traps", post(control::import_traps))
         .route(
             "/control/v1/log-lines",

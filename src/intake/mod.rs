@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
+use crate::blocklist::Donors;
 use crate::classify::{self, Session, Verdict};
 use crate::digest::{Digest, Digester};
 use crate::evidence::{Entry, Evidence, Facts, Reach, Sent, Way};
@@ -79,12 +80,20 @@ pub struct Transaction {
     pub reverse_path: ReversePath,
     pub traps: Vec<Mailbox>,
     pub operators: Vec<Mailbox>,
-    /// The message: whole for an operator, else up to `mail::MESSAGE_OCTETS_MAX`.
+    /// Donors who forward what it has attached.
+    pub donors: Vec<Donor>,
+    /// The message: whole for an operator or from a donor, else up to `mail::MESSAGE_OCTETS_MAX`.
     pub message: Vec<u8>,
     /// The whole message's size.
     pub octets: u64,
     /// The longest that the client waited for a reply of ours.
     pub waited: Span,
+}
+
+impl Transaction {
+    pub fn recipients(&self) -> usize {
+        self.traps.len() + self.operators.len() + self.donors.len()
+    }
 }
 
 /// What became of a message.
@@ -188,6 +197,7 @@ pub struct Intake {
     pub metrics: Arc<Metrics>,
     pub observer: Arc<Observer>,
     pub traps: Arc<ArcSwap<KnownTraps>>,
+    pub donors: Arc<ArcSwap<Donors>>,
     /// Whose Received lines are believed, and who is never judged.
     pub trusted_relays: Vec<IpNet>,
     /// The name of this trap node.
@@ -216,7 +226,46 @@ impl Intake {
         if !transaction.operators.is_empty() && !self.deliver(&transaction, id).await {
             return Outcome::Later;
         }
+        for donor in &transaction.donors {
+            if !self.forwarded(donor, &transaction).await {
+                return Outcome::Later;
+            }
+        }
         self.judged(transaction, id, &Origin::default()).await
+    }
+
+    /// Takes in the messages that a donor forwards as attachments; `false` where one of them can't be kept now. The same one again is the same.
+    async fn forwarded(&self, donor: &Donor, transaction: &Transaction) -> bool {
+        let Some(record) = self.donors.load().get(donor).cloned() else { return true };
+        let message = transaction.message.clone();
+        let read = tokio::task::spawn_blocking(move || mail::attached(&message)).await;
+        let Ok(attached) = read else { return false };
+        if attached.is_empty() {
+            tracing::warn!(%donor, "forwarded mail without a message attached");
+        }
+        let mut room = record.terms.reports_per_day_max.saturating_sub(record.contribution.forwarded_on(transaction.seen_at));
+        for mut message in attached {
+            if room == 0 {
+                tracing::warn!(%donor, "the donor's quota of reports for today is used up");
+                return false;
+            }
+            room -= 1;
+            message.truncate(mail::MESSAGE_OCTETS_MAX);
+            let submission = Submission {
+                donor: donor.clone(),
+                relays: record.terms.relays.clone(),
+                seen_at: transaction.seen_at,
+                key: format!("message {}", Digest::of(&message)),
+                recipient: None,
+                reverse_path: None,
+                client: None,
+                message,
+            };
+            if self.submit(submission).await == Submitted::Later {
+                return false;
+            }
+        }
+        true
     }
 
     /// Takes in what a donor hands on, or the operator in the donor's name. The relay is whoever brought it to the donor's hosts; the
@@ -247,6 +296,7 @@ impl Intake {
             reverse_path: reverse_path.unwrap_or_else(|| ReversePath::Address("unknown".to_owned())),
             traps: vec![trap],
             operators: Vec::new(),
+            donors: Vec::new(),
             message: submission.message,
             octets,
             waited: Span::ZERO,
@@ -276,6 +326,7 @@ impl Intake {
             reverse_path: ReversePath::Null,
             traps: vec![rejected.recipient.clone()],
             operators: Vec::new(),
+            donors: Vec::new(),
             message: Vec::new(),
             octets: 0,
             waited: Span::ZERO,
@@ -408,8 +459,7 @@ impl Intake {
             reverse_path: Sent::of(&transaction.reverse_path, hasher),
             trap: hasher.address(trap),
             trap_domain: hasher.domain(trap.domain()),
-            recipients: u16::try_from(transaction.traps.len() + transaction.operators.len())
-                .unwrap_or(u16::MAX),
+            recipients: u16::try_from(transaction.recipients()).unwrap_or(u16::MAX),
             reach,
             report,
             facts: Facts::of(verdict, classify::VERSION, trap, hasher),

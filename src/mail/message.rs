@@ -11,7 +11,7 @@ use mail_parser::{HeaderName, MessageParser, MimeHeaders, PartType};
 use minicbor::{Decode, Encode};
 
 use super::text::{announces_copy, split_copy};
-use super::{
+use super::{ATTACHED_MAX, 
     BOUNDARY_LINES_MAX, DECODED_OCTETS_MAX, DEPTH_MAX, GROUPS_MAX, Header, MESSAGE_OCTETS_MAX,
     NAME_OCTETS_MAX, PARTS_MAX, TEXT_OCTETS_MAX,
 };
@@ -125,6 +125,35 @@ pub fn read(octets: &[u8]) -> Message {
         None => reader.add(&parsed, 0, 0),
     }
     reader.message
+}
+
+/// The messages that a message brings as attachments (message/rfc822, message/global), as they were, at most `ATTACHED_MAX`.
+pub fn attached(octets: &[u8]) -> Vec<Vec<u8>> {
+    let octets = bounded(without_empty_lines(octets));
+    let Some(parsed) = PARSER.parse(octets) else { return Vec::new() };
+    let Some(root) = parsed.parts.first() else { return Vec::new() };
+    let children: Vec<u32> = match &root.body {
+        PartType::Multipart(children) => children.clone(),
+        _ => vec![0],
+    };
+    let messages = children.into_iter().filter_map(|index| {
+        let part = parsed.parts.get(index as usize)?;
+        if !matches!(media_type(part).as_str(), "message/rfc822" | "message/global") {
+            return None;
+        }
+        let header = Header::parse(between(&parsed.raw_message, part.offset_header, part.offset_body));
+        let encoding = header.field("Content-Transfer-Encoding").unwrap_or_default();
+        let contents = contents(&parsed, part);
+        let message = if encoding.eq_ignore_ascii_case("base64") {
+            base64_decode(contents)?
+        } else if encoding.eq_ignore_ascii_case("quoted-printable") {
+            quoted_printable_decode(contents)?
+        } else {
+            contents.to_vec()
+        };
+        Some(message)
+    });
+    messages.take(ATTACHED_MAX).collect()
 }
 
 /// The boundary of a message whose Content-Type was lost on the way, as old gateways and mailbox tools lose it: a line

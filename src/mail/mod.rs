@@ -18,7 +18,7 @@ pub(crate) use delivery_status::decode_xtext;
 pub use delivery_status::{Action, DeliveryStatus, RecipientStatus, Status};
 pub use header::{Field, Header};
 pub use log::{LOG_LINE_OCTETS_MAX, Rejected, rejected};
-pub use message::{Content, Message, Part, read};
+pub use message::{Content, Message, Part, attached, read};
 pub use received::{Hop, hops, newest_hop};
 pub use reduce::{ReducedError, from_octets, to_octets};
 
@@ -30,6 +30,8 @@ pub const HEADER_FIELDS_MAX: usize = 200;
 pub const FIELD_OCTETS_MAX: usize = 4 << 10;
 /// Most parts kept of one message.
 pub const PARTS_MAX: usize = 50;
+/// Most messages taken out of one that brings them as attachments.
+pub const ATTACHED_MAX: usize = 50;
 /// Most levels of parts inside parts that are followed.
 pub const DEPTH_MAX: u8 = 8;
 /// Most octets kept of a report's own words, over all its parts.

@@ -178,7 +178,7 @@ impl Serve {
 
     fn session(&self, relay: Relay, proxied: Proxied, door: Door) -> Session {
         let (hasher, traps) = (self.intake.keys.hasher().clone(), self.intake.traps.load_full());
-        let recipients = Recipients::new(hasher, traps, Arc::clone(&self.hostname));
+        let recipients = Recipients::new(hasher, traps, self.intake.donors.load_full(), Arc::clone(&self.hostname));
         let protocol = match door {
             Door::Smtp | Door::Proxied => Protocol::Smtp,
             Door::Lmtp => Protocol::Lmtp,

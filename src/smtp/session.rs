@@ -536,6 +536,7 @@ impl Session {
             reverse_path: ReversePath::parse(if postmaster { "postmaster" } else { &from.address }),
             traps: Vec::new(),
             operators: Vec::new(),
+            donors: Vec::new(),
             message: Vec::new(),
             octets: 0,
             waited: Span::ZERO,
@@ -559,12 +560,13 @@ impl Session {
         if self.chunked {
             return self.refuse("503 5.5.1 the message has begun; say BDAT or RSET");
         }
-        if transaction.traps.len() + transaction.operators.len() >= self.limits.recipients_max {
+        if transaction.recipients() >= self.limits.recipients_max {
             return self.reply("452 4.5.3 enough recipients for one message");
         }
         match self.recipients.of(&mailbox) {
             Recipient::Trap => transaction.traps.push(mailbox),
             Recipient::Operator => transaction.operators.push(mailbox),
+            Recipient::Donor(donor) => transaction.donors.push(donor),
             Recipient::Unknown => return self.refuse("550 5.7.1 no mail for that domain here"),
         }
         self.reply("250 2.1.5 go on");
@@ -574,7 +576,7 @@ impl Session {
         match &self.transaction {
             None => self.refuse("503 5.5.1 say MAIL first"),
             Some(_) if self.chunked => self.refuse("503 5.5.1 the message has begun with BDAT (RFC 3030 §2)"),
-            Some(open) if open.traps.is_empty() && open.operators.is_empty() => {
+            Some(open) if open.recipients() == 0 => {
                 self.refuse("554 5.5.1 no valid recipients");
             }
             Some(_) => {
@@ -611,7 +613,7 @@ impl Session {
             return self.close("421 4.7.0 so large a chunk is not read");
         }
         let fate = match &self.transaction {
-            Some(open) if open.traps.is_empty() && open.operators.is_empty() => Fate::Unwanted,
+            Some(open) if open.recipients() == 0 => Fate::Unwanted,
             Some(open) if open.octets + octets as u64 > self.limits.message_octets_max as u64 => Fate::TooMuch,
             Some(_) => Fate::Taken,
             None => Fate::Unwanted,
@@ -663,7 +665,7 @@ impl Session {
         transaction.seen_at = self.now;
         self.state = State::Unsettled(match self.peer.protocol {
             Protocol::Smtp => 1,
-            Protocol::Lmtp => transaction.traps.len() + transaction.operators.len(),
+            Protocol::Lmtp => transaction.recipients(),
         });
         self.queued.push_back(Event::Message(Box::new(transaction)));
     }
@@ -682,9 +684,9 @@ impl Session {
     }
 }
 
-/// Cuts what is more than is kept: what people wrote to the operator is delivered whole, or refused.
+/// Cuts what is more than is kept: what people wrote to the operator, or donors forward, is taken whole, or refused.
 fn keep(open: &mut Transaction, limits: &Limits) {
-    if open.operators.is_empty() {
+    if open.operators.is_empty() && open.donors.is_empty() {
         open.message.truncate(limits.kept_octets_max);
     } else {
         open.message.truncate(limits.message_octets_max.saturating_add(1));

@@ -4,6 +4,7 @@ use std::fmt;
 
 use minicbor::{Decode, Encode};
 
+use super::TrapHasher;
 use crate::digest::Digest;
 use crate::relay::{Prefix, Relay};
 use crate::time::Timestamp;
@@ -129,5 +130,27 @@ impl Contribution {
     pub fn forward(&mut self, now: Timestamp) {
         self.forwarded = self.forwarded_on(now) + 1;
         self.forwarded_at = now;
+    }
+}
+
+/// How the address begins to which a donor forwards mail.
+const FORWARD: &str = "forward+";
+
+impl TrapHasher {
+    /// The local part of the address to which a donor forwards reports as attachments: it proves who sends them, and changes with the
+    /// donor's token.
+    pub fn forward_local(&self, donor: &Donor, terms: &DonorTerms) -> String {
+        let token = terms.token.map(|token| token.to_string()).unwrap_or_default();
+        let proof = Digest::keyed(&self.0, format!("forward {donor} {token}").as_bytes());
+        format!("{FORWARD}{donor}+{:016x}", proof.short())
+    }
+
+    /// The donor who is proved by such a local part.
+    pub fn forwarder(&self, local: &str, terms_of: impl FnOnce(&Donor) -> Option<DonorTerms>) -> Option<Donor> {
+        let local = local.to_ascii_lowercase();
+        let (name, _) = local.strip_prefix(FORWARD)?.rsplit_once('+')?;
+        let donor = Donor::parse(name).ok()?;
+        let terms = terms_of(&donor).filter(|terms| !terms.suspended)?;
+        (self.forward_local(&donor, &terms) == local).then_some(donor)
     }
 }

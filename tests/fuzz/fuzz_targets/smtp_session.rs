@@ -43,7 +43,7 @@ fn session(who: u8) -> Session {
         names_clients: who & 2 != 0,
         tls_offered: who & 8 != 0,
     };
-    Session::new(Arc::new(limits), Arc::new(Recipients::new(hasher, Arc::new(known), Arc::clone(&hostname))), hostname, peer, at)
+    Session::new(Arc::new(limits), Arc::new(Recipients::new(hasher, Arc::new(known), Arc::default(), Arc::clone(&hostname))), hostname, peer, at)
 }
 
 /// What a session did with octets in pieces of a size. What came together with STARTTLS is dropped, so it is one case by itself.
