@@ -1,11 +1,14 @@
 //! From evidence to listing, rule by rule, for whoever asks why: enough to recompute every figure by hand.
 
+mod notice;
 mod text;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use serde::Serialize;
+
+pub use notice::{Envelope, notice};
 
 use crate::blocklist::{Exemption, RelayRecord, findings};
 use crate::classify::Kind;

@@ -50,12 +50,18 @@ impl Timestamp {
         Timestamp(self.0 - self.0.rem_euclid(MILLISECONDS_PER_HOUR))
     }
 
-    /// `2026-11`, of UTC.
     /// The beginning of its day.
     pub const fn whole_day(self) -> Self {
         Timestamp(self.0 - self.0.rem_euclid(24 * MILLISECONDS_PER_HOUR))
     }
 
+    /// As mail has it (RFC 5322 §3.3).
+    pub fn rfc5322(self) -> String {
+        let printer = jiff::fmt::rfc2822::DateTimePrinter::new();
+        printer.timestamp_to_string(&self.jiff()).unwrap_or_default()
+    }
+
+    /// `2026-11`, of UTC.
     pub fn month(self) -> String {
         let day = self.day().yyyymmdd();
         format!("{:04}-{:02}", day / 10_000, day / 100 % 100)

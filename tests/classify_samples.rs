@@ -201,7 +201,7 @@ fn mutated_samples_are_judged_in_peace() {
 
 /// Messages made to exhaust the reader: nested or repeated without end. They are read in bounded time and depth.
 #[test]
-fn hostile_nesting_is_cut() {
+fn s14_hostile_nesting_is_cut() {
     let nested = "Content-Type: message/rfc822\n\n".repeat(50_000);
     let parts = "--b\nContent-Type: multipart/mixed; boundary=zz\n\nx\n".repeat(40_000);
     let quadratic = format!("Content-Type: multipart/mixed; boundary=b\n\n{parts}");
@@ -222,4 +222,27 @@ fn hostile_nesting_is_cut() {
         assert!(message.parts.len() <= backscatterd::mail::PARTS_MAX);
         assert_eq!(classify(&message, &Session::default()).kind.name(), "unknown");
     }
+}
+
+/// What else is sent to exhaust or confuse a reader (STANDARDS S14).
+#[test]
+fn s14_hostile_mime_is_read_within_bounds() {
+    use backscatterd::mail::{FIELD_OCTETS_MAX, HEADER_FIELDS_MAX, TEXT_OCTETS_MAX};
+    let long_header = format!("Subject: {}\nX: {}\n\nx\n", "a".repeat(200_000), "b\n ".repeat(100_000));
+    let many_fields = "X-Field: y\n".repeat(100_000) + "\nx\n";
+    let huge = format!("From: a@b.example\n\n{}", "undeliverable mail to you\n".repeat(2_100_000));
+    assert!(huge.len() > 50 << 20);
+    let bad_base64 = "Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n!!!not base64!!!\n=====\n".to_owned();
+    let odd = "From: \0\u{ff}\u{fe}@b.example\nSubject: \u{e9}\0\nContent-Type: \0/\0; boundary=\0\n\n\0\n--\0\n".to_owned();
+    for text in [long_header, many_fields, huge, bad_base64, odd] {
+        let message = read(text.as_bytes());
+        assert!(message.header.fields().len() <= HEADER_FIELDS_MAX);
+        assert!(message.header.fields().iter().all(|field| field.value.len() <= FIELD_OCTETS_MAX));
+        assert!(message.words().map(str::len).sum::<usize>() <= TEXT_OCTETS_MAX);
+        let reduced = from_octets(&to_octets(&message)).unwrap();
+        assert_eq!(classify(&message, &Session::default()), classify(&reduced, &Session::default()));
+    }
+    // Eight-bit octets that are no UTF-8, in a header.
+    let message = read(b"From: \xff\xfe <a@b.example>\nSubject: \x80\n\nx\n");
+    assert_eq!(message.header.field("Subject"), Some("\u{fffd}"));
 }

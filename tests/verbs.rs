@@ -241,3 +241,27 @@ fn a_verb_without_a_daemon_leaves_the_zones_as_they_are() {
         "only serve adopts and withdraws"
     );
 }
+
+#[test]
+fn s11_a_notice_is_a_feedback_report_without_a_trap() {
+    let installation = Installation::new();
+    let server = installation.start();
+    installation.ok(&["trap", "add", "trap-one.example", "--silent-since", "2025-01-01T00:00:00Z"]);
+    installation.ok(&["trap", "add", "trap-two.example", "--silent-since", "2025-01-01T00:00:00Z"]);
+    let arguments = ["notice", "198.18.0.25", "--from", "desk@list.example", "--to", "abuse@relay.example"];
+    assert_eq!(installation.run(&arguments).status.code(), Some(66), "it is not listed");
+    installation.make_case("198.18.0.25");
+    let notice = installation.ok(&arguments);
+    let once = |field: &str| assert_eq!(notice.matches(&format!("\n{field}: ")).count(), 1, "{field}: {notice}");
+    ["Feedback-Type", "User-Agent", "Version", "Source-IP", "Arrival-Date", "Auto-Submitted"].into_iter().for_each(once);
+    assert!(notice.contains("report-type=feedback-report") && notice.contains("\nSource-IP: 198.18.0.25\n"), "{notice}");
+    assert!(notice.contains("Auto-Submitted: auto-generated") && notice.starts_with("From: desk@list.example\n"));
+    for secret in ["trap-one", "trap-two", "u1@", "192.0.2.44"] {
+        assert!(!notice.contains(secret), "{secret} in {notice}");
+    }
+    // Our own judge knows it for what it is.
+    let file = installation.path().join("notice.eml");
+    fs::write(&file, &notice).unwrap();
+    assert!(installation.ok(&["classify", file.to_str().unwrap()]).contains("feedback-report"));
+    server.stop();
+}

@@ -58,6 +58,16 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Write a feedback report (ARF, RFC 5965) about a listed relay to whoever runs it, for you to send: at most one in a week.
+    Notice {
+        address: String,
+        /// Your mailbox, which is read.
+        #[arg(long)]
+        from: String,
+        /// The contact of the relay's network.
+        #[arg(long)]
+        to: String,
+    },
     /// Judge messages: files, folders of them, or mbox files.
     Classify(classify::Args),
     /// Write a zone down in a form that other programs read.
@@ -203,6 +213,7 @@ fn with_config(verb: Verb, config: &Config) -> Result<(), Failure> {
         Verb::Export(args) => on_runtime(export::zone(config, args)),
         Verb::Lookup { address } => on_runtime(verbs::lookup(config, &address)),
         Verb::Explain { address, json } => on_runtime(verbs::explain(config, &address, json)),
+        Verb::Notice { address, from, to } => on_runtime(verbs::notice(config, &address, &from, &to)),
         Verb::Trap(trap) => on_runtime(verbs::trap(config, trap)),
         Verb::Donor(verb) => on_runtime(donors::run(config, verb)),
         Verb::Submit(args) => on_runtime(submit::run(config, args)),

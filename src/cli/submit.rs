@@ -176,7 +176,7 @@ impl<'a> Handed<'a> {
 }
 
 /// A value of a query (RFC 3986 §2.1).
-fn encoded(value: &str) -> String {
+pub(super) fn encoded(value: &str) -> String {
     let octet = |octet: u8| match octet {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(octet).to_string(),
         _ => format!("%{octet:02X}"),

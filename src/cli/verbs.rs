@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio_util::io::{InspectReader, ReaderStream};
 
 use super::client::{Client, parse};
+use super::submit::encoded;
 use super::{EX_DATA, EX_UNAVAILABLE, Failure, tell};
 use crate::config::Config;
 use crate::daemon::StartError;
@@ -129,6 +130,12 @@ pub(super) async fn lookup(config: &Config, address: &str) -> Result<(), Failure
 pub(super) async fn explain(config: &Config, address: &str, json: bool) -> Result<(), Failure> {
     let form = if json { "json" } else { "text" };
     let path = format!("/control/v1/explain/{}?format={form}", segment(address));
+    tell(&Client::to_read(config).await?.get(&path).await?)
+}
+
+pub(super) async fn notice(config: &Config, address: &str, from: &str, to: &str) -> Result<(), Failure> {
+    let (address, from, to) = (segment(address), encoded(from), encoded(to));
+    let path = format!("/control/v1/notice/{address}?from={from}&to={to}");
     tell(&Client::to_read(config).await?.get(&path).await?)
 }
 

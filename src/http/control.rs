@@ -18,6 +18,7 @@ use crate::evidence::{Directive, Entry, Offset, Order};
 use crate::explain;
 use crate::export;
 use crate::journal::JournalError;
+use crate::mail::Mailbox;
 use crate::publish::tick_number;
 use crate::relay::Relay;
 use crate::time::{Span, Timestamp};
@@ -139,6 +140,35 @@ pub(super) async fn explain(
         explanation.to_string().into_response()
     } else {
         Json(explanation).into_response()
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Correspondents {
+    from: String,
+    to: String,
+}
+
+/// `GET /control/v1/notice/{address}?from=...&to=...`: a feedback report for the operator to send.
+pub(super) async fn notice(
+    State(app): State<Arc<App>>,
+    Path(address): Path<String>,
+    Query(between): Query<Correspondents>,
+) -> Response {
+    let mailbox = |text: &str| Mailbox::parse(text).ok_or_else(|| format!("{text:?} is no address"));
+    let read = address.parse::<Relay>().and_then(|relay| Ok((relay, mailbox(&between.from)?, mailbox(&between.to)?)));
+    let (relay, from, to) = match read {
+        Ok(read) => read,
+        Err(problem) => return bad_address(problem),
+    };
+    let envelope = explain::Envelope { from: &from, to: &to, now: app.clock.now() };
+    let record = app.published.relay(relay).unwrap_or_default();
+    match explain::notice(relay, &record, &app.published.snapshot(), &envelope) {
+        Some(notice) => notice.into_response(),
+        None => {
+            let error = format!("{relay} is not listed");
+            (StatusCode::NOT_FOUND, Json(Problem { error })).into_response()
+        }
     }
 }
 

@@ -117,6 +117,7 @@ fn public_to_clients(app: Arc<App>) -> Router {
 pub fn control(app: Arc<App>) -> Router {
     let verbs = Router::new()
         .route("/control/v1/explain/{address}", get(control::explain))
+        .route("/control/v1/notice/{address}", get(control::notice))
         .route("/control/v1/traps", get(control::traps).post(control::add_trap))
         .route("/control/v1/traps/retire", post(control::retire_trap))
         .route("/control/v1/donors", get(control::donors).post(control::set_donor))

@@ -267,6 +267,7 @@ impl Lab {
         while sent < count {
             let mut smtp =
                 Smtp::greeted(self.connect("outside", from, TRAP).expect("the trap listens")).unwrap();
+            assert!(smtp.greeting().starts_with("220"), "{}", smtp.greeting());
             smtp.say("EHLO relay.test").unwrap();
             for nth in sent..count.min(sent + 500) {
                 let trap = format!("anyone{nth}@{}", TRAP_DOMAINS[nth % TRAP_DOMAINS.len()]);
@@ -361,7 +362,7 @@ fn start_daemon(folder: &Path, namespace: &str) -> Child {
     let settings = format!(
         "version = 1\nzones_directory = \"{path}/zones\"\n\
          [journal]\ndirectory = \"{path}/journal\"\n[keys]\ndirectory = \"{path}/keys\"\n\
-         [smtp]\nhostname = \"trap.backscatter.example\"\nlisten = [\"{TRAP}:25\"]\n\
+         [smtp]\nmessages_per_client_max = 0\nhostname = \"trap.backscatter.example\"\nlisten = [\"{TRAP}:25\"]\n\
          operator_maildir = \"{path}/operator\"\n[dns]\nlisten = [\"{TRAP}:53\"]\n\
          [http]\nlisten = [\"127.0.0.1:8053\"]\n[control]\nsocket = \"{path}/control.sock\"\n\
          [audit]\ndirectory = \"{path}/audit\"\n\
