@@ -6,8 +6,8 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -130,7 +130,12 @@ impl Tasks {
 
 impl Serving {
     /// Adopts the zones, binds everything, and only then begins to answer; SMTP last.
-    async fn start(core: &Core, config: &Config, lists: Watched, tls: Option<smtp::Tls>) -> Result<Self, StartError> {
+    async fn start(
+        core: &Core,
+        config: &Config,
+        lists: Watched,
+        tls: Option<smtp::Tls>,
+    ) -> Result<Self, StartError> {
         core.tell_time().await?;
         core.adopt(config).await?;
         let (app, spec) = (&core.app, &config.spec);

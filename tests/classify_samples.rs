@@ -232,8 +232,11 @@ fn s14_hostile_mime_is_read_within_bounds() {
     let many_fields = "X-Field: y\n".repeat(100_000) + "\nx\n";
     let huge = format!("From: a@b.example\n\n{}", "undeliverable mail to you\n".repeat(2_100_000));
     assert!(huge.len() > 50 << 20);
-    let bad_base64 = "Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n!!!not base64!!!\n=====\n".to_owned();
-    let odd = "From: \0\u{ff}\u{fe}@b.example\nSubject: \u{e9}\0\nContent-Type: \0/\0; boundary=\0\n\n\0\n--\0\n".to_owned();
+    let bad_base64 =
+        "Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n!!!not base64!!!\n=====\n".to_owned();
+    let odd =
+        "From: \0\u{ff}\u{fe}@b.example\nSubject: \u{e9}\0\nContent-Type: \0/\0; boundary=\0\n\n\0\n--\0\n"
+            .to_owned();
     for text in [long_header, many_fields, huge, bad_base64, odd] {
         let message = read(text.as_bytes());
         assert!(message.header.fields().len() <= HEADER_FIELDS_MAX);

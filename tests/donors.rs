@@ -36,7 +36,8 @@ impl Installation {
         let authorization = bearer(token);
         let mut headers = vec![("Authorization", authorization.as_str()), ("Content-Type", "message/rfc822")];
         headers.extend(key.map(|key| ("Idempotency-Key", key)));
-        let (status, body) = self.request(&format!("POST /api/v1/reports{query}"), &headers, message.as_bytes());
+        let (status, body) =
+            self.request(&format!("POST /api/v1/reports{query}"), &headers, message.as_bytes());
         (status, serde_json::from_str(&body).unwrap_or_else(|_| panic!("{status}: {body}")))
     }
 
@@ -68,8 +69,14 @@ fn a_donor_feeds_lists_changes_and_takes_back_its_traps_and_nobody_elses() {
         "# mine\na@one.example\nA@ONE.example\nbait-*@one.example\n*.two.example\n\nnonsense\nthree.example\n",
     );
     assert_eq!(status, 200);
-    assert_eq!((&told["lines"], &told["taken"], &told["known"], &told["rejected"]), (&8.into(), &4.into(), &1.into(), &1.into()));
-    assert_eq!(told["problems"], serde_json::json!([{"line": 7, "problem": "it names no address, pattern or domain"}]));
+    assert_eq!(
+        (&told["lines"], &told["taken"], &told["known"], &told["rejected"]),
+        (&8.into(), &4.into(), &1.into(), &1.into())
+    );
+    assert_eq!(
+        told["problems"],
+        serde_json::json!([{"line": 7, "problem": "it names no address, pattern or domain"}])
+    );
     for (address, taken) in [
         ("anyone@one.example", true),
         ("x@deep.below.two.example", true),
@@ -92,14 +99,24 @@ fn a_donor_feeds_lists_changes_and_takes_back_its_traps_and_nobody_elses() {
     assert!(installation.takes("x@three.example"));
 
     // A quota names the lines that went beyond it.
-    let (_, told) = installation.feed("POST", &isp, "application/x-ndjson", "{\"trap\":\"b@one.example\"}\n{\"trap\":\"c@one.example\"}\n{\"trap\":\"d@one.example\"}\n");
+    let (_, told) = installation.feed(
+        "POST",
+        &isp,
+        "application/x-ndjson",
+        "{\"trap\":\"b@one.example\"}\n{\"trap\":\"c@one.example\"}\n{\"trap\":\"d@one.example\"}\n",
+    );
     assert_eq!((&told["taken"], &told["problems"][0]["line"]), (&2.into(), &3.into()));
     assert_eq!(told["problems"][0]["problem"], "your quota of traps is used up");
 
     // PUT is the whole list; a wrong line keeps the others.
     let (_, told) = installation.feed("PUT", &isp, "text/plain", "a@one.example\nnonsense\n");
     assert_eq!((&told["retired"], told["kept"].is_string()), (&0.into(), true));
-    let (_, told) = installation.feed("PUT", &isp, "application/json", "[{\"trap\": \"a@one.example\"},\n {\"trap\": \"three.example\"}]");
+    let (_, told) = installation.feed(
+        "PUT",
+        &isp,
+        "application/json",
+        "[{\"trap\": \"a@one.example\"},\n {\"trap\": \"three.example\"}]",
+    );
     assert_eq!((&told["retired"], &told["known"]), (&4.into(), &2.into()), "{told}");
     assert!(!installation.takes("x@deep.below.two.example") && installation.takes("x@three.example"));
 
@@ -107,7 +124,10 @@ fn a_donor_feeds_lists_changes_and_takes_back_its_traps_and_nobody_elses() {
     assert_eq!(told["taken"], 1);
     assert!(!installation.takes("x@three.example"));
     let (status, view) = installation.as_donor(&isp);
-    assert_eq!((status, &view["traps_active"], &view["traps_retired"], &view["traps_max"]), (200, &1.into(), &5.into(), &6.into()));
+    assert_eq!(
+        (status, &view["traps_active"], &view["traps_retired"], &view["traps_max"]),
+        (200, &1.into(), &5.into(), &6.into())
+    );
 
     for (media_type, status) in [("text/html", 415), ("", 415)] {
         assert_eq!(installation.feed("POST", &isp, media_type, "x.example").0, status);
@@ -126,7 +146,10 @@ fn a_donor_feeds_lists_changes_and_takes_back_its_traps_and_nobody_elses() {
     server.stop();
     let store = std::fs::read(installation.store()).unwrap();
     for secret in ["one.example", "two.example", "three.example", isp.as_str()] {
-        assert!(!store.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret} lies in the store");
+        assert!(
+            !store.windows(secret.len()).any(|window| window == secret.as_bytes()),
+            "{secret} lies in the store"
+        );
     }
 }
 
@@ -137,13 +160,19 @@ fn a_large_list_is_read_as_it_comes_and_every_wrong_line_is_told() {
     let token = installation.donor("isp", &[]);
     let wrong = |nth: usize| nth % 997 == 13;
     let lines: Vec<String> = (0..60_000)
-        .map(|nth| if wrong(nth) { format!("broken {nth} line") } else { format!("t{nth}@trap{}.example", nth % 50) })
+        .map(|nth| {
+            if wrong(nth) { format!("broken {nth} line") } else { format!("t{nth}@trap{}.example", nth % 50) }
+        })
         .collect();
     let (status, told) = installation.feed("POST", &token, "text/plain", &lines.join("\n"));
     assert_eq!(status, 200);
     let expected: Vec<u64> = (0..60_000).filter(|nth| wrong(*nth)).map(|nth| nth as u64 + 1).collect();
-    let found: Vec<u64> =
-        told["problems"].as_array().unwrap().iter().map(|problem| problem["line"].as_u64().unwrap()).collect();
+    let found: Vec<u64> = told["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| problem["line"].as_u64().unwrap())
+        .collect();
     assert_eq!(found, expected);
     assert_eq!(told["taken"], 60_000 - expected.len());
     assert_eq!(installation.as_donor(&token).1["traps_active"], 60_000 - expected.len());
@@ -151,7 +180,8 @@ fn a_large_list_is_read_as_it_comes_and_every_wrong_line_is_told() {
     let (_, told) = installation.feed("POST", &token, "text/plain", &lines.join("\r\n"));
     assert_eq!((&told["taken"], &told["known"]), (&0.into(), &(60_000 - expected.len()).into()));
     // A line without an end is cut, and told.
-    let (_, told) = installation.feed("POST", &token, "text/plain", &format!("{}\nlast.example", "x".repeat(3 << 20)));
+    let (_, told) =
+        installation.feed("POST", &token, "text/plain", &format!("{}\nlast.example", "x".repeat(3 << 20)));
     assert_eq!((&told["rejected"], &told["taken"]), (&1.into(), &1.into()));
     assert!(server.resident_octets() < 400 << 20);
     server.stop();
@@ -208,7 +238,10 @@ fn forwarded(relay: &str, nth: u64) -> String {
 fn what_a_donor_hands_on_is_evidence_against_whoever_brought_it_to_the_donor() {
     let installation = Installation::new();
     let server = installation.start();
-    let token = installation.donor("isp", &["--relay", "192.0.2.0/28", "--silence-believed", "true", "--reports-per-day-max", "6"]);
+    let token = installation.donor(
+        "isp",
+        &["--relay", "192.0.2.0/28", "--silence-believed", "true", "--reports-per-day-max", "6"],
+    );
     installation.feed("POST", &token, "text/plain", &format!("given.example {SILENT}"));
     let (status, first) = installation.hand_on(&token, "", Some("one"), &forwarded("198.18.0.25", 1));
     assert_eq!(status, 202, "{first}");
@@ -246,7 +279,8 @@ fn a_donor_forwards_reports_as_attachments_to_an_address_of_its_own() {
     installation.donor("isp", &["--relay", "192.0.2.0/28", "--silence-believed", "true"]);
     installation.ok(&["trap", "add", "given.example", "--silent-since", SILENT]);
     let address = installation.ok(&["donor", "address", "isp"]).trim().to_owned();
-    let attached = |nth: u64| format!("--X\nContent-Type: message/rfc822\n\n{}\n", forwarded("198.18.0.25", nth));
+    let attached =
+        |nth: u64| format!("--X\nContent-Type: message/rfc822\n\n{}\n", forwarded("198.18.0.25", nth));
     let mail = format!(
         "From: staff@isp.example\nTo: {address}\nSubject: Fwd: two bounces\nMIME-Version: 1.0\n\
          Content-Type: multipart/mixed; boundary=\"X\"\n\n--X\n\nsee below\n{}{}--X--\n",
@@ -443,17 +477,23 @@ fn the_description_of_the_api_is_what_is_served() {
     let described = described(&api);
     // Every route is described, and everything described is a route that answers as it says.
     let source = include_str!("../src/http/mod.rs");
-    let routes: Vec<&str> =
-        source.split('"').filter(|text| text.starts_with("/api/v1/")).collect();
+    let routes: Vec<&str> = source.split('"').filter(|text| text.starts_with("/api/v1/")).collect();
     assert!(routes.len() >= 10, "{routes:?}");
     for route in routes {
         assert!(described.iter().any(|(path, ..)| path == route), "{route} is not described");
     }
     for (path, method, statuses) in &described {
         let path = path.replace("{address}", "198.18.0.25");
-        for (headers, body) in [(vec![], ""), (vec![("Authorization", "Bearer wrong"), ("Content-Type", "application/json")], "{}")] {
-            let (status, answer) = installation.request(&format!("{method} {path}"), &headers, body.as_bytes());
-            assert!(statuses.contains(&status.to_string()), "{method} {path}: {status} {answer}, of {statuses:?}");
+        for (headers, body) in [
+            (vec![], ""),
+            (vec![("Authorization", "Bearer wrong"), ("Content-Type", "application/json")], "{}"),
+        ] {
+            let (status, answer) =
+                installation.request(&format!("{method} {path}"), &headers, body.as_bytes());
+            assert!(
+                statuses.contains(&status.to_string()),
+                "{method} {path}: {status} {answer}, of {statuses:?}"
+            );
         }
         let (status, _) = installation.request(&format!("PATCH {path}"), &[], b"");
         assert_eq!(status, 405, "{path}");
@@ -463,7 +503,8 @@ fn the_description_of_the_api_is_what_is_served() {
     assert_eq!(keys(&told), properties(&api, "FeedReport"));
     assert_eq!(keys(&installation.own_traps(&token)[0]), properties(&api, "Trap"));
     assert_eq!(keys(&installation.as_donor(&token).1), properties(&api, "Donor"));
-    let (status, taken) = installation.hand_on(&token, "?client=198.18.0.25", None, &forwarded("198.18.0.25", 1));
+    let (status, taken) =
+        installation.hand_on(&token, "?client=198.18.0.25", None, &forwarded("198.18.0.25", 1));
     assert_eq!((status, keys(&taken)), (202, properties(&api, "Taken")));
     server.stop();
 }

@@ -372,7 +372,8 @@ fn rfc5321_s3_cut_at_random_under_load_what_was_acknowledged_is_there_once() {
             scope.spawn(|| {
                 while !stop.load(Ordering::SeqCst) {
                     let id = nth.fetch_add(1, Ordering::SeqCst);
-                    if let Outcome::Durable { id } = runtime.block_on(intake.message(transaction(id, false))) {
+                    if let Outcome::Durable { id } = runtime.block_on(intake.message(transaction(id, false)))
+                    {
                         taken.lock().unwrap().insert(id);
                     }
                 }
@@ -402,7 +403,10 @@ fn rfc5321_s3_cut_at_random_under_load_what_was_acknowledged_is_there_once() {
         stop.store(true, Ordering::SeqCst);
     });
     let acknowledged = taken.lock().unwrap().len();
-    assert!(cuts > 40 && acknowledged > 100, "too little load to mean anything: {cuts} cuts, {acknowledged} messages");
+    assert!(
+        cuts > 40 && acknowledged > 100,
+        "too little load to mean anything: {cuts} cuts, {acknowledged} messages"
+    );
 }
 
 #[test]
@@ -463,15 +467,16 @@ fn rfc5321_s3_cut_at_every_sync_what_was_acknowledged_before_is_there() {
     let mut listed = 0;
     for (nth, image) in images.into_iter().enumerate() {
         let promised = acknowledged_at.iter().filter(|&&syncs| syncs <= nth + 1).count();
-        let journal = match Embedded::over(Forgetful::holding(image).again(), Arc::<LaboratoryClock>::clone(&clock)) {
-            Ok(journal) => journal,
-            // The very first sync comes before the file is a store; `Embedded::open` gives it its name afterwards.
-            Err(error) if nth == 0 => {
-                assert_eq!(promised, 0, "{error}");
-                continue;
-            }
-            Err(error) => panic!("cut after sync {nth}: {error}"),
-        };
+        let journal =
+            match Embedded::over(Forgetful::holding(image).again(), Arc::<LaboratoryClock>::clone(&clock)) {
+                Ok(journal) => journal,
+                // The very first sync comes before the file is a store; `Embedded::open` gives it its name afterwards.
+                Err(error) if nth == 0 => {
+                    assert_eq!(promised, 0, "{error}");
+                    continue;
+                }
+                Err(error) => panic!("cut after sync {nth}: {error}"),
+            };
         let kept = journal.read(Offset::START, usize::MAX).unwrap();
         assert!(kept.len() >= promised, "cut after sync {nth}: {} of {promised}", kept.len());
         assert!(

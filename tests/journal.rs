@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use backscatterd::classify::Kind;
 use backscatterd::digest::Digest;
-use backscatterd::evidence::{Directive, Entry, Observation, Offset, Order, Recorded, Sender, Source, GivenTrap, Way};
+use backscatterd::evidence::{
+    Directive, Entry, GivenTrap, Observation, Offset, Order, Recorded, Sender, Source, Way,
+};
 use backscatterd::journal::{
     Append, Checkpoint, Dropped, Embedded, Journal, JournalError, Memory, Retention, Sealed, wire,
 };

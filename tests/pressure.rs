@@ -102,7 +102,12 @@ impl Told {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        panic!("{what}: {} after {before}, {} taken, {} later", count(self), self.taken(), self.later.load(Ordering::SeqCst));
+        panic!(
+            "{what}: {} after {before}, {} taken, {} later",
+            count(self),
+            self.taken(),
+            self.later.load(Ordering::SeqCst)
+        );
     }
 
     fn wait_for_taken(&self, more: u64) {
@@ -185,7 +190,12 @@ fn under_load(installation: &Installation, store: &Path, trouble: impl FnOnce(&T
     let taken = told.taken.lock().unwrap();
     let lost: Vec<_> = taken.difference(&kept).collect();
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
-    println!("{} acknowledged, {} asked to come back, {} in the journal", taken.len(), told.later.load(Ordering::SeqCst), all.len());
+    println!(
+        "{} acknowledged, {} asked to come back, {} in the journal",
+        taken.len(),
+        told.later.load(Ordering::SeqCst),
+        all.len()
+    );
 }
 
 #[test]

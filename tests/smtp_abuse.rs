@@ -17,7 +17,8 @@ const SILENT: &str = "2025-01-01T00:00:00Z";
 fn with(settings: &str) -> (Installation, Server) {
     let installation = Installation::new();
     let written = std::fs::read_to_string(installation.config()).unwrap();
-    std::fs::write(installation.config(), written.replace("[smtp]\n", &format!("[smtp]\n{settings}\n"))).unwrap();
+    std::fs::write(installation.config(), written.replace("[smtp]\n", &format!("[smtp]\n{settings}\n")))
+        .unwrap();
     let server = installation.start();
     installation.ok(&["trap", "add", "trap-one.example", "--silent-since", SILENT]);
     (installation, server)
@@ -25,7 +26,9 @@ fn with(settings: &str) -> (Installation, Server) {
 
 fn metric(installation: &Installation, name: &str) -> u64 {
     let (_, metrics) = installation.get("/metrics").unwrap();
-    let line = metrics.lines().find(|line| line.strip_prefix("backscatterd_").is_some_and(|line| line.starts_with(name)));
+    let line = metrics
+        .lines()
+        .find(|line| line.strip_prefix("backscatterd_").is_some_and(|line| line.starts_with(name)));
     line.and_then(|line| line.rsplit(' ').next()).map_or(0, |value| value.parse().unwrap())
 }
 
@@ -99,7 +102,9 @@ fn huge_chunks_many_recipients_and_garbage_are_answered_and_bounded() {
     let before = server.resident_octets();
     // Ten gigabytes are announced, and some of it comes.
     let mut stream = TcpStream::connect(installation.smtp).unwrap();
-    stream.write_all(b"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@trap-one.example>\r\nBDAT 10000000000 LAST\r\n").unwrap();
+    stream
+        .write_all(b"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@trap-one.example>\r\nBDAT 10000000000 LAST\r\n")
+        .unwrap();
     let _ = stream.write_all(&vec![b'x'; 900 << 10]);
     let heard = to_the_end(&mut stream);
     assert!(heard.contains("\r\n552 5.3.4") && heard.contains("\r\n421 4.7.0"), "{heard}");
@@ -112,10 +117,15 @@ fn huge_chunks_many_recipients_and_garbage_are_answered_and_bounded() {
     assert_eq!(heard.matches("452 4.5.3").count(), 900);
     // Garbage, pipelined: as many errors as one session may make, and the end.
     let mut stream = TcpStream::connect(installation.smtp).unwrap();
-    let garbage: Vec<u8> = (0..200_000_u32).flat_map(|nth| nth.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
+    let garbage: Vec<u8> =
+        (0..200_000_u32).flat_map(|nth| nth.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
     let _ = stream.write_all(&garbage);
     let heard = to_the_end(&mut stream);
-    assert!(heard.matches("\r\n5").count() <= 20 && heard.contains("421 4.7.0 too many errors"), "{}", heard.len());
+    assert!(
+        heard.matches("\r\n5").count() <= 20 && heard.contains("421 4.7.0 too many errors"),
+        "{}",
+        heard.len()
+    );
     // One endless line.
     let mut stream = TcpStream::connect(installation.smtp).unwrap();
     let _ = stream.write_all(&vec![b'x'; 8 << 20]);
@@ -155,7 +165,10 @@ fn certificate(name: &str) -> (String, String, CertificateDer<'static>) {
 }
 
 /// A session that has begun TLS, trusting one certificate alone.
-fn secured(installation: &Installation, trusted: &CertificateDer<'static>) -> std::io::Result<StreamOwned<ClientConnection, TcpStream>> {
+fn secured(
+    installation: &Installation,
+    trusted: &CertificateDer<'static>,
+) -> std::io::Result<StreamOwned<ClientConnection, TcpStream>> {
     let mut stream = TcpStream::connect(installation.smtp)?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     stream.write_all(b"EHLO relay.example\r\nSTARTTLS\r\n")?;
@@ -175,7 +188,8 @@ fn secured(installation: &Installation, trusted: &CertificateDer<'static>) -> st
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let client = ClientConnection::new(Arc::new(config), "trap.backscatter.example".try_into().unwrap()).unwrap();
+    let client =
+        ClientConnection::new(Arc::new(config), "trap.backscatter.example".try_into().unwrap()).unwrap();
     let mut tls = StreamOwned::new(client, stream);
     tls.flush()?;
     Ok(tls)
@@ -185,7 +199,9 @@ fn say(tls: &mut (impl Read + Write), command: &str) -> std::io::Result<String> 
     tls.write_all(format!("{command}\r\n").as_bytes())?;
     let mut heard = String::new();
     let mut octets = [0; 4_096];
-    while !heard.ends_with("\r\n") || heard.lines().last().is_some_and(|line| line.as_bytes().get(3) == Some(&b'-')) {
+    while !heard.ends_with("\r\n")
+        || heard.lines().last().is_some_and(|line| line.as_bytes().get(3) == Some(&b'-'))
+    {
         let count = tls.read(&mut octets)?;
         if count == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
@@ -248,7 +264,12 @@ fn rfc3207_tls_is_offered_used_and_its_certificate_read_again() {
     std::fs::write(&key, &first.1).unwrap();
     let output = installation.run(&["check"]);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && told.contains("smtp.tls_certificate, smtp.tls_key") && told.contains("not that of the certificate"), "{told}");
+    assert!(
+        !output.status.success()
+            && told.contains("smtp.tls_certificate, smtp.tls_key")
+            && told.contains("not that of the certificate"),
+        "{told}"
+    );
 }
 
 #[test]

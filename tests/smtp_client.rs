@@ -17,7 +17,8 @@ impl Smtp {
     pub(crate) fn greeted(stream: TcpStream) -> std::io::Result<Self> {
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
         stream.set_nodelay(true)?;
-        let mut smtp = Smtp { stream: BufReader::with_capacity(CLIENT_OCTETS, stream), greeting: String::new() };
+        let mut smtp =
+            Smtp { stream: BufReader::with_capacity(CLIENT_OCTETS, stream), greeting: String::new() };
         smtp.greeting = smtp.reply()?;
         Ok(smtp)
     }

@@ -58,13 +58,7 @@ fn session_with(peer: Peer) -> Session {
     let hostname: Arc<str> = "mx.trap.example".into();
     let known = KnownTraps { domains: traps.domains(), traps, hashing: Vec::new() };
     let recipients = Recipients::new(hasher(), Arc::new(known), Arc::default(), Arc::clone(&hostname));
-    Session::new(
-        Arc::new(limits()),
-        Arc::new(recipients),
-        hostname,
-        peer,
-        start(),
-    )
+    Session::new(Arc::new(limits()), Arc::new(recipients), hostname, peer, start())
 }
 
 /// What a session said and did, one line each.
@@ -299,9 +293,8 @@ fn whom_a_trusted_peer_names_is_the_client_or_who_handed_it_over() {
     let unnamed = named(Protocol::Smtp, format!("EHLO p\r\n{message}").as_bytes());
     assert_eq!(unnamed, [(Client::Unnamed(mta), "p".to_owned())], "what it carries is nobody's");
     // XFORWARD is about one transaction.
-    let text = format!(
-        "LHLO mx\r\nXFORWARD ADDR=198.18.0.99\r\nXFORWARD HELO=r.example\r\n{message}{message}"
-    );
+    let text =
+        format!("LHLO mx\r\nXFORWARD ADDR=198.18.0.99\r\nXFORWARD HELO=r.example\r\n{message}{message}");
     assert_eq!(
         named(Protocol::Lmtp, text.as_bytes()),
         [

@@ -159,8 +159,7 @@ fn a_proxy_header_counts_only_on_its_own_port_and_must_be_whole() {
     let installation = Installation::new();
     let server = installation.start();
     use std::io::{Read, Write};
-    for garbage in
-        [&b"EHLO early\r\n"[..], b"PROXY TCP4 1.2.3.4 nobody 1 2\r\n", &[0x0d; 12], &[0xff; 2_000]]
+    for garbage in [&b"EHLO early\r\n"[..], b"PROXY TCP4 1.2.3.4 nobody 1 2\r\n", &[0x0d; 12], &[0xff; 2_000]]
     {
         let mut stream = std::net::TcpStream::connect(installation.smtp_proxy).unwrap();
         stream.write_all(garbage).unwrap();
@@ -252,10 +251,18 @@ fn s11_a_notice_is_a_feedback_report_without_a_trap() {
     assert_eq!(installation.run(&arguments).status.code(), Some(66), "it is not listed");
     installation.make_case("198.18.0.25");
     let notice = installation.ok(&arguments);
-    let once = |field: &str| assert_eq!(notice.matches(&format!("\n{field}: ")).count(), 1, "{field}: {notice}");
-    ["Feedback-Type", "User-Agent", "Version", "Source-IP", "Arrival-Date", "Auto-Submitted"].into_iter().for_each(once);
-    assert!(notice.contains("report-type=feedback-report") && notice.contains("\nSource-IP: 198.18.0.25\n"), "{notice}");
-    assert!(notice.contains("Auto-Submitted: auto-generated") && notice.starts_with("From: desk@list.example\n"));
+    let once =
+        |field: &str| assert_eq!(notice.matches(&format!("\n{field}: ")).count(), 1, "{field}: {notice}");
+    ["Feedback-Type", "User-Agent", "Version", "Source-IP", "Arrival-Date", "Auto-Submitted"]
+        .into_iter()
+        .for_each(once);
+    assert!(
+        notice.contains("report-type=feedback-report") && notice.contains("\nSource-IP: 198.18.0.25\n"),
+        "{notice}"
+    );
+    assert!(
+        notice.contains("Auto-Submitted: auto-generated") && notice.starts_with("From: desk@list.example\n")
+    );
     for secret in ["trap-one", "trap-two", "u1@", "192.0.2.44"] {
         assert!(!notice.contains(secret), "{secret} in {notice}");
     }

@@ -196,7 +196,8 @@ impl Blocklist {
         let kind = evidence.facts.kind;
         let scores = |zone: &Derived| zone.config.codes.iter().any(|code| code.basis.judges(kind).is_some());
         let relay = evidence.relay.address();
-        let Some((key, trap)) = self.state.traps.find(evidence.trap, evidence.trap_domain, &evidence.wider) else {
+        let Some((key, trap)) = self.state.traps.find(evidence.trap, evidence.trap_domain, &evidence.wider)
+        else {
             return Err("the recipient is no trap");
         };
         // Whoever handed it on answers for it; else who gave the trap.

@@ -88,7 +88,8 @@ impl Blocklist {
         if shared {
             return turn.ignore("another donor has that token");
         }
-        let hashing = state.terms.iter().filter(|(other, known)| *other != donor && known.sends_hashes).count();
+        let hashing =
+            state.terms.iter().filter(|(other, known)| *other != donor && known.sends_hashes).count();
         if terms.sends_hashes && hashing >= HASHING_DONORS_MAX {
             return turn.ignore("too many donors send hashes");
         }

@@ -61,7 +61,9 @@ impl Client {
     pub(super) async fn of_daemon(config: &Config) -> Result<Self, Failure> {
         let socket = &config.spec.control.socket;
         let stream = UnixStream::connect(socket).await;
-        stream.map(Client::Daemon).map_err(|error| Failure::of_io(&error, format!("{}: {error}", socket.display())))
+        stream
+            .map(Client::Daemon)
+            .map_err(|error| Failure::of_io(&error, format!("{}: {error}", socket.display())))
     }
 
     /// Posts octets of some type, and gives the answer's status and text, whatever they are.

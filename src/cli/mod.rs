@@ -170,9 +170,10 @@ impl From<StartError> for Failure {
             StartError::Keys(KeyError::File { source, .. })
             | StartError::Folder { source, .. }
             | StartError::Listen { source, .. } => Failure::of_io(source, line),
-            StartError::List(_) | StartError::Networks { .. } | StartError::Tls(_) | StartError::Resolver(_) => {
-                Failure::new(EX_CONFIG, line)
-            }
+            StartError::List(_)
+            | StartError::Networks { .. }
+            | StartError::Tls(_)
+            | StartError::Resolver(_) => Failure::new(EX_CONFIG, line),
             StartError::NotAdopted { .. } | StartError::ClockLeap { .. } => Failure::new(EX_CONFIG, line),
             StartError::Journal(_) | StartError::Keys(_) => Failure::new(EX_IO, line),
         }

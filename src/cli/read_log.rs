@@ -52,7 +52,10 @@ pub(super) async fn run(config: &Config, args: Args) -> Result<(), Failure> {
             (all.taken, all.no_trap) = (all.taken + told.taken, all.no_trap + told.no_trap);
         }
         if count == 0 {
-            return tell(&format!("{} lines: {} taken, {} about no trap\n", all.lines, all.taken, all.no_trap));
+            return tell(&format!(
+                "{} lines: {} taken, {} about no trap\n",
+                all.lines, all.taken, all.no_trap
+            ));
         }
     }
 }
@@ -60,5 +63,9 @@ pub(super) async fn run(config: &Config, args: Args) -> Result<(), Failure> {
 async fn hand_on(config: &Config, path: &str, lines: &[String]) -> Result<LogReport, Failure> {
     let body = Body::from(lines.join("\n"));
     let (status, text) = Client::of_daemon(config).await?.post_octets(path, "text/plain", body).await?;
-    if status.is_success() { parse(&text) } else { Err(Failure::new(EX_TEMPORARY, format!("{status}: {}", text.trim()))) }
+    if status.is_success() {
+        parse(&text)
+    } else {
+        Err(Failure::new(EX_TEMPORARY, format!("{status}: {}", text.trim())))
+    }
 }

@@ -152,7 +152,9 @@ impl<'a> Handed<'a> {
 
     /// Hands on what comes into `new`, and moves it to `cur` once it is safe.
     async fn watch(&self, maildirs: &[PathBuf]) -> Result<(), Failure> {
-        let failed = |path: &Path, error: &std::io::Error| Failure::of_io(error, format!("{}: {error}", path.display()));
+        let failed = |path: &Path, error: &std::io::Error| {
+            Failure::of_io(error, format!("{}: {error}", path.display()))
+        };
         for maildir in maildirs {
             let new = maildir.join("new");
             fs::read_dir(&new).map_err(|error| failed(&new, &error))?;

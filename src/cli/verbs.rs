@@ -201,8 +201,8 @@ async fn import(config: &Config, args: Import) -> Result<(), Failure> {
         Body::from_stream(ReaderStream::with_capacity(read, IMPORT_OCTETS))
     };
     let (status, text) = client.post_octets(&path, "application/octet-stream", body).await?;
-    let report: FeedReport =
-        serde_json::from_str(&text).map_err(|_| Failure::new(EX_UNAVAILABLE, format!("{status}: {}", text.trim())))?;
+    let report: FeedReport = serde_json::from_str(&text)
+        .map_err(|_| Failure::new(EX_UNAVAILABLE, format!("{status}: {}", text.trim())))?;
     let mut lines = format!(
         "{} lines: {} added, {} known, {} wrong, {} retired\n",
         report.lines, report.taken, report.known, report.rejected, report.retired

@@ -168,9 +168,11 @@ fn check_settings(spec: &Spec, complaints: &mut Complaints) {
     for (key, limit) in limits {
         complaints.require(limit >= 1, key, "0 would turn everyone away", "write 1 or more");
     }
-    for (key, timeout) in
-        [("smtp.idle_timeout", smtp.idle_timeout), ("smtp.message_timeout", smtp.message_timeout), ("dns.tcp_idle_timeout", dns.tcp_idle_timeout)]
-    {
+    for (key, timeout) in [
+        ("smtp.idle_timeout", smtp.idle_timeout),
+        ("smtp.message_timeout", smtp.message_timeout),
+        ("dns.tcp_idle_timeout", dns.tcp_idle_timeout),
+    ] {
         let problem = format!("{timeout} is no time to say something in");
         complaints.require(timeout.seconds() >= 1, key, problem, "write \"1s\" or more");
     }

@@ -21,13 +21,19 @@ pub struct Envelope<'a> {
 }
 
 /// Writes the notice about a relay, if it is listed.
-pub fn notice(relay: Relay, record: &RelayRecord, snapshot: &Snapshot, envelope: &Envelope<'_>) -> Option<String> {
+pub fn notice(
+    relay: Relay,
+    record: &RelayRecord,
+    snapshot: &Snapshot,
+    envelope: &Envelope<'_>,
+) -> Option<String> {
     let address = relay.address();
     let (zone, code, listing) = snapshot.zones().iter().find_map(|zone| {
         let config = &zone.config;
         let origin = config.apex.origin.to_string();
         config.codes.iter().find_map(|code| {
-            let listed = record.records.iter().find(|((of, value), _)| **of == *origin && *value == code.value);
+            let listed =
+                record.records.iter().find(|((of, value), _)| **of == *origin && *value == code.value);
             let listing = listed?.1.current.as_ref().filter(|listing| listing.prefix.contains(address))?;
             Some((config, code, listing))
         })

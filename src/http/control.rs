@@ -156,7 +156,9 @@ pub(super) async fn notice(
     Query(between): Query<Correspondents>,
 ) -> Response {
     let mailbox = |text: &str| Mailbox::parse(text).ok_or_else(|| format!("{text:?} is no address"));
-    let read = address.parse::<Relay>().and_then(|relay| Ok((relay, mailbox(&between.from)?, mailbox(&between.to)?)));
+    let read = address
+        .parse::<Relay>()
+        .and_then(|relay| Ok((relay, mailbox(&between.from)?, mailbox(&between.to)?)));
     let (relay, from, to) = match read {
         Ok(read) => read,
         Err(problem) => return bad_address(problem),
@@ -179,7 +181,9 @@ pub(super) async fn traps(State(app): State<Arc<App>>) -> Response {
 /// `GET /control/v1/donors`
 pub(super) async fn donors(State(app): State<Arc<App>>) -> Json<Vec<DonorLine>> {
     let (traps, now) = (app.published.traps(), app.published.snapshot().time);
-    let line = |(donor, record): (&Donor, &DonorRecord)| DonorLine::of(donor, record, traps.traps.count_of(donor), now);
+    let line = |(donor, record): (&Donor, &DonorRecord)| {
+        DonorLine::of(donor, record, traps.traps.count_of(donor), now)
+    };
     Json(app.published.donors().iter().map(line).collect())
 }
 
@@ -217,7 +221,8 @@ pub(super) async fn set_donor(State(app): State<Arc<App>>, Json(change): Json<Do
 pub(super) async fn donor_key(State(app): State<Arc<App>>, Path(donor): Path<String>) -> Response {
     match Donor::parse(&donor) {
         Ok(donor) => {
-            let hex = |octets: [u8; 32]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
+            let hex =
+                |octets: [u8; 32]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
             hex(app.keys.hasher().donor_key(&donor)).into_response()
         }
         Err(problem) => bad_address(problem),
@@ -229,7 +234,8 @@ pub(super) async fn donor_address(State(app): State<Arc<App>>, Path(donor): Path
     match Donor::parse(&donor).map(|donor| (app.published.donors().get(&donor).cloned(), donor)) {
         Ok((Some(record), donor)) => app.keys.hasher().forward_local(&donor, &record.terms).into_response(),
         Ok((None, donor)) => {
-            (StatusCode::NOT_FOUND, Json(Problem { error: format!("there is no donor {donor}") })).into_response()
+            (StatusCode::NOT_FOUND, Json(Problem { error: format!("there is no donor {donor}") }))
+                .into_response()
         }
         Err(problem) => bad_address(problem),
     }
@@ -269,12 +275,13 @@ pub(super) async fn report(
 }
 
 pub(super) async fn add_trap(State(app): State<Arc<App>>, Json(new): Json<NewTrap>) -> Response {
-    let order = match Donor::parse(&new.donor).and_then(|donor| Ok((app.keys.hasher().named(&new.trap)?, donor))) {
-        Ok((Named { scope, key, domain }, donor)) => {
-            Order::AddTrap { key, scope, domain, donor, silent_since: new.silent_since }
-        }
-        Err(problem) => return bad_address(problem),
-    };
+    let order =
+        match Donor::parse(&new.donor).and_then(|donor| Ok((app.keys.hasher().named(&new.trap)?, donor))) {
+            Ok((Named { scope, key, domain }, donor)) => {
+                Order::AddTrap { key, scope, domain, donor, silent_since: new.silent_since }
+            }
+            Err(problem) => return bad_address(problem),
+        };
     direct(&app, new.by, new.why, order).await
 }
 

@@ -9,10 +9,10 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::{Deserialize, Serialize};
 
-use super::clients::client_network;
-use super::{App, tokens};
 use super::addresses::{Problem, bad_address};
+use super::clients::client_network;
 use super::control::direct;
+use super::{App, tokens};
 use crate::audit::{self, Wanted};
 use crate::digest::Digest;
 use crate::evidence::{Order, Source};
@@ -132,7 +132,7 @@ pub(super) async fn decide_by_token(
     let known = |digest: Digest| state.operators.iter().find(|(_, known)| *known == digest);
     match tokens::bearer(&state, peer.ip(), &headers, known) {
         Ok(operator) => decision.by.clone_from(&operator.0),
-        Err(response) => return response,
+        Err(response) => return *response,
     }
     decide(state, Json(decision)).await
 }

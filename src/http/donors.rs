@@ -77,13 +77,13 @@ fn coarse(count: u64) -> String {
 }
 
 /// The donor whose token came along.
-fn known(app: &App, peer: SocketAddr, headers: &HeaderMap) -> Result<(Donor, DonorRecord), Response> {
+fn known(app: &App, peer: SocketAddr, headers: &HeaderMap) -> Result<(Donor, DonorRecord), Box<Response>> {
     let donors = app.published.donors();
     let by_token = |digest| donors.iter().find(|(_, record)| record.terms.token == Some(digest));
     let (donor, record) = tokens::bearer(app, peer.ip(), headers, by_token)?;
     if record.terms.suspended {
         let problem = Problem { error: "your feed is suspended; ask the operator of this list".to_owned() };
-        return Err((StatusCode::FORBIDDEN, Json(problem)).into_response());
+        return Err(Box::new((StatusCode::FORBIDDEN, Json(problem)).into_response()));
     }
     Ok((donor.clone(), record.clone()))
 }
@@ -99,18 +99,26 @@ pub(super) async fn donor(
             let count = app.published.traps().traps.count_of(&donor);
             Json(DonorLine::of(&donor, &record, count, app.published.snapshot().time)).into_response()
         }
-        Err(response) => response,
+        Err(response) => *response,
     }
 }
 
-async fn changed(app: Arc<App>, peer: SocketAddr, headers: HeaderMap, body: Body, change: Change) -> Response {
+async fn changed(
+    app: Arc<App>,
+    peer: SocketAddr,
+    headers: HeaderMap,
+    body: Body,
+    change: Change,
+) -> Response {
     let (donor, record) = match known(&app, peer, &headers) {
         Ok(known) => known,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Some(form) = Form::of_media_type(media_type) else {
-        let problem = format!("{media_type:?} is none of text/plain, text/csv, application/x-ndjson, application/json");
+        let problem =
+            format!("{media_type:?} is none of text/plain, text/csv, application/x-ndjson, application/json");
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, Json(Problem { error: problem })).into_response();
     };
     let by = format!("donor {donor}");
@@ -155,7 +163,7 @@ pub(super) async fn traps(
 ) -> Response {
     match known(&app, peer, &headers) {
         Ok((donor, _)) => feed::listed(&app, Some(donor)),
-        Err(response) => response,
+        Err(response) => *response,
     }
 }
 
@@ -190,7 +198,7 @@ pub(super) async fn report(
 ) -> Response {
     match known(&app, peer, &headers) {
         Ok((donor, record)) => submit(&app, donor, &record, handed, &headers, message).await,
-        Err(response) => response,
+        Err(response) => *response,
     }
 }
 
@@ -202,7 +210,9 @@ pub(super) async fn submit(
     headers: &HeaderMap,
     message: Bytes,
 ) -> Response {
-    let problem = |status: StatusCode, problem: &str| (status, Json(Problem { error: problem.to_owned() })).into_response();
+    let problem = |status: StatusCode, problem: &str| {
+        (status, Json(Problem { error: problem.to_owned() })).into_response()
+    };
     let now = app.clock.now();
     if record.contribution.forwarded_on(app.published.snapshot().time) >= record.terms.reports_per_day_max {
         return problem(StatusCode::TOO_MANY_REQUESTS, "your quota of reports for today is used up");
@@ -216,7 +226,9 @@ pub(super) async fn submit(
     };
     let key = match headers.get("idempotency-key").map(|value| value.to_str()) {
         Some(Ok(key)) if (1..=KEY_OCTETS_MAX).contains(&key.len()) => format!("key {key}"),
-        Some(_) => return problem(StatusCode::BAD_REQUEST, "Idempotency-Key: write 1 to 255 printable characters"),
+        Some(_) => {
+            return problem(StatusCode::BAD_REQUEST, "Idempotency-Key: write 1 to 255 printable characters");
+        }
         None => format!("message {}", crate::digest::Digest::of(&message)),
     };
     let submission = Submission {
@@ -231,7 +243,9 @@ pub(super) async fn submit(
     };
     match intake.submit(submission).await {
         Submitted::Durable { id } => (StatusCode::ACCEPTED, Json(Taken { id })).into_response(),
-        Submitted::Later => problem(StatusCode::SERVICE_UNAVAILABLE, "it can't be kept safely now; come back later"),
+        Submitted::Later => {
+            problem(StatusCode::SERVICE_UNAVAILABLE, "it can't be kept safely now; come back later")
+        }
         Submitted::NoTrap => problem(
             StatusCode::UNPROCESSABLE_ENTITY,
             "it names no trap: say for whom it was by \"recipient\", and give that trap first",
@@ -251,12 +265,16 @@ pub struct LogReport {
 
 /// Takes in the lines of an MTA's log that say that somebody was turned away.
 pub(super) async fn log_lines(app: &App, donor: &Donor, record: &DonorRecord, text: &str) -> Response {
-    let problem = |status: StatusCode, problem: &str| (status, Json(Problem { error: problem.to_owned() })).into_response();
+    let problem = |status: StatusCode, problem: &str| {
+        (status, Json(Problem { error: problem.to_owned() })).into_response()
+    };
     let Some(intake) = app.intake.get() else {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "no daemon runs that takes reports");
     };
-    let mut room =
-        record.terms.reports_per_day_max.saturating_sub(record.contribution.forwarded_on(app.published.snapshot().time));
+    let mut room = record
+        .terms
+        .reports_per_day_max
+        .saturating_sub(record.contribution.forwarded_on(app.published.snapshot().time));
     let (mut report, now) = (LogReport::default(), app.clock.now());
     for line in text.lines() {
         report.lines += 1;
@@ -268,7 +286,10 @@ pub(super) async fn log_lines(app: &App, donor: &Donor, record: &DonorRecord, te
             Submitted::Durable { .. } => (report.taken, room) = (report.taken + 1, room - 1),
             Submitted::NoTrap => report.no_trap += 1,
             Submitted::Later => {
-                return problem(StatusCode::SERVICE_UNAVAILABLE, "it can't be kept safely now; come back later");
+                return problem(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "it can't be kept safely now; come back later",
+                );
             }
         }
     }

@@ -325,7 +325,9 @@ async fn give(reading: &mut Reading, orders: &mut Orders<'_>, least: usize) -> R
         let traps: Vec<GivenTrap> = reading.ready.drain(..count).collect();
         let donor = reading.donor.clone();
         let order = match reading.change {
-            Change::Retire => Order::RetireTraps { donor, keys: traps.into_iter().map(|trap| trap.key).collect() },
+            Change::Retire => {
+                Order::RetireTraps { donor, keys: traps.into_iter().map(|trap| trap.key).collect() }
+            }
             Change::Add | Change::Replace => Order::AddTraps { donor, traps },
         };
         orders.give(order).await.map_err(Stopped::Journal)?;
@@ -336,7 +338,9 @@ async fn give(reading: &mut Reading, orders: &mut Orders<'_>, least: usize) -> R
 /// Retires what a list doesn't name.
 async fn retire_others(reading: &Reading, orders: &mut Orders<'_>) -> Result<u64, JournalError> {
     let others: Vec<TrapKey> = tokio::task::block_in_place(|| {
-        let of_donor = |key: &TrapKey| reading.known.traps.is_active(*key) && reading.known.traps.is_of(*key, &reading.donor);
+        let of_donor = |key: &TrapKey| {
+            reading.known.traps.is_active(*key) && reading.known.traps.is_of(*key, &reading.donor)
+        };
         reading.known.traps.keys().filter(|key| !reading.named.contains(key) && of_donor(key)).collect()
     });
     for keys in others.chunks(ORDER_TRAPS_MAX) {
@@ -363,7 +367,9 @@ pub(super) fn listed(app: &App, donor: Option<Donor>) -> Response {
     tokio::task::spawn_blocking(move || {
         use std::io::Write as _;
         let mut out = std::io::BufWriter::new(tokio_util::io::SyncIoBridge::new(writer));
-        for (key, trap) in known.traps.iter().filter(|(_, trap)| donor.as_ref().is_none_or(|donor| trap.donor == *donor)) {
+        for (key, trap) in
+            known.traps.iter().filter(|(_, trap)| donor.as_ref().is_none_or(|donor| trap.donor == *donor))
+        {
             let line = TrapLine {
                 key: key.to_string(),
                 scope: trap.scope.name().to_owned(),

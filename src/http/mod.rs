@@ -24,7 +24,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
 pub use clients::PerHour;
-pub use control::{Advance, DonorChange, Done, NewTrap, Removal, RetireTrap, Zones};
+pub use control::{Advance, Done, DonorChange, NewTrap, Removal, RetireTrap, Zones};
 pub use decisions::{AuditWanted, Decided, Decision, ExemptionLine, StandingLine};
 pub use donors::{DonorLine, LogReport, Taken};
 pub use feed::{FeedProblem, FeedReport, TrapLine};

@@ -22,11 +22,11 @@ pub(super) fn bearer<T>(
     peer: IpAddr,
     headers: &HeaderMap,
     known: impl FnOnce(Digest) -> Option<T>,
-) -> Result<T, Response> {
+) -> Result<T, Box<Response>> {
     let (client, now) = (client_network(app, peer, headers), app.clock.now());
     let refused = |status: StatusCode, header: (header::HeaderName, &'static str), problem: &str| {
         app.metrics.http_unauthorized_total.inc();
-        (status, [header], Json(Problem { error: problem.to_owned() })).into_response()
+        Box::new((status, [header], Json(Problem { error: problem.to_owned() })).into_response())
     };
     if app.wrong_tokens.is_spent(client, now) {
         let problem = "too many wrong tokens from your network within an hour; come back later";

@@ -157,7 +157,9 @@ pub struct Submission {
 /// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Submitted {
-    Durable { id: String },
+    Durable {
+        id: String,
+    },
     Later,
     /// It was for no trap, so it is not evidence.
     NoTrap,
@@ -168,6 +170,17 @@ pub enum Submitted {
 struct Origin {
     forwarded_by: Option<Donor>,
     trusted: Vec<IpNet>,
+}
+
+/// What was found out about a transaction.
+struct Seen<'a> {
+    relay: Relay,
+    trap: &'a Mailbox,
+    verdict: &'a Verdict,
+    id: Digest,
+    reach: Reach,
+    /// The digest of the message, where there was one.
+    report: Option<Digest>,
 }
 
 /// A message that was looked at.
@@ -243,7 +256,10 @@ impl Intake {
         if attached.is_empty() {
             tracing::warn!(%donor, "forwarded mail without a message attached");
         }
-        let mut room = record.terms.reports_per_day_max.saturating_sub(record.contribution.forwarded_on(transaction.seen_at));
+        let mut room = record
+            .terms
+            .reports_per_day_max
+            .saturating_sub(record.contribution.forwarded_on(transaction.seen_at));
         for mut message in attached {
             if room == 0 {
                 tracing::warn!(%donor, "the donor's quota of reports for today is used up");
@@ -273,7 +289,8 @@ impl Intake {
     pub async fn submit(&self, submission: Submission) -> Submitted {
         let read = mail::read(&submission.message);
         let header = &read.header;
-        let named = submission.recipient.map_or_else(|| self.recipients_named(header), |recipient| vec![recipient]);
+        let named =
+            submission.recipient.map_or_else(|| self.recipients_named(header), |recipient| vec![recipient]);
         let Some(trap) = named.into_iter().find(|mailbox| self.is_trap(mailbox)) else {
             return Submitted::NoTrap;
         };
@@ -301,7 +318,8 @@ impl Intake {
             octets,
             waited: Span::ZERO,
         };
-        let networks = submission.relays.iter().filter_map(|prefix| IpNet::new(prefix.network(), prefix.length()).ok());
+        let networks =
+            submission.relays.iter().filter_map(|prefix| IpNet::new(prefix.network(), prefix.length()).ok());
         let origin = Origin { forwarded_by: Some(submission.donor), trusted: networks.collect() };
         match self.judged(transaction, id, &origin).await {
             Outcome::Durable { id } => Submitted::Durable { id },
@@ -311,7 +329,13 @@ impl Intake {
 
     /// Takes in what a donor's MTA noted: that it turned somebody away who brought mail from the null reverse-path for a trap. The same
     /// line again is the same.
-    pub async fn logged(&self, donor: &Donor, line: &str, rejected: &Rejected, seen_at: Timestamp) -> Submitted {
+    pub async fn logged(
+        &self,
+        donor: &Donor,
+        line: &str,
+        rejected: &Rejected,
+        seen_at: Timestamp,
+    ) -> Submitted {
         if !self.is_trap(&rejected.recipient) {
             return Submitted::NoTrap;
         }
@@ -333,7 +357,10 @@ impl Intake {
         };
         let verdict = classify::null_rejected();
         let trap = trap::base(&rejected.recipient).unwrap_or_else(|| rejected.recipient.clone());
-        let mut evidence = self.evidence(&transaction, relay, &trap, &verdict, id, Reach::Recipient, None);
+        let mut evidence = self.evidence(
+            &transaction,
+            &Seen { relay, trap: &trap, verdict: &verdict, id, reach: Reach::Recipient, report: None },
+        );
         (evidence.way, evidence.forwarded_by) = (Way::Logged, Some(donor.clone()));
         match self.append(Entry::Evidence(Box::new(evidence)).into(), &verdict, id).await {
             Outcome::Durable { id } => Submitted::Durable { id },
@@ -343,7 +370,8 @@ impl Intake {
 
     /// Whom a message that was delivered already says that it was for.
     fn recipients_named(&self, header: &Header) -> Vec<Mailbox> {
-        let fields = ["Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-RCPT-To", "To", "Cc"];
+        let fields =
+            ["Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-RCPT-To", "To", "Cc"];
         let values = fields.iter().flat_map(|name| header.all(name)).take(RECIPIENT_FIELDS_MAX);
         values.filter_map(Mailbox::find).collect()
     }
@@ -376,8 +404,17 @@ impl Intake {
         };
         let mut digester = Digester::default();
         digester.add(&transaction.message).add(&transaction.octets.to_be_bytes());
-        let mut evidence =
-            self.evidence(&transaction, relay, &trap, &verdict, id, Reach::Data, Some(digester.digest()));
+        let mut evidence = self.evidence(
+            &transaction,
+            &Seen {
+                relay,
+                trap: &trap,
+                verdict: &verdict,
+                id,
+                reach: Reach::Data,
+                report: Some(digester.digest()),
+            },
+        );
         if let Some(donor) = &origin.forwarded_by {
             (evidence.way, evidence.forwarded_by) = (Way::Submitted, Some(donor.clone()));
         }
@@ -411,7 +448,9 @@ impl Intake {
     /// Notes that a client named a trap and left.
     pub async fn left(&self, transaction: Transaction) {
         let relay = match transaction.client {
-            Client::Relay(relay) if !self.trusted_relays.iter().any(|net| net.contains(&relay.address())) => relay,
+            Client::Relay(relay) if !self.trusted_relays.iter().any(|net| net.contains(&relay.address())) => {
+                relay
+            }
             // Whoever carries mail for us has its reasons.
             _ => return,
         };
@@ -423,7 +462,10 @@ impl Intake {
         let id = self.id(&transaction);
         let Some(trap) = transaction.traps.first() else { return };
         let verdict = classify::callout();
-        let evidence = self.evidence(&transaction, relay, trap, &verdict, id, Reach::Recipient, None);
+        let evidence = self.evidence(
+            &transaction,
+            &Seen { relay, trap, verdict: &verdict, id, reach: Reach::Recipient, report: None },
+        );
         self.append(Entry::Evidence(Box::new(evidence)).into(), &verdict, id).await;
     }
 
@@ -440,16 +482,8 @@ impl Intake {
         }
     }
 
-    fn evidence(
-        &self,
-        transaction: &Transaction,
-        relay: Relay,
-        trap: &Mailbox,
-        verdict: &Verdict,
-        id: Digest,
-        reach: Reach,
-        report: Option<Digest>,
-    ) -> Evidence {
+    fn evidence(&self, transaction: &Transaction, seen: &Seen<'_>) -> Evidence {
+        let Seen { relay, trap, verdict, id, reach, report } = *seen;
         let hasher = self.keys.hasher();
         Evidence {
             id,
@@ -494,7 +528,8 @@ impl Intake {
             .add(&transaction.seen_at.milliseconds().to_be_bytes());
         digester.add(&nth.to_be_bytes()).add(transaction.client.peer().to_string().as_bytes());
         let mut octets = *digester.digest().octets();
-        octets[..TIME_OCTETS].copy_from_slice(&transaction.seen_at.milliseconds().to_be_bytes()[8 - TIME_OCTETS..]);
+        octets[..TIME_OCTETS]
+            .copy_from_slice(&transaction.seen_at.milliseconds().to_be_bytes()[8 - TIME_OCTETS..]);
         Digest::from_octets(octets)
     }
 }

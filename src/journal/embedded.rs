@@ -95,7 +95,8 @@ pub struct Room {
 impl Room {
     fn is_short(&self) -> bool {
         // A folder that doesn't tell isn't held against anybody; the write will show.
-        rustix::fs::statvfs(&self.folder).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < self.octets_min)
+        rustix::fs::statvfs(&self.folder)
+            .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < self.octets_min)
     }
 }
 
@@ -657,9 +658,7 @@ fn retain(database: &Database, retention: Retention) -> Result<Dropped, JournalE
             write.delete_table(ids_table(&ids_name(day))).map_err(store)?;
             dropped.entry_days += 1;
         }
-        for day in
-            report_days(&write)?.into_iter().filter(|&day| day < retention.reports_since.yyyymmdd())
-        {
+        for day in report_days(&write)?.into_iter().filter(|&day| day < retention.reports_since.yyyymmdd()) {
             write.delete_table(reports_table(&reports_name(day))).map_err(store)?;
             dropped.report_days += 1;
         }
@@ -673,7 +672,9 @@ fn store(error: impl Into<redb::Error>) -> JournalError {
     match error.into() {
         redb::Error::Io(error) => store_io(error),
         // Somebody else met the first one, and knows which it was.
-        error @ (redb::Error::PreviousIo | redb::Error::DatabaseClosed) => JournalError::Unwritable(error.to_string()),
+        error @ (redb::Error::PreviousIo | redb::Error::DatabaseClosed) => {
+            JournalError::Unwritable(error.to_string())
+        }
         error => JournalError::Store(error.to_string()),
     }
 }

@@ -134,7 +134,11 @@ mod tests {
     fn rfc6531_spellings_of_one_mailbox_are_one() {
         let folded = |text: &str| Mailbox::parse(text).unwrap().folded();
         assert_eq!(folded("v\u{ed}ctim@tr\u{e4}p.example"), "v\u{ed}ctim@xn--trp-rla.example");
-        for same in ["V\u{cd}CTIM@TR\u{c4}P.example", "xn--vctim-zsa@xn--trp-rla.example", "v\u{ed}ctim@XN--TRP-QLA.example"] {
+        for same in [
+            "V\u{cd}CTIM@TR\u{c4}P.example",
+            "xn--vctim-zsa@xn--trp-rla.example",
+            "v\u{ed}ctim@XN--TRP-QLA.example",
+        ] {
             assert_eq!(folded(same), folded("v\u{ed}ctim@tr\u{e4}p.example"), "{same}");
         }
         assert_eq!(folded("xn--@trap.example"), "@trap.example");

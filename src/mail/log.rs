@@ -70,8 +70,12 @@ mod tests {
 
     #[test]
     fn lines_of_both_name_the_client_the_mailbox_and_nothing_that_the_client_made_up() {
-        let read = |line: &str| rejected(line).map(|found| (found.client.to_string(), found.helo, found.recipient.to_string()));
-        let some = |client: &str, helo: &str, recipient: &str| Some((client.to_owned(), helo.to_owned(), recipient.to_owned()));
+        let read = |line: &str| {
+            rejected(line).map(|found| (found.client.to_string(), found.helo, found.recipient.to_string()))
+        };
+        let some = |client: &str, helo: &str, recipient: &str| {
+            Some((client.to_owned(), helo.to_owned(), recipient.to_owned()))
+        };
         for (line, want) in [
             (
                 "Nov 25 12:00:00 mx postfix/smtpd[411]: NOQUEUE: reject: RCPT from mail.relay.example[198.18.0.25]: 550 5.1.1 <dead@trap.example>: Recipient address rejected: User unknown in virtual mailbox table; from=<> to=<dead@trap.example> proto=ESMTP helo=<mail.relay.example>",
@@ -82,8 +86,14 @@ mod tests {
                 some("2001:db8::25", "x", "dead@trap.example"),
             ),
             // Later, or from somebody: no report that was refused.
-            ("mx postfix/smtpd[411]: NOQUEUE: reject: RCPT from a[198.18.0.25]: 450 4.1.1 <d@t.example>: x; from=<> to=<d@t.example> proto=SMTP helo=<x>", None),
-            ("mx postfix/smtpd[411]: NOQUEUE: reject: RCPT from a[198.18.0.25]: 550 5.1.1 <d@t.example>: x; from=<u@a.example> to=<d@t.example> proto=SMTP helo=<x>", None),
+            (
+                "mx postfix/smtpd[411]: NOQUEUE: reject: RCPT from a[198.18.0.25]: 450 4.1.1 <d@t.example>: x; from=<> to=<d@t.example> proto=SMTP helo=<x>",
+                None,
+            ),
+            (
+                "mx postfix/smtpd[411]: NOQUEUE: reject: RCPT from a[198.18.0.25]: 550 5.1.1 <d@t.example>: x; from=<u@a.example> to=<d@t.example> proto=SMTP helo=<x>",
+                None,
+            ),
             (
                 "2026-11-25 12:00:00 H=mail.relay.example (helo.example) [198.18.0.25] F=<> rejected RCPT <dead@trap.example>: Unrouteable address",
                 some("198.18.0.25", "helo.example", "dead@trap.example"),
@@ -96,7 +106,10 @@ mod tests {
                 "2026-11-25 12:00:00 H=(helo) [198.18.0.25] X=TLS1.3:ECDHE:256 CV=no F=<> rejected RCPT <dead@trap.example>: no such user",
                 some("198.18.0.25", "helo", "dead@trap.example"),
             ),
-            ("2026-11-25 12:00:00 H=a [198.18.0.25] F=<u@a.example> rejected RCPT <dead@trap.example>: x", None),
+            (
+                "2026-11-25 12:00:00 H=a [198.18.0.25] F=<u@a.example> rejected RCPT <dead@trap.example>: x",
+                None,
+            ),
             ("2026-11-25 12:00:00 1abc <= <> H=a [198.18.0.25] P=esmtp S=4711", None),
             ("", None),
         ] {

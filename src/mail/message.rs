@@ -11,8 +11,8 @@ use mail_parser::{HeaderName, MessageParser, MimeHeaders, PartType};
 use minicbor::{Decode, Encode};
 
 use super::text::{announces_copy, split_copy};
-use super::{ATTACHED_MAX, 
-    BOUNDARY_LINES_MAX, DECODED_OCTETS_MAX, DEPTH_MAX, GROUPS_MAX, Header, MESSAGE_OCTETS_MAX,
+use super::{
+    ATTACHED_MAX, BOUNDARY_LINES_MAX, DECODED_OCTETS_MAX, DEPTH_MAX, GROUPS_MAX, Header, MESSAGE_OCTETS_MAX,
     NAME_OCTETS_MAX, PARTS_MAX, TEXT_OCTETS_MAX,
 };
 use crate::digest::Digest;

@@ -62,16 +62,29 @@ impl Metrics {
                 "reason",
             ),
             smtp_replies_total: counters(r, "smtp_replies_total", "SMTP replies by code", "code"),
-            smtp_tls_total: counters(r, "smtp_tls_total", "TLS sessions begun, by version, or failed", "version"),
+            smtp_tls_total: counters(
+                r,
+                "smtp_tls_total",
+                "TLS sessions begun, by version, or failed",
+                "version",
+            ),
             smtp_left_total: counters(
                 r,
                 "smtp_left_total",
                 "Clients that named a trap and left without a message, by how it was taken",
                 "how",
             ),
-            smtp_tarpitted_total: counter(r, "smtp_tarpitted_total", "Replies that a client was made to wait for"),
+            smtp_tarpitted_total: counter(
+                r,
+                "smtp_tarpitted_total",
+                "Replies that a client was made to wait for",
+            ),
             messages_total: counters(r, "messages_total", "Messages by what became of them", "outcome"),
-            http_unauthorized_total: counter(r, "http_unauthorized_total", "Requests without a token that is known"),
+            http_unauthorized_total: counter(
+                r,
+                "http_unauthorized_total",
+                "Requests without a token that is known",
+            ),
             evidence_total: counters(r, "evidence_total", "Evidence made durable, by kind", "kind"),
             observations_total: counters(
                 r,

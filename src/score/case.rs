@@ -95,7 +95,8 @@ impl<'a> Case<'a> {
         for mark in &self.hints {
             // Only where a report came to the same trap domain.
             if sums.contains_key(&mark.trap_domain) {
-                let slot = heaviest.entry((mark.trap_domain, mark.injector, mark.seen_at.hour())).or_insert(0);
+                let slot =
+                    heaviest.entry((mark.trap_domain, mark.injector, mark.seen_at.hour())).or_insert(0);
                 *slot = self.weight(mark).max(*slot);
             }
         }

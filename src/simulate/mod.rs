@@ -21,7 +21,9 @@ use self::random::Random;
 use crate::blocklist::{Blocklist, Change};
 use crate::classify::{self, Session};
 use crate::digest::{Digest, Digester};
-use crate::evidence::{Directive, Entry, Evidence, Facts, Observation, Offset, Order, Reach, Recorded, Sent, Way};
+use crate::evidence::{
+    Directive, Entry, Evidence, Facts, Observation, Offset, Order, Reach, Recorded, Sent, Way,
+};
 use crate::mail::{self, Mailbox, ReversePath};
 use crate::observe::{self, Inquiry};
 use crate::relay::{Prefix, Relay};

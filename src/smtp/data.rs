@@ -27,7 +27,8 @@ impl Data {
         let mut at = 0;
         while let Some(&octet) = octets.get(at) {
             // Most of a message is the inside of its lines.
-            if matches!((*self, octet), (Data::Line, _) | (Data::LineStart, b'\x20'..=b'\x2d' | b'\x2f'..=b'\x7e')) {
+            if matches!((*self, octet), (Data::Line, _) | (Data::LineStart, b'\x20'..=b'\x2d' | b'\x2f'..=b'\x7e'))
+            {
                 let inside = memchr(b'\r', &octets[at..]).unwrap_or(octets.len() - at);
                 if inside > 0 {
                     message.extend_from_slice(&octets[at..at + inside]);

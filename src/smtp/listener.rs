@@ -140,7 +140,8 @@ impl Serve {
             Ok(place) => place,
             Err(refusal) => {
                 self.refused(refusal.label());
-                let busy = format!("421 4.7.0 {} has no place for you now, come back later\r\n", self.hostname);
+                let busy =
+                    format!("421 4.7.0 {} has no place for you now, come back later\r\n", self.hostname);
                 let _ = tokio::time::timeout(WRITE_TIMEOUT, stream.write_all(busy.as_bytes())).await;
                 return;
             }
@@ -178,7 +179,8 @@ impl Serve {
 
     fn session(&self, relay: Relay, proxied: Proxied, door: Door) -> Session {
         let (hasher, traps) = (self.intake.keys.hasher().clone(), self.intake.traps.load_full());
-        let recipients = Recipients::new(hasher, traps, self.intake.donors.load_full(), Arc::clone(&self.hostname));
+        let recipients =
+            Recipients::new(hasher, traps, self.intake.donors.load_full(), Arc::clone(&self.hostname));
         let protocol = match door {
             Door::Smtp | Door::Proxied => Protocol::Smtp,
             Door::Lmtp => Protocol::Lmtp,
@@ -283,7 +285,11 @@ impl Visit<'_> {
     }
 
     /// Does what the session asks for. Replies to pipelined commands go out together.
-    async fn answer<S: AsyncWrite + Unpin>(&self, session: &mut Session, stream: &mut S) -> io::Result<Answered> {
+    async fn answer<S: AsyncWrite + Unpin>(
+        &self,
+        session: &mut Session,
+        stream: &mut S,
+    ) -> io::Result<Answered> {
         let serve = self.serve;
         let mut replies = Vec::new();
         let mut answered = Answered::Open;

@@ -93,7 +93,8 @@ mod tests {
             Some(Ok(Command::Client(named) | Command::Forward(named))) => named,
             other => panic!("{text}: {other:?}"),
         };
-        let full = named("XCLIENT NAME=relay.example ADDR=198.18.0.25 PORT=4711 PROTO=ESMTP HELO=relay.example");
+        let full =
+            named("XCLIENT NAME=relay.example ADDR=198.18.0.25 PORT=4711 PROTO=ESMTP HELO=relay.example");
         assert_eq!((full.relay, full.helo.as_deref()), (relay("198.18.0.25"), Some("relay.example")));
         assert_eq!(named("xforward addr=IPV6:2001:db8::25").relay, relay("2001:db8::25"));
         assert_eq!(named("XFORWARD ADDR=2001:db8::25").relay, relay("2001:db8::25"));

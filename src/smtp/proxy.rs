@@ -102,7 +102,9 @@ mod tests {
         let six = b"PROXY TCP6 2001:db8::25 2001:db8::1 4711 25\r\n";
         assert_eq!(parse(six).unwrap(), Some((Proxied::Client("2001:db8::25".parse().unwrap()), six.len())));
         assert_eq!(parse(b"PROXY UNKNOWN\r\n").unwrap(), Some((Proxied::Local, 15)));
-        for wrong in [b"EHLO relay.example\r\n".as_slice(), b"PROXY TCP4 nobody x 1 2\r\n", b"\x16\x03\x01\x02"] {
+        for wrong in
+            [b"EHLO relay.example\r\n".as_slice(), b"PROXY TCP4 nobody x 1 2\r\n", b"\x16\x03\x01\x02"]
+        {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }
     }

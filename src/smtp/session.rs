@@ -413,7 +413,9 @@ impl Session {
             Ok(Request::Helo { host }) if protocol == Protocol::Smtp => {
                 self.hello(&host, format!("250 {}", self.hostname));
             }
-            Ok(Request::Ehlo { .. } | Request::Helo { .. }) => self.refuse("500 5.5.1 this is LMTP; say LHLO"),
+            Ok(Request::Ehlo { .. } | Request::Helo { .. }) => {
+                self.refuse("500 5.5.1 this is LMTP; say LHLO")
+            }
             Ok(Request::Lhlo { .. }) => self.refuse("500 5.5.1 this is SMTP; say EHLO"),
             Ok(Request::StartTls) if self.peer.tls_offered => self.start_tls(),
             Ok(Request::Bdat { chunk_size, is_last }) => self.start_chunk(chunk_size, is_last),
@@ -614,7 +616,9 @@ impl Session {
         }
         let fate = match &self.transaction {
             Some(open) if open.recipients() == 0 => Fate::Unwanted,
-            Some(open) if open.octets + octets as u64 > self.limits.message_octets_max as u64 => Fate::TooMuch,
+            Some(open) if open.octets + octets as u64 > self.limits.message_octets_max as u64 => {
+                Fate::TooMuch
+            }
             Some(_) => Fate::Taken,
             None => Fate::Unwanted,
         };

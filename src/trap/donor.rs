@@ -146,7 +146,11 @@ impl TrapHasher {
     }
 
     /// The donor who is proved by such a local part.
-    pub fn forwarder(&self, local: &str, terms_of: impl FnOnce(&Donor) -> Option<DonorTerms>) -> Option<Donor> {
+    pub fn forwarder(
+        &self,
+        local: &str,
+        terms_of: impl FnOnce(&Donor) -> Option<DonorTerms>,
+    ) -> Option<Donor> {
         let local = local.to_ascii_lowercase();
         let (name, _) = local.strip_prefix(FORWARD)?.rsplit_once('+')?;
         let donor = Donor::parse(name).ok()?;

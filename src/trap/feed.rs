@@ -107,7 +107,9 @@ pub fn read(line: &[u8], form: Form, hasher: &TrapHasher) -> Result<Option<Line>
         }
     };
     let silent_since = silent_since
-        .map(|since| since.parse().map_err(|_| "silent_since is no time such as 2025-01-31T00:00:00Z".to_owned()))
+        .map(|since| {
+            since.parse().map_err(|_| "silent_since is no time such as 2025-01-31T00:00:00Z".to_owned())
+        })
         .transpose()?;
     let trap = match trap.strip_prefix(HASHED) {
         Some(hashes) => hashed(hashes)?,
@@ -139,7 +141,8 @@ fn fields(line: &str) -> Result<(String, Option<String>), String> {
 
 /// `ADDRESS@DOMAIN`, each a hash under the donor's key of 32 hexadecimal digits; `@DOMAIN` for a whole domain.
 fn hashed(text: &str) -> Result<Named, String> {
-    let wrong = || format!("write {HASHED}ADDRESS@DOMAIN or {HASHED}@DOMAIN, each a hash of 32 hexadecimal digits");
+    let wrong =
+        || format!("write {HASHED}ADDRESS@DOMAIN or {HASHED}@DOMAIN, each a hash of 32 hexadecimal digits");
     let (address, domain) = text.split_once('@').ok_or_else(wrong)?;
     let key = |text: &str| text.parse::<Digest>().map(TrapKey).map_err(|_| wrong());
     let domain = key(domain)?;
@@ -201,7 +204,8 @@ mod tests {
     fn hashes_are_those_of_the_donors_key() {
         let hasher = TrapHasher::new([1; 32]);
         let donor = hasher.for_donor(&super::super::Donor::parse("isp").unwrap());
-        let (address, domain) = (donor.named("bait@trap.example").unwrap(), donor.named("trap.example").unwrap());
+        let (address, domain) =
+            (donor.named("bait@trap.example").unwrap(), donor.named("trap.example").unwrap());
         let line = format!("blake3:{}@{}", address.key, domain.key);
         assert_eq!(read(line.as_bytes(), Form::Lines, &hasher).unwrap().unwrap().trap, address);
         let line = format!("blake3:@{}", domain.key);

@@ -131,8 +131,11 @@ impl TrapSet {
 
     /// Marks all active traps as retired that are meant; how many.
     pub fn retire_all(&mut self, meant: impl Fn(TrapKey, &Trap) -> bool, at: Timestamp) -> usize {
-        let active: Vec<TrapKey> =
-            self.iter().filter(|(key, trap)| trap.retired.is_none() && meant(*key, trap)).map(|(key, _)| key).collect();
+        let active: Vec<TrapKey> = self
+            .iter()
+            .filter(|(key, trap)| trap.retired.is_none() && meant(*key, trap))
+            .map(|(key, _)| key)
+            .collect();
         active.into_iter().filter(|key| self.retire(*key, at)).count()
     }
 
@@ -200,7 +203,11 @@ impl Eq for TrapSet {}
 
 /// As a map from key to trap.
 impl<C> Encode<C> for TrapSet {
-    fn encode<W: Write>(&self, e: &mut Encoder<W>, ctx: &mut C) -> Result<(), minicbor::encode::Error<W::Error>> {
+    fn encode<W: Write>(
+        &self,
+        e: &mut Encoder<W>,
+        ctx: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
         e.map(self.len() as u64)?;
         for (key, trap) in self.iter() {
             key.encode(e, ctx)?;
@@ -250,7 +257,9 @@ impl KnownTraps {
         let mut keys = hasher.wider(mailbox);
         for donor in &self.hashing {
             let hasher = hasher.for_donor(donor);
-            let all = [hasher.address(mailbox), hasher.domain(mailbox.domain())].into_iter().chain(hasher.wider(mailbox));
+            let all = [hasher.address(mailbox), hasher.domain(mailbox.domain())]
+                .into_iter()
+                .chain(hasher.wider(mailbox));
             keys.extend(all.filter(|key| self.traps.is_active(*key)));
         }
         keys.truncate(WIDER_MAX);

@@ -15,14 +15,14 @@ const MARK_DIGITS: usize = PLACE_DIGITS + PROOF_DIGITS;
 const PLACES_MAX: u16 = 1 << (5 * PLACE_DIGITS);
 
 const FIRST_NAMES: [&str; 32] = [
-    "adam", "alice", "anna", "ben", "carla", "clara", "daniel", "david", "elena", "emil", "eva", "frank", "greta", "hugo", "ines",
-    "jan", "julia", "karl", "laura", "leo", "lena", "marc", "maria", "martin", "nina", "oskar", "paul", "petra", "rosa", "simon",
-    "tom", "vera",
+    "adam", "alice", "anna", "ben", "carla", "clara", "daniel", "david", "elena", "emil", "eva", "frank",
+    "greta", "hugo", "ines", "jan", "julia", "karl", "laura", "leo", "lena", "marc", "maria", "martin",
+    "nina", "oskar", "paul", "petra", "rosa", "simon", "tom", "vera",
 ];
 const LAST_NAMES: [&str; 32] = [
-    "adler", "bauer", "beck", "berger", "brandt", "carter", "costa", "dietz", "ferrari", "fischer", "fuchs", "garcia", "graham",
-    "hansen", "horvat", "jensen", "keller", "kowalski", "lang", "lindt", "marsh", "meyer", "novak", "olsen", "parker", "rossi",
-    "santos", "sommer", "turner", "vogel", "weber", "winter",
+    "adler", "bauer", "beck", "berger", "brandt", "carter", "costa", "dietz", "ferrari", "fischer", "fuchs",
+    "garcia", "graham", "hansen", "horvat", "jensen", "keller", "kowalski", "lang", "lindt", "marsh",
+    "meyer", "novak", "olsen", "parker", "rossi", "santos", "sommer", "turner", "vogel", "weber", "winter",
 ];
 
 impl TrapHasher {
@@ -51,7 +51,8 @@ impl TrapHasher {
             return None;
         }
         let digit = |octet: u8| DIGITS.iter().position(|digit| *digit == octet);
-        let place = mark.bytes().take(PLACE_DIGITS).try_fold(0, |place, octet| Some(place * 32 + digit(octet)?))?;
+        let place =
+            mark.bytes().take(PLACE_DIGITS).try_fold(0, |place, octet| Some(place * 32 + digit(octet)?))?;
         let place = u16::try_from(place).ok()?;
         (self.mark(name, mailbox.domain(), place) == mark).then_some(place)
     }
@@ -77,7 +78,10 @@ mod tests {
             let random = *Digest::of(&[nth]).octets();
             let address = ours.made_up(random, "trap.example", u16::from(nth)).unwrap();
             assert_eq!(ours.place_of(&address), Some(u16::from(nth)), "{address}");
-            assert_eq!(ours.place_of(&Mailbox::parse(&address.to_string().to_uppercase()).unwrap()), Some(u16::from(nth)));
+            assert_eq!(
+                ours.place_of(&Mailbox::parse(&address.to_string().to_uppercase()).unwrap()),
+                Some(u16::from(nth))
+            );
             assert_eq!(other.place_of(&address), None);
             made.insert(address);
         }

@@ -53,11 +53,15 @@ impl TrapHasher {
     /// match, and of the domains above its own.
     pub fn wider(&self, mailbox: &Mailbox) -> Vec<TrapKey> {
         let (local, domain) = (mailbox.local().to_lowercase(), mailbox.domain());
-        let address = |local: &str| Mailbox::unquoted(&format!("{local}@{domain}")).map(|mailbox| self.address(&mailbox));
+        let address = |local: &str| {
+            Mailbox::unquoted(&format!("{local}@{domain}")).map(|mailbox| self.address(&mailbox))
+        };
         let mut keys: Vec<TrapKey> = Vec::new();
         // name+tag, and name-user=host.example or name+user=host.example (VERP).
         let plus = local.split_once('+').map(|(name, _)| name);
-        let verp = local.split_once('=').and_then(|(before, _)| before.rsplit_once(['-', '+']).map(|(name, _)| name));
+        let verp = local
+            .split_once('=')
+            .and_then(|(before, _)| before.rsplit_once(['-', '+']).map(|(name, _)| name));
         keys.extend([plus, verp].into_iter().flatten().filter(|name| !name.is_empty()).filter_map(address));
         let patterns = local.match_indices(SEPARATORS).filter(|(at, _)| *at > 0).take(PATTERNS_MAX);
         keys.extend(patterns.filter_map(|(at, _)| address(&format!("{}*", &local[..=at]))));
@@ -97,9 +101,18 @@ mod tests {
         assert_eq!(scope("trap.example."), Ok(Scope::Domain));
         assert_eq!(scope("*.trap.example"), Ok(Scope::Subdomains));
         assert_eq!(hasher.named("*.trap.example").unwrap().key, hasher.named("TRAP.example").unwrap().key);
-        for wrong in
-            ["", "trap", "*.com", "bait*@trap.example", "*@trap.example", "a-*b@trap.example", "a b.example", "x@com", "a..b", "bait@"]
-        {
+        for wrong in [
+            "",
+            "trap",
+            "*.com",
+            "bait*@trap.example",
+            "*@trap.example",
+            "a-*b@trap.example",
+            "a b.example",
+            "x@com",
+            "a..b",
+            "bait@",
+        ] {
             assert!(scope(wrong).is_err(), "{wrong}");
         }
     }

@@ -32,7 +32,8 @@ fn main() {
     let journal = Embedded::open(&folder.path().join("store"), Arc::<SystemClock>::clone(&clock)).unwrap();
     let keys = Keys::open(&folder.path().join("keys")).unwrap();
     // What a trap keeps of mail as load generators send it.
-    let message = format!("Subject: test\r\n\r\n{}", "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX\r\n".repeat(96));
+    let message =
+        format!("Subject: test\r\n\r\n{}", "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX\r\n".repeat(96));
     let reduced = mail::to_octets(&mail::read(message.as_bytes()));
     let trap = Mailbox::parse("a@trap.example").unwrap();
     let facts = Facts::of(&classify::callout(), classify::VERSION, &trap, keys.hasher());
@@ -68,11 +69,17 @@ fn main() {
                         forwarded_by: None,
                     };
                     let report = Some(keys.seal(now.day(), id, &reduced).unwrap());
-                    journal.append(Append { entry: Entry::Evidence(Box::new(evidence)), report }).wait().unwrap();
+                    journal
+                        .append(Append { entry: Entry::Evidence(Box::new(evidence)), report })
+                        .wait()
+                        .unwrap();
                 }
             });
         }
     });
     let seconds = begun.elapsed().as_secs_f64();
-    println!("{waiting} waiting: {entries} entries in {seconds:.2} s, {:.0} a second", entries as f64 / seconds);
+    println!(
+        "{waiting} waiting: {entries} entries in {seconds:.2} s, {:.0} a second",
+        entries as f64 / seconds
+    );
 }

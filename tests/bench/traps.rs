@@ -119,11 +119,19 @@ fn main() {
     stream.read_to_string(&mut answer).unwrap();
     let took = begun.elapsed().as_secs_f64();
     let report: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
-    let found: Vec<u64> =
-        report["problems"].as_array().unwrap().iter().map(|problem| problem["line"].as_u64().unwrap()).collect();
+    let found: Vec<u64> = report["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| problem["line"].as_u64().unwrap())
+        .collect();
     let expected: Vec<u64> = (0..traps).filter(|&nth| is_wrong(nth)).map(|nth| nth as u64 + 1).collect();
     assert_eq!(found, expected, "exactly the wrong lines are told");
-    println!("{traps} lines taken in within {took:.2} s: {} added, {} wrong, each told", report["taken"], found.len());
+    println!(
+        "{traps} lines taken in within {took:.2} s: {} added, {} wrong, each told",
+        report["taken"],
+        found.len()
+    );
     let during = own_octets(&child);
     stop(child);
 
