@@ -444,6 +444,7 @@ impl Blocklist {
         let oldest = now.minus(horizon);
         self.state.sightings.retain(|_, sighting| sighting.last >= oldest);
         self.state.good_mail.retain(|_, good| good.at >= oldest);
+        self.state.traps.forget(oldest);
     }
 
     fn horizon(&self) -> Span {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use dashmap::DashSet;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -278,6 +279,7 @@ impl Core {
             proxies: spec.http.proxies.clone(),
             removals: http::PerHour::new(spec.http.removals_per_client_max),
             wrong_tokens: http::PerHour::new(http::WRONG_TOKENS_MAX),
+            feeding: DashSet::new(),
             intake: OnceLock::new(),
         });
         Ok(Core { app, observer: Arc::new(observer), publisher, stop })
@@ -443,6 +445,7 @@ fn smtp_serve(
     };
     let intake = Intake {
         traps: app.published.known_traps(),
+        room: Some(Room { folder: spec.journal.directory.clone(), octets_min: spec.journal.free_octets_min }),
         donors: app.published.known_donors(),
         journal: Arc::clone(&app.journal),
         keys: Arc::clone(&app.keys),

@@ -55,6 +55,13 @@ impl Timestamp {
         Timestamp(self.0 - self.0.rem_euclid(24 * MILLISECONDS_PER_HOUR))
     }
 
+    /// Reads a date as mail has it (RFC 5322 §3.3), whatever day of the week it says.
+    pub fn parse_rfc5322(text: &str) -> Option<Self> {
+        let parser = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true);
+        let read = parser.parse_timestamp(text.trim()).ok()?;
+        Some(Timestamp(read.as_millisecond()))
+    }
+
     /// As mail has it (RFC 5322 §3.3).
     pub fn rfc5322(self) -> String {
         let printer = jiff::fmt::rfc2822::DateTimePrinter::new();

@@ -253,6 +253,7 @@ fn intake(journal: Arc<dyn Journal>, folder: &std::path::Path, maildir: std::pat
         observer,
         traps: Arc::default(),
         donors: Arc::default(),
+        room: None,
         trusted_relays: Vec::new(),
         keys: Arc::new(Keys::open(&folder.join("keys")).unwrap()),
         metrics,

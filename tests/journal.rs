@@ -275,6 +275,7 @@ fn golden_entries() -> Vec<(String, Entry)> {
         silence_believed: true,
         relays: vec![prefix("192.0.2.0/28")],
         sends_hashes: true,
+        gives_domains: true,
     };
     let given = GivenTrap { key, scope: Scope::Subdomains, domain: key, silent_since: Some(start()) };
     named.extend([

@@ -53,6 +53,7 @@ fn session_with(peer: Peer) -> Session {
             since: start(),
             retired: None,
             silent_since: start(),
+            barred: false,
         },
     );
     let hostname: Arc<str> = "mx.trap.example".into();
@@ -292,6 +293,23 @@ fn whom_a_trusted_peer_names_is_the_client_or_who_handed_it_over() {
     );
     let unnamed = named(Protocol::Smtp, format!("EHLO p\r\n{message}").as_bytes());
     assert_eq!(unnamed, [(Client::Unnamed(mta), "p".to_owned())], "what it carries is nobody's");
+    // What was said of a transaction that was refused, or taken back, holds for no other.
+    for gone in ["MAIL FROM:<> SIZE=99999999", "RSET", "LHLO mx"] {
+        let text = format!("LHLO mx\r\nXFORWARD ADDR=198.18.0.99\r\n{gone}\r\n{message}");
+        assert_eq!(
+            named(Protocol::Lmtp, text.as_bytes()),
+            [(Client::Front { mta, named: None }, "mx".to_owned())],
+            "{gone}"
+        );
+    }
+    // A client behind a proxy that named it names nobody.
+    let text = format!(
+        "EHLO p\r\nXCLIENT ADDR=198.18.0.99 HELO=r\r\nXCLIENT ADDR=198.18.0.1\r\nXFORWARD ADDR=198.18.0.1\r\n{message}"
+    );
+    assert_eq!(
+        named(Protocol::Smtp, text.as_bytes()),
+        [(Client::Relay(relay("198.18.0.99")), "r".to_owned())]
+    );
     // XFORWARD is about one transaction.
     let text =
         format!("LHLO mx\r\nXFORWARD ADDR=198.18.0.99\r\nXFORWARD HELO=r.example\r\n{message}{message}");

@@ -4,11 +4,11 @@ use minicbor::{Decode, Encode};
 
 use super::{Blocklist, Change, Derived, Turn};
 use crate::digest::Digest;
-use crate::evidence::{Evidence, Observation, Offset, Sent};
+use crate::evidence::{Evidence, Observation, Offset, Sent, Way};
 use crate::relay::{Network, Prefix, Relay};
 use crate::score::{Added, Mark, MarkSource, weighs};
 use crate::time::{Span, Timestamp};
-use crate::trap::{Donor, DonorTerms, TrapKey};
+use crate::trap::{Donor, DonorTerms, Scope, TrapKey};
 
 /// How far before the fold's time evidence may say that it was seen: a trap node may have been cut off for a while.
 ///
@@ -63,7 +63,16 @@ impl Blocklist {
         let plausible = evidence.seen_at >= now.minus(EVIDENCE_LAG_MAX) && evidence.seen_at <= now;
         let seen_at = if plausible { evidence.seen_at } else { now };
         if let Some(donor) = &evidence.forwarded_by {
-            self.state.contributions.entry(donor.clone()).or_default().forward(now);
+            let most = self
+                .state
+                .terms
+                .get(donor)
+                .map_or_else(|| DonorTerms::default().reports_per_day_max, |terms| terms.reports_per_day_max);
+            let contribution = self.state.contributions.entry(donor.clone()).or_default();
+            if contribution.forwarded_on(now) >= most {
+                return turn.ignore("the donor's quota of reports for the day is used up");
+            }
+            contribution.forward(now);
         }
         let (trap, donor) = match self.admissible(evidence) {
             Ok(found) => found,
@@ -134,10 +143,11 @@ impl Blocklist {
         let prefix = Prefix::host(evidence.relay);
         let injector = self.injector(evidence, observation);
         let discount = self.state.terms.get(&pending.donor).map_or(0, DonorTerms::discount);
+        // A trap may stand for domains below its own; what a hash stands for, its donor alone knows.
+        let above = self.state.traps.get(pending.trap).filter(|trap| trap.scope == Scope::Subdomains);
         let source = MarkSource {
             trap: pending.trap,
-            // A trap may stand for domains below its own.
-            domain: self.state.traps.get(pending.trap).map_or(evidence.trap_domain, |trap| trap.domain),
+            domain: above.map_or(evidence.trap_domain, |trap| trap.domain),
             donor: pending.donor.short(),
             discount,
         };
@@ -200,11 +210,13 @@ impl Blocklist {
         else {
             return Err("the recipient is no trap");
         };
-        // Whoever handed it on answers for it; else who gave the trap.
-        let donor = evidence.forwarded_by.as_ref().unwrap_or(&trap.donor);
-        let suspended = |donor| self.state.terms.get(donor).is_some_and(|terms| terms.suspended);
-        if suspended(donor) || suspended(&trap.donor) {
+        let donor = &trap.donor;
+        if self.state.terms.get(donor).is_some_and(|terms| terms.suspended) {
             return Err("the donor is suspended");
+        }
+        // Else the evidence would stand to somebody else's account than the trap.
+        if evidence.forwarded_by.as_ref().is_some_and(|by| by != donor) {
+            return Err("it was handed on by somebody else than gave the trap");
         }
         let age = self.zones.values().map(|zone| zone.config.policy.trap_age).max().unwrap_or_default();
         if evidence.facts.solicited {
@@ -240,7 +252,9 @@ impl Blocklist {
     fn sighted(&mut self, pending: &Pending, injector: Option<Network>, turn: &mut Turn<'_>) -> bool {
         let relays_max = self.zones.values().map(|zone| zone.config.policy.burned_after_relays).min();
         let Some(relays_max) = relays_max else { return false };
-        let Some(injector) = injector else {
+        // What is handed on can be made up: it neither burns a trap nor takes that back.
+        let told = injector.filter(|_| pending.evidence.way == Way::Direct);
+        let Some(injector) = told else {
             // It tells nobody more, and counts no more than the rest.
             let known = self.state.sightings.get(&pending.trap);
             return known.is_some_and(|sighting| sighting.is_burned(relays_max));

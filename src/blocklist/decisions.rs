@@ -33,7 +33,8 @@ impl Blocklist {
                 self.state.donors.insert(donor.clone());
                 let silent_since = silent_since.map_or(now, |since| since.min(now));
                 let (domain, donor) = (*domain, donor.clone());
-                let trap = Trap { scope: *scope, domain, donor, since: now, retired: None, silent_since };
+                let (scope, retired, barred) = (*scope, None, false);
+                let trap = Trap { scope, domain, donor, since: now, retired, silent_since, barred };
                 self.state.traps.insert(*key, trap);
                 turn.change(Change::Traps);
             }
@@ -41,7 +42,7 @@ impl Blocklist {
             Order::AddTraps { donor, traps } => self.add_traps(donor, traps, turn),
             Order::RetireTraps { donor, keys } => self.retire_traps(donor, keys, turn),
             Order::RetireTrap { key } => {
-                if self.state.traps.retire(*key, now) {
+                if self.state.traps.retire(*key, now, true) {
                     self.drop_pending(|pending| pending.trap == *key);
                     turn.change(Change::Traps);
                 } else {
@@ -105,7 +106,7 @@ impl Blocklist {
         turn.change(Change::Traps);
     }
 
-    /// Traps that are new, or that their donor had taken back; whose trap it is stays as it is.
+    /// Traps that are new, or that their donor had taken back. What another gave, or the operator retired, is kept beside.
     fn add_traps(&mut self, donor: &Donor, given: &[GivenTrap], turn: &mut Turn<'_>) {
         let now = self.state.time;
         let terms = self.state.terms.get(donor).cloned().unwrap_or_default();
@@ -114,32 +115,30 @@ impl Blocklist {
         }
         self.state.donors.insert(donor.clone());
         let traps = &mut self.state.traps;
-        let mut room = terms.traps_max.saturating_sub(traps.count_of(donor).active);
         for trap in given {
-            if room == 0 {
+            // A list that takes another's place comes before the other is taken back; what was taken back is forgotten later.
+            let count = traps.count_of(donor);
+            if count.active >= terms.traps_max.saturating_mul(2)
+                || count.all >= terms.traps_max.saturating_mul(4)
+            {
                 break;
             }
-            if traps.is_active(trap.key) {
+            if traps.is_given_by(trap.key, donor) {
                 continue;
             }
             let GivenTrap { key, scope, domain, silent_since } = *trap;
             let silent_since = silent_since.map_or(now, |since| since.min(now));
-            let (donor, retired) = (donor.clone(), None);
-            traps.insert(key, Trap { scope, domain, donor, since: now, retired, silent_since });
-            room -= 1;
+            let (donor, retired, barred) = (donor.clone(), None, false);
+            traps.claim(key, Trap { scope, domain, donor, since: now, retired, silent_since, barred });
         }
         turn.change(Change::Traps);
     }
 
     fn retire_traps(&mut self, donor: &Donor, keys: &[TrapKey], turn: &mut Turn<'_>) {
         let now = self.state.time;
-        let mut gone = BTreeSet::new();
-        for key in keys {
-            if self.state.traps.is_of(*key, donor) && self.state.traps.retire(*key, now) {
-                gone.insert(*key);
-            }
-        }
-        self.drop_pending(|pending| gone.contains(&pending.trap));
+        let gone: BTreeSet<TrapKey> =
+            keys.iter().copied().filter(|key| self.state.traps.withdraw(*key, donor, now)).collect();
+        self.drop_pending(|pending| pending.donor == *donor && gone.contains(&pending.trap));
         turn.change(Change::Traps);
     }
 
@@ -318,9 +317,13 @@ impl Blocklist {
                 (self.strike(|mark| mark.donor == donor && mark.seen_at >= since, turn), "a donor")
             }
             Source::Trap(key) => {
+                let traps = self.state.traps.clone();
                 self.drop_pending(|pending| {
                     let evidence = &pending.evidence;
-                    [evidence.trap, evidence.trap_domain].contains(key) && pending.seen_at >= since
+                    let domain = traps.get(pending.trap).map(|trap| trap.domain);
+                    let came_to =
+                        [Some(evidence.trap), Some(evidence.trap_domain), Some(pending.trap), domain];
+                    came_to.contains(&Some(*key)) && pending.seen_at >= since
                 });
                 (self.strike(|mark| mark.came_to(*key) && mark.seen_at >= since, turn), "a trap")
             }
@@ -328,11 +331,11 @@ impl Blocklist {
         // It brings nothing more until it is added again.
         let retired = match source {
             Source::Donor(donor) => {
-                self.state.traps.retire_all(|_, trap| trap.donor == *donor, self.state.time)
+                // Its token would bring them back otherwise.
+                self.state.terms.entry(donor.clone()).or_default().suspended = true;
+                self.state.traps.withdraw_all(donor, self.state.time)
             }
-            Source::Trap(key) => {
-                self.state.traps.retire_all(|trap, of| trap == *key || of.domain == *key, self.state.time)
-            }
+            Source::Trap(key) => self.state.traps.bar(*key, self.state.time),
         };
         if retired > 0 {
             turn.change(Change::Traps);

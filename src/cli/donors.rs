@@ -56,6 +56,9 @@ pub(super) struct Terms {
     /// Whether it sends hashes under its own key instead of addresses.
     #[arg(long)]
     sends_hashes: Option<bool>,
+    /// Whether it may give whole domains, domains with all below them, and patterns: look at each with `trap verify` before.
+    #[arg(long)]
+    gives_domains: Option<bool>,
     /// Its mail hosts, addresses or networks: what they wrote at the top of what it hands on is believed. All of them, each time.
     #[arg(long = "relay", value_name = "NETWORK")]
     relays: Vec<String>,
@@ -117,6 +120,7 @@ async fn set(config: &Config, terms: Terms) -> Result<(), Failure> {
         suspended: None,
         silence_believed: terms.silence_believed,
         sends_hashes: terms.sends_hashes,
+        gives_domains: terms.gives_domains,
         relays: (!terms.relays.is_empty()).then_some(terms.relays),
         by: by(),
         why: terms.why,

@@ -182,7 +182,16 @@ impl From<StartError> for Failure {
 
 /// Runs what the command line asks for.
 pub fn run() -> ExitCode {
-    let Cli { config, verb } = Cli::parse();
+    let Cli { config, verb } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // An MTA whose pipe can't be read for a slip of the pen must keep the message, and not bounce it.
+        Err(error) if error.use_stderr() && std::env::args().any(|word| word == "submit") => {
+            eprintln!("{error}");
+            return ExitCode::from(EX_TEMPORARY);
+        }
+        Err(error) => error.exit(),
+    };
+    let is_pipe = matches!(&verb, Verb::Submit(args) if args.is_pipe());
     let done = match verb {
         Verb::Classify(args) => classify::run(&args),
         Verb::Demo(args) => on_runtime(demo::run(args)),
@@ -197,7 +206,7 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, lines }) => {
             lines.iter().for_each(|line| eprintln!("backscatterd: {line}"));
-            ExitCode::from(code)
+            ExitCode::from(if is_pipe { EX_TEMPORARY } else { code })
         }
     }
 }

@@ -34,15 +34,17 @@ pub(super) async fn run(config: &Config, args: Args) -> Result<(), Failure> {
         Box::new(std::fs::File::open(&args.file).map_err(failed)?)
     };
     let mut input = BufReader::new(input);
-    let (mut all, mut ready, mut line) = (LogReport::default(), Vec::new(), Vec::new());
+    let (mut all, mut ready, mut line, mut cut) = (LogReport::default(), Vec::new(), Vec::new(), false);
     loop {
         line.clear();
-        // The rest of a line that is too long is read as one that says nothing.
         let limit = LOG_LINE_OCTETS_MAX as u64;
         let count = (&mut input).take(limit).read_until(b'\n', &mut line).map_err(failed)?;
-        all.lines += u64::from(line.ends_with(b"\n"));
+        let (is_whole, continues) = (line.ends_with(b"\n"), cut);
+        cut = count > 0 && !is_whole;
+        all.lines += u64::from(is_whole);
         let text = String::from_utf8_lossy(&line);
-        if rejected(text.trim_end()).is_some() {
+        // The rest of a line that is too long is no line of its own.
+        if !continues && rejected(text.trim_end()).is_some() {
             ready.push(text.trim_end().to_owned());
         }
         // Whoever follows a log wants what came to be handed on before the next line does.

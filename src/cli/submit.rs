@@ -16,7 +16,7 @@ use clap::Args as ClapArgs;
 use super::client::Client;
 use super::donors::name;
 use super::messages::{gather, messages};
-use super::{EX_TEMPORARY, Failure, tell};
+use super::{EX_DATA, EX_TEMPORARY, Failure, tell};
 use crate::config::Config;
 use crate::mail::MESSAGE_OCTETS_MAX;
 
@@ -30,9 +30,9 @@ const PROGRESS_STEP: usize = 1_000;
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
-    /// In whose name.
-    #[arg(long, default_value = "own")]
-    donor: String,
+    /// Only what came to traps of this donor; else to any trap, in the name of whoever gave it.
+    #[arg(long)]
+    donor: Option<String>,
     /// Whom it was for; else its header tells (Delivered-To, X-Original-To, To ...).
     #[arg(long, value_name = "ADDR")]
     recipient: Option<String>,
@@ -41,7 +41,7 @@ pub(super) struct Args {
     reverse_path: Option<String>,
     /// Who brought it to the host that took it; else the Received lines of the donor's hosts tell.
     #[arg(long, value_name = "ADDR")]
-    client: Option<IpAddr>,
+    client: Option<String>,
     /// Go on: PATH is a Maildir whose new mail is handed on and moved to `cur`.
     #[arg(long)]
     watch: bool,
@@ -55,6 +55,13 @@ pub(super) struct Args {
 struct Count {
     taken: usize,
     no_evidence: usize,
+}
+
+impl Args {
+    /// Whether it is the end of an MTA's pipe: then nothing but 0 and 75 may come of it, for the MTA would bounce on anything else.
+    pub(super) fn is_pipe(&self) -> bool {
+        self.paths.is_empty()
+    }
 }
 
 pub(super) async fn run(config: &Config, args: Args) -> Result<(), Failure> {
@@ -80,7 +87,7 @@ pub(super) async fn run(config: &Config, args: Args) -> Result<(), Failure> {
     for file in &files {
         handed.file(file, &mut count).await?;
     }
-    tell(&format!("{} taken, {} named no trap\n", count.taken, count.no_evidence))
+    tell(&format!("{} taken, {} are no evidence\n", count.taken, count.no_evidence))
 }
 
 /// What is said of every message.
@@ -91,9 +98,15 @@ struct Handed<'a> {
 
 impl<'a> Handed<'a> {
     fn of(config: &'a Config, args: &Args) -> Result<Self, Failure> {
-        let mut path = format!("/control/v1/reports?donor={}", name(&args.donor)?);
-        let client = args.client.map(|client| client.to_string());
+        let donor = args.donor.as_deref().map(name).transpose()?;
+        let client = args.client.as_deref().map(|client| {
+            let wrong = |_| Failure::new(EX_DATA, format!("--client {client:?} is no address"));
+            client.parse::<IpAddr>().map(|client| client.to_string()).map_err(wrong)
+        });
+        let client = client.transpose()?;
+        let mut path = "/control/v1/reports?".to_owned();
         let told = [
+            ("donor", donor.as_deref()),
             ("recipient", args.recipient.as_deref()),
             ("reverse_path", args.reverse_path.as_deref()),
             ("client", client.as_deref()),
@@ -112,7 +125,11 @@ impl<'a> Handed<'a> {
         loop {
             let status = match Client::of_daemon(self.config).await {
                 Ok(client) => {
-                    client.post_octets(&self.path, "message/rfc822", Body::from(message.clone())).await?
+                    let posted =
+                        client.post_octets(&self.path, "message/rfc822", Body::from(message.clone())).await;
+                    // A daemon that is started anew in the midst is asked again.
+                    posted
+                        .unwrap_or_else(|failure| (StatusCode::SERVICE_UNAVAILABLE, failure.lines.join("; ")))
                 }
                 Err(failure) => (StatusCode::SERVICE_UNAVAILABLE, failure.lines.join("; ")),
             };
@@ -121,7 +138,14 @@ impl<'a> Handed<'a> {
                     count.taken += 1;
                     return Ok(());
                 }
-                (StatusCode::UNPROCESSABLE_ENTITY, _) => {
+                // It will never be evidence, however often it comes.
+                (
+                    StatusCode::UNPROCESSABLE_ENTITY
+                    | StatusCode::BAD_REQUEST
+                    | StatusCode::PAYLOAD_TOO_LARGE,
+                    text,
+                ) => {
+                    eprintln!("backscatterd: {}", text.trim());
                     count.no_evidence += 1;
                     return Ok(());
                 }

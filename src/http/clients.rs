@@ -54,11 +54,4 @@ impl PerHour {
         counted.1 = counted.1.saturating_add(1);
         counted.1 <= self.per_client_max
     }
-
-    /// Whether there is no more to be had within the hour.
-    pub(super) fn is_spent(&self, client: Prefix, now: Timestamp) -> bool {
-        self.counted
-            .get(&client)
-            .is_some_and(|counted| counted.0 == now.hour() && counted.1 >= self.per_client_max)
-    }
 }

@@ -82,6 +82,7 @@ pub struct DonorChange {
     pub suspended: Option<bool>,
     pub silence_believed: Option<bool>,
     pub sends_hashes: Option<bool>,
+    pub gives_domains: Option<bool>,
     pub relays: Option<Vec<String>>,
     pub by: String,
     pub why: String,
@@ -209,6 +210,7 @@ pub(super) async fn set_donor(State(app): State<Arc<App>>, Json(change): Json<Do
         terms.suspended = change.suspended.unwrap_or(terms.suspended);
         terms.silence_believed = change.silence_believed.unwrap_or(terms.silence_believed);
         terms.sends_hashes = change.sends_hashes.unwrap_or(terms.sends_hashes);
+        terms.gives_domains = change.gives_domains.unwrap_or(terms.gives_domains);
         Ok(Order::SetDonor { donor, terms })
     });
     match changed {
@@ -254,24 +256,28 @@ pub(super) async fn import_traps(
     };
     let terms = app.published.donors().get(&donor).map(|record| record.terms.clone()).unwrap_or_default();
     // The operator knows what he says.
-    let terms = DonorTerms { silence_believed: true, ..terms };
+    let terms = DonorTerms { silence_believed: true, gives_domains: true, sends_hashes: true, ..terms };
     let change = if import.replace { feed::Change::Replace } else { feed::Change::Add };
-    feed::change(&app, donor, &terms, import.by, form, change, body).await
+    let list = feed::List { from: feed::From::Operator, donor, terms, by: import.by, form, change };
+    feed::change(&app, list, body).await
 }
 
-/// `POST /control/v1/reports?donor=...`: a message, as the donor would hand it on.
+/// `POST /control/v1/reports`: a message to any trap, in the name of whoever gave it.
 pub(super) async fn report(
     State(app): State<Arc<App>>,
     Query(handed): Query<donors::Handed>,
     headers: axum::http::HeaderMap,
     message: axum::body::Bytes,
 ) -> Response {
-    let donor = match Donor::parse(handed.donor.as_deref().unwrap_or_default()) {
+    let donor = match handed.donor.as_deref().map(Donor::parse).transpose() {
         Ok(donor) => donor,
         Err(problem) => return bad_address(problem),
     };
-    let record = app.published.donors().get(&donor).cloned().unwrap_or_default();
-    donors::submit(&app, donor, &record, handed, &headers, message).await
+    let known = donor.map(|donor| {
+        let record = app.published.donors().get(&donor).cloned().unwrap_or_default();
+        (donor, record)
+    });
+    donors::submit(&app, known, handed, &headers, message).await
 }
 
 pub(super) async fn add_trap(State(app): State<Arc<App>>, Json(new): Json<NewTrap>) -> Response {

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt as _;
 use memchr::memchr;
 use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Semaphore;
 
 use super::App;
@@ -19,7 +20,7 @@ use crate::digest::Digester;
 use crate::evidence::{Directive, Entry, GivenTrap, ORDER_TRAPS_MAX, Offset, Order};
 use crate::journal::JournalError;
 use crate::time::Timestamp;
-use crate::trap::feed::{Form, LINE_OCTETS_MAX, read};
+use crate::trap::feed::{Author, Form, LINE_OCTETS_MAX, read};
 use crate::trap::{Donor, DonorTerms, KnownTraps, TrapHasher, TrapKey};
 
 /// Lists taken in at one time; 503 beyond.
@@ -37,7 +38,15 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// Octets of a listing that wait for whoever reads it.
 const LISTED_OCTETS: usize = 64 << 10;
 
+/// So many traps may go with `PUT` however few remain.
+const SHRINK_FLOOR: usize = 10;
+/// Least octets a second that a list comes in, after its first minute.
+const LIST_RATE_MIN: u64 = 1 << 10;
+
 static AT_ONCE: Semaphore = Semaphore::const_new(AT_ONCE_MAX);
+static OPERATORS_PLACE: Semaphore = Semaphore::const_new(1);
+/// Listings of traps that are read at one time; 503 beyond.
+static LISTED_AT_ONCE: Semaphore = Semaphore::const_new(8);
 
 /// What to do with the traps of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +89,7 @@ pub struct FeedProblem {
 struct Reading {
     hasher: TrapHasher,
     known: Arc<KnownTraps>,
-    donor: Donor,
+    author: Author,
     form: Form,
     change: Change,
     /// What of the donor's quota is left.
@@ -129,7 +138,7 @@ impl Reading {
         if line.len() > LINE_OCTETS_MAX {
             return self.reject(format!("it is longer than {LINE_OCTETS_MAX} octets"));
         }
-        match read(line, self.form, &self.hasher) {
+        match read(line, self.form, &self.hasher, &self.author) {
             Ok(None) => {}
             Ok(Some(line)) => self.trap(line.trap, line.silent_since),
             Err(problem) => self.reject(problem),
@@ -142,21 +151,23 @@ impl Reading {
             self.report.known += 1;
             return;
         }
-        let traps = &self.known.traps;
-        let is_new = match self.change {
-            Change::Retire => traps.is_active(key) && traps.is_of(key, &self.donor),
-            Change::Add | Change::Replace => !traps.is_active(key),
+        let is_given = self.known.traps.is_given_by(key, &self.author.donor);
+        let counts = match self.change {
+            Change::Retire => false,
+            Change::Add => !is_given,
+            // The others go.
+            Change::Replace => true,
         };
-        if !is_new {
-            self.report.known += 1;
-            return;
-        }
-        if self.change != Change::Retire {
+        if counts {
             if self.room == 0 {
                 self.named.remove(&key);
                 return self.reject("your quota of traps is used up".to_owned());
             }
             self.room -= 1;
+        }
+        if is_given != (self.change == Change::Retire) {
+            self.report.known += 1;
+            return;
         }
         self.report.taken += 1;
         let silent_since = silent_since.filter(|_| self.believed);
@@ -205,32 +216,73 @@ impl Orders<'_> {
     }
 }
 
-/// Takes a list in.
-pub(super) async fn change(
-    app: &App,
+/// Who sends a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum From {
+    Donor,
+    Operator,
+}
+
+/// A donor's turn: two lists of one donor would each be measured by what was before both.
+struct OneAtATime<'a> {
+    app: &'a App,
     donor: Donor,
-    terms: &DonorTerms,
-    by: String,
-    form: Form,
-    change: Change,
-    body: Body,
-) -> Response {
+}
+
+impl<'a> OneAtATime<'a> {
+    fn of(app: &'a App, donor: &Donor) -> Option<Self> {
+        app.feeding.insert(donor.clone()).then(|| OneAtATime { app, donor: donor.clone() })
+    }
+}
+
+impl Drop for OneAtATime<'_> {
+    fn drop(&mut self) {
+        self.app.feeding.remove(&self.donor);
+    }
+}
+
+/// A list, and how it is to be taken.
+pub(super) struct List {
+    pub(super) from: From,
+    pub(super) donor: Donor,
+    pub(super) terms: DonorTerms,
+    /// For the record.
+    pub(super) by: String,
+    pub(super) form: Form,
+    pub(super) change: Change,
+}
+
+/// Takes a list in.
+pub(super) async fn change(app: &App, list: List, body: Body) -> Response {
+    let List { from, donor, terms, by, form, change } = list;
     let busy = |error: String| (StatusCode::SERVICE_UNAVAILABLE, Json(Problem { error })).into_response();
     if terms.suspended {
         let error = "the donor is suspended".to_owned();
         return (StatusCode::CONFLICT, Json(Problem { error })).into_response();
     }
-    let Ok(_place) = AT_ONCE.try_acquire() else {
-        return busy(format!("{AT_ONCE_MAX} lists are being taken in; come back in a moment"));
+    let place = match from {
+        From::Donor => AT_ONCE.try_acquire().ok(),
+        From::Operator => OPERATORS_PLACE.try_acquire().ok(),
     };
-    let Ok(list) = app.keys.nonce() else { return busy("the system gives no random numbers".to_owned()) };
+    let Some(_place) = place else {
+        return busy("other lists are being taken in; come back in a moment".to_owned());
+    };
+    let Some(_turn) = OneAtATime::of(app, &donor) else {
+        return busy("another list of yours is being taken in; come back in a moment".to_owned());
+    };
+    let Ok(nonce) = app.keys.nonce() else { return busy("the system gives no random numbers".to_owned()) };
     let known = app.published.traps();
     let mut reading = Reading {
         hasher: app.keys.hasher().clone(),
-        room: terms.traps_max.saturating_sub(known.traps.count_of(&donor).active),
+        room: match change {
+            Change::Replace => terms.traps_max,
+            Change::Add | Change::Retire => {
+                terms.traps_max.saturating_sub(known.traps.count_of(&donor).active)
+            }
+        },
         believed: terms.silence_believed,
         known,
-        donor: donor.clone(),
+        author: Author { donor, gives_domains: terms.gives_domains, sends_hashes: terms.sends_hashes },
         form,
         change,
         rest: Vec::new(),
@@ -238,7 +290,7 @@ pub(super) async fn change(
         ready: Vec::new(),
         report: FeedReport::default(),
     };
-    let mut orders = Orders { app, by, list, nth: 0, last: Offset::START };
+    let mut orders = Orders { app, by, list: nonce, nth: 0, last: Offset::START };
     let mut stopped = None;
     if let Err(why) = read_list(&mut reading, &mut orders, body).await {
         stopped = Some(why);
@@ -248,9 +300,12 @@ pub(super) async fn change(
         if report.rejected > 0 {
             report.kept = Some("lines were wrong, so none of your other traps was retired".to_owned());
         } else {
-            match retire_others(&reading, &mut orders).await {
-                Ok(retired) => report.retired = retired,
-                Err(error) => stopped = Some(Stopped::Journal(error)),
+            match tokio::task::block_in_place(|| others(&reading)) {
+                Err(why) => report.kept = Some(why),
+                Ok(keys) => match retire(&reading.author.donor, &keys, &mut orders).await {
+                    Ok(retired) => report.retired = retired,
+                    Err(error) => stopped = Some(Stopped::Journal(error)),
+                },
             }
         }
     }
@@ -273,6 +328,7 @@ pub(super) async fn change(
 
 async fn read_list(reading: &mut Reading, orders: &mut Orders<'_>, mut body: Body) -> Result<(), Stopped> {
     let (mut octets, mut whole) = (0_u64, Vec::new());
+    let begun = tokio::time::Instant::now();
     let is_one_document = reading.form == Form::JsonLines;
     loop {
         let frame = tokio::time::timeout(READ_TIMEOUT, body.frame())
@@ -282,6 +338,9 @@ async fn read_list(reading: &mut Reading, orders: &mut Orders<'_>, mut body: Bod
         let frame = frame.map_err(|error| Stopped::Client(error.to_string()))?;
         let Ok(data) = frame.into_data() else { continue };
         octets += data.len() as u64;
+        if begun.elapsed() > READ_TIMEOUT + Duration::from_secs(octets / LIST_RATE_MIN) {
+            return Err(Stopped::Client("it comes too slowly".to_owned()));
+        }
         if octets > LIST_OCTETS_MAX || reading.is_too_much() {
             return Err(Stopped::TooMuch);
         }
@@ -323,7 +382,7 @@ async fn give(reading: &mut Reading, orders: &mut Orders<'_>, least: usize) -> R
     while reading.ready.len() >= least {
         let count = reading.ready.len().min(ORDER_TRAPS_MAX);
         let traps: Vec<GivenTrap> = reading.ready.drain(..count).collect();
-        let donor = reading.donor.clone();
+        let donor = reading.author.donor.clone();
         let order = match reading.change {
             Change::Retire => {
                 Order::RetireTraps { donor, keys: traps.into_iter().map(|trap| trap.key).collect() }
@@ -336,17 +395,32 @@ async fn give(reading: &mut Reading, orders: &mut Orders<'_>, least: usize) -> R
 }
 
 /// Retires what a list doesn't name.
-async fn retire_others(reading: &Reading, orders: &mut Orders<'_>) -> Result<u64, JournalError> {
-    let others: Vec<TrapKey> = tokio::task::block_in_place(|| {
-        let of_donor = |key: &TrapKey| {
-            reading.known.traps.is_active(*key) && reading.known.traps.is_of(*key, &reading.donor)
-        };
-        reading.known.traps.keys().filter(|key| !reading.named.contains(key) && of_donor(key)).collect()
-    });
-    for keys in others.chunks(ORDER_TRAPS_MAX) {
-        orders.give(Order::RetireTraps { donor: reading.donor.clone(), keys: keys.to_vec() }).await?;
+/// The donor's traps that a list doesn't name; nothing where these are so many that somebody may have sent the wrong file.
+fn others(reading: &Reading) -> Result<Vec<TrapKey>, String> {
+    let mut others = Vec::new();
+    let mut active = 0;
+    for (key, trap) in reading.known.traps.of_donor(&reading.author.donor) {
+        if trap.retired.is_none() {
+            active += 1;
+            if !reading.named.contains(&key) {
+                others.push(key);
+            }
+        }
     }
-    Ok(others.len() as u64)
+    if others.len() > SHRINK_FLOOR && others.len() * 2 > active {
+        return Err(format!(
+            "the list leaves out {} of your {active} traps, so none was retired; take them back with DELETE",
+            others.len()
+        ));
+    }
+    Ok(others)
+}
+
+async fn retire(donor: &Donor, keys: &[TrapKey], orders: &mut Orders<'_>) -> Result<u64, JournalError> {
+    for keys in keys.chunks(ORDER_TRAPS_MAX) {
+        orders.give(Order::RetireTraps { donor: donor.clone(), keys: keys.to_vec() }).await?;
+    }
+    Ok(keys.len() as u64)
 }
 
 /// A trap as far as anyone may see it: its key, not its address.
@@ -362,29 +436,44 @@ pub struct TrapLine {
 
 /// Traps of one donor or of all, a JSON object a line.
 pub(super) fn listed(app: &App, donor: Option<Donor>) -> Response {
+    let Ok(place) = LISTED_AT_ONCE.try_acquire() else {
+        let error = "others read their traps; come back in a moment".to_owned();
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(Problem { error })).into_response();
+    };
     let known = app.published.traps();
     let (writer, reader) = tokio::io::duplex(LISTED_OCTETS);
-    tokio::task::spawn_blocking(move || {
-        use std::io::Write as _;
-        let mut out = std::io::BufWriter::new(tokio_util::io::SyncIoBridge::new(writer));
-        for (key, trap) in
-            known.traps.iter().filter(|(_, trap)| donor.as_ref().is_none_or(|donor| trap.donor == *donor))
-        {
-            let line = TrapLine {
-                key: key.to_string(),
-                scope: trap.scope.name().to_owned(),
-                donor: trap.donor.to_string(),
-                since: trap.since,
-                silent_since: trap.silent_since,
-                retired: trap.retired,
-            };
-            // It fails only where nobody reads any more.
-            if serde_json::to_writer(&mut out, &line).is_err() || out.write_all(b"\n").is_err() {
-                return;
-            }
-        }
-        let _ = out.flush();
+    tokio::spawn(async move {
+        let _place = place;
+        // It fails only where nobody reads any more.
+        let _ = match &donor {
+            Some(donor) => write_lines(known.traps.of_donor(donor), writer).await,
+            None => write_lines(known.traps.iter(), writer).await,
+        };
     });
     let body = Body::from_stream(tokio_util::io::ReaderStream::new(reader));
     ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
+}
+
+async fn write_lines(
+    traps: impl Iterator<Item = (TrapKey, crate::trap::Trap)>,
+    mut writer: impl AsyncWrite + Unpin,
+) -> std::io::Result<()> {
+    let mut lines = Vec::new();
+    for (key, trap) in traps {
+        let line = TrapLine {
+            key: key.to_string(),
+            scope: trap.scope.name().to_owned(),
+            donor: trap.donor.to_string(),
+            since: trap.since,
+            silent_since: trap.silent_since,
+            retired: trap.retired,
+        };
+        serde_json::to_writer(&mut lines, &line)?;
+        lines.push(b'\n');
+        if lines.len() >= LISTED_OCTETS / 2 {
+            tokio::time::timeout(READ_TIMEOUT, writer.write_all(&lines)).await??;
+            lines.clear();
+        }
+    }
+    tokio::time::timeout(READ_TIMEOUT, writer.write_all(&lines)).await?
 }

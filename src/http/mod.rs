@@ -19,6 +19,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use dashmap::DashSet;
 use ipnet::IpNet;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
@@ -37,6 +38,7 @@ use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::publish::Published;
 use crate::time::{Clock, LaboratoryClock, Span};
+use crate::trap::Donor;
 
 /// Most octets of a request's body.
 const BODY_OCTETS_MAX: usize = 64 << 10;
@@ -67,6 +69,8 @@ pub struct App {
     pub removals: PerHour,
     /// Wrong tokens, by who came with them.
     pub wrong_tokens: PerHour,
+    /// Donors whose lists are being taken in.
+    pub feeding: DashSet<Donor>,
     /// What takes reports in, while a daemon runs.
     pub intake: OnceLock<Arc<Intake>>,
 }
@@ -99,10 +103,7 @@ fn public_to_clients(app: Arc<App>) -> Router {
         .route("/ip/{address}/removal", post(decisions::removal_form))
         .route("/api/v1/decisions", post(decisions::decide_by_token))
         .route("/api/v1/donor", get(donors::donor))
-        .route(
-            "/api/v1/reports",
-            post(donors::report).layer(axum::extract::DefaultBodyLimit::max(REPORT_OCTETS_MAX)),
-        )
+        .route("/api/v1/reports", post(donors::report))
         .layer(axum::extract::DefaultBodyLimit::max(BODY_OCTETS_MAX))
         // Lists are read as they come, and bounded while they are.
         .route(

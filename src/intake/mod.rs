@@ -3,7 +3,7 @@
 mod maildir;
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,12 +15,12 @@ use crate::blocklist::Donors;
 use crate::classify::{self, Session, Verdict};
 use crate::digest::{Digest, Digester};
 use crate::evidence::{Entry, Evidence, Facts, Reach, Sent, Way};
-use crate::journal::{Append, Journal};
+use crate::journal::{Append, Journal, Room};
 use crate::keys::Keys;
 use crate::mail::{self, Header, Mailbox, Message, Rejected, ReversePath};
 use crate::metrics::Metrics;
 use crate::observe::{Inquiry, Observer};
-use crate::relay::{Prefix, Relay};
+use crate::relay::Relay;
 use crate::time::{Span, Timestamp};
 use crate::trap::{self, Donor, KnownTraps};
 
@@ -28,6 +28,8 @@ use crate::trap::{self, Donor, KnownTraps};
 const INLINE_OCTETS_MAX: usize = 64 << 10;
 /// Of an id, those that tell the time.
 const TIME_OCTETS: usize = 6;
+/// What a donor handed over longer ago is not taken: it can't be told when it would have counted. As far back as the fold believes.
+const SUBMISSION_AGE_MAX: Span = Span::from_hours(12);
 /// Most header fields that are searched for a recipient.
 const RECIPIENT_FIELDS_MAX: usize = 20;
 /// A client that waited longer than this for a reply of ours may have left for that, and not have called out.
@@ -40,15 +42,18 @@ pub enum Client {
     Relay(Relay),
     /// An MTA in front of us took the message from a relay, and wrote the topmost Received line; it may have named it.
     Front { mta: Relay, named: Option<Relay> },
+    /// A donor handed the message on: who brought it to the donor's hosts, as the donor says, or else as their Received lines do.
+    Handed { named: Option<Relay> },
     /// A peer of ours spoke, which didn't say for whom: a proxy writes no Received line, so what stands there is the client's own.
     Unnamed(Relay),
 }
 
 impl Client {
     /// Who is on the other end of the wire, as far as it matters to what can't be attributed.
-    pub const fn peer(&self) -> Relay {
+    pub fn peer(&self) -> Relay {
         match self {
             Client::Relay(relay) | Client::Front { mta: relay, .. } | Client::Unnamed(relay) => *relay,
+            Client::Handed { named } => named.unwrap_or(Relay::new(IpAddr::V4(Ipv4Addr::LOCALHOST))),
         }
     }
 
@@ -58,10 +63,22 @@ impl Client {
         match *self {
             Client::Relay(relay) => attribute(relay, header, trusted),
             Client::Unnamed(_) => None,
+            Client::Handed { named } => {
+                let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+                let walked = attribute(Relay::new(here), header, &[trusted, &[IpNet::from(here)]].concat());
+                match named {
+                    // Which lines are the donor's is known only where they lead to whom it names.
+                    Some(relay) => Some(walked.filter(|(found, _)| found == &relay).unwrap_or((relay, 0))),
+                    None => walked,
+                }
+            }
             Client::Front { mta, named } => {
                 let front = IpNet::from(mta.address());
                 let walked = attribute(mta, header, &[trusted, &[front]].concat());
-                match named.filter(|relay| !is_trusted(*relay)) {
+                // Itself, or one of ours, is what an MTA names that lost sight of the client; its lines still tell.
+                let is_client =
+                    |relay: &Relay| !is_trusted(*relay) && !relay.address().is_loopback() && *relay != mta;
+                match named.filter(is_client) {
                     // How many lines are ours tells the walk, where it leads to whom the MTA names.
                     Some(relay) => Some(walked.filter(|(found, _)| *found == relay).unwrap_or((relay, 1))),
                     None => walked,
@@ -139,11 +156,10 @@ fn is_asked_about(evidence: &Evidence) -> bool {
 /// A message that a donor hands on.
 #[derive(Clone, Debug)]
 pub struct Submission {
-    pub donor: Donor,
-    /// The donor's own hosts.
-    pub relays: Vec<Prefix>,
+    /// Whose trap it must have come to; whoever's, where the operator hands it on.
+    pub donor: Option<Donor>,
     pub seen_at: Timestamp,
-    /// The same key, the same message.
+    /// Tells one try from another, if the donor says so.
     pub key: String,
     /// Whom it was for; else the message's header tells.
     pub recipient: Option<Mailbox>,
@@ -161,8 +177,12 @@ pub enum Submitted {
         id: String,
     },
     Later,
-    /// It was for no trap, so it is not evidence.
+    /// It was for no trap of the donor's, so it is not evidence.
     NoTrap,
+    /// Nothing tells who brought it.
+    Unattributed,
+    /// It would count as of today.
+    TooOld,
 }
 
 /// On whose word a message came.
@@ -170,6 +190,19 @@ pub enum Submitted {
 struct Origin {
     forwarded_by: Option<Donor>,
     trusted: Vec<IpNet>,
+}
+
+/// Whom a message that was delivered already says that it was for.
+fn recipients_named(header: &Header) -> Vec<Mailbox> {
+    let fields = ["Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-RCPT-To", "To", "Cc"];
+    let values = fields.iter().flat_map(|name| header.all(name)).take(RECIPIENT_FIELDS_MAX);
+    values.filter_map(Mailbox::find).collect()
+}
+
+/// When the topmost Received line, or else the message, was written.
+fn handed_over(header: &Header) -> Option<Timestamp> {
+    let received = header.field("Received").and_then(|line| line.rsplit_once(';')).map(|(_, date)| date);
+    Timestamp::parse_rfc5322(received.or(header.field("Date"))?)
 }
 
 /// What was found out about a transaction.
@@ -210,6 +243,8 @@ pub struct Intake {
     pub metrics: Arc<Metrics>,
     pub observer: Arc<Observer>,
     pub traps: Arc<ArcSwap<KnownTraps>>,
+    /// What of the disk is not for mail.
+    pub room: Option<Room>,
     pub donors: Arc<ArcSwap<Donors>>,
     /// Whose Received lines are believed, and who is never judged.
     pub trusted_relays: Vec<IpNet>,
@@ -244,7 +279,12 @@ impl Intake {
                 return Outcome::Later;
             }
         }
-        self.judged(transaction, id, &Origin::default()).await
+        if transaction.traps.is_empty() {
+            return Outcome::Durable { id: id.to_string() };
+        }
+        // What is nobody's is taken all the same: the client has no part in that.
+        let judged = self.judged(transaction, id, &Origin::default()).await;
+        judged.unwrap_or_else(|| Outcome::Durable { id: id.to_string() })
     }
 
     /// Takes in the messages that a donor forwards as attachments; `false` where one of them can't be kept now. The same one again is the same.
@@ -268,10 +308,9 @@ impl Intake {
             room -= 1;
             message.truncate(mail::MESSAGE_OCTETS_MAX);
             let submission = Submission {
-                donor: donor.clone(),
-                relays: record.terms.relays.clone(),
+                donor: Some(donor.clone()),
                 seen_at: transaction.seen_at,
-                key: format!("message {}", Digest::of(&message)),
+                key: String::new(),
                 recipient: None,
                 reverse_path: None,
                 client: None,
@@ -284,46 +323,66 @@ impl Intake {
         true
     }
 
-    /// Takes in what a donor hands on, or the operator in the donor's name. The relay is whoever brought it to the donor's hosts; the
-    /// same key again is the same message.
+    /// Takes in what a donor hands on, or the operator in the name of whoever gave the trap. The relay is whoever brought it to the donor's
+    /// hosts; the same message with the same key and the same words beside it is the same.
     pub async fn submit(&self, submission: Submission) -> Submitted {
-        let read = mail::read(&submission.message);
-        let header = &read.header;
-        let named =
-            submission.recipient.map_or_else(|| self.recipients_named(header), |recipient| vec![recipient]);
-        let Some(trap) = named.into_iter().find(|mailbox| self.is_trap(mailbox)) else {
-            return Submitted::NoTrap;
-        };
-        let reverse_path = submission.reverse_path.or_else(|| {
-            let written = header.field("Return-Path")?;
-            Some(ReversePath::parse(written))
-        });
         let mut digester = Digester::default();
-        digester.add(b"submission").add(submission.donor.as_str().as_bytes()).add(submission.key.as_bytes());
-        let id = digester.digest();
-        let octets = submission.message.len() as u64;
+        digester.add(b"submission").add(submission.key.as_bytes());
+        digester.add(
+            format!("{:?} {:?} {:?}", submission.recipient, submission.reverse_path, submission.client)
+                .as_bytes(),
+        );
+        let (message, header) = if submission.message.len() <= INLINE_OCTETS_MAX {
+            let header = mail::read(&submission.message).header;
+            (submission.message, header)
+        } else {
+            let octets = submission.message;
+            let read = tokio::task::spawn_blocking(move || {
+                let header = mail::read(&octets).header;
+                (octets, header)
+            });
+            let Ok(read) = read.await else { return Submitted::Later };
+            read
+        };
+        digester.add(&message);
+        let named =
+            submission.recipient.map_or_else(|| recipients_named(&header), |recipient| vec![recipient]);
+        // Nobody learns of a trap that he didn't give.
+        let found = named.into_iter().find_map(|mailbox| {
+            let donor = self.trap_donor(&mailbox)?;
+            submission.donor.as_ref().is_none_or(|by| *by == donor).then_some((mailbox, donor))
+        });
+        let Some((trap, donor)) = found else { return Submitted::NoTrap };
+        if handed_over(&header).is_some_and(|at| submission.seen_at.since(at) > SUBMISSION_AGE_MAX) {
+            return Submitted::TooOld;
+        }
+        let terms = self.donors.load().get(&donor).map(|record| record.terms.clone()).unwrap_or_default();
+        if submission.client.is_none() && terms.relays.is_empty() {
+            return Submitted::Unattributed;
+        }
+        digester.add(donor.as_str().as_bytes());
+        let reverse_path =
+            submission.reverse_path.or_else(|| Some(ReversePath::parse(header.field("Return-Path")?)));
         let transaction = Transaction {
             seen_at: submission.seen_at,
-            client: Client::Front {
-                mta: Relay::new(IpAddr::from([127, 0, 0, 1])),
-                named: submission.client.map(Relay::new),
-            },
+            client: Client::Handed { named: submission.client.map(Relay::new) },
             helo: String::new(),
             // What nobody tells is not the null reverse-path.
             reverse_path: reverse_path.unwrap_or_else(|| ReversePath::Address("unknown".to_owned())),
             traps: vec![trap],
             operators: Vec::new(),
             donors: Vec::new(),
-            message: submission.message,
-            octets,
+            octets: message.len() as u64,
+            message,
             waited: Span::ZERO,
         };
         let networks =
-            submission.relays.iter().filter_map(|prefix| IpNet::new(prefix.network(), prefix.length()).ok());
-        let origin = Origin { forwarded_by: Some(submission.donor), trusted: networks.collect() };
-        match self.judged(transaction, id, &origin).await {
-            Outcome::Durable { id } => Submitted::Durable { id },
-            Outcome::Later => Submitted::Later,
+            terms.relays.iter().filter_map(|prefix| IpNet::new(prefix.network(), prefix.length()).ok());
+        let origin = Origin { forwarded_by: Some(donor), trusted: networks.collect() };
+        match self.judged(transaction, digester.digest(), &origin).await {
+            Some(Outcome::Durable { id }) => Submitted::Durable { id },
+            Some(Outcome::Later) => Submitted::Later,
+            None => Submitted::Unattributed,
         }
     }
 
@@ -336,8 +395,15 @@ impl Intake {
         rejected: &Rejected,
         seen_at: Timestamp,
     ) -> Submitted {
-        if !self.is_trap(&rejected.recipient) {
+        if self.trap_donor(&rejected.recipient).as_ref() != Some(donor) {
             return Submitted::NoTrap;
+        }
+        // Whoever carries mail for the donor, or for us, has its reasons.
+        let terms = self.donors.load().get(donor).map(|record| record.terms.clone()).unwrap_or_default();
+        let client = Relay::new(rejected.client);
+        let ours = |network: &IpNet| network.contains(&client.address());
+        if client.address().is_loopback() || terms.has_relay(client) || self.trusted_relays.iter().any(ours) {
+            return Submitted::Unattributed;
         }
         let mut digester = Digester::default();
         digester.add(b"log line").add(donor.as_str().as_bytes()).add(line.as_bytes());
@@ -368,25 +434,17 @@ impl Intake {
         }
     }
 
-    /// Whom a message that was delivered already says that it was for.
-    fn recipients_named(&self, header: &Header) -> Vec<Mailbox> {
-        let fields =
-            ["Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-RCPT-To", "To", "Cc"];
-        let values = fields.iter().flat_map(|name| header.all(name)).take(RECIPIENT_FIELDS_MAX);
-        values.filter_map(Mailbox::find).collect()
-    }
-
-    fn is_trap(&self, mailbox: &Mailbox) -> bool {
+    /// Who gave the trap that an address is.
+    fn trap_donor(&self, mailbox: &Mailbox) -> Option<Donor> {
         let (hasher, known) = (self.keys.hasher(), self.traps.load());
         let trap = trap::base(mailbox).unwrap_or_else(|| mailbox.clone());
         let (address, domain) = (hasher.address(&trap), hasher.domain(trap.domain()));
-        known.traps.find(address, domain, &known.wider(hasher, &trap)).is_some()
+        known.traps.find(address, domain, &known.wider(hasher, &trap)).map(|(_, trap)| trap.donor)
     }
 
-    async fn judged(&self, transaction: Transaction, id: Digest, origin: &Origin) -> Outcome {
-        let Some(addressed) = transaction.traps.first().cloned() else {
-            return Outcome::Durable { id: id.to_string() };
-        };
+    /// Nothing where nothing tells who is to be judged.
+    async fn judged(&self, transaction: Transaction, id: Digest, origin: &Origin) -> Option<Outcome> {
+        let addressed = transaction.traps.first().cloned()?;
         // A forwarder's or a sender's wrapping is not part of the address.
         let trap = trap::base(&addressed).unwrap_or_else(|| addressed.clone());
         let judged = if transaction.message.len() <= INLINE_OCTETS_MAX {
@@ -396,11 +454,11 @@ impl Intake {
             tokio::task::spawn_blocking(move || judge(transaction, recipient, &trusted)).await.ok()
         };
         let Some(Judged { transaction, message, verdict, relay }) = judged else {
-            return Outcome::Later;
+            return Some(Outcome::Later);
         };
         let Some(relay) = relay else {
             tracing::info!(mta = %transaction.client.peer(), "nothing tells who handed the message to a host of ours: nobody is judged");
-            return Outcome::Durable { id: id.to_string() };
+            return None;
         };
         let mut digester = Digester::default();
         digester.add(&transaction.message).add(&transaction.octets.to_be_bytes());
@@ -434,7 +492,7 @@ impl Intake {
         if let (Outcome::Durable { .. }, Some(inquiry)) = (&outcome, inquiry) {
             self.observer.inquire(inquiry);
         }
-        outcome
+        Some(outcome)
     }
 
     fn trusted_with(&self, origin: &Origin) -> Cow<'_, [IpNet]> {
@@ -505,6 +563,11 @@ impl Intake {
     }
 
     async fn deliver(&self, transaction: &Transaction, id: Digest) -> bool {
+        // What is left of the disk is for decisions and ticks.
+        if self.room.as_ref().is_some_and(Room::is_short) {
+            tracing::warn!("there is no room for operator mail");
+            return false;
+        }
         let (maildir, octets) = (self.operator_maildir.clone(), transaction.message.clone());
         let name = format!("{}.{id}.{}", transaction.seen_at.seconds(), self.node);
         let written = tokio::task::spawn_blocking(move || maildir::deliver(&maildir, &name, &octets)).await;

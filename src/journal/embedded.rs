@@ -27,7 +27,7 @@ use super::{
     QUEUE_ENTRIES_MAX, Retention, Sealed, wire,
 };
 use crate::digest::Digest;
-use crate::evidence::{Entry, Offset, Recorded};
+use crate::evidence::{Entry, Offset, Order, Recorded};
 use crate::time::{Clock, Day, Timestamp};
 
 /// The version of the store's layout.
@@ -93,7 +93,7 @@ pub struct Room {
 }
 
 impl Room {
-    fn is_short(&self) -> bool {
+    pub fn is_short(&self) -> bool {
         // A folder that doesn't tell isn't held against anybody; the write will show.
         rustix::fs::statvfs(&self.folder)
             .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < self.octets_min)
@@ -127,6 +127,10 @@ impl Store {
     /// Lets the database go and opens it again.
     fn reopen(&self) -> Result<Last, JournalError> {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        // Whoever met the failure first may have been about to say that it does not pass.
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(JournalError::Store("a sync or a read failed".to_owned()));
+        }
         *database = None;
         let opened = (self.open)()?;
         let last = prepare(&opened)?;
@@ -277,9 +281,12 @@ impl Drop for Embedded {
 /// neither a store nor absent.
 fn begin(path: &Path) -> Result<(), JournalError> {
     let fresh = path.with_extension(format!("new-{}", std::process::id()));
-    prepare(&Database::create(&fresh).map_err(store)?)?;
-    let linked = std::fs::hard_link(&fresh, path);
+    // A start before may have left half of one, for want of room.
+    let _ = std::fs::remove_file(&fresh);
+    let made = Database::create(&fresh).map_err(store).and_then(|database| prepare(&database));
+    let linked = made.map(|_| std::fs::hard_link(&fresh, path));
     std::fs::remove_file(&fresh).map_err(store_io)?;
+    let linked = linked?;
     match linked {
         // Somebody else was first; whose it is shows when it is opened.
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(store_io(error)),
@@ -350,7 +357,10 @@ impl Committer {
             }
             together = group.len();
             if self.room.as_ref().is_some_and(Room::is_short) {
-                turn_away_evidence(&mut group);
+                turn_away_bulk(&mut group);
+            }
+            if group.is_empty() {
+                continue;
             }
             let (appends, acknowledges): (Vec<Append>, Vec<Acknowledge>) = group.drain(..).unzip();
             let outcome = self.store.with(|database| self.commit(database, &appends));
@@ -379,6 +389,10 @@ impl Committer {
                 return false;
             }
             match self.store.reopen() {
+                Ok(last) if last.offset < self.last.offset || last.at < self.last.at => {
+                    tracing::error!("the journal that is there now is older than what was acknowledged");
+                    return false;
+                }
                 Ok(last) => {
                     // What was written and not acknowledged may be there after all.
                     self.last = last;
@@ -429,9 +443,15 @@ fn gather(waiting: &Waiting) {
 }
 
 /// Where room is short, what can come again later gives way to decisions and ticks.
-fn turn_away_evidence(group: &mut Vec<(Append, Acknowledge)>) {
-    let (evidence, rest) =
-        group.drain(..).partition::<Vec<_>, _>(|(append, _)| matches!(append.entry, Entry::Evidence(_)));
+fn turn_away_bulk(group: &mut Vec<(Append, Acknowledge)>) {
+    let is_bulk = |entry: &Entry| match entry {
+        Entry::Evidence(_) => true,
+        Entry::Directive(directive) => {
+            matches!(directive.order, Order::AddTraps { .. } | Order::RetireTraps { .. })
+        }
+        Entry::Observation(_) | Entry::Tick(_) => false,
+    };
+    let (evidence, rest) = group.drain(..).partition::<Vec<_>, _>(|(append, _)| is_bulk(&append.entry));
     *group = rest;
     for (_, acknowledge) in evidence {
         let _ = acknowledge.send(Err(JournalError::Unwritable("the disk is full".to_owned())));

@@ -1,5 +1,6 @@
 //! Mailboxes and reverse-paths (RFC 5321 §4.1.2).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use minicbor::{Decode, Encode};
@@ -72,10 +73,23 @@ impl Mailbox {
     /// What two spellings of one mailbox share, as far as anyone but its host can tell: lower case throughout. A local part
     /// that was made an A-label, as some MTAs do who can't send SMTPUTF8, is what it was before.
     pub fn folded(&self) -> String {
-        let local = self.local.to_lowercase();
+        let local = unquoted(&self.local).to_lowercase();
         let plain = local.strip_prefix("xn--").and_then(idna::punycode::decode_to_string);
         format!("{}@{}", plain.map_or(local, |plain| plain.to_lowercase()), self.domain)
     }
+}
+
+/// What stands between the quotes of a local part (RFC 5321 §4.1.2, quoted-string).
+fn unquoted(local: &str) -> Cow<'_, str> {
+    let Some(inside) = local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+        return Cow::Borrowed(local);
+    };
+    let mut plain = String::with_capacity(inside.len());
+    let mut letters = inside.chars();
+    while let Some(letter) = letters.next() {
+        plain.extend(if letter == '\\' { letters.next() } else { Some(letter) });
+    }
+    Cow::Owned(plain)
 }
 
 /// A domain as the DNS knows it: in lower case, and in A-labels (RFC 5890 §2.3.2.1) where it can be.
@@ -137,10 +151,12 @@ mod tests {
         for same in [
             "V\u{cd}CTIM@TR\u{c4}P.example",
             "xn--vctim-zsa@xn--trp-rla.example",
-            "v\u{ed}ctim@XN--TRP-QLA.example",
+            "v\u{ed}ctim@XN--TRP-RLA.example",
         ] {
             assert_eq!(folded(same), folded("v\u{ed}ctim@tr\u{e4}p.example"), "{same}");
         }
+        let quoted = Mailbox::unquoted("odd \"local\"@trap.example").unwrap();
+        assert_eq!(folded("\"Odd \\\"local\\\"\"@trap.example"), quoted.folded());
         assert_eq!(folded("xn--@trap.example"), "@trap.example");
         assert_eq!(folded("xn--\u{ed}@trap.example"), "xn--\u{ed}@trap.example");
     }

@@ -25,15 +25,31 @@ pub fn rejected(line: &str) -> Option<Rejected> {
 ///
 /// What the client said stands quoted between brackets, and none of it before the address.
 fn postfix(line: &str) -> Option<Rejected> {
-    let (_, rest) = line.split_once(": reject: RCPT from ")?;
-    let (client, rest) = rest.split_once("]: ")?;
+    // The first "]: " ends the tag of syslog, which nobody outside writes.
+    let (tag, told) = line.split_once("]: ")?;
+    let (_, process) = tag.rsplit_once("/smtpd[")?;
+    if !is_number(process) {
+        return None;
+    }
+    // NOQUEUE, or the queue's id behind an earlier recipient.
+    let (queue, told) = told.split_once(": reject: RCPT from ")?;
+    if !queue.bytes().all(|octet| octet.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let (client, rest) = told.split_once("]: ")?;
     let (_, address) = client.rsplit_once('[')?;
     // 4xx comes again, and was no refusal.
     if !rest.starts_with('5') {
         return None;
     }
-    let (_, told) = rest.rsplit_once("; from=<> to=<")?;
-    let (recipient, told) = told.split_once("> ")?;
+    // The recipient stands twice, and both times it must be the same: what it holds could look like the rest.
+    let (code, told) = rest.split_once('<')?;
+    let (recipient, told) = told.split_once(">: ")?;
+    let plain = |text: &str| text.bytes().all(|octet| octet.is_ascii_digit() || b". ".contains(&octet));
+    if !plain(code) || recipient.contains(['"', '<', ' ']) {
+        return None;
+    }
+    let (_, told) = told.split_once(&format!("; from=<> to=<{recipient}> "))?;
     let helo = told.split_once("helo=<").and_then(|(_, helo)| helo.split('>').next()).unwrap_or_default();
     Some(Rejected {
         client: address.strip_prefix("IPv6:").unwrap_or(address).parse().ok()?,
@@ -42,18 +58,39 @@ fn postfix(line: &str) -> Option<Rejected> {
     })
 }
 
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit())
+}
+
 /// `H=name (helo) [address] ... F=<> rejected RCPT <recipient>: ...`, with the interface, the cipher and the like between.
 ///
 /// The client chose the helo, so the address is looked for behind its closing parenthesis.
 fn exim(line: &str) -> Option<Rejected> {
-    let (before, rest) = line.split_once(" F=<> rejected RCPT <")?;
-    let (recipient, reason) = rest.split_once('>')?;
-    if !(reason.is_empty() || reason.starts_with(": ")) {
+    // Exim's own log begins with the time, syslog's with a tag before.
+    let line = match line.split_once("]: ") {
+        Some((tag, told)) if tag.contains(" exim[") && tag.rsplit('[').next().is_some_and(is_number) => told,
+        _ => line,
+    };
+    let mut words = line.splitn(3, ' ');
+    let is_stamp = |word: &str| word.bytes().all(|octet| octet.is_ascii_digit() || b"-:.+".contains(&octet));
+    if !words.by_ref().take(2).all(is_stamp) {
         return None;
     }
-    let (_, host) = before.split_once(" H=")?;
+    let rest = words.next()?;
+    let line = if rest.starts_with("H=") { rest } else { rest.split_once(' ').map(|(_, rest)| rest)? };
+    if !line.starts_with("H=") {
+        return None;
+    }
+    let (before, rest) = line.split_once(" F=<> rejected RCPT <")?;
+    let (recipient, reason) = rest.split_once('>')?;
+    if recipient.contains('"') || !(reason.is_empty() || reason.starts_with(": ")) {
+        return None;
+    }
+    let host = before.strip_prefix("H=")?;
     let (named, behind) = match host.split_once('(') {
-        Some((_, rest)) => rest.rsplit_once(") [")?,
+        // A helo, or a name that a certificate bears, may look like the rest.
+        Some((_, rest)) if rest.matches(") [").count() == 1 => rest.split_once(") [")?,
+        Some(_) => return None,
         None => host.split_once(" [")?,
     };
     let (address, _) = behind.split_once(']')?;
@@ -85,6 +122,35 @@ mod tests {
                 "Nov 25 12:00:00 mx postfix/smtpd[411]: NOQUEUE: reject: RCPT from unknown[2001:db8::25]: 554 5.7.1 <dead@trap.example>: Recipient address rejected: Access denied; from=<> to=<dead@trap.example> proto=SMTP helo=<x>",
                 some("2001:db8::25", "x", "dead@trap.example"),
             ),
+            (
+                "Nov 25 12:00:00 mx postfix/smtpd[411]: 4XyZ: reject: RCPT from r[198.18.0.25]: 550 5.1.1 <d@t.example>: x; from=<> to=<d@t.example> proto=SMTP helo=<x>",
+                some("198.18.0.25", "x", "d@t.example"),
+            ),
+            // What others can write into a log.
+            (
+                "Nov 25 12:00:00 mx postfix/cleanup[9]: 4X: message-id=<a: reject: RCPT from x[198.51.100.9]: 550 z; from=<> to=<bait@trap.example> proto=ESMTP helo=<x>>",
+                None,
+            ),
+            (
+                "Nov 25 12:00:00 mx postfix/smtpd[9]: warning: non-SMTP command from e[198.18.0.1]: x: reject: RCPT from a[198.51.100.9]: 550 5 <d@t.example>: ; from=<> to=<d@t.example> ",
+                None,
+            ),
+            (
+                "Nov 25 12:00:00 mx postfix/smtpd[9]: NOQUEUE: reject: RCPT from a[198.18.0.25]: 550 5.1.1 <\"x; from=<> to=<d@t.example> \"@donor.example>: x; from=<u@a.example> to=<\"x; from=<> to=<d@t.example> \"@donor.example> proto=SMTP helo=<x>",
+                None,
+            ),
+            (
+                "Nov 25 12:00:00 mx sshd[9]: Invalid user : reject: RCPT from a[198.51.100.9]: 550 5 <d@t.example>: ; from=<> to=<d@t.example> ",
+                None,
+            ),
+            (
+                "2026-11-25 12:00:00 1abc <= <> H=a [198.18.0.25] T=\"x) [198.51.100.9] F=<> rejected RCPT <bait@trap.example>: y\"",
+                None,
+            ),
+            (
+                "2026-11-25 12:00:00 H=(x) [198.18.0.25] X=TLS SNI=\"(x) [198.51.100.9]\" F=<> rejected RCPT <bait@trap.example>: y",
+                None,
+            ),
             // Later, or from somebody: no report that was refused.
             (
                 "mx postfix/smtpd[411]: NOQUEUE: reject: RCPT from a[198.18.0.25]: 450 4.1.1 <d@t.example>: x; from=<> to=<d@t.example> proto=SMTP helo=<x>",
@@ -97,10 +163,6 @@ mod tests {
             (
                 "2026-11-25 12:00:00 H=mail.relay.example (helo.example) [198.18.0.25] F=<> rejected RCPT <dead@trap.example>: Unrouteable address",
                 some("198.18.0.25", "helo.example", "dead@trap.example"),
-            ),
-            (
-                "2026-11-25 12:00:00 H=(he) [192.0.2.1] lo) [198.18.0.25]:4711 I=[192.0.2.9]:25 X=TLS1.3:X:256 CV=no F=<> rejected RCPT <dead@trap.example>: Unrouteable address",
-                some("198.18.0.25", "he) [192.0.2.1] lo", "dead@trap.example"),
             ),
             (
                 "2026-11-25 12:00:00 H=(helo) [198.18.0.25] X=TLS1.3:ECDHE:256 CV=no F=<> rejected RCPT <dead@trap.example>: no such user",

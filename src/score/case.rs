@@ -9,6 +9,9 @@ use crate::evidence::{Offset, Way};
 use crate::relay::Network;
 use crate::time::{Span, Timestamp};
 
+/// Of what reports to a trap domain weigh, the part that hints can add.
+const HINTS_SHARE: u64 = 10;
+
 /// Which marks are asked for: of these kinds, behind `after`, up to `until`.
 #[derive(Clone, Copy, Debug)]
 pub struct Docket<'a> {
@@ -92,20 +95,29 @@ impl<'a> Case<'a> {
             *slot = self.weight(mark).max(*slot);
             sums.entry(mark.trap_domain).or_default().donors.insert(mark.donor);
         }
-        for mark in &self.hints {
-            // Only where a report came to the same trap domain.
-            if sums.contains_key(&mark.trap_domain) {
-                let slot =
-                    heaviest.entry((mark.trap_domain, mark.injector, mark.seen_at.hour())).or_insert(0);
-                *slot = self.weight(mark).max(*slot);
-            }
-        }
         for ((trap_domain, _, _), weight) in heaviest {
             let sum = sums.entry(trap_domain).or_default();
             sum.weight += weight;
             sum.bursts += 1;
         }
+        self.add_hints(&mut sums);
         sums
+    }
+
+    /// What hints add: a small part of what reports to the same trap domain weigh, on their donors' account too.
+    fn add_hints(&self, sums: &mut BTreeMap<u32, TrapDomainSum>) {
+        let mut hints: BTreeMap<u32, u64> = BTreeMap::new();
+        for mark in &self.hints {
+            if let Some(sum) = sums.get_mut(&mark.trap_domain) {
+                *hints.entry(mark.trap_domain).or_default() += self.weight(mark);
+                sum.donors.insert(mark.donor);
+            }
+        }
+        for (trap_domain, weight) in hints {
+            if let Some(sum) = sums.get_mut(&trap_domain) {
+                sum.weight += weight.min(sum.weight / HINTS_SHARE);
+            }
+        }
     }
 
     /// The sum over trap domains of the square root of the sum of their weights, as far as no donor gives more than half
@@ -195,7 +207,7 @@ impl<'a> Case<'a> {
 
     /// The entries that hold the evidence.
     pub fn evidence(&self) -> impl Iterator<Item = Offset> {
-        self.marks.iter().map(|mark| mark.offset)
+        self.marks.iter().chain(&self.hints).map(|mark| mark.offset)
     }
 
     /// The share of marks of which the trap's domain had forbidden the original, in thousandths.

@@ -69,6 +69,10 @@ impl Spent {
         self.errors = self.errors.saturating_add(tally.errors);
     }
 
+    const fn is_nothing(&self) -> bool {
+        self.messages == 0 && self.octets == 0 && self.errors == 0
+    }
+
     const fn within(&self, rates: &Rates) -> bool {
         (rates.messages_max == 0 || self.messages <= rates.messages_max)
             && (rates.octets_max == 0 || self.octets <= rates.octets_max)
@@ -106,12 +110,12 @@ impl Clients {
         }
     }
 
-    /// A place for one session, given back when it is dropped.
-    pub(super) fn enter(&self, client: Relay, now: Timestamp) -> Result<Place<'_>, Refusal> {
+    /// A place for one session, given back when it is dropped. Who speaks for others has none as a client.
+    pub(super) fn enter(&self, client: Option<Relay>, now: Timestamp) -> Result<Place<'_>, Refusal> {
         let minute = minute(now);
         self.sweep(minute);
         // One IPv6 host has a /64 to choose its addresses from.
-        let client = client.line().network();
+        let client = client.map(|client| client.line().network());
         if self.sessions.fetch_add(1, Ordering::Relaxed) >= self.limits.sessions_max {
             self.sessions.fetch_sub(1, Ordering::Relaxed);
             return Err(Refusal::TooManySessions);
@@ -123,10 +127,11 @@ impl Clients {
         entered.map(|()| Place { clients: self, client })
     }
 
-    fn enter_account(&self, client: IpAddr, minute: i64) -> Result<(), Refusal> {
+    fn enter_account(&self, client: Option<IpAddr>, minute: i64) -> Result<(), Refusal> {
         if !self.lock_global().at(minute).spent.within(&self.limits.global) {
             return Err(Refusal::TooFast);
         }
+        let Some(client) = client else { return Ok(()) };
         if self.accounts.len() >= CLIENTS_MAX && !self.accounts.contains_key(&client) {
             return Err(Refusal::TooManySessions);
         }
@@ -160,7 +165,7 @@ const fn minute(now: Timestamp) -> i64 {
 /// One session's place among those that are allowed.
 pub(super) struct Place<'a> {
     clients: &'a Clients,
-    client: IpAddr,
+    client: Option<IpAddr>,
 }
 
 impl Place<'_> {
@@ -172,7 +177,8 @@ impl Place<'_> {
             account.at(minute).spent.add(tally);
             account.spent.within(&limits.global)
         };
-        let Some(mut account) = self.clients.accounts.get_mut(&self.client) else { return global };
+        let account = self.client.and_then(|client| self.clients.accounts.get_mut(&client));
+        let Some(mut account) = account else { return global };
         account.at(minute).spent.add(tally);
         global && account.spent.within(&limits.per_client)
     }
@@ -181,9 +187,14 @@ impl Place<'_> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.clients.sessions.fetch_sub(1, Ordering::Relaxed);
-        if let Some(mut account) = self.clients.accounts.get_mut(&self.client) {
+        let Some(client) = self.client else { return };
+        if let Some(mut account) = self.clients.accounts.get_mut(&client) {
             account.sessions = account.sessions.saturating_sub(1);
         }
+        // Who took nothing is forgotten at once: there are more addresses than places.
+        self.clients
+            .accounts
+            .remove_if(&client, |_, account| account.sessions == 0 && account.spent.is_nothing());
     }
 }
 
@@ -199,8 +210,8 @@ mod tests {
         global: Rates { messages_max: 3, octets_max: 0, errors_max: 0 },
     };
 
-    fn relay(text: &str) -> Relay {
-        text.parse().unwrap()
+    fn client(text: &str) -> Option<Relay> {
+        Some(text.parse().unwrap())
     }
 
     fn messages(messages: u32) -> Tally {
@@ -210,13 +221,13 @@ mod tests {
     #[test]
     fn sessions_are_bounded_by_client_and_in_all() {
         let (clients, now) = (Clients::new(LIMITS), Timestamp::default());
-        let one = clients.enter(relay("198.18.0.25"), now).ok();
-        let two = clients.enter(relay("198.18.0.25"), now).ok();
-        assert_eq!(clients.enter(relay("198.18.0.25"), now).err(), Some(Refusal::TooManySessions));
-        let six = clients.enter(relay("2001:db8::1"), now).ok();
-        assert_eq!(clients.enter(relay("198.18.0.26"), now).err(), Some(Refusal::TooManySessions));
+        let one = clients.enter(client("198.18.0.25"), now).ok();
+        let two = clients.enter(client("198.18.0.25"), now).ok();
+        assert_eq!(clients.enter(client("198.18.0.25"), now).err(), Some(Refusal::TooManySessions));
+        let six = clients.enter(client("2001:db8::1"), now).ok();
+        assert_eq!(clients.enter(client("198.18.0.26"), now).err(), Some(Refusal::TooManySessions));
         drop(one);
-        assert!(clients.enter(relay("198.18.0.26"), now).is_ok(), "places are given back");
+        assert!(clients.enter(client("198.18.0.26"), now).is_ok(), "places are given back");
         drop((two, six));
         assert_eq!(clients.sessions.load(Ordering::Relaxed), 0);
     }
@@ -224,17 +235,18 @@ mod tests {
     #[test]
     fn rates_are_bounded_by_the_minute_and_everybody_else_goes_on() {
         let (clients, now) = (Clients::new(LIMITS), Timestamp::default());
-        let place = clients.enter(relay("198.18.0.25"), now).ok().unwrap();
+        let place = clients.enter(client("198.18.0.25"), now).ok().unwrap();
         assert!(place.spend(messages(2), now));
         assert!(!place.spend(messages(1), now), "beyond its limit");
-        assert_eq!(clients.enter(relay("198.18.0.25"), now).err(), Some(Refusal::TooFast));
-        let other = clients.enter(relay("198.18.0.26"), now).ok().unwrap();
+        assert_eq!(clients.enter(client("198.18.0.25"), now).err(), Some(Refusal::TooFast));
+        let other = clients.enter(client("198.18.0.26"), now).ok().unwrap();
         assert!(!other.spend(messages(1), now), "beyond everybody's limit");
         let later = now.plus(Span::from_seconds(60));
         assert!(other.spend(messages(1), later));
         assert!(!other.spend(Tally { octets: 1_001, ..Tally::default() }, later));
         drop((place, other));
-        clients.enter(relay("198.18.0.27"), later.plus(Span::from_seconds(60))).ok().unwrap();
-        assert_eq!(clients.accounts.len(), 1, "who is gone is forgotten");
+        clients.enter(client("198.18.0.27"), later.plus(Span::from_seconds(60))).ok().unwrap();
+        assert!(clients.accounts.is_empty(), "who is gone is forgotten");
+        assert!(clients.enter(None, later).is_ok(), "who speaks for others is nobody's client");
     }
 }

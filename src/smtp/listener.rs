@@ -45,6 +45,8 @@ pub const TARPIT_SESSIONS_MAX: usize = 256;
 const HELD_OCTETS_MAX: usize = 512 << 20;
 /// A session that holds less is let go on: it could not help.
 const HELD_OCTETS_SMALL: usize = 64 << 10;
+/// Octets of replies that wait to be sent together.
+const REPLY_OCTETS_MAX: usize = 16 << 10;
 /// Octets read from a socket at once.
 const READ_OCTETS: usize = 16 << 10;
 
@@ -136,7 +138,11 @@ impl Serve {
             Proxied::Client(client) => client,
             Proxied::Local => peer,
         });
-        let place = match self.clients.enter(relay, self.clock.now()) {
+        // Those who speak for others are limited as everybody is together, and not as one.
+        let speaks_for_others =
+            door == Door::Lmtp || proxied == Proxied::Local || holds(&self.naming_peers, relay.address());
+        let client = (!speaks_for_others).then_some(relay);
+        let place = match self.clients.enter(client, self.clock.now()) {
             Ok(place) => place,
             Err(refusal) => {
                 self.refused(refusal.label());
@@ -211,9 +217,16 @@ struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    async fn whole(&mut self, mut stream: TcpStream, mut session: Session, early: Vec<u8>) -> io::Result<()> {
+    /// A session from its greeting to its end; what it cost is counted however it ends.
+    async fn whole(&mut self, stream: TcpStream, mut session: Session, early: Vec<u8>) -> io::Result<()> {
         session.receive(&early, self.serve.clock.now());
-        match (self.converse(&mut session, &mut stream).await?, &self.serve.tls) {
+        let talked = self.talk(stream, &mut session).await;
+        self.place.spend(session.rest_of_tally(), self.serve.clock.now());
+        talked
+    }
+
+    async fn talk(&mut self, mut stream: TcpStream, session: &mut Session) -> io::Result<()> {
+        match (self.converse(session, &mut stream).await?, &self.serve.tls) {
             (Then::StartTls, Some(acceptor)) => {
                 // On the heap: most clients never ask for it, and their tasks stay small.
                 let accepted = tokio::time::timeout(TLS_TIMEOUT, acceptor.accept(stream));
@@ -227,7 +240,7 @@ impl Visit<'_> {
                 };
                 self.serve.metrics.smtp_tls_total.with_label_values(&[version]).inc();
                 session.secured(self.serve.clock.now());
-                Box::pin(self.converse(&mut session, &mut stream)).await?;
+                Box::pin(self.converse(session, &mut stream)).await?;
                 Ok(())
             }
             _ => Ok(()),
@@ -247,11 +260,12 @@ impl Visit<'_> {
             if session.take_tally().is_some_and(|tally| !self.place.spend(tally, serve.clock.now())) {
                 session.overspent();
             }
-            match self.answer(session, stream).await? {
+            let (answered, wrote) = self.answer(session, stream).await?;
+            match answered {
                 Answered::Open => {}
                 Answered::StartTls => return Ok(Then::StartTls),
                 Answered::Closed(Ending::Quit) => {
-                    stream.shutdown().await?;
+                    tokio::time::timeout(WRITE_TIMEOUT, stream.shutdown()).await??;
                     return Ok(Then::Ended);
                 }
                 Answered::Closed(Ending::CutOff) => {
@@ -260,7 +274,9 @@ impl Visit<'_> {
                 }
             }
             let now = serve.clock.now();
-            session.replied(now);
+            if wrote {
+                session.replied(now);
+            }
             // A message that was on its way is durable, or given back.
             self.held.set(session.held_octets());
             let patience = session.patience(now);
@@ -284,14 +300,14 @@ impl Visit<'_> {
         }
     }
 
-    /// Does what the session asks for. Replies to pipelined commands go out together.
+    /// Does what the session asks for; whether the client was told something. Replies to pipelined commands go out together.
     async fn answer<S: AsyncWrite + Unpin>(
         &self,
         session: &mut Session,
         stream: &mut S,
-    ) -> io::Result<Answered> {
+    ) -> io::Result<(Answered, bool)> {
         let serve = self.serve;
-        let mut replies = Vec::new();
+        let (mut replies, mut wrote) = (Vec::new(), false);
         let mut answered = Answered::Open;
         while answered == Answered::Open {
             match session.next_event() {
@@ -299,6 +315,10 @@ impl Visit<'_> {
                     let code = std::str::from_utf8(&reply[..3]).unwrap_or("none");
                     serve.metrics.smtp_replies_total.with_label_values(&[code]).inc();
                     replies.extend(reply);
+                    wrote = true;
+                    if replies.len() >= REPLY_OCTETS_MAX {
+                        write(stream, &mut replies).await?;
+                    }
                 }
                 Some(Event::Message(transaction)) => {
                     write(stream, &mut replies).await?;
@@ -313,7 +333,7 @@ impl Visit<'_> {
             }
         }
         write(stream, &mut replies).await?;
-        Ok(answered)
+        Ok((answered, wrote))
     }
 
     async fn pause(&self, pause: Span) {

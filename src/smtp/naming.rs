@@ -15,14 +15,19 @@ const NAME_OCTETS_MAX: usize = 255;
 /// Whom a peer names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Named {
-    pub(super) relay: Option<Relay>,
+    /// What was said of its address: another one, or that nobody knows it.
+    told: Option<Option<Relay>>,
     pub(super) helo: Option<String>,
 }
 
 impl Named {
+    pub(super) fn relay(&self) -> Option<Relay> {
+        self.told.flatten()
+    }
+
     /// Attributes may come in several commands.
     pub(super) fn add(&mut self, more: Named) {
-        self.relay = more.relay.or(self.relay.take());
+        self.told = more.told.or(self.told);
         self.helo = more.helo.or(self.helo.take());
     }
 }
@@ -33,9 +38,10 @@ pub(super) enum Command {
     Forward(Named),
 }
 
-/// The lines of an EHLO reply.
-pub(super) fn offers() -> String {
-    format!("250-XCLIENT {ATTRIBUTES}\r\n250-XFORWARD {ATTRIBUTES}\r\n")
+/// The lines of an EHLO reply. Who speaks LMTP has taken the message itself: it speaks for no client of the session.
+pub(super) fn offers(xclient: bool) -> String {
+    let xclient = if xclient { format!("250-XCLIENT {ATTRIBUTES}\r\n") } else { String::new() };
+    format!("{xclient}250-XFORWARD {ATTRIBUTES}\r\n")
 }
 
 impl Command {
@@ -60,11 +66,16 @@ fn attributes(text: &str) -> Result<Named, &'static str> {
             return Err("write attributes as NAME=value");
         };
         let value = decode_xtext(value);
-        if value.eq_ignore_ascii_case("[UNAVAILABLE]") || value.eq_ignore_ascii_case("[TEMPUNAVAIL]") {
+        let unavailable =
+            ["[UNAVAILABLE]", "[TEMPUNAVAIL]"].iter().any(|word| value.eq_ignore_ascii_case(word));
+        if unavailable && name.eq_ignore_ascii_case("ADDR") {
+            named.told = Some(None);
+        }
+        if unavailable {
             continue;
         }
         match name.to_ascii_uppercase().as_str() {
-            "ADDR" => named.relay = Some(address(&value).ok_or("ADDR is no IP address")?),
+            "ADDR" => named.told = Some(Some(address(&value).ok_or("ADDR is no IP address")?)),
             "HELO" => {
                 named.helo = Some(value[..value.floor_char_boundary(NAME_OCTETS_MAX)].to_owned());
             }
@@ -95,10 +106,15 @@ mod tests {
         };
         let full =
             named("XCLIENT NAME=relay.example ADDR=198.18.0.25 PORT=4711 PROTO=ESMTP HELO=relay.example");
-        assert_eq!((full.relay, full.helo.as_deref()), (relay("198.18.0.25"), Some("relay.example")));
-        assert_eq!(named("xforward addr=IPV6:2001:db8::25").relay, relay("2001:db8::25"));
-        assert_eq!(named("XFORWARD ADDR=2001:db8::25").relay, relay("2001:db8::25"));
-        assert_eq!(named("XFORWARD ADDR=[UNAVAILABLE] SOURCE=LOCAL"), Named::default());
+        assert_eq!((full.relay(), full.helo.as_deref()), (relay("198.18.0.25"), Some("relay.example")));
+        assert_eq!(named("xforward addr=IPV6:2001:db8::25").relay(), relay("2001:db8::25"));
+        assert_eq!(named("XFORWARD ADDR=2001:db8::25").relay(), relay("2001:db8::25"));
+        assert_eq!(named("XFORWARD ADDR=[UNAVAILABLE] SOURCE=LOCAL").relay(), None);
+        let mut both = named("XFORWARD ADDR=198.18.0.25");
+        both.add(named("XFORWARD HELO=x"));
+        assert_eq!(both.relay(), relay("198.18.0.25"));
+        both.add(named("XFORWARD ADDR=[UNAVAILABLE]"));
+        assert_eq!(both.relay(), None, "what is said last counts");
         assert_eq!(named("XCLIENT HELO=a+2Bb").helo.as_deref(), Some("a+b"));
         for wrong in ["XCLIENT ADDR=relay.example", "XCLIENT ADDR", "XFORWARD ADDR="] {
             assert!(matches!(Command::parse(wrong.as_bytes()), Some(Err(_))), "{wrong}");

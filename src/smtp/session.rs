@@ -20,6 +20,8 @@ use crate::time::{Span, Timestamp};
 const COMMAND_OCTETS_MAX: usize = 2_048;
 /// Octets of a client's buffer that are kept while it is empty.
 const INPUT_OCTETS_KEPT: usize = 512;
+/// Commands that bring no message, such as NOOP and RSET, between two messages; 421 beyond.
+const IDLE_COMMANDS_MAX: usize = 200;
 /// Octets that are counted together.
 const TALLY_OCTETS_MIN: u64 = 16 << 10;
 /// Errors that cost no time.
@@ -151,6 +153,10 @@ pub struct Session {
     now: Timestamp,
     /// Since when the client has had the word.
     since: Timestamp,
+    /// When the open transaction was begun.
+    begun: Timestamp,
+    /// Commands since the last message that bring none.
+    idle_commands: usize,
     helo: Option<String>,
     transaction: Option<Transaction>,
     /// A part of the transaction's message has come.
@@ -182,6 +188,8 @@ impl Session {
             read: 0,
             now,
             since: now,
+            begun: now,
+            idle_commands: 0,
             helo: None,
             transaction: None,
             chunked: false,
@@ -218,19 +226,19 @@ impl Session {
         if let Some(open) = &mut self.transaction {
             open.waited = open.waited.max(waited);
         }
-        if !matches!(self.state, State::Data(_) | State::Chunk(_)) {
-            self.since = now;
-        }
+        self.since = now;
     }
 
     /// How much longer to wait for octets, now. Octets of an unfinished command line win no time.
     pub fn patience(&self, now: Timestamp) -> Span {
         let limits = &self.limits;
+        let whole = match &self.transaction {
+            Some(_) => limits.message_timeout.minus(now.since(self.begun)),
+            None => limits.message_timeout,
+        };
         match self.state {
-            State::Data(_) | State::Chunk(_) => {
-                limits.idle_timeout.min(limits.message_timeout.minus(now.since(self.since)))
-            }
-            _ => limits.idle_timeout.minus(now.since(self.since)),
+            State::Data(_) | State::Chunk(_) => limits.idle_timeout.min(whole),
+            _ => limits.idle_timeout.minus(now.since(self.since)).min(whole),
         }
     }
 
@@ -242,6 +250,11 @@ impl Session {
         self.peer.tls_offered = false;
         (self.helo, self.transaction, self.forwarded) = (None, None, None);
         (self.now, self.since) = (now, now);
+    }
+
+    /// What is left to count at the end.
+    pub fn rest_of_tally(&mut self) -> Tally {
+        std::mem::take(&mut self.tally)
     }
 
     /// What the session has cost since this was asked last, once it is worth counting.
@@ -407,7 +420,20 @@ impl Session {
         // The parser wants the end of the line; it is given one that is right whatever the client sent.
         let line = [line, b"\r\n"].concat();
         let protocol = self.peer.protocol;
-        match Request::parse(&mut line.iter()) {
+        let request = Request::parse(&mut line.iter());
+        let brings = matches!(
+            request,
+            Ok(Request::Mail { .. }
+                | Request::Rcpt { .. }
+                | Request::Data
+                | Request::Bdat { .. }
+                | Request::Quit)
+        );
+        self.idle_commands += usize::from(!brings);
+        if self.idle_commands > IDLE_COMMANDS_MAX {
+            return self.close("421 4.7.0 too many commands and no message");
+        }
+        match request {
             Ok(Request::Ehlo { host }) if protocol == Protocol::Smtp => self.ehlo(&host),
             Ok(Request::Lhlo { host }) if protocol == Protocol::Lmtp => self.ehlo(&host),
             Ok(Request::Helo { host }) if protocol == Protocol::Smtp => {
@@ -423,6 +449,7 @@ impl Session {
             Ok(Request::Rcpt { to }) => self.rcpt(&to, names_postmaster(&line)),
             Ok(Request::Data) => self.start_data(),
             Ok(Request::Rset) => {
+                self.forwarded = None;
                 self.leave();
                 self.reply("250 2.0.0 forgotten");
             }
@@ -434,7 +461,10 @@ impl Session {
                 self.end(&format!("221 2.0.0 {} closes", self.hostname), Ending::Quit);
             }
             Ok(_) => self.refuse("502 5.5.1 not implemented"),
-            Err(Error::InvalidSenderAddress) => self.refuse("553 5.1.7 that is no reverse-path"),
+            Err(Error::InvalidSenderAddress) => {
+                self.forwarded = None;
+                self.refuse("553 5.1.7 that is no reverse-path");
+            }
             Err(Error::InvalidRecipientAddress) => self.refuse("553 5.1.3 that is no mailbox"),
             Err(Error::SyntaxError { syntax }) => self.refuse(&format!("501 5.5.2 say {syntax}")),
             Err(Error::InvalidParameter { .. }) => self.refuse("501 5.5.4 a parameter's value is wrong"),
@@ -452,7 +482,7 @@ impl Session {
             hello += "250-STARTTLS\r\n";
         }
         if self.peer.names_clients {
-            hello += &naming::offers();
+            hello += &naming::offers(self.peer.protocol == Protocol::Smtp);
         }
         hello += "250 HELP";
         self.hello(host, hello);
@@ -477,9 +507,15 @@ impl Session {
         }
         match command {
             Err(problem) => self.refuse(&format!("501 5.5.4 {problem}")),
+            Ok(naming::Command::Client(_)) if self.peer.protocol == Protocol::Lmtp => {
+                self.refuse("502 5.5.1 say XFORWARD: you took the message yourself");
+            }
             Ok(naming::Command::Client(named)) => {
-                self.peer.relay = named.relay.unwrap_or(self.peer.relay);
-                self.peer.unnamed &= named.relay.is_none();
+                if let Some(relay) = named.relay() {
+                    // From now on the client speaks, if through the proxy: it may name nobody.
+                    self.peer.relay = relay;
+                    (self.peer.unnamed, self.peer.names_clients) = (false, false);
+                }
                 self.helo = named.helo;
                 self.forwarded = None;
                 self.greet();
@@ -492,14 +528,14 @@ impl Session {
     }
 
     /// Whose message comes next, and the name it gave.
-    fn client(&mut self, helo: String) -> (Client, String) {
-        let (mta, forwarded) = (self.peer.relay, self.forwarded.take());
+    fn client(&self, forwarded: Option<Named>, helo: String) -> (Client, String) {
+        let mta = self.peer.relay;
         match (self.peer.protocol, forwarded) {
             (Protocol::Smtp, None) if self.peer.unnamed => (Client::Unnamed(mta), helo),
             (Protocol::Smtp, None) => (Client::Relay(mta), helo),
             (Protocol::Lmtp, None) => (Client::Front { mta, named: None }, helo),
             (protocol, Some(named)) => {
-                let client = match (protocol, named.relay) {
+                let client = match (protocol, named.relay()) {
                     (Protocol::Smtp, None) => Client::Unnamed(mta),
                     (_, relay) => Client::Front { mta, named: relay },
                 };
@@ -510,7 +546,7 @@ impl Session {
 
     /// EHLO and HELO also forget what came before (RFC 5321 §4.1.4).
     fn hello(&mut self, host: &str, reply: String) {
-        self.transaction = None;
+        (self.transaction, self.forwarded) = (None, None);
         self.helo = Some(host[..host.floor_char_boundary(HELO_OCTETS_MAX)].to_owned());
         self.reply(&reply);
     }
@@ -520,6 +556,8 @@ impl Session {
         if self.transaction.is_some() {
             return self.refuse("503 5.5.1 a transaction is open; say RSET first");
         }
+        // What was said of this transaction's client holds for no other, whatever becomes of this one.
+        let forwarded = self.forwarded.take();
         if self.messages >= self.limits.messages_max {
             return self.close("421 4.7.0 enough messages for one session");
         }
@@ -529,8 +567,9 @@ impl Session {
         if from.flags & MAIL_BODY_BINARYMIME != 0 {
             return self.refuse("555 5.6.1 BINARYMIME is not offered here (RFC 3030)");
         }
-        let (client, helo) = self.client(helo);
+        let (client, helo) = self.client(forwarded, helo);
         self.chunked = false;
+        self.begun = self.now;
         self.transaction = Some(Transaction {
             seen_at: self.now,
             client,
@@ -568,7 +607,11 @@ impl Session {
         match self.recipients.of(&mailbox) {
             Recipient::Trap => transaction.traps.push(mailbox),
             Recipient::Operator => transaction.operators.push(mailbox),
-            Recipient::Donor(donor) => transaction.donors.push(donor),
+            Recipient::Donor(donor) => {
+                if !transaction.donors.contains(&donor) {
+                    transaction.donors.push(donor);
+                }
+            }
             Recipient::Unknown => return self.refuse("550 5.7.1 no mail for that domain here"),
         }
         self.reply("250 2.1.5 go on");
@@ -579,7 +622,9 @@ impl Session {
             None => self.refuse("503 5.5.1 say MAIL first"),
             Some(_) if self.chunked => self.refuse("503 5.5.1 the message has begun with BDAT (RFC 3030 §2)"),
             Some(open) if open.recipients() == 0 => {
-                self.refuse("554 5.5.1 no valid recipients");
+                // RFC 2033 §4.2 has a code of its own.
+                let code = if self.peer.protocol == Protocol::Lmtp { "503" } else { "554" };
+                self.refuse(&format!("{code} 5.5.1 no valid recipients"));
             }
             Some(_) => {
                 self.state = State::Data(Data::default());
@@ -651,20 +696,30 @@ impl Session {
             Fate::Taken => self.reply(&format!("250 2.0.0 {} octets", chunk.octets)),
             Fate::Unwanted => self.refuse("503 5.5.1 no valid recipients"),
             Fate::TooMuch => {
-                self.transaction = None;
-                self.refuse(&format!("552 5.3.4 at most {} octets", self.limits.message_octets_max));
+                let recipients = self.transaction.take().map_or(1, |open| open.recipients());
+                self.refuse_message(if chunk.last { recipients } else { 1 });
             }
         }
         true
+    }
+
+    /// Refuses a message that came whole: by LMTP for every recipient (RFC 2033 §4.2).
+    fn refuse_message(&mut self, recipients: usize) {
+        let text = format!("552 5.3.4 at most {} octets", self.limits.message_octets_max);
+        if self.peer.protocol == Protocol::Lmtp {
+            (1..recipients).for_each(|_| self.reply(&text));
+        }
+        self.refuse(&text);
     }
 
     fn end_data(&mut self) {
         self.state = State::Command;
         let Some(mut transaction) = self.transaction.take() else { return };
         if transaction.octets > self.limits.message_octets_max as u64 {
-            return self.refuse(&format!("552 5.3.4 at most {} octets", self.limits.message_octets_max));
+            return self.refuse_message(transaction.recipients());
         }
         self.messages += 1;
+        self.idle_commands = 0;
         self.tally.messages += 1;
         transaction.seen_at = self.now;
         self.state = State::Unsettled(match self.peer.protocol {

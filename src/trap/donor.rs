@@ -77,6 +77,10 @@ pub struct DonorTerms {
     /// It sends hashes of addresses under its own key instead of addresses.
     #[n(7)]
     pub sends_hashes: bool,
+    /// It may give whole domains, domains with all below them, and patterns.
+    #[n(8)]
+    #[cbor(default)]
+    pub gives_domains: bool,
 }
 
 impl Default for DonorTerms {
@@ -90,6 +94,7 @@ impl Default for DonorTerms {
             silence_believed: false,
             relays: Vec::new(),
             sends_hashes: false,
+            gives_domains: false,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use super::{Named, Scope, TrapHasher, TrapKey};
+use super::{Donor, Named, Scope, TrapHasher, TrapKey};
 use crate::digest::Digest;
 use crate::time::Timestamp;
 
@@ -75,8 +75,16 @@ struct Json {
     silent_since: Option<String>,
 }
 
+/// Whose list it is, and what may stand in it.
+#[derive(Clone, Debug)]
+pub struct Author {
+    pub donor: Donor,
+    pub gives_domains: bool,
+    pub sends_hashes: bool,
+}
+
 /// Reads a line; nothing where it is empty or a comment. What is wrong is told without the line: it may hold a trap.
-pub fn read(line: &[u8], form: Form, hasher: &TrapHasher) -> Result<Option<Line>, String> {
+pub fn read(line: &[u8], form: Form, hasher: &TrapHasher, author: &Author) -> Result<Option<Line>, String> {
     let line = std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned())?.trim();
     if line.is_empty() {
         return Ok(None);
@@ -112,10 +120,14 @@ pub fn read(line: &[u8], form: Form, hasher: &TrapHasher) -> Result<Option<Line>
         })
         .transpose()?;
     let trap = match trap.strip_prefix(HASHED) {
-        Some(hashes) => hashed(hashes)?,
+        Some(_) if !author.sends_hashes => return Err("hashes need the operator's leave".to_owned()),
+        Some(hashes) => hashed(hashes, hasher, author)?,
         // The message quotes what was written, and that goes back to nobody but who wrote it; here it is left out all the same.
         None => hasher.named(&trap).map_err(|_| "it names no address, pattern or domain".to_owned())?,
     };
+    if !author.gives_domains && !matches!(trap.scope, Scope::Address | Scope::Hashed) {
+        return Err("whole domains and patterns need the operator's leave".to_owned());
+    }
     Ok(Some(Line { trap, silent_since }))
 }
 
@@ -140,21 +152,29 @@ fn fields(line: &str) -> Result<(String, Option<String>), String> {
 }
 
 /// `ADDRESS@DOMAIN`, each a hash under the donor's key of 32 hexadecimal digits; `@DOMAIN` for a whole domain.
-fn hashed(text: &str) -> Result<Named, String> {
+fn hashed(text: &str, hasher: &TrapHasher, author: &Author) -> Result<Named, String> {
     let wrong =
         || format!("write {HASHED}ADDRESS@DOMAIN or {HASHED}@DOMAIN, each a hash of 32 hexadecimal digits");
     let (address, domain) = text.split_once('@').ok_or_else(wrong)?;
-    let key = |text: &str| text.parse::<Digest>().map(TrapKey).map_err(|_| wrong());
+    let key = |text: &str| {
+        let given = text.parse::<Digest>().map(TrapKey).map_err(|_| wrong())?;
+        Ok::<_, String>(hasher.of_hash(&author.donor, given))
+    };
     let domain = key(domain)?;
     match address {
-        "" => Ok(Named { scope: Scope::Domain, key: domain, domain }),
-        address => Ok(Named { scope: Scope::Address, key: key(address)?, domain }),
+        "" if !author.gives_domains => Err("whole domains and patterns need the operator's leave".to_owned()),
+        "" => Ok(Named { scope: Scope::Hashed, key: domain, domain }),
+        address => Ok(Named { scope: Scope::Hashed, key: key(address)?, domain }),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn author() -> Author {
+        Author { donor: Donor::parse("isp").unwrap(), gives_domains: true, sends_hashes: true }
+    }
 
     #[test]
     fn all_forms_say_the_same() {
@@ -178,7 +198,7 @@ mod tests {
                 Some(&silent),
             ),
         ] {
-            assert_eq!(read(line.as_bytes(), form, &hasher), Ok(want.cloned()), "{line}");
+            assert_eq!(read(line.as_bytes(), form, &hasher, &author()), Ok(want.cloned()), "{line}");
         }
     }
 
@@ -194,22 +214,33 @@ mod tests {
             (Form::JsonLines, "{\"trap\":\"secret@trap.example\",\"secret\":1}"),
             (Form::Lines, "blake3:secret"),
         ] {
-            let problem = read(line.as_bytes(), form, &hasher).unwrap_err();
+            let problem = read(line.as_bytes(), form, &hasher, &author()).unwrap_err();
             assert!(!problem.contains("secret"), "{problem}");
         }
-        assert!(read(b"\xff@trap.example", Form::Lines, &hasher).is_err());
+        assert!(read(b"\xff@trap.example", Form::Lines, &hasher, &author()).is_err());
     }
 
     #[test]
     fn hashes_are_those_of_the_donors_key() {
         let hasher = TrapHasher::new([1; 32]);
-        let donor = hasher.for_donor(&super::super::Donor::parse("isp").unwrap());
+        let (author, given) = (author(), hasher.for_donor(&author().donor));
         let (address, domain) =
-            (donor.named("bait@trap.example").unwrap(), donor.named("trap.example").unwrap());
+            (given.named("bait@trap.example").unwrap(), given.named("trap.example").unwrap());
         let line = format!("blake3:{}@{}", address.key, domain.key);
-        assert_eq!(read(line.as_bytes(), Form::Lines, &hasher).unwrap().unwrap().trap, address);
-        let line = format!("blake3:@{}", domain.key);
-        assert_eq!(read(line.as_bytes(), Form::Csv, &hasher).unwrap().unwrap().trap, domain);
-        assert_ne!(address, hasher.named("bait@trap.example").unwrap());
+        let read = |line: &str, author: &Author| read(line.as_bytes(), Form::Lines, &hasher, author);
+        let found = read(&line, &author).unwrap().unwrap().trap;
+        assert_eq!(found.key, hasher.of_hash(&author.donor, address.key));
+        assert_eq!((found.scope, found.domain), (Scope::Hashed, hasher.of_hash(&author.donor, domain.key)));
+        let other = Author { donor: Donor::parse("other").unwrap(), ..author.clone() };
+        assert_ne!(read(&line, &other).unwrap().unwrap().trap.key, found.key, "nobody can name another's");
+        for less in
+            [Author { sends_hashes: false, ..author.clone() }, Author { gives_domains: false, ..author }]
+        {
+            assert!(read(&format!("blake3:@{}", domain.key), &less).is_err());
+        }
+        let plain = Author { donor: Donor::parse("isp").unwrap(), gives_domains: false, sends_hashes: false };
+        for wide in ["trap.example", "*.trap.example", "bait-*@trap.example"] {
+            assert!(read(wide, &plain).unwrap_err().contains("leave"), "{wide}");
+        }
     }
 }

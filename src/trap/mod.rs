@@ -77,6 +77,11 @@ impl TrapHasher {
         Digest::secret(&self.0, format!("donor {donor}").as_bytes())
     }
 
+    /// What stands for a hash of a donor's: nobody chooses where it lies, or whose it could be besides.
+    pub fn of_hash(&self, donor: &Donor, given: TrapKey) -> TrapKey {
+        TrapKey(Digest::keyed(&self.0, format!("hashed {donor} {given}").as_bytes()))
+    }
+
     /// What a donor makes of addresses.
     pub fn for_donor(&self, donor: &Donor) -> TrapHasher {
         TrapHasher(self.donor_key(donor))
@@ -109,6 +114,9 @@ pub enum Scope {
     /// The local parts weigh that begin with something; the others of the domain are accepted alike and weigh nothing.
     #[n(3)]
     Pattern,
+    /// An address or a domain that its donor names by a hash of its own.
+    #[n(4)]
+    Hashed,
 }
 
 impl Scope {
@@ -118,6 +126,7 @@ impl Scope {
             Scope::Address => "address",
             Scope::Subdomains => "subdomains",
             Scope::Pattern => "pattern",
+            Scope::Hashed => "hashed",
         }
     }
 }
@@ -140,6 +149,15 @@ pub struct Trap {
     #[n(5)]
     #[cbor(default)]
     pub silent_since: Timestamp,
+    /// The operator retired it: no donor brings it back.
+    #[n(6)]
+    #[cbor(default, skip_if = "is_not")]
+    pub barred: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "minicbor hands out references")]
+const fn is_not(flag: &bool) -> bool {
+    !*flag
 }
 
 #[cfg(test)]
@@ -157,6 +175,7 @@ mod tests {
             since: Timestamp::default(),
             retired: None,
             silent_since: Timestamp::default(),
+            barred: false,
         };
         let mut traps = TrapSet::default();
         traps.insert(hasher.domain("dead.example"), trap(Scope::Domain, "dead.example"));
@@ -169,8 +188,8 @@ mod tests {
         assert!(find(&traps, "Bait@seeded.example"));
         assert!(!find(&traps, "other@seeded.example"));
         assert!(traps.domains().contains(hasher.domain("seeded.example")));
-        assert!(traps.retire(hasher.domain("dead.example"), Timestamp::default()));
-        assert!(!traps.retire(hasher.domain("dead.example"), Timestamp::default()));
+        assert!(traps.retire(hasher.domain("dead.example"), Timestamp::default(), false));
+        assert!(!traps.retire(hasher.domain("dead.example"), Timestamp::default(), false));
         assert!(!find(&traps, "anyone@dead.example"));
         assert!(!format!("{hasher:?}").contains('1'));
     }

@@ -1,7 +1,9 @@
 //! All traps, as small as they can be and cheap to hand out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use minicbor::data::Type;
 use minicbor::encode::Write;
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
@@ -20,6 +22,13 @@ struct Row {
     /// Its place in the list of donors.
     donor: u32,
     scope: Scope,
+    barred: bool,
+}
+
+impl Row {
+    const fn is_active(&self) -> bool {
+        self.retired == 0
+    }
 }
 
 /// Active traps by the domain that they lie in.
@@ -35,6 +44,8 @@ struct Uses {
 pub struct TrapSet {
     rows: Table<Row>,
     domains: Table<Uses>,
+    /// What other donors gave as well: they are told nothing else than if it had been new, and it is theirs once the first is gone.
+    claims: Arc<BTreeMap<(TrapKey, u32), Row>>,
     donors: Arc<Vec<Donor>>,
     /// Active and all traps of each donor.
     counts: Arc<Vec<TrapCount>>,
@@ -64,27 +75,73 @@ impl TrapSet {
         self.rows.len() == 0
     }
 
+    /// A trap by the operator's word, whatever was there.
     pub fn insert(&mut self, key: TrapKey, trap: Trap) {
-        let donor = self.donor(trap.donor);
-        let row = Row {
+        let row = self.row(trap);
+        self.put(key, row);
+    }
+
+    fn row(&mut self, trap: Trap) -> Row {
+        Row {
             domain: trap.domain,
             since: seconds(trap.since),
             silent_since: seconds(trap.silent_since),
             // The first second of 1970 is none.
             retired: trap.retired.map_or(0, |at| seconds(at).max(1)),
-            donor,
+            donor: self.donor(trap.donor),
             scope: trap.scope,
-        };
+            barred: trap.barred,
+        }
+    }
+
+    fn put(&mut self, key: TrapKey, row: Row) {
         if let Some(before) = self.rows.insert(key, row) {
-            if before.retired == 0 {
-                self.count_out(before);
+            self.uncount(before);
+        }
+        self.count(row);
+    }
+
+    /// A trap by its donor's word. Where it is another donor's, or the operator barred it, it is kept beside, and counts for the donor alone.
+    pub fn claim(&mut self, key: TrapKey, trap: Trap) {
+        let row = self.row(trap);
+        match self.rows.get(key) {
+            Some(first) if first.barred && first.donor == row.donor => {}
+            Some(first) if first.barred || (first.is_active() && first.donor != row.donor) => {
+                let beside = Arc::make_mut(&mut self.claims).insert((key, row.donor), row);
+                if let Some(before) = beside {
+                    self.uncount_donor(before);
+                }
+                self.count_donor(row);
             }
-            self.counts_of(before.donor).all -= 1;
+            _ => self.put(key, row),
         }
-        if row.retired == 0 {
-            self.count_in(row);
+    }
+
+    /// Takes a donor's word back; `false` where there is none that stands.
+    pub fn withdraw(&mut self, key: TrapKey, donor: &Donor, at: Timestamp) -> bool {
+        let Some(nth) = self.nth(donor) else { return false };
+        if let Some(mut beside) = self.claims.get(&(key, nth)).copied().filter(Row::is_active) {
+            self.uncount_donor(beside);
+            beside.retired = seconds(at).max(1);
+            self.count_donor(beside);
+            Arc::make_mut(&mut self.claims).insert((key, nth), beside);
+            return true;
         }
-        self.counts_of(donor).all += 1;
+        if !self.rows.get(key).is_some_and(|row| row.donor == nth && row.is_active()) {
+            return false;
+        }
+        self.retire(key, at, false);
+        self.promote(key);
+        true
+    }
+
+    /// Where the first is gone, the next one who gave it stands in.
+    fn promote(&mut self, key: TrapKey) {
+        let next = self.claims.range((key, 0)..=(key, u32::MAX)).find(|(_, row)| row.is_active());
+        let Some((&place, &row)) = next else { return };
+        Arc::make_mut(&mut self.claims).remove(&place);
+        self.uncount_donor(row);
+        self.put(key, row);
     }
 
     fn donor(&mut self, donor: Donor) -> u32 {
@@ -97,55 +154,112 @@ impl TrapSet {
         u32::try_from(at).unwrap_or(u32::MAX)
     }
 
+    fn nth(&self, donor: &Donor) -> Option<u32> {
+        self.donors.iter().position(|known| known == donor).and_then(|nth| u32::try_from(nth).ok())
+    }
+
     fn counts_of(&mut self, donor: u32) -> &mut TrapCount {
         &mut Arc::make_mut(&mut self.counts)[donor as usize]
     }
 
-    fn count_in(&mut self, row: Row) {
-        self.counts_of(row.donor).active += 1;
-        let mut uses = self.domains.get(row.domain).copied().unwrap_or_default();
-        uses.all += 1;
-        uses.below += u32::from(row.scope == Scope::Subdomains);
-        self.domains.insert(row.domain, uses);
+    fn count_donor(&mut self, row: Row) {
+        let counts = self.counts_of(row.donor);
+        counts.all += 1;
+        counts.active += u64::from(row.is_active());
     }
 
-    fn count_out(&mut self, row: Row) {
-        self.counts_of(row.donor).active -= 1;
-        let mut uses = self.domains.remove(row.domain).unwrap_or_default();
-        uses.all = uses.all.saturating_sub(1);
-        uses.below = uses.below.saturating_sub(u32::from(row.scope == Scope::Subdomains));
-        if uses.all > 0 {
+    fn uncount_donor(&mut self, row: Row) {
+        let counts = self.counts_of(row.donor);
+        counts.all = counts.all.saturating_sub(1);
+        counts.active = counts.active.saturating_sub(u64::from(row.is_active()));
+    }
+
+    fn count(&mut self, row: Row) {
+        self.count_donor(row);
+        if row.is_active() {
+            let mut uses = self.domains.get(row.domain).copied().unwrap_or_default();
+            uses.all += 1;
+            uses.below += u32::from(row.scope == Scope::Subdomains);
             self.domains.insert(row.domain, uses);
         }
     }
 
-    /// Marks a trap as retired; `false` where there is none that is active.
-    pub fn retire(&mut self, key: TrapKey, at: Timestamp) -> bool {
-        let Some(row) = self.rows.get(key).filter(|row| row.retired == 0).copied() else { return false };
-        self.count_out(row);
-        if let Some(row) = self.rows.get_mut(key) {
-            row.retired = seconds(at).max(1);
+    fn uncount(&mut self, row: Row) {
+        self.uncount_donor(row);
+        if row.is_active() {
+            let mut uses = self.domains.remove(row.domain).unwrap_or_default();
+            uses.all = uses.all.saturating_sub(1);
+            uses.below = uses.below.saturating_sub(u32::from(row.scope == Scope::Subdomains));
+            if uses.all > 0 {
+                self.domains.insert(row.domain, uses);
+            }
         }
+    }
+
+    /// Marks a trap as retired, and, where it is barred, lets no donor give it again; `false` where there is none that is active.
+    pub fn retire(&mut self, key: TrapKey, at: Timestamp, barred: bool) -> bool {
+        let Some(mut row) = self.rows.get(key).copied().filter(Row::is_active) else { return false };
+        row.retired = seconds(at).max(1);
+        row.barred = barred;
+        self.put(key, row);
         true
     }
 
-    /// Marks all active traps as retired that are meant; how many.
-    pub fn retire_all(&mut self, meant: impl Fn(TrapKey, &Trap) -> bool, at: Timestamp) -> usize {
-        let active: Vec<TrapKey> = self
-            .iter()
-            .filter(|(key, trap)| trap.retired.is_none() && meant(*key, trap))
-            .map(|(key, _)| key)
-            .collect();
-        active.into_iter().filter(|key| self.retire(*key, at)).count()
+    /// Takes all of a donor's traps back; how many there were.
+    pub fn withdraw_all(&mut self, donor: &Donor, at: Timestamp) -> usize {
+        let keys: Vec<TrapKey> =
+            self.of_donor(donor).filter(|(_, trap)| trap.retired.is_none()).map(|(key, _)| key).collect();
+        keys.into_iter().filter(|key| self.withdraw(*key, donor, at)).count()
+    }
+
+    /// Marks a trap, and all in its domain if it is one, as retired and barred; how many.
+    pub fn bar(&mut self, meant: TrapKey, at: Timestamp) -> usize {
+        let keys =
+            self.rows.iter().filter(|(key, row)| row.is_active() && (*key == meant || row.domain == meant));
+        let keys: Vec<TrapKey> = keys.map(|(key, _)| key).collect();
+        keys.into_iter().filter(|key| self.retire(*key, at, true)).count()
+    }
+
+    /// Drops what was retired before a moment and isn't barred.
+    pub fn forget(&mut self, before: Timestamp) {
+        let before = seconds(before);
+        let is_over = |row: &Row| !row.is_active() && !row.barred && row.retired < before;
+        let gone: Vec<TrapKey> =
+            self.rows.iter().filter(|(_, row)| is_over(row)).map(|(key, _)| key).collect();
+        for key in gone {
+            if let Some(row) = self.rows.remove(key) {
+                self.uncount(row);
+            }
+        }
+        let beside: Vec<((TrapKey, u32), Row)> =
+            self.claims.iter().filter(|(_, row)| is_over(row)).map(|(place, row)| (*place, *row)).collect();
+        for (place, row) in beside {
+            Arc::make_mut(&mut self.claims).remove(&place);
+            self.uncount_donor(row);
+        }
     }
 
     pub fn is_active(&self, key: TrapKey) -> bool {
-        self.rows.get(key).is_some_and(|row| row.retired == 0)
+        self.rows.get(key).is_some_and(Row::is_active)
     }
 
-    /// Whether a donor gave it.
-    pub fn is_of(&self, key: TrapKey, donor: &Donor) -> bool {
-        self.rows.get(key).is_some_and(|row| self.donors[row.donor as usize] == *donor)
+    /// Whether a donor gave it, alone or beside others, and has not taken it back.
+    pub fn is_given_by(&self, key: TrapKey, donor: &Donor) -> bool {
+        let Some(nth) = self.nth(donor) else { return false };
+        let first = self.rows.get(key).filter(|row| row.donor == nth);
+        [first, self.claims.get(&(key, nth))].into_iter().flatten().any(Row::is_active)
+    }
+
+    /// The traps that a donor gave, with those that it took back.
+    pub fn of_donor(&self, donor: &Donor) -> impl Iterator<Item = (TrapKey, Trap)> {
+        let nth = self.nth(donor);
+        let first = self.rows.iter().filter(move |(_, row)| Some(row.donor) == nth);
+        let beside = self
+            .claims
+            .iter()
+            .map(|((key, _), row)| (*key, row))
+            .filter(move |(_, row)| Some(row.donor) == nth);
+        first.chain(beside).map(|(key, row)| (key, self.trap(row)))
     }
 
     pub fn get(&self, key: TrapKey) -> Option<Trap> {
@@ -160,6 +274,7 @@ impl TrapSet {
             since: timestamp(row.since),
             retired: (row.retired != 0).then(|| timestamp(row.retired)),
             silent_since: timestamp(row.silent_since),
+            barred: row.barred,
         }
     }
 
@@ -177,13 +292,21 @@ impl TrapSet {
         at.map_or_else(TrapCount::default, |at| self.counts[at])
     }
 
-    /// The active trap that an address is: by itself, through its domain, or through one of its wider keys, with the key it
-    /// was registered by.
+    /// The active trap that an address is, with the key it was registered by: by itself or through its domain, whichever is older; else
+    /// through one of its wider keys.
     pub fn find(&self, address: TrapKey, domain: TrapKey, wider: &[TrapKey]) -> Option<(TrapKey, Trap)> {
-        let active = |key| self.rows.get(key).filter(|row| row.retired == 0).map(|row| (key, row));
-        let by_domain = || active(domain).filter(|(_, row)| row.scope != Scope::Address);
-        let found = active(address).or_else(by_domain).or_else(|| wider.iter().find_map(|&key| active(key)));
-        found.map(|(key, row)| (key, self.trap(row)))
+        let active = |key| self.rows.get(key).filter(|row| row.is_active()).map(|row| (key, row));
+        let own = active(address).filter(|(_, row)| row.scope == Scope::Address);
+        let whole = active(domain).filter(|(_, row)| matches!(row.scope, Scope::Domain | Scope::Subdomains));
+        let nearest = match (own, whole) {
+            // Who gives one address of somebody else's trap domain doesn't take it over.
+            (Some(own), Some(whole)) => Some(if own.1.since <= whole.1.since { own } else { whole }),
+            (own, whole) => own.or(whole),
+        };
+        // A domain above stands for those below only where it says so.
+        let covering =
+            || wider.iter().find_map(|&key| active(key).filter(|(_, row)| row.scope != Scope::Domain));
+        nearest.or_else(covering).map(|(key, row)| (key, self.trap(row)))
     }
 
     /// The domains of active traps: their mail is accepted, whatever the local part.
@@ -195,23 +318,38 @@ impl TrapSet {
 impl PartialEq for TrapSet {
     /// Whatever the order in which donors came.
     fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len() && self.iter().eq(other.iter())
+        let beside = |set: &Self| -> Vec<(TrapKey, Trap)> {
+            let mut claims: Vec<_> = set.claims.iter().map(|((key, _), row)| (*key, set.trap(row))).collect();
+            claims.sort_by(|one, two| (one.0, &one.1.donor).cmp(&(two.0, &two.1.donor)));
+            claims
+        };
+        self.len() == other.len() && self.iter().eq(other.iter()) && beside(self) == beside(other)
     }
 }
 
 impl Eq for TrapSet {}
 
-/// As a map from key to trap.
+/// As a map from key to trap; with what was given beside, as an array of that map and of pairs.
 impl<C> Encode<C> for TrapSet {
     fn encode<W: Write>(
         &self,
         e: &mut Encoder<W>,
         ctx: &mut C,
     ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        if !self.claims.is_empty() {
+            e.array(2)?;
+        }
         e.map(self.len() as u64)?;
         for (key, trap) in self.iter() {
             key.encode(e, ctx)?;
             trap.encode(e, ctx)?;
+        }
+        if !self.claims.is_empty() {
+            let mut claims: Vec<_> =
+                self.claims.iter().map(|((key, _), row)| (*key, self.trap(row))).collect();
+            // The order in which donors came is nobody's business.
+            claims.sort_by(|one, two| (one.0, &one.1.donor).cmp(&(two.0, &two.1.donor)));
+            claims.encode(e, ctx)?;
         }
         Ok(())
     }
@@ -220,10 +358,21 @@ impl<C> Encode<C> for TrapSet {
 impl<'b, C> Decode<'b, C> for TrapSet {
     fn decode(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Self, minicbor::decode::Error> {
         let mut traps = TrapSet::default();
+        let with_claims = d.datatype()? == Type::Array;
+        if with_claims {
+            d.array()?;
+        }
         let entries = d.map()?.ok_or_else(|| minicbor::decode::Error::message("a map without a length"))?;
         for _ in 0..entries {
             let key = TrapKey::decode(d, ctx)?;
             traps.insert(key, Trap::decode(d, ctx)?);
+        }
+        if with_claims {
+            for (key, trap) in Vec::<(TrapKey, Trap)>::decode(d, ctx)? {
+                let row = traps.row(trap);
+                Arc::make_mut(&mut traps.claims).insert((key, row.donor), row);
+                traps.count_donor(row);
+            }
         }
         Ok(traps)
     }
@@ -245,7 +394,10 @@ impl KnownTraps {
     /// Whether a domain's mail is taken: it is a trap domain, or lies below one that takes such mail, by our own hashes or a donor's.
     pub fn takes_mail_for(&self, hasher: &TrapHasher, domain: &str) -> bool {
         self.domains.take(hasher, domain)
-            || self.hashing.iter().any(|donor| self.domains.take(&hasher.for_donor(donor), domain))
+            || self.hashing.iter().any(|donor| {
+                let given = hasher.for_donor(donor).domain(domain);
+                self.domains.contains(hasher.of_hash(donor, given))
+            })
     }
 
     /// The keys by which an address may be a trap that is none by its own name or its domain's.
@@ -256,11 +408,10 @@ impl KnownTraps {
         }
         let mut keys = hasher.wider(mailbox);
         for donor in &self.hashing {
-            let hasher = hasher.for_donor(donor);
-            let all = [hasher.address(mailbox), hasher.domain(mailbox.domain())]
-                .into_iter()
-                .chain(hasher.wider(mailbox));
-            keys.extend(all.filter(|key| self.traps.is_active(*key)));
+            let given = hasher.for_donor(donor);
+            let stored = [given.address(mailbox), given.domain(mailbox.domain())]
+                .map(|key| hasher.of_hash(donor, key));
+            keys.extend(stored.into_iter().filter(|key| self.traps.is_active(*key)));
         }
         keys.truncate(WIDER_MAX);
         keys
@@ -287,5 +438,104 @@ impl TrapDomains {
     /// Whether the domains below are taken, too.
     fn contains_below(&self, domain: TrapKey) -> bool {
         self.0.get(domain).is_some_and(|uses| uses.below > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Named;
+    use super::*;
+
+    fn trap(hasher: &TrapHasher, text: &str, donor: &str) -> (TrapKey, Trap) {
+        let named = hasher.named(text).unwrap();
+        let (at, donor) = (Timestamp::default(), Donor::parse(donor).unwrap());
+        let Named { scope, key, domain } = named;
+        (key, Trap { scope, domain, donor, since: at, retired: None, silent_since: at, barred: false })
+    }
+
+    #[test]
+    fn a_donors_hash_covers_its_address_alone() {
+        let hasher = TrapHasher::new([1; 32]);
+        let isp = Donor::parse("isp").unwrap();
+        let given = hasher.for_donor(&isp);
+        let mailbox = Mailbox::parse("a@hidden.example").unwrap();
+        let domain = hasher.of_hash(&isp, given.domain("hidden.example"));
+        let key = hasher.of_hash(&isp, given.address(&mailbox));
+        let (_, mut row) = trap(&hasher, "x@y.example", "isp");
+        (row.scope, row.domain) = (Scope::Hashed, domain);
+        let mut traps = TrapSet::default();
+        traps.claim(key, row);
+        let known = KnownTraps { domains: traps.domains(), traps, hashing: vec![isp] };
+        let found = |text: &str| {
+            let mailbox = Mailbox::parse(text).unwrap();
+            let wider = known.wider(&hasher, &mailbox);
+            known
+                .traps
+                .find(hasher.address(&mailbox), hasher.domain(mailbox.domain()), &wider)
+                .map(|(key, _)| key)
+        };
+        assert_eq!(found("A@hidden.example"), Some(key));
+        assert_eq!(found("b@hidden.example"), None);
+        assert!(
+            known.takes_mail_for(&hasher, "hidden.example")
+                && !known.takes_mail_for(&hasher, "other.example")
+        );
+    }
+
+    #[test]
+    fn a_domain_stands_for_those_below_only_where_it_says_so_and_the_older_trap_keeps_an_address() {
+        let hasher = TrapHasher::new([1; 32]);
+        let mut traps = TrapSet::default();
+        let (key, whole) = trap(&hasher, "three.example", "own");
+        traps.claim(key, whole);
+        let (seeded, mut bait) = trap(&hasher, "bait@three.example", "isp");
+        bait.since = Timestamp::from_milliseconds(5_000);
+        traps.claim(seeded, bait);
+        let find = |traps: &TrapSet, text: &str| {
+            let mailbox = Mailbox::parse(text).unwrap();
+            let (address, domain) = (hasher.address(&mailbox), hasher.domain(mailbox.domain()));
+            traps.find(address, domain, &hasher.wider(&mailbox)).map(|(_, trap)| trap.donor.to_string())
+        };
+        assert_eq!(find(&traps, "user@sub.three.example"), None);
+        assert_eq!(
+            find(&traps, "bait@three.example").as_deref(),
+            Some("own"),
+            "nobody takes over a part of it"
+        );
+        let (_, below) = trap(&hasher, "*.three.example", "own");
+        traps.insert(key, below);
+        assert_eq!(find(&traps, "user@sub.three.example").as_deref(), Some("own"));
+    }
+
+    #[test]
+    fn what_two_donors_give_stands_until_both_have_taken_it_back() {
+        let hasher = TrapHasher::new([1; 32]);
+        let mut traps = TrapSet::default();
+        let at = Timestamp::from_milliseconds(9_000);
+        let (isp, other) = (Donor::parse("isp").unwrap(), Donor::parse("other").unwrap());
+        for donor in ["isp", "other"] {
+            let (key, row) = trap(&hasher, "bait@three.example", donor);
+            traps.claim(key, row);
+        }
+        let key = hasher.named("bait@three.example").unwrap().key;
+        let both = |traps: &TrapSet| {
+            [&isp, &other].map(|donor| (traps.is_given_by(key, donor), traps.count_of(donor).active))
+        };
+        assert_eq!(both(&traps), [(true, 1), (true, 1)]);
+        let again: TrapSet = minicbor::decode(&minicbor::to_vec(&traps).unwrap()).unwrap();
+        assert_eq!((&again, both(&again)), (&traps, both(&traps)));
+        assert!(traps.withdraw(key, &isp, at) && !traps.withdraw(key, &isp, at));
+        assert_eq!(both(&traps), [(false, 0), (true, 1)]);
+        assert_eq!(traps.get(key).unwrap().donor, other);
+        // What the operator retires stays so, whoever gives it.
+        assert!(traps.retire(key, at, true));
+        for donor in ["isp", "other"] {
+            let (key, row) = trap(&hasher, "bait@three.example", donor);
+            traps.claim(key, row);
+        }
+        assert!(!traps.is_active(key));
+        traps.forget(at.plus(crate::time::Span::from_days(400)));
+        assert!(traps.get(key).unwrap().barred, "and is not forgotten");
+        assert!(!traps.domains().contains(hasher.domain("three.example")));
     }
 }

@@ -41,12 +41,6 @@ impl<V: Clone> Table<V> {
         part.binary_search_by_key(&key, |(key, _)| *key).ok().map(|at| &part[at].1)
     }
 
-    pub(super) fn get_mut(&mut self, key: TrapKey) -> Option<&mut V> {
-        let part = self.parts.get_mut(part_of(key))?;
-        let at = part.binary_search_by_key(&key, |(key, _)| *key).ok()?;
-        Some(&mut Arc::make_mut(part)[at].1)
-    }
-
     /// Puts a value in; gives back the one that was there.
     pub(super) fn insert(&mut self, key: TrapKey, value: V) -> Option<V> {
         if self.parts.is_empty() {
@@ -91,7 +85,7 @@ mod tests {
     proptest! {
         /// It is a map, and what was handed out before stays as it was.
         #[test]
-        fn a_table_is_a_map(steps in proptest::collection::vec((0..200u32, 0..3u8, any::<u32>()), 0..400)) {
+        fn a_table_is_a_map(steps in proptest::collection::vec((0..200u32, 0..2u8, any::<u32>()), 0..400)) {
             let key = |number: u32| TrapKey(Digest::of(&number.to_be_bytes()));
             let (mut table, mut map) = (Table::default(), BTreeMap::new());
             let mut before = (table.clone(), map.clone());
@@ -99,13 +93,7 @@ mod tests {
                 let key = key(number);
                 match step {
                     0 => prop_assert_eq!(table.insert(key, value), map.insert(key, value)),
-                    1 => prop_assert_eq!(table.remove(key), map.remove(&key)),
-                    _ => {
-                        if let Some(found) = table.get_mut(key) {
-                            *found = value;
-                        }
-                        map.entry(key).and_modify(|found| *found = value);
-                    }
+                    _ => prop_assert_eq!(table.remove(key), map.remove(&key)),
                 }
                 prop_assert_eq!(table.get(key), map.get(&key));
                 if nth == 150 {

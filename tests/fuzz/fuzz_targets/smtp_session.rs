@@ -23,7 +23,7 @@ fn session(who: u8) -> Session {
     let mut traps = TrapSet::default();
     let key = hasher.domain("trap.example");
     let (at, donor) = (Timestamp::default(), Donor::parse("own").expect("a name"));
-    traps.insert(key, Trap { scope: Scope::Subdomains, domain: key, donor, since: at, retired: None, silent_since: at });
+    traps.insert(key, Trap { scope: Scope::Subdomains, domain: key, donor, since: at, retired: None, silent_since: at, barred: false });
     let known = KnownTraps { domains: traps.domains(), traps, hashing: Vec::new() };
     let hostname: Arc<str> = "mx.example".into();
     let limits = Limits {
