@@ -290,8 +290,22 @@ fn what_a_donor_hands_on_is_evidence_against_whoever_brought_it_to_the_donor() {
     for innocent in ["192.0.2.10", "203.0.113.9"] {
         assert_eq!(installation.counted(innocent), (0, false), "{innocent}");
     }
-    let (status, told) = installation.hand_on(&token, "?recipient=x@elsewhere.example", None, &direct);
-    assert_eq!(status, 422, "{told}");
+    // Somebody else's trap, and none at all, are the same to a donor.
+    installation.ok(&["trap", "add", "operators.example", "--silent-since", SILENT]);
+    let others = ["x@elsewhere.example", "x@operators.example"].map(|recipient| {
+        installation.hand_on(&token, &format!("?client=198.18.0.77&recipient={recipient}"), None, &direct)
+    });
+    assert_eq!((others[0].0, &others[0]), (422, &others[1]));
+    let old = forwarded("198.18.0.25", 8).replace("Thu, 1 Jan 2026", "Wed, 1 Jan 2025");
+    let (status, told) = installation.hand_on(&token, "", None, &old);
+    assert!(status == 422 && told["error"].as_str().unwrap().contains("older than half a day"), "{told}");
+    let other = installation.donor("other", &["--gives-domains", "true"]);
+    installation.feed("POST", &other, "text/plain", "others.example");
+    let (status, told) = installation.hand_on(&other, "?recipient=x@others.example", None, &direct);
+    assert!(
+        status == 422 && told["error"].as_str().unwrap().contains("nothing tells who brought it"),
+        "{told}"
+    );
     let (status, _) = installation.hand_on(&token, "?recipient=nonsense", None, &direct);
     assert_eq!(status, 400);
     for nth in 4..7 {

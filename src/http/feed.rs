@@ -19,7 +19,7 @@ use super::addresses::Problem;
 use crate::digest::Digester;
 use crate::evidence::{Directive, Entry, GivenTrap, ORDER_TRAPS_MAX, Offset, Order};
 use crate::journal::JournalError;
-use crate::time::Timestamp;
+use crate::time::{Stopwatch, Timestamp};
 use crate::trap::feed::{Author, Form, LINE_OCTETS_MAX, read};
 use crate::trap::{Donor, DonorTerms, KnownTraps, TrapHasher, TrapKey};
 
@@ -328,7 +328,7 @@ pub(super) async fn change(app: &App, list: List, body: Body) -> Response {
 
 async fn read_list(reading: &mut Reading, orders: &mut Orders<'_>, mut body: Body) -> Result<(), Stopped> {
     let (mut octets, mut whole) = (0_u64, Vec::new());
-    let begun = tokio::time::Instant::now();
+    let begun = Stopwatch::start();
     let is_one_document = reading.form == Form::JsonLines;
     loop {
         let frame = tokio::time::timeout(READ_TIMEOUT, body.frame())
@@ -338,7 +338,7 @@ async fn read_list(reading: &mut Reading, orders: &mut Orders<'_>, mut body: Bod
         let frame = frame.map_err(|error| Stopped::Client(error.to_string()))?;
         let Ok(data) = frame.into_data() else { continue };
         octets += data.len() as u64;
-        if begun.elapsed() > READ_TIMEOUT + Duration::from_secs(octets / LIST_RATE_MIN) {
+        if u64::from(begun.seconds()) > READ_TIMEOUT.as_secs() + octets / LIST_RATE_MIN {
             return Err(Stopped::Client("it comes too slowly".to_owned()));
         }
         if octets > LIST_OCTETS_MAX || reading.is_too_much() {
