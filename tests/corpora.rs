@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use backscatterd::classify::{Kind, Session, Verdict, classify};
 use backscatterd::mail::{
-    FIELD_OCTETS_MAX, Mailbox, PARTS_MAX, ReversePath, TEXT_OCTETS_MAX, from_octets, read, to_octets,
+    FIELD_OCTETS_MAX, PARTS_MAX, ReversePath, TEXT_OCTETS_MAX, from_octets, read, to_octets,
 };
 
 /// `BACKSCATTERD_CORPORA`, or the folder that lies beside some checkouts.
@@ -97,7 +97,7 @@ fn is_sender(verdict: &Verdict, want: &str) -> bool {
     [&report.original_sender, &report.original_from]
         .into_iter()
         .flatten()
-        .any(|mailbox| mailbox.folded() == want.to_lowercase())
+        .any(|mailbox| mailbox.to_string().to_lowercase() == want.to_lowercase())
 }
 
 #[test]
@@ -130,7 +130,9 @@ fn every_label_of_the_corpora_is_judged_as_well_as_promised() {
                 if let Some(want) = known.into_iter().find(|known| !known.is_empty()) {
                     let named =
                         verdict.report.recipients.iter().filter_map(|recipient| recipient.mailbox.as_ref());
-                    recipients.add(named.map(Mailbox::folded).collect::<BTreeSet<_>>() == want);
+                    // As written: what two spellings of one mailbox share is another matter.
+                    let written = named.map(|mailbox| mailbox.to_string().to_lowercase());
+                    recipients.add(written.collect::<BTreeSet<_>>() == want);
                 }
                 if let Some(want) = row["original_sender"].as_str() {
                     senders.add(is_sender(&verdict, want));

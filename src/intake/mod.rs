@@ -66,7 +66,7 @@ impl Client {
             Client::Handed { named } => {
                 let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
                 let walked = attribute(Relay::new(here), header, &[trusted, &[IpNet::from(here)]].concat());
-                match named {
+                match named.filter(|relay| !is_trusted(*relay) && !relay.address().is_loopback()) {
                     // Which lines are the donor's is known only where they lead to whom it names.
                     Some(relay) => Some(walked.filter(|(found, _)| found == &relay).unwrap_or((relay, 0))),
                     None => walked,
