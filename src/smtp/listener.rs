@@ -128,8 +128,6 @@ enum Then {
 
 impl Serve {
     async fn connection(&self, mut stream: TcpStream, peer: IpAddr, door: Door, stop: CancellationToken) {
-        // Replies are small and clients wait for them. A socket that can't be told so is only slower.
-        let _ = stream.set_nodelay(true);
         let (proxied, early) = match self.client(&mut stream, peer, door).await {
             Ok(client) => client,
             Err(reason) => return self.refused(reason),
@@ -241,7 +239,8 @@ impl Visit<'_> {
                 self.serve.metrics.smtp_tls_total.with_label_values(&[version]).inc();
                 session.secured(self.serve.clock.now());
                 Box::pin(self.converse(session, &mut stream)).await?;
-                Ok(())
+                // TLS takes its leave (RFC 8446 §6.1).
+                tokio::time::timeout(WRITE_TIMEOUT, stream.shutdown()).await?
             }
             _ => Ok(()),
         }
@@ -264,10 +263,8 @@ impl Visit<'_> {
             match answered {
                 Answered::Open => {}
                 Answered::StartTls => return Ok(Then::StartTls),
-                Answered::Closed(Ending::Quit) => {
-                    tokio::time::timeout(WRITE_TIMEOUT, stream.shutdown()).await??;
-                    return Ok(Then::Ended);
-                }
+                // Nothing is left unread: letting the socket go says the rest.
+                Answered::Closed(Ending::Quit) => return Ok(Then::Ended),
                 Answered::Closed(Ending::CutOff) => {
                     linger(stream).await;
                     return Ok(Then::Ended);

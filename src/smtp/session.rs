@@ -22,6 +22,8 @@ const COMMAND_OCTETS_MAX: usize = 2_048;
 const INPUT_OCTETS_KEPT: usize = 512;
 /// Commands that bring no message, such as NOOP and RSET, between two messages; 421 beyond.
 const IDLE_COMMANDS_MAX: usize = 200;
+/// Octets of most reports: a message has as much room from the beginning.
+const MESSAGE_OCTETS_USUAL: usize = 8 << 10;
 /// Octets that are counted together.
 const TALLY_OCTETS_MIN: u64 = 16 << 10;
 /// Errors that cost no time.
@@ -628,6 +630,9 @@ impl Session {
             }
             Some(_) => {
                 self.state = State::Data(Data::default());
+                if let Some(open) = &mut self.transaction {
+                    open.message.reserve(MESSAGE_OCTETS_USUAL);
+                }
                 self.reply("354 end with a dot alone on a line");
             }
         }

@@ -15,8 +15,8 @@ use libfuzzer_sys::fuzz_target;
 const MESSAGE_OCTETS_MAX: usize = 2_000;
 const KEPT_OCTETS_MAX: usize = 500;
 const RECIPIENTS_MAX: usize = 3;
-/// A command line that is not whole yet, and a little.
-const HELD_OCTETS_MAX: usize = 4_096;
+/// A command line that is not whole yet, and the room that a message has from the beginning.
+const HELD_OCTETS_MAX: usize = 16_384;
 
 fn session(who: u8) -> Session {
     let hasher = TrapHasher::new([7; 32]);
