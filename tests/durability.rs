@@ -411,6 +411,23 @@ fn rfc5321_s3_cut_at_random_under_load_what_was_acknowledged_is_there_once() {
 }
 
 #[test]
+fn a_client_that_waited_for_us_for_too_long_has_not_called_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal: Arc<dyn Journal> = Arc::new(Memory::new(clock()));
+    let intake = intake(Arc::clone(&journal), folder.path(), folder.path().join("operator"));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let left = |waited| Transaction { waited: Span::from_seconds(waited), ..transaction(1, false) };
+    runtime.block_on(intake.left(left(11)));
+    assert_eq!(*journal.head().borrow(), Offset::START, "our own slowness is nobody's callout");
+    runtime.block_on(intake.left(left(10)));
+    assert_eq!(*journal.head().borrow(), Offset(1));
+    // Nor has whoever carries mail for us.
+    let front = Client::Front { mta: "198.18.0.25".parse().unwrap(), named: None };
+    runtime.block_on(intake.left(Transaction { client: front, ..left(0) }));
+    assert_eq!(*journal.head().borrow(), Offset(1));
+}
+
+#[test]
 fn rfc5321_s2_operator_mail_that_cannot_be_written_is_not_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let in_the_way = folder.path().join("file");
