@@ -1,7 +1,9 @@
 //! Header fields, unfolded (RFC 5322 §2.2).
 
+use memchr::memchr;
 use minicbor::{Decode, Encode};
 
+use super::lines::without_end;
 use super::{FIELD_OCTETS_MAX, HEADER_FIELDS_MAX};
 
 /// One header field; the value is unfolded, trimmed, cut at a limit, and read as UTF-8 with what isn't replaced.
@@ -209,12 +211,12 @@ fn is_well_known(line: &[u8]) -> bool {
 
 /// Lines without their ends.
 fn lines(octets: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
-    octets.split(|&octet| octet == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+    super::lines::lines(octets).map(without_end)
 }
 
 /// A field's name and what follows its colon.
 fn field_name(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let colon = line.iter().position(|&octet| octet == b':')?;
+    let colon = memchr(b':', line)?;
     let name = line[..colon].trim_ascii_end();
     is_field_name(name).then_some((name, &line[colon + 1..]))
 }

@@ -10,6 +10,7 @@ use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{HeaderName, MessageParser, MimeHeaders, PartType};
 use minicbor::{Decode, Encode};
 
+use super::lines::lines;
 use super::text::{announces_copy, split_copy};
 use super::{
     ATTACHED_MAX, BOUNDARY_LINES_MAX, DECODED_OCTETS_MAX, DEPTH_MAX, GROUPS_MAX, Header, MESSAGE_OCTETS_MAX,
@@ -163,19 +164,17 @@ fn unmarked_boundary<'m>(header: &Header, parsed: &'m mail_parser::Message<'_>) 
         return None;
     }
     let body = parsed.raw_message.get(parsed.parts.first()?.offset_body as usize..)?;
-    let mut lines =
-        body.split(|&octet| octet == b'\n').map(<[u8]>::trim_ascii_end).take(UNMARKED_LINES_MAX).peekable();
-    while let Some(line) = lines.next() {
+    let mut first = lines(body).map(<[u8]>::trim_ascii_end).take(UNMARKED_LINES_MAX).peekable();
+    while let Some(line) = first.next() {
         // Behind a type of its own it is the boundary of a copy that stands in the text.
         if begins_with_type(line) {
             return None;
         }
         let Some(boundary) = line.strip_prefix(b"--").filter(|rest| is_boundary(rest)) else { continue };
-        let typed = lines.peek().is_some_and(|next| {
+        let typed = first.peek().is_some_and(|next| {
             next.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-")) || next.is_empty()
         });
-        let again =
-            body.split(|&octet| octet == b'\n').filter(|other| other.starts_with(line)).nth(1).is_some();
+        let again = lines(body).filter(|other| other.starts_with(line)).nth(1).is_some();
         if typed && again {
             return Some(boundary);
         }
@@ -201,7 +200,7 @@ fn is_boundary(octets: &[u8]) -> bool {
 fn bounded(octets: &[u8]) -> &[u8] {
     let mut at = 0;
     let (mut types, mut boundaries) = (0, 0);
-    for line in octets.split_inclusive(|&octet| octet == b'\n') {
+    for line in lines(octets) {
         types += usize::from(begins_with_type(line));
         boundaries += usize::from(line.starts_with(b"--"));
         if types > PARTS_MAX || boundaries > BOUNDARY_LINES_MAX {

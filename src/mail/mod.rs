@@ -7,6 +7,7 @@
 mod address;
 mod delivery_status;
 mod header;
+mod lines;
 mod log;
 mod message;
 mod received;

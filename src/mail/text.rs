@@ -1,7 +1,10 @@
 //! A report's own words, set apart from the copy of the original that older writers put below them.
 
+use memchr::memchr;
+
 use super::Header;
 use super::header::is_field_name;
+use super::lines::text_lines;
 
 /// Fields that a copied header has, of which it takes two to call lines a header.
 const TELLING_FIELDS: [&str; 7] = ["from", "to", "received", "return-path", "date", "message-id", "subject"];
@@ -51,7 +54,7 @@ const COPY_LINES: [&str; 9] = [
 pub(super) fn split_copy(text: &str) -> (&str, Option<Header>) {
     let mut at = 0;
     let mut block: Option<Block> = None;
-    for line in text.split_inclusive('\n') {
+    for line in text_lines(text) {
         if announces_copy(line) {
             let below = at + line.len();
             return (&text[..below], copied_header(&text[below..]));
@@ -110,12 +113,8 @@ fn copied_header(copy: &str) -> Option<Header> {
     };
     // A rule of signs, or the announcement in a second language, may stand between.
     let begins = |line: &&str| field_name(line).is_some_and(|name| !name.contains('='));
-    let above: usize = plain
-        .split_inclusive('\n')
-        .take(LINES_BETWEEN_MAX)
-        .take_while(|line| !begins(line))
-        .map(str::len)
-        .sum();
+    let above: usize =
+        text_lines(&plain).take(LINES_BETWEEN_MAX).take_while(|line| !begins(line)).map(str::len).sum();
     let header = Header::parse_strictly(&plain.as_bytes()[above..]);
     (!header.is_empty()).then_some(header)
 }
@@ -142,7 +141,7 @@ fn unquoted(line: &str) -> &str {
 }
 
 fn field_name(line: &str) -> Option<&str> {
-    let (name, _) = line.split_once(':')?;
+    let name = &line[..memchr(b':', line.as_bytes())?];
     (is_field_name(name.as_bytes()) && !name.starts_with(['<', '-'])).then_some(name)
 }
 
