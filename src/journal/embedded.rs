@@ -18,7 +18,7 @@ use std::time::Duration;
 use redb::backends::FileBackend;
 use redb::{
     BackendError, Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase, ReadableTable,
-    ReadableTableMetadata, StorageBackend, TableDefinition, TableError, WriteTransaction,
+    StorageBackend, TableDefinition, TableError, WriteTransaction,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -31,7 +31,7 @@ use crate::evidence::{Entry, Offset, Order, Recorded};
 use crate::time::{Clock, Day, Timestamp};
 
 /// The version of the store's layout.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Octets of memory the store may use for pages.
 const CACHE_OCTETS: usize = 64 << 20;
 /// Where groups are of several, the committer waits for more as long as more keep coming, by so much at a time and at most: what
@@ -45,8 +45,8 @@ type Octets16 = [u8; 16];
 
 /// `format`: the layout's version.
 const META: TableDefinition<&str, u32> = TableDefinition::new("meta");
-/// Day -> first offset and last offset of the day, and the time of its last entry.
-const DAYS: TableDefinition<u32, (u64, u64, i64)> = TableDefinition::new("days");
+/// Day -> offset of its first entry; a day ends before the next one begins.
+const DAYS: TableDefinition<u32, u64> = TableDefinition::new("days");
 /// Always 0 -> offset, version and octets of the one checkpoint.
 const CHECKPOINT: TableDefinition<u8, (u64, u32, &[u8])> = TableDefinition::new("checkpoint");
 
@@ -249,10 +249,6 @@ impl Embedded {
             committer: Mutex::new(Some(thread)),
         })
     }
-
-    fn days(&self) -> Result<Vec<(u32, u64, u64)>, JournalError> {
-        self.store.with(|database| days(&database.begin_read().map_err(store)?))
-    }
 }
 
 fn open_file(path: &Path) -> Result<Database, JournalError> {
@@ -325,11 +321,15 @@ fn prepare(database: &Database) -> Result<Last, JournalError> {
     }
     let read = database.begin_read().map_err(store)?;
     let days = read.open_table(DAYS).map_err(store)?;
-    let last = days.last().map_err(store)?.map(|(_, value)| value.value());
-    Ok(last.map_or(Last { offset: Offset::START, at: Timestamp::default() }, |(_, offset, at)| Last {
-        offset: Offset(offset),
-        at: Timestamp::from_milliseconds(at),
-    }))
+    let Some((day, _)) = days.last().map_err(store)? else {
+        return Ok(Last { offset: Offset::START, at: Timestamp::default() });
+    };
+    let entries = read.open_table(entries_table(&entries_name(day.value()))).map_err(store)?;
+    let Some((offset, octets)) = entries.last().map_err(store)? else {
+        return Err(JournalError::Store("a day without entries".to_owned()));
+    };
+    let last = wire::from_octets(Offset(offset.value()), octets.value())?;
+    Ok(Last { offset: last.offset, at: last.at })
 }
 
 struct Committer {
@@ -477,6 +477,7 @@ fn write_group(
     let mut ids = write.open_table(ids_table(&ids_name)).map_err(store)?;
     let mut last = before;
     let mut offsets = Vec::with_capacity(appends.len());
+    let mut reports = ReportTables { write, open: None };
     for Append { entry, report } in appends {
         let id = *entry.id().octets();
         let mut known = ids.get(id).map_err(store)?.map(|offset| offset.value());
@@ -491,29 +492,47 @@ fn write_group(
         entries.insert(last.offset.0, wire::to_octets(at, entry).as_slice()).map_err(store)?;
         ids.insert(id, last.offset.0).map_err(store)?;
         if let Some(Sealed { day, octets }) = report {
-            let mut reports =
-                write.open_table(reports_table(&reports_name(day.yyyymmdd()))).map_err(store)?;
-            reports.insert(last.offset.0, octets.as_slice()).map_err(store)?;
+            reports.of(*day)?.insert(last.offset.0, octets.as_slice()).map_err(store)?;
         }
         offsets.push(last.offset);
     }
-    if last.offset > before.offset {
-        let first = days.get(day).map_err(store)?.map(|value| value.value().0);
-        let first = first.unwrap_or(before.offset.0 + 1);
-        days.insert(day, (first, last.offset.0, at.milliseconds())).map_err(store)?;
+    if last.offset > before.offset && days.get(day).map_err(store)?.is_none() {
+        days.insert(day, before.offset.0 + 1).map_err(store)?;
     }
     Ok((last, offsets))
 }
 
-fn days(read: &ReadTransaction) -> Result<Vec<(u32, u64, u64)>, JournalError> {
-    let table = read.open_table(DAYS).map_err(store)?;
-    let mut days = Vec::new();
-    for row in table.iter().map_err(store)? {
-        let (day, value) = row.map_err(store)?;
-        let (first, last, _) = value.value();
-        days.push((day.value(), first, last));
+/// The table of the day that reports are put away for: nearly always the same one for a whole group.
+struct ReportTables<'t> {
+    write: &'t WriteTransaction,
+    open: Option<(Day, redb::Table<'t, u64, &'static [u8]>)>,
+}
+
+impl<'t> ReportTables<'t> {
+    fn of(&mut self, day: Day) -> Result<&mut redb::Table<'t, u64, &'static [u8]>, JournalError> {
+        let open = match self.open.take() {
+            Some((of, table)) if of == day => table,
+            other => {
+                // One that is open can't be opened again.
+                drop(other);
+                let name = reports_name(day.yyyymmdd());
+                self.write.open_table(reports_table(&name)).map_err(store)?
+            }
+        };
+        Ok(&mut self.open.insert((day, open)).1)
     }
-    Ok(days)
+}
+
+/// The days with the offsets of their first entries, from the oldest on.
+fn days(days: &impl ReadableTable<u32, u64>) -> Result<Vec<(u32, u64)>, JournalError> {
+    let rows = days.iter().map_err(store)?;
+    rows.map(|row| row.map(|(day, first)| (day.value(), first.value())).map_err(store)).collect()
+}
+
+/// Those of them that have entries behind an offset, and the last one always.
+fn days_behind(days: &[(u32, u64)], after: Offset) -> &[(u32, u64)] {
+    let behind = days.iter().skip(1).take_while(|(_, next)| next.saturating_sub(1) <= after.0).count();
+    &days[behind..]
 }
 
 /// A table of a day that has none is empty.
@@ -557,7 +576,11 @@ impl Journal for Embedded {
     }
 
     fn first(&self) -> Result<Offset, JournalError> {
-        let first = self.days()?.first().map(|&(_, first, _)| Offset(first));
+        let days = self.store.with(|database| {
+            let read = database.begin_read().map_err(store)?;
+            days(&read.open_table(DAYS).map_err(store)?)
+        })?;
+        let first = days.first().map(|&(_, first)| Offset(first));
         Ok(first.unwrap_or_else(|| self.head.borrow().next()))
     }
 
@@ -585,7 +608,8 @@ impl Journal for Embedded {
 fn read(database: &Database, after: Offset, entries_max: usize) -> Result<Vec<Recorded>, JournalError> {
     let read = database.begin_read().map_err(store)?;
     let mut found = Vec::new();
-    for (day, _, _) in days(&read)?.into_iter().filter(|&(_, _, last)| last > after.0) {
+    let days = days(&read.open_table(DAYS).map_err(store)?)?;
+    for &(day, _) in days_behind(&days, after) {
         let name = entries_name(day);
         let Some(table) = absent_is_empty(read.open_table(entries_table(&name)))? else { continue };
         for row in table.range(after.0 + 1..).map_err(store)? {
@@ -620,7 +644,7 @@ fn report(database: &Database, evidence: Digest) -> Result<Option<Sealed>, Journ
 
 /// Where an entry lies.
 fn offset_of(read: &ReadTransaction, id: Digest) -> Result<Option<u64>, JournalError> {
-    for (day, _, _) in days(read)?.into_iter().rev() {
+    for (day, _) in days(&read.open_table(DAYS).map_err(store)?)?.into_iter().rev() {
         let name = ids_name(day);
         let Some(table) = absent_is_empty(read.open_table(ids_table(&name)))? else { continue };
         if let Some(offset) = table.get(*id.octets()).map_err(store)? {
@@ -660,19 +684,11 @@ fn retain(database: &Database, retention: Retention) -> Result<Dropped, JournalE
     let mut dropped = Dropped::default();
     {
         let mut table = write.open_table(DAYS).map_err(store)?;
-        let mut gone: Vec<u32> = Vec::new();
-        let total = table.len().map_err(store)?;
-        for row in table.iter().map_err(store)? {
-            let (day, value) = row.map_err(store)?;
-            let (_, last, _) = value.value();
-            // The last day stays: it knows where the journal stands.
-            let is_last = gone.len() as u64 + 1 == total;
-            if day.value() >= retention.entries_since.yyyymmdd() || last > taken_in.0 || is_last {
-                break;
-            }
-            gone.push(day.value());
-        }
-        for day in gone {
+        let days = days(&table)?;
+        // The last day stays: it knows where the journal stands.
+        let over = days.len() - days_behind(&days, taken_in).len();
+        let gone = days.iter().take(over).take_while(|(day, _)| *day < retention.entries_since.yyyymmdd());
+        for &(day, _) in gone {
             table.remove(day).map_err(store)?;
             write.delete_table(entries_table(&entries_name(day))).map_err(store)?;
             write.delete_table(ids_table(&ids_name(day))).map_err(store)?;
