@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use memchr::memchr;
 use smtp_proto::{Error, MAIL_BODY_BINARYMIME, MailFrom, RcptTo, Request};
 
 use super::data::Data;
@@ -383,7 +384,7 @@ impl Session {
     /// Reads one command line, if it is there whole.
     fn line(&mut self) -> bool {
         let waiting = &self.input[self.read..];
-        let end = waiting.iter().position(|&octet| octet == b'\n');
+        let end = memchr(b'\n', waiting);
         let long = matches!(self.state, State::LongLine);
         match end {
             Some(end) if long => {
@@ -392,12 +393,15 @@ impl Session {
                 self.refuse("500 5.5.2 line too long");
             }
             Some(end) => {
-                let line = waiting[..end].strip_suffix(b"\r").unwrap_or(&waiting[..end]).to_vec();
-                self.consume(end + 1);
+                let line = waiting[..end].strip_suffix(b"\r").unwrap_or(&waiting[..end]);
                 if line.len() > COMMAND_OCTETS_MAX {
+                    self.consume(end + 1);
                     self.refuse("500 5.5.2 line too long");
                 } else {
-                    self.command(&line);
+                    // The parser wants the end of the line; it is given one that is right whatever the client sent.
+                    let ended = [line, b"\r\n"].concat();
+                    self.consume(end + 1);
+                    self.command(&ended, ended.len() - 2);
                 }
             }
             None if waiting.len() > COMMAND_OCTETS_MAX => {
@@ -409,7 +413,9 @@ impl Session {
         true
     }
 
-    fn command(&mut self, line: &[u8]) {
+    /// Does what a command line says, which goes up to `end` and has CR LF behind it.
+    fn command(&mut self, ended: &[u8], end: usize) {
+        let line = &ended[..end];
         if line.iter().any(|octet| octet.is_ascii_control() && *octet != b'\t') {
             return self.refuse("500 5.5.2 control characters in a command");
         }
@@ -419,10 +425,8 @@ impl Session {
         if let Some(command) = naming::Command::parse(line) {
             return self.name_client(command);
         }
-        // The parser wants the end of the line; it is given one that is right whatever the client sent.
-        let line = [line, b"\r\n"].concat();
         let protocol = self.peer.protocol;
-        let request = Request::parse(&mut line.iter());
+        let request = Request::parse(&mut ended.iter());
         let brings = matches!(
             request,
             Ok(Request::Mail { .. }
@@ -447,8 +451,8 @@ impl Session {
             Ok(Request::Lhlo { .. }) => self.refuse("500 5.5.1 this is SMTP; say EHLO"),
             Ok(Request::StartTls) if self.peer.tls_offered => self.start_tls(),
             Ok(Request::Bdat { chunk_size, is_last }) => self.start_chunk(chunk_size, is_last),
-            Ok(Request::Mail { from }) => self.mail(&from, names_postmaster(&line)),
-            Ok(Request::Rcpt { to }) => self.rcpt(&to, names_postmaster(&line)),
+            Ok(Request::Mail { from }) => self.mail(&from, names_postmaster(line)),
+            Ok(Request::Rcpt { to }) => self.rcpt(&to, names_postmaster(line)),
             Ok(Request::Data) => self.start_data(),
             Ok(Request::Rset) => {
                 self.forwarded = None;
