@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
 use crate::blocklist::Donors;
-use crate::classify::{self, Session, Verdict};
+use crate::classify::{self, Kind, Session, Verdict};
 use crate::digest::{Digest, Digester};
 use crate::evidence::{Entry, Evidence, Facts, Reach, Sent, Way};
 use crate::journal::{Append, Journal, Room};
@@ -219,22 +219,30 @@ struct Seen<'a> {
 /// A message that was looked at.
 struct Judged {
     transaction: Transaction,
+    trap: Mailbox,
     message: Message,
     verdict: Verdict,
     relay: Option<Relay>,
 }
 
-fn judge(transaction: Transaction, recipient: Mailbox, trusted: &[IpNet]) -> Judged {
+/// What is kept of one.
+struct Kept {
+    append: Append,
+    kind: Kind,
+    inquiry: Option<Box<Inquiry>>,
+}
+
+fn judge(transaction: Transaction, trap: Mailbox, trusted: &[IpNet]) -> Judged {
     let message = mail::read(&transaction.message);
     let attributed = transaction.client.attributed(&message.header, trusted);
     let session = Session {
         reverse_path: Some(transaction.reverse_path.clone()),
         client: attributed.map(|(relay, _)| relay.address()),
-        recipient: Some(recipient),
+        recipient: Some(trap.clone()),
         trusted_hops: attributed.map_or(0, |(_, hops)| hops),
     };
     let verdict = classify::classify(&message, &session);
-    Judged { transaction, message, verdict, relay: attributed.map(|(relay, _)| relay) }
+    Judged { transaction, trap, message, verdict, relay: attributed.map(|(relay, _)| relay) }
 }
 
 pub struct Intake {
@@ -275,7 +283,8 @@ impl Intake {
             return Outcome::Later;
         }
         for donor in &transaction.donors {
-            if !self.forwarded(donor, &transaction).await {
+            // On the heap: few messages are such.
+            if !Box::pin(self.forwarded(donor, &transaction)).await {
                 return Outcome::Later;
             }
         }
@@ -428,7 +437,7 @@ impl Intake {
             &Seen { relay, trap: &trap, verdict: &verdict, id, reach: Reach::Recipient, report: None },
         );
         (evidence.way, evidence.forwarded_by) = (Way::Logged, Some(donor.clone()));
-        match self.append(Entry::Evidence(Box::new(evidence)).into(), &verdict, id).await {
+        match self.append(Entry::Evidence(Box::new(evidence)).into(), verdict.kind, id).await {
             Outcome::Durable { id } => Submitted::Durable { id },
             Outcome::Later => Submitted::Later,
         }
@@ -448,20 +457,32 @@ impl Intake {
         // A forwarder's or a sender's wrapping is not part of the address.
         let trap = trap::base(&addressed).unwrap_or_else(|| addressed.clone());
         let judged = if transaction.message.len() <= INLINE_OCTETS_MAX {
-            Some(judge(transaction, trap.clone(), &self.trusted_with(origin)))
+            judge(transaction, trap, &self.trusted_with(origin))
         } else {
-            let (trusted, recipient) = (self.trusted_with(origin).into_owned(), trap.clone());
-            tokio::task::spawn_blocking(move || judge(transaction, recipient, &trusted)).await.ok()
+            let trusted = self.trusted_with(origin).into_owned();
+            let judging = tokio::task::spawn_blocking(move || judge(transaction, trap, &trusted));
+            let Ok(judged) = judging.await else { return Some(Outcome::Later) };
+            judged
         };
-        let Some(Judged { transaction, message, verdict, relay }) = judged else {
-            return Some(Outcome::Later);
-        };
+        let Kept { append, kind, inquiry } = self.kept(judged, &addressed, id, origin)?;
+        let outcome = self.append(append, kind, id).await;
+        if let (Outcome::Durable { .. }, Some(inquiry)) = (&outcome, inquiry) {
+            self.observer.inquire(*inquiry);
+        }
+        Some(outcome)
+    }
+
+    /// What the journal is to keep of a message, and what is asked about it then. Not async: a session that waits for the journal holds
+    /// no more than this.
+    fn kept(&self, judged: Judged, addressed: &Mailbox, id: Digest, origin: &Origin) -> Option<Kept> {
+        let Judged { transaction, trap, message, verdict, relay } = judged;
         let Some(relay) = relay else {
             tracing::info!(mta = %transaction.client.peer(), "nothing tells who handed the message to a host of ours: nobody is judged");
             return None;
         };
+        // The message by itself: what is hashed from its first octet on is hashed several blocks at a time.
         let mut digester = Digester::default();
-        digester.add(&transaction.message).add(&transaction.octets.to_be_bytes());
+        digester.add(Digest::of(&transaction.message).octets()).add(&transaction.octets.to_be_bytes());
         let mut evidence = self.evidence(
             &transaction,
             &Seen {
@@ -476,7 +497,7 @@ impl Intake {
         if let Some(donor) = &origin.forwarded_by {
             (evidence.way, evidence.forwarded_by) = (Way::Submitted, Some(donor.clone()));
         }
-        evidence.facts.solicited = self.keys.hasher().is_ours(&addressed, transaction.seen_at);
+        evidence.facts.solicited = self.keys.hasher().is_ours(addressed, transaction.seen_at);
         let sealed = self.keys.seal(transaction.seen_at.day(), id, &mail::to_octets(&message));
         let report = match sealed {
             Ok(report) => Some(report),
@@ -486,13 +507,10 @@ impl Intake {
                 None
             }
         };
-        let inquiry = is_asked_about(&evidence).then(|| Inquiry::about(&evidence, Some(trap.domain())));
-        let entry = Entry::Evidence(Box::new(evidence));
-        let outcome = self.append(Append { entry, report }, &verdict, id).await;
-        if let (Outcome::Durable { .. }, Some(inquiry)) = (&outcome, inquiry) {
-            self.observer.inquire(inquiry);
-        }
-        Some(outcome)
+        let inquiry =
+            is_asked_about(&evidence).then(|| Box::new(Inquiry::about(&evidence, Some(trap.domain()))));
+        let append = Append { entry: Entry::Evidence(Box::new(evidence)), report };
+        Some(Kept { append, kind: verdict.kind, inquiry })
     }
 
     fn trusted_with(&self, origin: &Origin) -> Cow<'_, [IpNet]> {
@@ -524,13 +542,13 @@ impl Intake {
             &transaction,
             &Seen { relay, trap, verdict: &verdict, id, reach: Reach::Recipient, report: None },
         );
-        self.append(Entry::Evidence(Box::new(evidence)).into(), &verdict, id).await;
+        self.append(Entry::Evidence(Box::new(evidence)).into(), verdict.kind, id).await;
     }
 
-    async fn append(&self, append: Append, verdict: &Verdict, id: Digest) -> Outcome {
+    async fn append(&self, append: Append, kind: Kind, id: Digest) -> Outcome {
         match self.journal.append(append).await {
             Ok(_) => {
-                self.metrics.evidence(verdict.kind);
+                self.metrics.evidence(kind);
                 Outcome::Durable { id: id.to_string() }
             }
             Err(error) => {

@@ -100,10 +100,11 @@ impl Listening {
 pub async fn serve(listening: Listening, serve: Arc<Serve>, stop: CancellationToken) {
     let sessions = TaskTracker::new();
     let door = listening.door;
+    let mut stopped = std::pin::pin!(stop.cancelled());
     loop {
         let accepted = tokio::select! {
             accepted = listening.listener.accept() => accepted,
-            () = stop.cancelled() => break,
+            () = &mut stopped => break,
         };
         match accepted {
             Ok((stream, peer)) => {
@@ -153,8 +154,13 @@ impl Serve {
         self.metrics.smtp_sessions_total.inc();
         self.metrics.smtp_sessions.inc();
         let mut visit = Visit { serve: self, place, held: Held { all: &self.held, own: 0 }, stop };
+        let mut session = self.session(relay, proxied, door);
+        session.receive(&early, self.clock.now());
+        drop(early);
         // A client that left in the middle needs no more than the end of its session.
-        let _ = visit.whole(stream, self.session(relay, proxied, door), early).await;
+        let _ = visit.talk(stream, &mut session).await;
+        // What it cost is counted however it ends.
+        visit.place.spend(session.rest_of_tally(), self.clock.now());
         self.metrics.smtp_sessions.dec();
     }
 
@@ -214,36 +220,36 @@ struct Visit<'a> {
     stop: CancellationToken,
 }
 
+/// Few clients come to what is put on the heap here: the tasks of all that sit idle stay small.
 impl Visit<'_> {
-    /// A session from its greeting to its end; what it cost is counted however it ends.
-    async fn whole(&mut self, stream: TcpStream, mut session: Session, early: Vec<u8>) -> io::Result<()> {
-        session.receive(&early, self.serve.clock.now());
-        let talked = self.talk(stream, &mut session).await;
-        self.place.spend(session.rest_of_tally(), self.serve.clock.now());
-        talked
-    }
-
+    /// A session from its greeting to its end.
     async fn talk(&mut self, mut stream: TcpStream, session: &mut Session) -> io::Result<()> {
         match (self.converse(session, &mut stream).await?, &self.serve.tls) {
-            (Then::StartTls, Some(acceptor)) => {
-                // On the heap: most clients never ask for it, and their tasks stay small.
-                let accepted = tokio::time::timeout(TLS_TIMEOUT, acceptor.accept(stream));
-                let Ok(Ok(mut stream)) = Box::pin(accepted).await else {
-                    self.serve.metrics.smtp_tls_total.with_label_values(&["failed"]).inc();
-                    return Ok(());
-                };
-                let version = match stream.get_ref().1.protocol_version() {
-                    Some(rustls::ProtocolVersion::TLSv1_3) => "1.3",
-                    _ => "1.2",
-                };
-                self.serve.metrics.smtp_tls_total.with_label_values(&[version]).inc();
-                session.secured(self.serve.clock.now());
-                Box::pin(self.converse(session, &mut stream)).await?;
-                // TLS takes its leave (RFC 8446 §6.1).
-                tokio::time::timeout(WRITE_TIMEOUT, stream.shutdown()).await?
-            }
+            (Then::StartTls, Some(acceptor)) => Box::pin(self.talk_by_tls(stream, acceptor, session)).await,
             _ => Ok(()),
         }
+    }
+
+    async fn talk_by_tls(
+        &mut self,
+        stream: TcpStream,
+        acceptor: &TlsAcceptor,
+        session: &mut Session,
+    ) -> io::Result<()> {
+        let tls_total = &self.serve.metrics.smtp_tls_total;
+        let Ok(Ok(mut stream)) = tokio::time::timeout(TLS_TIMEOUT, acceptor.accept(stream)).await else {
+            tls_total.with_label_values(&["failed"]).inc();
+            return Ok(());
+        };
+        let version = match stream.get_ref().1.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_3) => "1.3",
+            _ => "1.2",
+        };
+        tls_total.with_label_values(&[version]).inc();
+        session.secured(self.serve.clock.now());
+        self.converse(session, &mut stream).await?;
+        // TLS takes its leave (RFC 8446 §6.1).
+        tokio::time::timeout(WRITE_TIMEOUT, stream.shutdown()).await?
     }
 
     async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
@@ -252,6 +258,8 @@ impl Visit<'_> {
         stream: &mut S,
     ) -> io::Result<Then> {
         let serve = self.serve;
+        let stop = self.stop.clone();
+        let mut stopped = std::pin::pin!(stop.cancelled());
         loop {
             if self.held.is_too_much(session.held_octets()) {
                 session.crowded_out();
@@ -266,7 +274,7 @@ impl Visit<'_> {
                 // Nothing is left unread: letting the socket go says the rest.
                 Answered::Closed(Ending::Quit) => return Ok(Then::Ended),
                 Answered::Closed(Ending::CutOff) => {
-                    linger(stream).await;
+                    Box::pin(linger(stream)).await;
                     return Ok(Then::Ended);
                 }
             }
@@ -279,7 +287,7 @@ impl Visit<'_> {
             let patience = session.patience(now);
             let read = tokio::select! {
                 read = tokio::time::timeout(patience.to_std(), receive(stream, session, &*serve.clock)) => read,
-                () = self.stop.cancelled(), if session.is_idle() => {
+                () = &mut stopped, if session.is_idle() => {
                     session.stop();
                     continue;
                 }
@@ -311,7 +319,11 @@ impl Visit<'_> {
                 Some(Event::Reply(reply)) => {
                     let code = std::str::from_utf8(&reply[..3]).unwrap_or("none");
                     serve.metrics.smtp_replies_total.with_label_values(&[code]).inc();
-                    replies.extend(reply);
+                    if replies.is_empty() {
+                        replies = reply;
+                    } else {
+                        replies.extend(reply);
+                    }
                     wrote = true;
                     if replies.len() >= REPLY_OCTETS_MAX {
                         write(stream, &mut replies).await?;
@@ -319,10 +331,10 @@ impl Visit<'_> {
                 }
                 Some(Event::Message(transaction)) => {
                     write(stream, &mut replies).await?;
-                    let outcome = serve.intake.message(*transaction).await;
+                    let outcome = Box::pin(serve.intake.message(*transaction)).await;
                     session.settle(&outcome);
                 }
-                Some(Event::Left(transaction)) => serve.intake.left(*transaction).await,
+                Some(Event::Left(transaction)) => Box::pin(serve.intake.left(*transaction)).await,
                 Some(Event::Pause(pause)) => self.pause(pause).await,
                 Some(Event::StartTls) => answered = Answered::StartTls,
                 Some(Event::Close(ending)) => answered = Answered::Closed(ending),
