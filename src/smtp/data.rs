@@ -3,7 +3,12 @@
 //! Our own, because the parser crate's receiver keeps a doubled dot at the very beginning of a message, and can't cut a
 //! message while it reads.
 
-use memchr::memchr;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
+/// A line's end, and the dot that begins the next one.
+static DOT_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\r\n."));
 
 /// Where a message stands between its lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,16 +31,22 @@ impl Data {
     pub(super) fn read(&mut self, octets: &[u8], message: &mut Vec<u8>) -> (usize, bool) {
         let mut at = 0;
         while let Some(&octet) = octets.get(at) {
-            // Most of a message is the inside of its lines.
-            if matches!((*self, octet), (Data::Line, _) | (Data::LineStart, b'\x20'..=b'\x2d' | b'\x2f'..=b'\x7e'))
-            {
-                let inside = memchr(b'\r', &octets[at..]).unwrap_or(octets.len() - at);
-                if inside > 0 {
-                    message.extend_from_slice(&octets[at..at + inside]);
-                    *self = Data::Line;
-                    at += inside;
-                    continue;
-                }
+            // Few lines begin with a dot: up to the next one, all is the message's.
+            if *self == Data::Line || *self == Data::LineStart && octet != b'.' {
+                let rest = &octets[at..];
+                let Some(found) = DOT_LINE.find(rest) else {
+                    message.extend_from_slice(rest);
+                    *self = match rest {
+                        [.., b'\r', b'\n'] => Data::LineStart,
+                        [.., b'\r'] => Data::Cr,
+                        _ => Data::Line,
+                    };
+                    break;
+                };
+                at += found + b"\r\n".len();
+                message.extend_from_slice(&rest[..found + b"\r\n".len()]);
+                *self = Data::LineStart;
+                continue;
             }
             at += 1;
             *self = match (*self, octet) {

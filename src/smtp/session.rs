@@ -345,7 +345,7 @@ impl Session {
     }
 
     fn reply(&mut self, text: &str) {
-        self.queued.push_back(Event::Reply(format!("{text}\r\n").into_bytes()));
+        self.queued.push_back(Event::Reply([text, "\r\n"].concat().into_bytes()));
     }
 
     /// A reply that counts as an error of the client's.
