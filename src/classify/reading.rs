@@ -1,11 +1,13 @@
 //! A message as the formats see it: what it shows of their signals, and what any report shows whatever its format.
 
+use memchr::memchr3;
+
 use super::formats::{FORMATS, Shown};
 use super::original::Original;
 use super::recipients::{self, Named};
 use super::signal::{self, Common, Found};
 use super::{Session, reply};
-use crate::mail::{Header, Mailbox, Message};
+use crate::mail::{Header, Mailbox, Message, text_lines};
 
 /// What formats judge.
 pub struct Reading<'m> {
@@ -104,14 +106,23 @@ pub(super) fn find(text: &str, phrase: &str) -> Option<usize> {
 }
 
 fn one_line(words: &str) -> String {
-    let mut line = String::with_capacity(words.len());
-    for word in words.split_ascii_whitespace() {
-        if !line.is_empty() {
-            line.push(' ');
+    let mut one = String::with_capacity(words.len());
+    let mut add = |words: &str| {
+        if !one.is_empty() && !words.is_empty() {
+            one.push(' ');
         }
-        line.push_str(word);
+        one.push_str(words);
+    };
+    for line in text_lines(words) {
+        let line = line.trim_ascii();
+        // Most lines are so already, which is told sooner than their words are taken apart.
+        if memchr3(b'\t', b'\r', b'\x0c', line.as_bytes()).is_none() && !line.contains("  ") {
+            add(line);
+        } else {
+            line.split_ascii_whitespace().for_each(&mut add);
+        }
     }
-    line
+    one
 }
 
 /// Local parts in whose name mail systems write.
@@ -189,4 +200,19 @@ fn names_mail_system(header: &Header) -> bool {
     local.is_some_and(by_local)
         || SYSTEM_NAMES.iter().any(|name| from.contains(name))
         || from.trim_matches(['<', '>']).starts_with("mailer-daemon")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_run_of_white_space_is_one_space() {
+        let words =
+            ["", " ", "a", " a  b ", "a\r\n\r\nb c\n", "a\tb \x0cc\rd", "ä\n  ö  \nü\u{a0}x", "\n\n a\n"];
+        for words in words {
+            let expected = words.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+            assert_eq!(one_line(words), expected, "{words:?}");
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! Recipients that a report's own words name, for reports without fields.
 
+use memchr::memchr;
+
 use super::Session;
 use super::original::Original;
-use crate::mail::{Mailbox, Status};
+use crate::mail::{Mailbox, Status, text_lines};
 
 /// One recipient as the words name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,12 +106,12 @@ pub(super) fn in_words(
     let mut found: Vec<Named> = Vec::new();
     // The recipient that the lines below it are about, and how many of them there were.
     let mut open: Option<(usize, usize)> = None;
-    for line in words.lines().take(LINES_MAX) {
+    for line in text_lines(words).take(LINES_MAX) {
         let line = line.trim();
         if line.is_empty() {
             continue;
         }
-        let mention = if line.contains('@') { mention(line) } else { None };
+        let mention = memchr(b'@', line.as_bytes()).and_then(|_| mention(line));
         if let Some((mailbox, apart, rest)) = mention
             && !is_writer(&mailbox, from)
             && found.len() < NAMED_MAX

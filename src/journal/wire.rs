@@ -11,6 +11,8 @@ use crate::time::Timestamp;
 
 /// The version that is written.
 pub const VERSION: u8 = 1;
+/// Octets that there is room for from the first on.
+const ENTRY_OCTETS_USUAL: usize = 512;
 
 #[derive(Decode)]
 struct Read {
@@ -29,7 +31,8 @@ struct Write<'a> {
 }
 
 pub fn to_octets(at: Timestamp, entry: &Entry) -> Vec<u8> {
-    let mut octets = vec![VERSION];
+    let mut octets = Vec::with_capacity(ENTRY_OCTETS_USUAL);
+    octets.push(VERSION);
     minicbor::encode(Write { at, entry }, &mut octets).expect("writing to memory can't fail");
     octets
 }

@@ -14,7 +14,7 @@ pub(super) fn lines(octets: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
 }
 
 /// The same of text.
-pub(super) fn text_lines(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn text_lines(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let end = memchr(b'\n', rest.as_bytes()).map_or(rest.len(), |lf| lf + 1);

@@ -18,6 +18,7 @@ pub use address::{Mailbox, ReversePath, canonical_domain};
 pub(crate) use delivery_status::decode_xtext;
 pub use delivery_status::{Action, DeliveryStatus, RecipientStatus, Status};
 pub use header::{Field, Header};
+pub(crate) use lines::text_lines;
 pub use log::{LOG_LINE_OCTETS_MAX, Rejected, rejected};
 pub use message::{Content, Message, Part, attached, read};
 pub use received::{Hop, hops, newest_hop};

@@ -4,6 +4,8 @@ use super::Message;
 
 /// The first octet of every reduced report.
 const VERSION: u8 = 1;
+/// Octets that there is room for from the first on.
+const REDUCED_OCTETS_USUAL: usize = 8 << 10;
 
 /// Why octets are not a reduced report.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,7 +17,8 @@ pub enum ReducedError {
 }
 
 pub fn to_octets(message: &Message) -> Vec<u8> {
-    let mut octets = vec![VERSION];
+    let mut octets = Vec::with_capacity(REDUCED_OCTETS_USUAL);
+    octets.push(VERSION);
     minicbor::encode(message, &mut octets).expect("writing to memory can't fail");
     octets
 }

@@ -135,8 +135,8 @@ const DECISIVE: usize = 10;
 fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
     let decisive = (0..DECISIVE).any(|at| shown.at(at));
     // Advertisements speak of holidays, and lists of automatic replies.
-    let many = reading.signs.list_post || reading.line.contains("://");
-    let spoken = shown.has(Class::Subject) && shown.has(Class::Words) && !many;
+    let many = || reading.signs.list_post || reading.line.contains("://");
+    let spoken = shown.has(Class::Subject) && shown.has(Class::Words) && !many();
     (decisive || spoken).then(|| {
         let original_sender = reading.original.as_ref().and_then(|original| original.sender.clone());
         Claim {

@@ -91,13 +91,13 @@ pub(in crate::classify) fn doubts(reading: &Reading<'_>, names_recipients: bool)
     let bare_original = parts.iter().any(|part| {
         matches!(&part.content, Content::Original(header) if header.field("Received").is_none() && header.fields().len() > 2)
     });
-    let linked = reading.line.contains("http://") || reading.line.contains("https://");
     // Who returns the original may explain where to learn more.
-    let lures = !(reading.signs.copy || reading.line.contains(" said: ")) && reading.says(Common::Lure);
+    let lures = reading.says(Common::Lure) && !reading.signs.copy && !reading.line.contains(" said: ");
+    let linked = || reading.line.contains("http://") || reading.line.contains("https://");
     let found = [
         (attached(PROGRAMS), 3, "a program is attached, which no mail system sends"),
         (attached(ARCHIVES), 2, "an archive or a page is attached"),
-        (lures && linked, 2, "asks its reader to follow a link or to log in"),
+        (lures && linked(), 2, "asks its reader to follow a link or to log in"),
         (lures, 1, "asks its reader for something that no report asks for"),
         (!reading.signs.copy, 1, "returns nothing of the original"),
         (!names_recipients, 1, "names no failed recipient"),
