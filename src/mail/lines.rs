@@ -1,4 +1,4 @@
-//! Lines of octets and of text: the one place that looks for their ends, many octets at a time.
+//! Lines of octets and of text, whose ends are looked for many octets at a time.
 
 use memchr::memchr;
 

@@ -164,18 +164,18 @@ fn unmarked_boundary<'m>(header: &Header, parsed: &'m mail_parser::Message<'_>) 
         return None;
     }
     let body = parsed.raw_message.get(parsed.parts.first()?.offset_body as usize..)?;
-    let mut first = lines(body).map(<[u8]>::trim_ascii_end).take(UNMARKED_LINES_MAX).peekable();
-    while let Some(line) = first.next() {
+    let mut below = lines(body).map(<[u8]>::trim_ascii_end);
+    for _ in 0..UNMARKED_LINES_MAX {
+        let line = below.next()?;
         // Behind a type of its own it is the boundary of a copy that stands in the text.
         if begins_with_type(line) {
             return None;
         }
         let Some(boundary) = line.strip_prefix(b"--").filter(|rest| is_boundary(rest)) else { continue };
-        let typed = first.peek().is_some_and(|next| {
+        let typed = below.clone().next().is_some_and(|next| {
             next.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-")) || next.is_empty()
         });
-        let again = lines(body).filter(|other| other.starts_with(line)).nth(1).is_some();
-        if typed && again {
+        if typed && below.clone().any(|other| other.starts_with(line)) {
             return Some(boundary);
         }
     }
@@ -373,5 +373,25 @@ fn without_empty_lines(octets: &[u8]) -> &[u8] {
     match trimmed.strip_prefix(b"From ") {
         Some(rest) => rest.splitn(2, |&octet| octet == b'\n').nth(1).unwrap_or_default(),
         None => trimmed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(body: &str) -> usize {
+        read(format!("From: MAILER-DAEMON@relay.example\n\n{body}").as_bytes()).parts.len()
+    }
+
+    #[test]
+    fn a_lost_boundary_has_a_part_behind_it() {
+        let part = "--NextPart_12345\nContent-Type: text/plain\n\nSorry.\n";
+        assert_eq!(parts(&format!("{part}--NextPart_12345--\n")), 2);
+        assert_eq!(parts(part), 1, "it comes once");
+        for end in ["", "\n", "\n\n"] {
+            let words = format!("--NextPart_12345\nHello there\n--NextPart_12345{end}");
+            assert_eq!(parts(&words), 1, "no part's header is behind it, whatever the end: {end:?}");
+        }
     }
 }
