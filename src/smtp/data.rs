@@ -108,4 +108,29 @@ mod tests {
         let (read, ended) = Data::default().read(b"x\r\n.\r\nQUIT\r\n", &mut Vec::new());
         assert_eq!((read, ended), (6, true));
     }
+
+    #[test]
+    fn it_is_all_one_in_what_pieces_a_message_comes() {
+        const OCTETS: [u8; 5] = [b'\r', b'\n', b'.', b'a', 0xff];
+        const LENGTH: u32 = 6;
+        let read = |octets: &[u8], cuts: u32| {
+            let (mut data, mut message, mut at) = (Data::default(), Vec::new(), 0);
+            for end in (1..=octets.len()).filter(|&end| end == octets.len() || cuts & 1 << end != 0) {
+                let (count, ended) = data.read(&octets[at..end], &mut message);
+                if ended {
+                    return (message, Some(at + count), data);
+                }
+                at = end;
+            }
+            (message, None, data)
+        };
+        for number in 0..OCTETS.len().pow(LENGTH) {
+            let octets: Vec<u8> =
+                (0..LENGTH).map(|at| OCTETS[number / OCTETS.len().pow(at) % OCTETS.len()]).collect();
+            let singly = read(&octets, u32::MAX);
+            for cuts in (0..1 << LENGTH).step_by(2) {
+                assert_eq!(read(&octets, cuts), singly, "{octets:?} cut at {cuts:b}");
+            }
+        }
+    }
 }

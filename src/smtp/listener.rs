@@ -220,7 +220,7 @@ struct Visit<'a> {
     stop: CancellationToken,
 }
 
-/// Few clients come to what is put on the heap here: the tasks of all that sit idle stay small.
+/// What few clients come to, or none for long, is put on the heap: the tasks of all that sit idle stay small.
 impl Visit<'_> {
     /// A session from its greeting to its end.
     async fn talk(&mut self, mut stream: TcpStream, session: &mut Session) -> io::Result<()> {
@@ -237,7 +237,8 @@ impl Visit<'_> {
         session: &mut Session,
     ) -> io::Result<()> {
         let tls_total = &self.serve.metrics.smtp_tls_total;
-        let Ok(Ok(mut stream)) = tokio::time::timeout(TLS_TIMEOUT, acceptor.accept(stream)).await else {
+        let accepted = tokio::time::timeout(TLS_TIMEOUT, acceptor.accept(stream));
+        let Ok(Ok(mut stream)) = Box::pin(accepted).await else {
             tls_total.with_label_values(&["failed"]).inc();
             return Ok(());
         };
