@@ -139,10 +139,14 @@ fn retention_drops_days_that_a_checkpoint_has_taken_in_and_no_others() {
         let today = clock.now().day();
         let everything = Retention { entries_since: today, reports_since: today };
         assert_eq!(journal.retain(everything).unwrap(), Dropped::default(), "no checkpoint, nothing dropped");
-        let checkpoint = Checkpoint { offset: Offset(9), version: 1, octets: b"state".to_vec() };
-        journal.save_checkpoint(&checkpoint).unwrap();
-        assert_eq!(journal.checkpoint().unwrap().as_ref(), Some(&checkpoint));
-        assert_eq!(journal.retain(everything).unwrap().entry_days, 4, "the fifth day is not taken in whole");
+        let mut checkpoint = Checkpoint { offset: Offset(0), version: 1, octets: b"state".to_vec() };
+        // A day ends with the entry before the next one's first.
+        for (offset, days) in [(7, 3), (8, 1), (9, 0)] {
+            checkpoint.offset = Offset(offset);
+            journal.save_checkpoint(&checkpoint).unwrap();
+            assert_eq!(journal.checkpoint().unwrap().as_ref(), Some(&checkpoint));
+            assert_eq!(journal.retain(everything).unwrap().entry_days, days, "taken in up to {offset}");
+        }
         assert_eq!(journal.first().unwrap(), Offset(9));
         assert_eq!(journal.read(Offset::START, 1).unwrap()[0].offset, Offset(9));
         if let Some(again) = again() {
@@ -150,6 +154,91 @@ fn retention_drops_days_that_a_checkpoint_has_taken_in_and_no_others() {
             assert_eq!(all(&*again), all(journal));
         }
     });
+}
+
+#[test]
+fn reading_begins_behind_any_offset() {
+    for_every_kind(|journal, clock, _| {
+        let mut number = 0;
+        for entries in [1, 4, 1, 2, 7, 1] {
+            for _ in 0..entries {
+                number += 1;
+                journal.append(tick(number)).wait().unwrap();
+            }
+            clock.advance(DAY);
+        }
+        for after in (0..=number + 1).chain([u64::MAX]) {
+            let offsets: Vec<u64> = journal
+                .read(Offset(after), usize::MAX)
+                .unwrap()
+                .into_iter()
+                .map(|recorded| recorded.offset.0)
+                .collect();
+            assert_eq!(offsets, (after.saturating_add(1)..=number).collect::<Vec<_>>(), "behind {after}");
+        }
+    });
+}
+
+#[test]
+fn reports_of_several_days_come_together() {
+    for_every_kind(|journal, clock, _| {
+        let mut world = World::new();
+        let appending: Vec<_> = (0..40u8)
+            .map(|number| {
+                let report = world.report("198.18.0.25");
+                let entry = world.evidence(report);
+                let day = clock.now().plus(if number % 2 == 0 { Span::ZERO } else { DAY }).day();
+                let sealed = Sealed { day, octets: vec![number] };
+                let id = entry.id();
+                (id, sealed.clone(), journal.append(Append { entry, report: Some(sealed) }))
+            })
+            .collect();
+        for (id, sealed, appending) in appending {
+            appending.wait().unwrap();
+            assert_eq!(journal.report(id).unwrap(), Some(sealed));
+        }
+    });
+}
+
+#[test]
+fn a_store_whose_days_are_all_over_knows_where_it_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let clock = Arc::new(LaboratoryClock::new(start()));
+    let open = || Embedded::open(&path, Arc::<LaboratoryClock>::clone(&clock)).unwrap();
+    let journal = open();
+    for number in 1..=6 {
+        journal.append(tick(number)).wait().unwrap();
+        clock.advance(DAY);
+    }
+    let checkpoint = Checkpoint { offset: Offset(6), version: 1, octets: Vec::new() };
+    journal.save_checkpoint(&checkpoint).unwrap();
+    let day = clock.now().plus(DAY).day();
+    let dropped = journal.retain(Retention { entries_since: day, reports_since: day }).unwrap();
+    assert_eq!(dropped.entry_days, 5);
+    // What came before comes again on a new day, and makes none.
+    assert_eq!(journal.append(tick(6)).wait().unwrap(), Offset(6));
+    drop(journal);
+    let journal = open();
+    assert_eq!((journal.first().unwrap(), *journal.head().borrow()), (Offset(6), Offset(6)));
+    assert_eq!(journal.append(tick(7)).wait().unwrap(), Offset(7));
+    assert_eq!(all(&journal).len(), 2);
+}
+
+#[test]
+fn a_store_of_another_layout_is_refused_by_its_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let clock = Arc::new(LaboratoryClock::new(start()));
+    drop(Embedded::open(&path, Arc::<LaboratoryClock>::clone(&clock)).unwrap());
+    let database = redb::Database::open(&path).unwrap();
+    let write = database.begin_write().unwrap();
+    let meta = redb::TableDefinition::<&str, u32>::new("meta");
+    let known = write.open_table(meta).unwrap().insert("format", 1).unwrap().unwrap().value();
+    write.commit().unwrap();
+    drop(database);
+    let refused = Embedded::open(&path, clock).err().unwrap();
+    assert!(matches!(refused, JournalError::Version { found: 1, known: k } if k == known), "{refused}");
 }
 
 #[test]
