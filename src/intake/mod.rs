@@ -225,7 +225,7 @@ struct Judged {
     relay: Option<Relay>,
 }
 
-/// What is kept of one.
+/// What is kept of one: an entry with its sealed report, and what the DNS is asked once both are durable.
 struct Kept {
     append: Append,
     kind: Kind,

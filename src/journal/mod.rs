@@ -85,7 +85,9 @@ pub enum JournalError {
         "the journal is in use by another process ({0}); one process owns it, and other commands talk to that one"
     )]
     InUse(String),
-    #[error("the journal was written by version {found} of its format; this program reads version {known}")]
+    #[error(
+        "the journal was written by version {found} of its format, and this program reads version {known}; keep it, and run the program that wrote it"
+    )]
     Version { found: u32, known: u32 },
     #[error("entry {offset} can't be read: {problem}")]
     Entry { offset: Offset, problem: String },

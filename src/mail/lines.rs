@@ -16,11 +16,10 @@ pub(super) fn lines(octets: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
 /// The same of text.
 pub(crate) fn text_lines(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
-    std::iter::from_fn(move || {
-        let end = memchr(b'\n', rest.as_bytes()).map_or(rest.len(), |lf| lf + 1);
+    lines(text.as_bytes()).map(move |octets| {
         let line;
-        (line, rest) = rest.split_at(end);
-        (!line.is_empty()).then_some(line)
+        (line, rest) = rest.split_at(octets.len());
+        line
     })
 }
 
