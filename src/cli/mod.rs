@@ -19,6 +19,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::complaint::Complaint;
 use crate::config::{self, Config};
@@ -258,10 +261,10 @@ fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Fai
 fn start_log(log: &config::Log) -> Result<(), Failure> {
     let filter = config::log_filter(&log.filter).map_err(|problem| Failure::new(EX_CONFIG, problem))?;
     // The DNS library tells two lines a query otherwise.
-    let quiet = "hickory_server=warn".parse().expect("a sound directive");
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(filter.add_directive(quiet)).with_writer(std::io::stderr);
-    let started = if log.json { subscriber.json().try_init() } else { subscriber.try_init() };
+    let subscriber = tracing_subscriber::registry().with(filter.with_target("hickory_server", Level::WARN));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let started =
+        if log.json { subscriber.with(lines.json()).try_init() } else { subscriber.with(lines).try_init() };
     started.map_err(|error| Failure::new(EX_IO, format!("no log: {error}")))
 }
 

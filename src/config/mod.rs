@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use spec::{AccessAction, AccessRule};
 pub use spec::{Dns, Log, Spec};
 
+use tracing_subscriber::filter::Targets;
+
 use crate::complaint::{Complaint, Complaints};
 use crate::digest::Digest;
 use crate::lists::ListSpec;
@@ -96,8 +98,9 @@ pub fn check(path: &Path, spec: Spec) -> Result<Config, Vec<Complaint>> {
 }
 
 /// Reads `log.filter`.
-pub fn log_filter(filter: &str) -> Result<tracing_subscriber::EnvFilter, String> {
-    tracing_subscriber::EnvFilter::try_new(filter)
+pub fn log_filter(filter: &str) -> Result<Targets, String> {
+    filter
+        .parse()
         .map_err(|error| format!("{filter:?} is no filter: {error}"))
 }
 
