@@ -217,7 +217,7 @@ const FAULTS: &[Fault] = &[
         file: "zones/backscatter.toml",
         replace: "label = \"dsn\"",
         by: "label = \"7days\"",
-        complaint: &["sublists[0].label: \"7days\" can't be told from a part of an address"],
+        complaint: &["sublists[0].label: \"7days\" can be mistaken for a part of an address"],
     },
     Fault {
         file: "zones/backscatter.toml",

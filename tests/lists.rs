@@ -243,7 +243,7 @@ fn what_cannot_be_read_is_told_before_a_port_is_bound() {
     let gzip = format!("list.example:ip4set:{}", gzip.display());
     for (list, problem) in [
         (gzip.as_str(), "compressed"),
-        ("list.example:ip4set:/", "no regular file"),
+        ("list.example:ip4set:/", "is not a regular file"),
         ("list.example:ip4set", "write zone:type:file"),
         ("list.example:ip5set:/dev/null", "the types of lists are"),
         ("list..example:ip4set:/dev/null", "is not a domain name"),

@@ -1,4 +1,4 @@
-//! Who may ask which zone: by the client's address, and by a key in the name.
+//! Access rules: which client may query which zone, by its address or by an access key in the name.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -8,57 +8,61 @@ use ipnet::IpNet;
 use crate::digest::Digest;
 use crate::zone::{Block, KEY_OCTETS_MIN, Labels, Name, Steps};
 
-/// What becomes of a client's question.
+/// What is done with a client's query. Later variants are stricter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
-    /// It is answered.
+    /// The query is answered.
     #[default]
     Pass,
-    /// Nothing below the zone's name is there.
+    /// The zone appears empty: every name below its origin gets NXDOMAIN.
     Empty,
-    /// It is answered if a key stands in the name.
+    /// The query is answered if the name contains a valid access key.
     Key,
-    /// REFUSED.
+    /// The query gets REFUSED.
     Refuse,
-    /// No answer at all.
+    /// The query gets no response.
     Ignore,
 }
 
-/// One rule as checked.
+/// One checked access rule.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// All zones where none is named.
+    /// The origins of the zones it applies to; all zones if empty.
     pub zones: Vec<Name>,
+    /// The networks of the clients it applies to.
     pub networks: Vec<IpNet>,
+    /// What is done with their queries.
     pub action: Action,
 }
 
-/// A key as checked.
+/// One checked access key.
 #[derive(Clone, Debug)]
 pub struct Key {
+    /// The key's name in metrics.
     pub name: String,
-    /// Of the label, in lower case.
+    /// The digest of the key's label in lower case.
     pub digest: Digest,
 }
 
-/// Rules and keys, ready to be asked.
+/// The access rules and keys, prepared for fast lookup.
 #[derive(Debug, Default)]
 pub struct Access {
     everywhere: Clients,
-    /// By the origin on the wire.
+    /// The rules for single zones, by the zone's origin in wire form.
     by_zone: Vec<(Vec<u8>, Clients)>,
     keys: BTreeMap<Digest, usize>,
     key_names: Vec<String>,
 }
 
-/// What becomes of the clients of each family: an IPv6 network holds no IPv4 client.
+/// The actions for clients of each address family. An IPv6 network contains no IPv4 client.
 #[derive(Debug, Default)]
 struct Clients {
     ipv4: Steps<u32, Action>,
     ipv6: Steps<u128, Action>,
 }
 
-/// A network of mapped addresses is the IPv4 network that it stands for (RFC 4291 §2.5.5.2).
+/// Converts a network of mapped IPv4 addresses to the IPv4 network (RFC 4291 §2.5.5.2). Other
+/// networks are returned as they are.
 pub fn canonical(network: IpNet) -> IpNet {
     let IpNet::V6(v6) = network else { return network };
     let mapped = v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));
@@ -93,17 +97,19 @@ impl Clients {
     }
 }
 
-/// What a name says of keys.
+/// The access key in a query name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
+    /// The name contains no key.
     None,
-    /// One that is known, by its place.
+    /// A known key, by its place in the configuration.
     Known(usize),
-    /// What looks like one and is not known.
+    /// A label that looks like a key and is not known.
     Wrong,
 }
 
 impl Access {
+    /// Prepares checked rules and keys.
     pub fn new(rules: &[Rule], keys: Vec<Key>) -> Self {
         let mut zones: Vec<&Name> = rules.iter().flat_map(|rule| &rule.zones).collect();
         zones.sort_unstable();
@@ -119,23 +125,28 @@ impl Access {
         }
     }
 
+    /// The names of the keys, in the order of the configuration.
     pub fn key_names(&self) -> &[String] {
         &self.key_names
     }
 
-    /// The rule for all zones of the smallest network around the client.
+    /// The action of the rules for all zones: that of the smallest network that contains the
+    /// client.
     pub fn everywhere(&self, client: IpAddr) -> Action {
         self.everywhere.action(client)
     }
 
-    /// The rule of the smallest network around the client; of a rule for all zones and one for this, the stricter.
+    /// The action for a client and a zone. The smallest network that contains the client decides,
+    /// separately among the rules for all zones and among those for this zone; the stricter of the
+    /// two applies.
     pub fn action(&self, client: IpAddr, origin: &[u8]) -> Action {
         let of_zone = self.by_zone.iter().find(|(zone, _)| zone == origin);
         let of_zone = of_zone.map(|(_, clients)| clients.action(client));
         self.everywhere(client).max(of_zone.unwrap_or_default())
     }
 
-    /// Takes a key off the labels next to the origin, where there are keys at all.
+    /// Splits an access key off the labels, where it stands next to the origin. Without configured
+    /// keys no label is taken for a key.
     pub fn key<'q>(&self, labels: Labels<'q>) -> (Shown, Labels<'q>) {
         if self.keys.is_empty() {
             return (Shown::None, labels);

@@ -1,4 +1,4 @@
-//! The fast way and the library's way say the same, whatever is asked: for tests and fuzzing.
+//! Checks that the fast path and the library answer every query alike. For tests and fuzzing.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -26,19 +26,19 @@ use crate::zone::{
 };
 
 const KEY: &str = "abcdefghijklmnop";
-/// Two that are answered, and one that each rule is made for.
+/// Clients: two that no access rule covers, and one for each access rule.
 pub const CLIENTS: [&str; 5] = ["192.0.2.1", "2001:db8::5", "198.51.100.1", "198.51.101.1", "198.51.102.1"];
 
 fn name(text: &str) -> Name {
     Name::parse(text).expect("a name")
 }
 
-/// When the data was fresh.
+/// The time at which the zones were up to date.
 pub(super) fn now() -> Timestamp {
     "2026-03-01T00:00:00Z".parse().expect("a time")
 }
 
-/// The shipped zone with some entries, and one of lists with several texts for one address.
+/// The shipped zone with some entries, and a list zone with several texts for one address.
 fn zones() -> (Snapshot, Lists) {
     let config = Arc::new(
         read("zones/backscatter.toml", include_str!("../../zones/backscatter.toml"))
@@ -97,7 +97,7 @@ fn zones() -> (Snapshot, Lists) {
     (Snapshot::new(vec![judged], now()), Lists::new(vec![Arc::new(list)]))
 }
 
-/// Over both kinds of zones, with rules, keys and cookies.
+/// A service over both kinds of zones, with access rules, a key and cookies.
 pub(super) fn service() -> Service {
     let (snapshot, lists) = zones();
     let rule = |network: &str, action| Rule {
@@ -125,7 +125,7 @@ pub(super) fn service() -> Service {
     }
 }
 
-/// Zones and rules, and both ways to ask about them.
+/// A service, and both ways of querying it.
 pub struct Agreement {
     service: Arc<Service>,
     handler: Handler,
@@ -144,10 +144,10 @@ impl Default for Agreement {
 }
 
 impl Agreement {
-    /// Hands a datagram to both ways, and says whether the fast way could read it.
+    /// Answers a datagram in both ways, and returns whether the fast path could read it.
     ///
     /// # Panics
-    /// Where they don't say the same.
+    /// If the two responses differ.
     pub fn check(&self, octets: &[u8], client: IpAddr) -> bool {
         let source = SocketAddr::new(client, 53);
         let by_library =
@@ -162,10 +162,14 @@ impl Agreement {
         );
         let question = message::HEADER_OCTETS..query.end();
         for response in [by_hand, by_library] {
-            assert_eq!(response[question.clone()], octets[question.clone()], "letter by letter");
+            assert_eq!(
+                response[question.clone()],
+                octets[question.clone()],
+                "the question must be returned unchanged"
+            );
         }
         let [ours, theirs] =
-            [by_hand, by_library].map(|response| Message::from_vec(response).expect("a sound response"));
+            [by_hand, by_library].map(|response| Message::from_vec(response).expect("a valid response"));
         assert_eq!(ours.metadata, theirs.metadata);
         assert_eq!(ours.edns.is_some(), theirs.edns.is_some());
         if let (Some(ours), Some(theirs)) = (&ours.edns, &theirs.edns) {
@@ -173,14 +177,14 @@ impl Agreement {
             assert_eq!(ours.flags().dnssec_ok, theirs.flags().dnssec_ok);
             assert_eq!(ours.options(), theirs.options());
         }
-        // The library fills a truncated response as far as it goes.
+        // The library puts as many records as fit into a truncated response.
         if !ours.metadata.truncation {
             assert_eq!((&ours.answers, &ours.authorities), (&theirs.answers, &theirs.authorities));
         }
         true
     }
 
-    /// What the fast way says, if it can read that.
+    /// The query and the response of the fast path; `None` if it cannot read the datagram.
     fn fast<'o>(&self, octets: &'o [u8], client: IpAddr) -> Option<(Query<'o>, Option<Vec<u8>>)> {
         let query = Query::read(octets)?;
         let held = self.service.hold();
@@ -205,7 +209,7 @@ mod tests {
 
     use super::*;
 
-    /// Labels of a name, most of them of some meaning, each with the case of its letters.
+    /// Labels of a name, most of which have a meaning in the zones, in random case.
     fn labels() -> impl Strategy<Value = Vec<Vec<u8>>> {
         let known = select(vec![
             "99.2.0.192.bl.backscatter.example",
@@ -260,14 +264,14 @@ mod tests {
         prop_oneof![6 => known, 2 => addresses, 2 => hostile, 1 => Just(Vec::new())]
     }
 
-    /// An OPT record's options, sound or not.
+    /// Options of an OPT record, well formed or not.
     fn options() -> impl Strategy<Value = Vec<u8>> {
         let option =
             (select(vec![3u16, 8, 10, 10, 12, 15, 999]), vec(any::<u8>(), 0..45)).prop_map(|(code, data)| {
                 [&code.to_be_bytes()[..], &(data.len() as u16).to_be_bytes(), &data].concat()
             });
         let cookie = any::<[u8; 8]>().prop_map(|own| [&[0, 10, 0, 8][..], &own].concat());
-        // Of a client's subnet: family, prefix lengths, octets.
+        // A client subnet option: family, prefix lengths and address octets.
         let subnet =
             (select(vec![1u8, 2, 3]), 0..=40u8, prop_oneof![4 => Just(0u8), 1 => any::<u8>()], any::<bool>())
                 .prop_map(|(family, length, scope, right)| {
@@ -294,7 +298,7 @@ mod tests {
         )
     }
 
-    /// A message as a client may send it: mostly sound, some odd, some damaged.
+    /// A message as a client may send it: mostly valid, sometimes odd or damaged.
     fn messages() -> impl Strategy<Value = Vec<u8>> {
         let types = prop_oneof![
             6 => select(vec![1u16, 16, 28, 6, 6, 2, 255, 15, 12, 41, 0, 252, 250]),
@@ -346,6 +350,6 @@ mod tests {
                 Ok(())
             })
             .unwrap();
-        assert!(compared.get() > 5_000, "{} were read by the fast way", compared.get());
+        assert!(compared.get() > 5_000, "the fast path read only {} messages", compared.get());
     }
 }

@@ -1,4 +1,4 @@
-//! Asking a name server over UDP, as an MTA's resolver would.
+//! A minimal DNS client: queries a name server over UDP, as an MTA's resolver would.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,19 +8,25 @@ use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 use tokio::net::UdpSocket;
 
-/// Longest wait for a response.
+/// The longest wait for a response.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What a name server said of a name, as far as a blocklist's client looks at it.
+/// The answer of a name server about a name, as far as it matters to a DNSBL client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
-    /// `NOERROR`, `NXDOMAIN`, ...
+    /// The response code of the TXT query, such as `NOERROR` or `NXDOMAIN`.
     pub rcode: String,
+    /// The addresses of the A records.
     pub addresses: Vec<Ipv4Addr>,
+    /// The texts of the TXT records, each with its strings joined.
     pub texts: Vec<String>,
 }
 
-/// Asks for the A and TXT records of a name.
+/// Queries a name server for the A and TXT records of a name.
+///
+/// # Errors
+/// If the name is invalid, the server cannot be reached, no response arrives within three seconds,
+/// or the response is not a valid answer to the query.
 pub async fn ask(server: SocketAddr, name: &str) -> io::Result<Said> {
     let mut said = Said { rcode: String::new(), addresses: Vec::new(), texts: Vec::new() };
     for kind in [RecordType::A, RecordType::TXT] {
@@ -58,5 +64,9 @@ async fn exchange(server: SocketAddr, name: &str, kind: RecordType) -> io::Resul
     let mut response = vec![0; usize::from(u16::MAX)];
     let length = tokio::time::timeout(TIMEOUT, socket.recv(&mut response)).await??;
     let message = Message::from_vec(&response[..length]).map_err(|error| invalid(error.to_string()))?;
-    if message.metadata.id == query.metadata.id { Ok(message) } else { Err(invalid("another id".to_owned())) }
+    if message.metadata.id == query.metadata.id {
+        Ok(message)
+    } else {
+        Err(invalid("the response has a different message ID".to_owned()))
+    }
 }

@@ -1,4 +1,5 @@
-//! DNS cookies: a client that shows one that we gave it has not forged its address (RFC 7873, RFC 9018).
+//! DNS cookies (RFC 7873, RFC 9018): a client that returns a cookie of this server has not forged
+//! its address.
 
 use std::hash::Hasher;
 use std::net::IpAddr;
@@ -8,38 +9,42 @@ use siphasher::sip::SipHasher24;
 use super::edns::{CLIENT_COOKIE_OCTETS, Cookie, SERVER_COOKIE_OCTETS};
 use crate::time::Timestamp;
 
-/// Octets of a secret (RFC 9018 §4.4).
+/// The number of octets of a secret (RFC 9018 §4.4).
 pub const SECRET_OCTETS: usize = 16;
-/// Of the server cookie (RFC 9018 §4.2).
+/// The version of the server cookie (RFC 9018 §4.2).
 const VERSION: u8 = 1;
-/// How old a cookie may be, how far ahead of our clock, and at what age it is replaced, in seconds (RFC 9018 §4.3).
+/// Limits on a cookie's timestamp, in seconds (RFC 9018 §4.3): its greatest age, how far it may lie
+/// in the future, and the age above which the cookie is replaced.
 const AGE_MAX: u32 = 3_600;
 const AHEAD_MAX: u32 = 300;
 const AGE_RENEWED: u32 = 1_800;
 
-/// The secrets of this server and of those beside it that answer for the same address.
+/// The secrets that cookies are made with. All servers that answer for the same address share them.
 #[derive(Clone)]
 pub struct Cookies {
-    /// New cookies are made with the first; those of the others are still good (RFC 9018 §5).
+    /// New cookies are made with the first secret. Cookies made with the others are still valid
+    /// (RFC 9018 §5).
     secrets: Vec<[u8; SECRET_OCTETS]>,
 }
 
-/// What a cookie says of a client.
+/// The result of checking a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checked {
-    /// Its address is its own.
+    /// Whether the client returned a valid server cookie, so that its address is not forged.
     pub valid: bool,
-    /// The option to send back.
+    /// The COOKIE option of the response: the client cookie and a server cookie.
     pub reply: [u8; CLIENT_COOKIE_OCTETS + SERVER_COOKIE_OCTETS],
 }
 
 impl Cookies {
-    /// `None` without a secret: then cookies are neither given nor looked at.
+    /// Makes cookies with these secrets. `None` without a secret: cookies are then neither sent nor
+    /// checked.
     pub fn new(secrets: Vec<[u8; SECRET_OCTETS]>) -> Option<Self> {
         (!secrets.is_empty()).then_some(Cookies { secrets })
     }
 
-    /// `None` where the client sent no cookie that can be answered.
+    /// Checks a client's cookie at time `now`. `None` if the client sent no cookie, or a malformed
+    /// one.
     pub fn check(&self, cookie: Cookie, client: IpAddr, now: Timestamp) -> Option<Checked> {
         let Cookie::Sent { client: own, server } = cookie else { return None };
         let now = now.seconds() as u32;
@@ -52,7 +57,7 @@ impl Cookies {
         let fresh = || server_cookie(&self.secrets[0], &own, now, client);
         let Some(server) = server else { return checked(false, fresh()) };
         let made = u32::from_be_bytes([server[4], server[5], server[6], server[7]]);
-        // Serial number arithmetic (RFC 9018 §4.3).
+        // Timestamps are compared by serial number arithmetic (RFC 9018 §4.3).
         let age = now.wrapping_sub(made);
         let timely = age <= AGE_MAX || made.wrapping_sub(now) <= AHEAD_MAX;
         let ours = |secret| server_cookie(secret, &own, made, client) == server;
@@ -64,7 +69,7 @@ impl Cookies {
     }
 }
 
-/// RFC 9018 §4.4.
+/// Computes a server cookie (RFC 9018 §4.4).
 fn server_cookie(
     secret: &[u8; SECRET_OCTETS],
     own: &[u8; CLIENT_COOKIE_OCTETS],
@@ -97,7 +102,7 @@ mod tests {
         Timestamp::from_milliseconds(seconds * 1_000)
     }
 
-    /// The examples of RFC 9018, appendix A.
+    /// The test vectors of RFC 9018, appendix A.
     #[test]
     fn rfc9018_n6_cookies_are_those_of_other_servers() {
         let secret = octets("e5e973e5a6b2a43f48e7dc849e37bfcf");
@@ -112,12 +117,12 @@ mod tests {
             cookies.check(Cookie::Sent { client: own, server: None }, client, at(1_559_731_985)).unwrap();
         assert!(!first.valid);
         assert_eq!(first.reply[8..], octets::<16>("010000005cf79f111f8130c3eee29480"));
-        // A.2: renewed 40 minutes later.
+        // A.2: the cookie is renewed 40 minutes later.
         let server = Some(octets("010000005cf79f111f8130c3eee29480"));
         let later = cookies.check(Cookie::Sent { client: own, server }, client, at(1_559_734_385)).unwrap();
         assert!(later.valid);
         assert_eq!(later.reply[8..], octets::<16>("010000005cf7a871d4a564a1442aca77"));
-        // A.3: one of another server's, with bits set that are reserved.
+        // A.3: the cookie of another server, with reserved bits set.
         let (own, client) = (octets("fc93fc62807ddb86"), "203.0.113.203".parse().unwrap());
         let server = Some(octets("01abcdef5cf78f71a314227b6679ebf5"));
         let foreign = cookies.check(Cookie::Sent { client: own, server }, client, at(1_559_734_700)).unwrap();
@@ -125,7 +130,7 @@ mod tests {
         assert_eq!(foreign.reply[8..], octets::<16>("010000005cf7a9acf73a7810aca2381e"));
     }
 
-    /// A.4: a secret on its way out is still good.
+    /// A.4: a cookie made with the old secret is still valid.
     #[test]
     fn rfc9018_n6_secrets_roll_over() {
         let (old, new) =

@@ -1,66 +1,88 @@
-//! EDNS as far as a name server of a blocklist has it: size, version, cookies, NSID, extended errors (RFC 6891, 7873, 5001,
-//! 8914).
+//! The parts of EDNS that a DNSBL name server needs: size, version, cookies, NSID and extended
+//! errors (RFC 6891, RFC 7873, RFC 5001, RFC 8914).
 
 use crate::zone::ExtendedError;
 
-/// Largest UDP response, and what we say that we take (the DNS flag day of 2020): no fragments.
+/// Greatest number of octets of a UDP response, and the size that the server advertises. Larger
+/// datagrams may be fragmented (DNS flag day 2020).
 pub(super) const UDP_OCTETS_MAX: u16 = 1_232;
-/// What a client takes without EDNS, and the least that it may ask for (RFC 6891 §6.2.3).
+/// The number of octets that a client without EDNS accepts, and the least that a client can ask for
+/// (RFC 6891 §6.2.3).
 pub(super) const UDP_OCTETS_MIN: u16 = 512;
 
-/// Response codes that no zone gives.
+/// FORMERR (RFC 1035 §4.1.1).
 pub(super) const FORMERR: u16 = 1;
+/// SERVFAIL (RFC 1035 §4.1.1).
 pub(super) const SERVFAIL: u16 = 2;
+/// NOTIMP (RFC 1035 §4.1.1).
 pub(super) const NOTIMP: u16 = 4;
+/// REFUSED (RFC 1035 §4.1.1).
 pub(super) const REFUSED: u16 = 5;
+/// BADVERS (RFC 6891 §9).
 pub(super) const BADVERS: u16 = 16;
+/// BADCOOKIE (RFC 7873 §8).
 pub(super) const BADCOOKIE: u16 = 23;
 
-/// Octets of a client's cookie, and of a server's of version 1 (RFC 9018 §4).
+/// The number of octets of a client cookie (RFC 7873 §4).
 pub(super) const CLIENT_COOKIE_OCTETS: usize = 8;
+/// The number of octets of a server cookie of version 1 (RFC 9018 §4).
 pub(super) const SERVER_COOKIE_OCTETS: usize = 16;
 
 const TYPE_OPT: u16 = 41;
+/// The option code of NSID (RFC 5001 §4).
 pub(super) const OPTION_NSID: u16 = 3;
 const OPTION_CLIENT_SUBNET: u16 = 8;
+/// The option code of COOKIE (RFC 7873 §8).
 pub(super) const OPTION_COOKIE: u16 = 10;
+/// The option code of extended DNS errors (RFC 8914 §2).
 pub(super) const OPTION_ERROR: u16 = 15;
-/// Octets of an OPT record without options.
+/// The number of octets of an OPT record without options.
 const OPT_OCTETS: usize = 11;
-/// Most octets of a name server's identifier here.
+/// Greatest number of octets of the server's identifier. A longer name is cut.
 pub(super) const NSID_OCTETS_MAX: usize = 64;
 
-/// What a client says by EDNS.
+/// The contents of a query's OPT record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edns {
+    /// The size of the largest UDP response that the client accepts, in octets.
     pub payload: u16,
+    /// The EDNS version.
     pub version: u8,
+    /// The DO bit (RFC 3225 §3).
     pub dnssec_ok: bool,
+    /// The COOKIE option.
     pub cookie: Cookie,
+    /// Whether the client asks for the server's identifier.
     pub nsid: bool,
 }
 
-/// A client's COOKIE option (RFC 7873 §4).
+/// The COOKIE option of a query (RFC 7873 §4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Cookie {
+    /// The query has no COOKIE option.
     #[default]
     None,
-    /// The client's own, and a server's if it has one that could be ours.
+    /// A client cookie, and a server cookie if the client sent one of the length that this server
+    /// uses.
     Sent { client: [u8; CLIENT_COOKIE_OCTETS], server: Option<[u8; SERVER_COOKIE_OCTETS]> },
-    /// Of a length that no cookie has.
+    /// The option has a length that no cookie has.
     Malformed,
 }
 
-/// What the server says by EDNS.
+/// The contents of a response's OPT record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReplyEdns {
+    /// The DO bit, copied from the query (RFC 3225 §3).
     pub dnssec_ok: bool,
+    /// The client cookie followed by the server cookie.
     pub cookie: Option<[u8; CLIENT_COOKIE_OCTETS + SERVER_COOKIE_OCTETS]>,
+    /// The server's identifier.
     pub nsid: Option<Nsid>,
+    /// The extended DNS error.
     pub error: Option<ExtendedError>,
 }
 
-/// A name server's identifier.
+/// The identifier of the name server (RFC 5001).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nsid {
     octets: [u8; NSID_OCTETS_MAX],
@@ -68,7 +90,7 @@ pub struct Nsid {
 }
 
 impl Nsid {
-    /// As much of a name as there is room for; `None` for an empty one.
+    /// Makes an identifier of a name, cut to 64 octets; `None` for an empty name.
     pub fn new(name: &str) -> Option<Self> {
         let length = name.len().min(NSID_OCTETS_MAX);
         let mut octets = [0; NSID_OCTETS_MAX];
@@ -76,13 +98,14 @@ impl Nsid {
         (length > 0).then_some(Nsid { octets, length: length as u8 })
     }
 
+    /// The identifier's octets.
     pub fn octets(&self) -> &[u8] {
         &self.octets[..usize::from(self.length)]
     }
 }
 
 impl Cookie {
-    /// Reads the option's data.
+    /// Reads the data of a COOKIE option.
     pub fn read(data: &[u8]) -> Self {
         let Some((client, server)) = data.split_first_chunk() else { return Cookie::Malformed };
         match server.len() {
@@ -94,7 +117,8 @@ impl Cookie {
 }
 
 impl Edns {
-    /// Reads octets that are one OPT record and nothing else; `None` also where only the library can say whether it is sound.
+    /// Reads octets that must be exactly one OPT record. `None` if they are not, or if only the
+    /// library can tell whether the record is well formed.
     pub fn read(octets: &[u8]) -> Option<Self> {
         let (fixed, data) = octets.split_first_chunk::<OPT_OCTETS>()?;
         let number = |at: usize| u16::from_be_bytes([fixed[at], fixed[at + 1]]);
@@ -111,7 +135,8 @@ impl Edns {
             match option {
                 OPTION_COOKIE if edns.cookie == Cookie::None => edns.cookie = Cookie::read(value),
                 OPTION_NSID => edns.nsid = true,
-                // Nothing depends on it here, but its form has rules (RFC 7871 §7.1): what breaks them goes to the library.
+                // The server makes no use of this option, but a malformed one is an error (RFC 7871
+                // §7.1). The library reports it.
                 OPTION_CLIENT_SUBNET if !is_subnet(value) => return None,
                 _ => {}
             }
@@ -120,13 +145,14 @@ impl Edns {
         rest.is_empty().then_some(edns)
     }
 
-    /// Most octets of a UDP response to this client.
+    /// Greatest number of octets of a UDP response to a client.
     pub fn octets_max(edns: Option<Edns>) -> usize {
         usize::from(edns.map_or(UDP_OCTETS_MIN, |edns| edns.payload.clamp(UDP_OCTETS_MIN, UDP_OCTETS_MAX)))
     }
 }
 
-/// A client subnet of a query (RFC 7871 §6): family, source prefix length, no scope, as many octets as the prefix has.
+/// Whether an option is a well-formed client subnet of a query (RFC 7871 §6): a family, a source
+/// prefix length, a scope prefix length of 0, and as many octets as the prefix needs.
 fn is_subnet(value: &[u8]) -> bool {
     let Some(([_, family, length, scope], address)) = value.split_first_chunk() else { return false };
     let bits = match (value[0], family) {
@@ -138,7 +164,7 @@ fn is_subnet(value: &[u8]) -> bool {
 }
 
 impl ReplyEdns {
-    /// Octets of the whole record.
+    /// The number of octets of the whole record.
     pub fn octets(&self) -> usize {
         let cookie = self.cookie.map_or(0, |cookie| 4 + cookie.len());
         let nsid = self.nsid.map_or(0, |nsid| 4 + nsid.octets().len());
@@ -146,7 +172,8 @@ impl ReplyEdns {
         OPT_OCTETS + cookie + nsid + error
     }
 
-    /// Writes the record into a message, and returns where it ends.
+    /// Writes the record into a message at offset `at`, and returns the offset behind it. `rcode`
+    /// is the twelve-bit response code.
     pub fn write(&self, message: &mut [u8], at: usize, rcode: u16) -> usize {
         let size = UDP_OCTETS_MAX.to_be_bytes();
         let options = ((self.octets() - OPT_OCTETS) as u16).to_be_bytes();

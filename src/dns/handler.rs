@@ -1,4 +1,5 @@
-//! The library's way from octets to a question and from an answer to octets: TCP, and whatever the fast way doesn't read.
+//! The request handler for the hickory library, which reads and writes TCP messages and the UDP
+//! messages that the fast path cannot read.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,26 +20,29 @@ use super::service::{Inquiry, Service};
 use crate::metrics::{DnsMetrics, Dropped, Outcome, Tally};
 use crate::zone::{Asked, Content};
 
-/// Most names that a question's name may have on the wire (RFC 1035 §3.1).
+/// Greatest number of octets of a name on the wire (RFC 1035 §3.1).
 const NAME_OCTETS_MAX: usize = 255;
 
-/// What hickory's server calls.
+/// Answers the requests that the hickory library has read.
 pub(super) struct Handler {
+    /// Decides the answers.
     pub service: Arc<Service>,
     metrics: Arc<DnsMetrics>,
-    /// Of what comes over UDP and the fast way doesn't read; that is little.
+    /// The limiter and the counts of UDP messages that the fast path does not read. There are few
+    /// of them, so a lock is cheap enough.
     slow: Mutex<(Limiter, Tally)>,
+    /// The counts of TCP messages.
     streams: Mutex<Tally>,
 }
 
-/// Records of a response, ready to be put on the wire.
+/// The records of a response.
 #[derive(Default)]
 struct Sections {
     answers: Vec<Record>,
     authorities: Vec<Record>,
 }
 
-/// All that is said to one request.
+/// The whole response to one request.
 struct Said {
     metadata: Metadata,
     edns: Option<HickoryEdns>,
@@ -46,12 +50,13 @@ struct Said {
 }
 
 impl Handler {
+    /// A handler that answers by `service` and counts in `metrics`.
     pub(super) fn new(service: Arc<Service>, metrics: Arc<DnsMetrics>, limiter: Limiter) -> Self {
         let (slow, streams) = (Mutex::new((limiter, metrics.tally("udp"))), Mutex::new(metrics.tally("tcp")));
         Handler { service, metrics, slow, streams }
     }
 
-    /// Counts by the transport's own numbers.
+    /// Counts something in the metrics of a transport.
     fn count(&self, protocol: Protocol, count: impl FnOnce(&mut Tally)) {
         let mut slow;
         let mut streams;
@@ -66,16 +71,18 @@ impl Handler {
         tally.flush();
     }
 
+    /// Counts a message that gets no response.
     pub(super) fn dropped(&self, protocol: Protocol, why: Dropped) {
         self.count(protocol, |tally| tally.dropped(why, 1));
     }
 
-    /// A response over UDP that the network did not take.
+    /// Counts a UDP response that the network did not accept.
     pub(super) fn unsent(&self) {
         self.dropped(Protocol::Udp, Dropped::Unsent);
     }
 
-    /// Whether a client may be told of an error; counts that it is, or that it isn't.
+    /// Whether the response limits allow an error response to a client. Counts the response, or
+    /// that it was suppressed.
     pub(super) fn may_tell(&self, protocol: Protocol, client: IpAddr, outcome: Outcome) -> bool {
         let told = protocol != Protocol::Udp || {
             let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,11 +95,11 @@ impl Handler {
         told
     }
 
-    /// What is said to a request; `None` for silence.
+    /// Answers a request; `None` if no response is sent.
     fn say(&self, request: &Request) -> Option<Said> {
         let mut metadata = Metadata::response_from_request(&request.metadata);
         metadata.recursion_available = false;
-        // RFC 4035 §3.1.6.
+        // An authoritative server clears CD (RFC 4035 §3.1.6).
         metadata.checking_disabled = false;
         let asked = request.edns.as_ref().map(read_edns);
         let client = request.src().ip();
@@ -122,7 +129,7 @@ impl Handler {
             };
         };
         let query = info.query.original();
-        // In class IN the service says so.
+        // For class IN the service checks the EDNS version.
         if query.query_class() != DNSClass::IN && asked.is_some_and(|asked| asked.version > 0) {
             return plain(metadata, edns::BADVERS, Outcome::BadVers);
         }
@@ -183,7 +190,8 @@ impl Handler {
         Some(Said { metadata, edns: response.edns.map(|reply| write_edns(&reply, response.rcode)), sections })
     }
 
-    /// What a client gets that asks nothing and wants a cookie (RFC 7873 §5.4).
+    /// The response to a query without a question that asks for a cookie (RFC 7873 §5.4); `None` if
+    /// it is not such a query.
     fn cookie_alone(&self, request: &Request, asked: Option<Edns>) -> Option<ReplyEdns> {
         let asked = asked.filter(|asked| request.queries.queries().is_empty() && asked.version == 0)?;
         let cookies = self.service.cookies.as_ref()?;
@@ -191,7 +199,7 @@ impl Handler {
         Some(ReplyEdns { dnssec_ok: asked.dnssec_ok, cookie: Some(checked.reply), ..ReplyEdns::default() })
     }
 
-    /// Questions about the server itself (RFC 4892).
+    /// Answers queries of class CH about the server itself (RFC 4892); `None` for all others.
     fn chaos(&self, name: &hickory_proto::rr::Name, query_type: RecordType) -> Option<Record> {
         if !matches!(query_type, RecordType::TXT | RecordType::ANY) {
             return None;
@@ -259,13 +267,14 @@ impl RequestHandler for Handler {
             );
             match response.send_response(built).await {
                 Ok(info) if info.truncation && !metadata.truncation => {
-                    // What there was room for is not used (RFC 2181 §9), and an OPT record must not be lost (RFC 6891 §7).
+                    // Records of a truncated response are not used (RFC 2181 §9), and leaving them
+                    // out makes sure that the OPT record fits (RFC 6891 §7).
                     metadata.truncation = true;
                     sections = Sections::default();
                 }
                 Ok(info) => return info,
                 Err(error) => {
-                    tracing::debug!(%error, "a response could not be sent");
+                    tracing::debug!(%error, "cannot send a response");
                     return nothing_sent(metadata);
                 }
             }

@@ -1,6 +1,8 @@
-//! The fast way over UDP: a thread and a socket of its own, batches of datagrams in and out.
+//! The fast path for UDP: each thread has its own socket and reads and answers datagrams in
+//! batches.
 //!
-//! What it can't read goes to the library's handler, through a queue of bounded length.
+//! Datagrams that the fast path cannot read go to the DNS library's handler through a bounded
+//! queue.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
@@ -25,44 +27,58 @@ use super::service::{Inquiry, Place, Service};
 use crate::metrics::{DnsMetrics, Dropped, Tally};
 use crate::time::Stopwatch;
 
-/// Datagrams that are read, and answered, by one call of the system.
+/// Greatest number of datagrams that one system call reads or sends.
 const BATCH: usize = 64;
-/// Octets of a datagram that are read. No sound query is longer; what is cut off is no query.
+/// The number of octets that are read of a datagram. No valid query is longer, and a message that
+/// was cut off is not read as one.
 const DATAGRAM_OCTETS_MAX: usize = 1_536;
-/// Octets of a response: its question is copied, what is more is bounded by what a client takes.
+/// Greatest number of octets of a response. The question is copied from the query, and the rest is
+/// limited by the client's payload size.
 const RESPONSE_OCTETS_MAX: usize = 1_536;
-/// Ports of services that answer whatever comes to them, and of none (0): echo, discard, daytime, quote of the day, chargen, time, TFTP, NTP,
-/// kpasswd. No resolver asks from them, and an answer might be answered for ever.
+/// Source ports that are not answered: those of services that answer whatever they receive (echo,
+/// discard, daytime, quote of the day, chargen, time, TFTP, NTP, kpasswd), and port 0. No resolver
+/// sends from these ports, and a response could be answered without end.
 const ANSWERING_PORTS: [u16; 10] = [0, 7, 9, 13, 17, 19, 37, 69, 123, 464];
-/// Pause after a socket could not be read.
+/// The pause after a socket could not be read.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A datagram that only the library can read, and how to answer it.
+/// A datagram that only the library can read, and where to send the response.
 pub(super) struct Slow {
+    /// The octets of the datagram.
     pub message: Vec<u8>,
+    /// Where to send the response.
     pub way: Way,
 }
 
-/// The way back to a client.
+/// The socket and the addresses for a response.
 #[derive(Clone, Debug)]
 pub(super) struct Way {
+    /// The socket that the query came in on.
     pub socket: Arc<UdpSocket>,
+    /// The client's address and port.
     pub client: SocketAddr,
-    /// The address that the client wrote to, where the socket listens on all: the answer must come from there.
+    /// The address that the query was sent to, if the socket listens on all addresses. The response
+    /// must be sent from it.
     pub local: Option<IpAddr>,
 }
 
-/// Everything that one thread needs.
+/// The data of one thread.
 pub(super) struct Lane {
+    /// The thread's socket.
     pub socket: Arc<UdpSocket>,
+    /// Decides the answers.
     pub service: Arc<Service>,
+    /// Counts queries and answers.
     pub metrics: Arc<DnsMetrics>,
+    /// The thread's response rate limiter.
     pub limiter: Limiter,
+    /// The queue of datagrams for the library.
     pub slow: mpsc::Sender<Slow>,
+    /// Ends the thread when true.
     pub stop: Arc<AtomicBool>,
 }
 
-/// An address as the system gives it, of one family.
+/// A socket address of one family, as system calls use it.
 trait Address: SockaddrLike + Copy {
     fn socket_address(self) -> SocketAddr;
 }
@@ -79,7 +95,7 @@ impl Address for SockaddrIn6 {
     }
 }
 
-/// A datagram as it came.
+/// A received datagram.
 #[derive(Clone, Copy)]
 struct Came {
     octets: usize,
@@ -87,15 +103,15 @@ struct Came {
     local: Option<IpAddr>,
 }
 
-/// What became of a batch.
+/// The results of one batch.
 struct Answers {
-    /// Responses, by their datagram's place: their lengths. Zero for none.
+    /// The length of each response, by the place of its datagram; zero for no response.
     lengths: [usize; BATCH],
-    /// Places of datagrams for the library.
+    /// The places of datagrams for the library.
     slow: Vec<usize>,
 }
 
-/// A datagram that was read, and where its answer lies.
+/// A query that was read, and where its answer lies in memory.
 struct Asking<'z, 'q> {
     query: Query<'q>,
     client: IpAddr,
@@ -103,7 +119,8 @@ struct Asking<'z, 'q> {
 }
 
 impl Lane {
-    /// Answers until told to stop; the socket's time-out is how often it looks.
+    /// Answers queries until `stop` is true, which is checked after every batch and every read
+    /// timeout.
     pub(super) fn run(self) {
         if self.socket.local_addr().is_ok_and(|address| address.is_ipv4()) {
             self.answer_all::<SockaddrIn>();
@@ -125,10 +142,10 @@ impl Lane {
             came.clear();
             match self.receive(&mut headers, &mut datagrams, &mut came) {
                 Ok(()) => {}
-                // Nothing came in time, or a client's port is closed.
+                // The read timed out, or the port of a client was closed.
                 Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNREFUSED) => continue,
                 Err(error) => {
-                    tracing::error!(%error, "a UDP socket can't be read");
+                    tracing::error!(%error, "cannot read from a UDP socket");
                     std::thread::sleep(PAUSE);
                     continue;
                 }
@@ -159,15 +176,15 @@ impl Lane {
         let flags = MsgFlags::MSG_WAITFORONE;
         for message in recvmmsg(self.socket.as_raw_fd(), headers, &mut slices, flags, None)? {
             let local = message.cmsgs().ok().and_then(|mut controls| controls.find_map(written_to));
-            // Without a sender's address there is nobody to answer: port 0 is never answered.
+            // A datagram without a source address gets port 0, which is never answered.
             let client = message.address.map_or(NOBODY, A::socket_address);
             came.push(Came { octets: message.bytes, client, local });
         }
         Ok(())
     }
 
-    /// Answers a batch. Memory is read ahead: for all of it where the answers lie, then what lies there, so that the
-    /// processor waits for many lines of it at one time.
+    /// Answers a batch. First the places of all answers are looked up, and then the memory at all
+    /// these places is read, so that the processor waits for many cache lines at the same time.
     fn answer(
         &mut self,
         datagrams: &[[u8; DATAGRAM_OCTETS_MAX]],
@@ -235,14 +252,15 @@ impl Lane {
             .collect();
         let mut rest = &mut messages[..];
         while !rest.is_empty() {
-            // Whoever asks next must not wait for a network that takes nothing.
+            // Do not wait for room in the send buffer: the next queries would wait too.
             let sent = match sendmmsg(&self.socket, rest, SendFlags::DONTWAIT) {
                 Ok(sent @ 1..) => sent,
                 Err(rustix::io::Errno::AGAIN | rustix::io::Errno::NOBUFS) => {
                     tally.dropped(Dropped::Unsent, rest.len() as u64);
                     return;
                 }
-                // The first of the rest could not be sent: perhaps nobody may write to its client.
+                // The first remaining response could not be sent, perhaps because its client is not
+                // reachable.
                 Ok(_) | Err(_) => {
                     tally.dropped(Dropped::Unsent, 1);
                     1
@@ -272,7 +290,7 @@ impl Came {
     }
 }
 
-/// The address that a datagram was written to (`IP_PKTINFO`).
+/// The destination address of a datagram (`IP_PKTINFO`).
 fn written_to(control: ControlMessageOwned) -> Option<IpAddr> {
     match control {
         ControlMessageOwned::Ipv4PacketInfo(info) => {
@@ -284,7 +302,8 @@ fn written_to(control: ControlMessageOwned) -> Option<IpAddr> {
 }
 
 impl Way {
-    /// Sends a response without waiting for room; `false` where it could not be sent.
+    /// Sends a response without waiting for room in the send buffer. Returns `false` if it could
+    /// not be sent.
     pub(super) fn send(&self, octets: &[u8]) -> bool {
         let (fd, slices) = (self.socket.as_raw_fd(), [IoSlice::new(octets)]);
         let flags = MsgFlags::MSG_DONTWAIT;
@@ -298,7 +317,9 @@ impl Way {
             }
             (SocketAddr::V6(client), Some(IpAddr::V6(local))) => {
                 let address = nix::libc::in6_addr { s6_addr: local.octets() };
-                // Link-local addresses mean something on their own link only; a client elsewhere asked none of ours.
+                // A link-local source address is valid only on its link, which is the scope of the
+                // client's address. If that address has no scope, the kernel chooses the source
+                // address.
                 let (interface, address) = match (local.is_unicast_link_local(), client.scope_id()) {
                     (true, 0) => (0, nix::libc::in6_addr { s6_addr: [0; 16] }),
                     (true, scope) => (scope, address),

@@ -1,48 +1,53 @@
-//! Response rate limiting: what a forged source address would have us send to its owner is bounded.
+//! Response rate limiting: bounds the traffic that queries with a forged source address direct at
+//! the owner of that address.
 
 use std::net::IpAddr;
 
 use crate::zone::Asked;
 
-/// Cells of a table of counters; each counts what falls on it most often.
+/// The number of cells in a table of counters. Several keys can share a cell; the cell counts the
+/// most frequent of them.
 const CELLS: usize = 1 << 14;
 
-/// Limits by the second; none where zero.
+/// Limits in responses per second. A limit of zero is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The same question from one network, an IPv4 /24 or an IPv6 /56.
+    /// Responses to the same question from one network, an IPv4 /24 or an IPv6 /56.
     pub identical: u32,
     /// All responses to one network.
     pub network: u32,
-    /// Of those, errors and refusals.
+    /// Errors and refusals to one network. They count as responses to the network too.
     pub error: u32,
-    /// Of responses that are too many, every so manieth is sent with TC set, for clients that are really there; none where
-    /// zero.
+    /// One of this many responses above the limit is sent without records and with TC set, so that
+    /// a real client retries over TCP. Zero sends none of them.
     pub slip: u8,
 }
 
-/// What becomes of a response.
+/// What is done with a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passage {
+    /// It is sent as it is.
     Free,
-    /// Sent without its records: whoever is there comes over TCP.
+    /// It is sent without records, so that a real client retries over TCP or with a cookie.
     Slipped,
+    /// It is not sent.
     Held,
 }
 
-/// What a response is counted as, besides as one to its network.
+/// Which limit a response counts towards, besides the limit of its network.
 #[derive(Clone, Copy, Debug)]
 pub enum Counted<'q> {
-    /// From a zone: by what was asked.
+    /// An answer from a zone: it counts by the name and the type of the question.
     Question(Asked<'q>, u16),
-    /// No zone's answer. Names and types cost a forger nothing, so that all of them are one.
+    /// An error or refusal. All of them count as one question, because a forger can vary names and
+    /// types at no cost.
     Error,
 }
 
-/// Counts responses; one a thread.
+/// Counts responses. Each thread has its own limiter.
 pub struct Limiter {
     limits: Limits,
-    /// So that nobody can choose what falls on one cell.
+    /// A secret, so that an attacker cannot choose which keys share a cell.
     seed: u64,
     identical: Counters,
     network: Counters,
@@ -59,11 +64,12 @@ struct Counters {
 struct Cell {
     tag: u32,
     count: u32,
-    /// Of the last count.
+    /// The second of the last count.
     second: u32,
 }
 
 impl Limiter {
+    /// A limiter without counts. `seed` must be secret.
     pub fn new(limits: Limits, seed: u64) -> Self {
         let counters = |limit| {
             let cells = if limit == 0 { 0 } else { CELLS };
@@ -79,7 +85,7 @@ impl Limiter {
         }
     }
 
-    /// Counts a response in a second, and says what becomes of it.
+    /// Counts a response and decides what is done with it. `second` is the current time in seconds.
     pub fn pass(&mut self, client: IpAddr, counted: Counted<'_>, second: u32) -> Passage {
         let network = mix(self.seed, network(client));
         let within = self.network.count(network, second);
@@ -89,7 +95,7 @@ impl Limiter {
                     return Passage::Free;
                 }
             }
-            // Over TCP it would be the same error: there is nothing to come back for.
+            // The client would get the same error over TCP, so it has no reason to retry.
             Counted::Error if within && self.error.count(network, second) => return Passage::Free,
             Counted::Error => return Passage::Held,
         }
@@ -100,14 +106,14 @@ impl Limiter {
 }
 
 impl Counters {
-    /// Whether one more is within the limit.
+    /// Counts one response, and returns whether it is within the limit.
     fn count(&mut self, hash: u64, second: u32) -> bool {
         let Some(last) = self.cells.len().checked_sub(1) else { return true };
         let tag = (hash >> 32) as u32;
         let cell = &mut self.cells[hash as usize & last];
         let elapsed = second.wrapping_sub(cell.second);
         if elapsed != 0 {
-            // A bucket that leaks as much as the limit every second.
+            // A leaky bucket: the count falls by the limit every second.
             cell.count = cell.count.saturating_sub(self.limit.saturating_mul(elapsed));
             cell.second = second;
         }
@@ -115,7 +121,7 @@ impl Counters {
             cell.count = cell.count.saturating_add(1).min(self.limit.saturating_mul(2));
             return cell.count <= self.limit;
         }
-        // Whoever comes most often keeps the cell, however many others there are.
+        // The most frequent key keeps the cell, however many other keys share it.
         cell.count = cell.count.saturating_sub(1);
         if cell.count == 0 {
             (cell.tag, cell.count) = (tag, 1);
@@ -124,7 +130,7 @@ impl Counters {
     }
 }
 
-/// The network that one party is likely to have whole.
+/// The network of a client: an IPv4 /24 or an IPv6 /56, which is likely to belong to one operator.
 fn network(client: IpAddr) -> u64 {
     match client {
         IpAddr::V4(v4) => u64::from(u32::from(v4) >> 8),
@@ -132,7 +138,7 @@ fn network(client: IpAddr) -> u64 {
     }
 }
 
-/// One multiplication folds 64 bits into 64; the seed is not known outside.
+/// Mixes a value into a hash. The seed is unknown outside, so the result cannot be predicted.
 fn mix(hash: u64, value: u64) -> u64 {
     let product = u128::from(hash ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     (product >> 64) as u64 ^ product as u64
@@ -142,7 +148,7 @@ fn question(seed: u64, name: Asked<'_>, query_type: u16) -> u64 {
     let mut hash = mix(seed, u64::from(query_type));
     let (words, rest) = name.octets().as_chunks::<8>();
     for word in words {
-        // Case does not make another question.
+        // Names that differ only in case are the same question.
         hash = mix(hash, u64::from_le_bytes(*word) | 0x2020_2020_2020_2020);
     }
     let mut last = [0; 8];
@@ -174,7 +180,7 @@ mod tests {
         let first = passages(7);
         assert_eq!(count(&first, Passage::Free), 10);
         assert_eq!(count(&first, Passage::Slipped), 10);
-        // A second later, and a neighbour's questions are the same party's.
+        // One second later the bucket is not empty yet.
         assert!(count(&passages(8), Passage::Free) < 10);
         assert_eq!(count(&passages(100), Passage::Free), 10);
     }
@@ -190,13 +196,13 @@ mod tests {
         assert_eq!(
             limiter.pass(client, asked(&WIRE.to_ascii_uppercase(), 1), 5),
             Passage::Held,
-            "in any case"
+            "case is ignored"
         );
         assert_eq!(limiter.pass(client, asked(WIRE, 16), 5), Passage::Free);
         assert_eq!(limiter.pass(other, asked(WIRE, 1), 5), Passage::Free);
     }
 
-    /// Who floods with forged questions must not wash the counters of another flood away.
+    /// A flood of varied questions must not displace the counters of another flood.
     #[test]
     fn rrl_n7_a_flood_is_seen_among_many_others() {
         let mut limiter = limiter(20, 0, 0);

@@ -1,50 +1,55 @@
-//! DNSBL queries read, and answers written in their place, without allocation: the fast way through the wire format.
+//! The fast path through the wire format: reads DNSBL queries and writes their answers without
+//! allocating memory.
 //!
-//! What is not such a query is `None` here, and goes to the library that knows all of the DNS. Where both can answer, they
-//! say the same, as a test shows.
+//! A message that is not a plain query is read as `None` and goes to the DNS library. Where both
+//! can answer, a test checks that they give the same answer.
 
 use super::edns::{self, Edns, ReplyEdns};
 use super::service::Response;
 use crate::zone::{Asked, Content, Data, Name, Record, SoaData, TXT_OCTETS_MAX};
 
-/// Octets of a message's header (RFC 1035 §4.1.1).
+/// The number of octets of a message's header (RFC 1035 §4.1.1).
 pub(super) const HEADER_OCTETS: usize = 12;
-/// Where the name begins that was asked for.
+/// The offset of the name that is asked for.
 const NAME_AT: usize = HEADER_OCTETS;
-/// A pointer to it (RFC 1035 §4.1.4).
+/// A compression pointer to that name (RFC 1035 §4.1.4).
 const NAME_POINTER: u16 = 0xc000 | NAME_AT as u16;
-/// Flags of the third octet: QR, AA, TC, RD. Those of the fourth are all clear, CD too (RFC 4035 §3.1.6).
+/// Flags in the third octet of the header: QR, AA, TC and RD. In responses all flags of the fourth
+/// octet are clear, including CD (RFC 4035 §3.1.6).
 const QR: u8 = 0x80;
 const AA: u8 = 0x04;
 const TC: u8 = 0x02;
 const RD: u8 = 0x01;
-/// The opcode's bits; QUERY is zero.
+/// The bits of the opcode. The opcode QUERY is zero.
 const OPCODE: u8 = 0x78;
 const CLASS_IN: u16 = 1;
 
-/// One question of class IN, with at most an OPT record behind it.
+/// A query with one question of class IN and at most an OPT record behind it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Query<'q> {
+    /// The name that is asked for.
     pub name: Asked<'q>,
-    /// RFC 1035 §3.2.2.
+    /// The type that is asked for, as its number (RFC 1035 §3.2.2).
     pub query_type: u16,
+    /// The contents of the OPT record, if there is one.
     pub edns: Option<Edns>,
 }
 
-/// What goes back besides the answer's records.
+/// The parts of a response other than the records of its answer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reply {
-    /// All twelve bits (RFC 6891 §6.1.3).
+    /// The twelve-bit response code (RFC 6891 §6.1.3).
     pub rcode: u16,
+    /// The contents of the OPT record, if one is sent.
     pub edns: Option<ReplyEdns>,
-    /// That there is more over TCP.
+    /// Whether to set TC, so that the client retries over TCP.
     pub truncated: bool,
-    /// Most octets that the client takes.
+    /// Greatest number of octets that the client accepts.
     pub octets_max: usize,
 }
 
 impl<'q> Query<'q> {
-    /// Reads a message; `None` for all that is not a plain query.
+    /// Reads a message; `None` if it is not a plain query.
     pub(super) fn read(message: &'q [u8]) -> Option<Self> {
         let (header, rest) = message.split_first_chunk::<HEADER_OCTETS>()?;
         // One question, no answer, no authority, at most one additional record.
@@ -64,21 +69,22 @@ impl<'q> Query<'q> {
         Some(Query { name, query_type: u16::from_be_bytes([fixed[0], fixed[1]]), edns })
     }
 
-    /// Where the question ends, from the start of the message.
+    /// The offset in the message at which the question ends.
     pub(super) fn end(&self) -> usize {
         HEADER_OCTETS + self.name.octets().len() + 4
     }
 }
 
 impl Reply {
+    /// The reply for a response, of at most `octets_max` octets.
     pub(super) fn of(response: &Response<'_>, octets_max: usize) -> Self {
         let Response { rcode, edns, slipped, .. } = *response;
         Reply { rcode, edns, truncated: slipped, octets_max }
     }
 }
 
-/// Writes a response behind a copy of the message's header and question, and returns its length. The octets of the question must
-/// be what [`Query::end`] says.
+/// Copies `question`, writes the response behind it, and returns the length of the whole message.
+/// `question` must hold the query's header and question, up to [`Query::end`].
 pub(super) fn write(question: &[u8], reply: &Reply, content: &Content<'_>, out: &mut [u8]) -> usize {
     let end = question.len();
     out[..end].copy_from_slice(question);
@@ -105,7 +111,8 @@ pub(super) fn write(question: &[u8], reply: &Reply, content: &Content<'_>, out: 
         }
     }
     if writer.full {
-        // RFC 2181 §9: what is there is not used; a client that needs it comes over TCP.
+        // A client must not use the records of a truncated response (RFC 2181 §9), so none are
+        // sent.
         (writer.at, answers, authorities) = (end, 0, 0);
     }
     let (truncated, at) = (reply.truncated || writer.full, writer.at);
@@ -121,7 +128,7 @@ pub(super) fn write(question: &[u8], reply: &Reply, content: &Content<'_>, out: 
     length
 }
 
-/// Writes records as long as there is room.
+/// Writes records as long as there is room for them.
 struct Writer<'m> {
     out: &'m mut [u8],
     at: usize,
@@ -140,7 +147,7 @@ impl Writer<'_> {
         self.at = end;
     }
 
-    /// The owner is what was asked for; class IN.
+    /// Writes the head of a record: the name that was asked for as owner, and class IN.
     fn head(&mut self, record_type: u8, ttl: u32, length: usize) {
         let (name, ttl) = (NAME_POINTER.to_be_bytes(), ttl.to_be_bytes());
         let length = (length as u16).to_be_bytes();
@@ -185,7 +192,8 @@ impl Writer<'_> {
                 self.put(text.as_bytes());
                 self.put(&[0]);
             }
-            // Only at the apex, whose name is what was asked for.
+            // A SOA record is an answer only at the apex, so its owner is the name that was asked
+            // for.
             Data::Soa(soa) => self.soa(ttl, NAME_AT, &soa),
         }
     }
@@ -200,7 +208,8 @@ impl Writer<'_> {
         self.put(&[0]);
     }
 
-    /// A zone's SOA, owned by its origin, which begins at an offset within the question.
+    /// Writes a zone's SOA record. Its owner is the zone's origin, which begins at offset
+    /// `origin_at` within the question.
     fn soa(&mut self, ttl: u32, origin_at: usize, data: &SoaData<'_>) {
         let SoaData { soa, names, serial, minimum } = data;
         let begin = self.at;
@@ -220,21 +229,24 @@ impl Writer<'_> {
     }
 }
 
-/// What is plainly no message of one question, of whatever kind of message.
+/// Whether a message cannot be valid, whatever its purpose: it is shorter than a header, or is a
+/// query with more than one question.
 pub(super) fn is_malformed(message: &[u8]) -> bool {
-    // RFC 9619 §4; one without a question may want a cookie (RFC 7873 §5.4).
+    // RFC 9619 §4 allows at most one question. A query without a question may ask for a cookie (RFC
+    // 7873 §5.4).
     message
         .first_chunk::<HEADER_OCTETS>()
         .is_none_or(|header| header[2] & OPCODE == 0 && u16::from_be_bytes([header[4], header[5]]) > 1)
 }
 
-/// Whether it is a response: two servers must not talk to each other for ever.
+/// Whether a message is a response. It is not answered, so that two servers cannot answer each
+/// other without end.
 pub(super) fn is_response(message: &[u8]) -> bool {
     message.get(2).is_some_and(|flags| flags & QR != 0)
 }
 
-/// The answer to what is no message that can be read: FORMERR, if there is somebody who can be told (RFC 1035 §4.1.1), with an OPT
-/// record where one seems to have been sent (RFC 6891 §7).
+/// The FORMERR response to a message that cannot be read. It has an OPT record if the message seems
+/// to have one (RFC 6891 §7). `None` if the message is shorter than a header (RFC 1035 §4.1.1).
 pub(super) fn format_error(message: &[u8]) -> Option<Vec<u8>> {
     let header = message.first_chunk::<HEADER_OCTETS>()?;
     let mut error = header.to_vec();
@@ -250,7 +262,7 @@ pub(super) fn format_error(message: &[u8]) -> Option<Vec<u8>> {
     Some(error)
 }
 
-/// Whether an OPT record seems to follow the question, sound or not.
+/// Whether an OPT record, well formed or not, seems to follow the question.
 fn has_opt(message: &[u8]) -> bool {
     let behind = message.get(HEADER_OCTETS..).and_then(Asked::read).and_then(|(_, rest)| rest.get(4..));
     behind.is_some_and(|record| record.starts_with(&[0, 0, 41]))

@@ -1,4 +1,8 @@
-//! The DNS at the edge: one service decides what is said; the fast way and the library's way read and write.
+//! The DNS server: reads queries from the network and writes the answers.
+//!
+//! The `service` module decides every answer. Messages are read and written by the fast path
+//! (`lane`, `message`) for plain UDP queries, and by the hickory library (`handler`, `slow`, `tcp`)
+//! for all else.
 
 mod access;
 #[cfg(any(test, fuzzing))]
@@ -43,27 +47,33 @@ use lane::{Lane, Slow};
 use limit::Limiter;
 use tcp::Streams;
 
-/// Datagrams that may wait for the library.
+/// Greatest number of datagrams that wait for the library.
 const SLOW_MAX: usize = 1_024;
 
-/// The sockets of one address, bound.
+/// The bound sockets of one address.
 pub struct Listening {
-    /// One a thread.
+    /// One socket for each thread.
     udp: Vec<std::net::UdpSocket>,
     tcp: TcpListener,
 }
 
-/// How the name server works.
+/// The settings of the name server.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
+    /// The limits on responses over UDP.
     pub limits: Limits,
-    /// So that nobody can guess what falls together in a table.
+    /// A secret, so that an attacker cannot choose which keys share a counter.
     pub seed: u64,
+    /// The limits on TCP connections.
     pub tcp: TcpLimits,
 }
 
 impl Listening {
-    /// Binds UDP, for so many threads (as many as there are processors where 0), and TCP; with port 0 both get the same free port.
+    /// Binds one TCP socket and one UDP socket for each of `threads` threads (0 for the number of
+    /// processors). With port 0 all sockets get the same free port.
+    ///
+    /// # Errors
+    /// If a socket cannot be bound.
     pub fn bind(address: SocketAddr, threads: usize) -> io::Result<Self> {
         let tcp = sockets::tcp(address)?;
         let address = tcp.local_addr()?;
@@ -75,24 +85,29 @@ impl Listening {
         Ok(Listening { udp, tcp })
     }
 
+    /// The address and port that the sockets are bound to.
+    ///
+    /// # Errors
+    /// If the operating system does not return the address.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
         self.tcp.local_addr()
     }
 }
 
-/// Tells that a thread ended by a fault of the program.
+/// Cancels its token if its thread panics.
 struct Watched(CancellationToken);
 
 impl Drop for Watched {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            tracing::error!("a UDP thread ended by a fault of the program");
+            tracing::error!("a UDP thread panicked");
             self.0.cancel();
         }
     }
 }
 
-/// Answers on all the sockets until told to stop. `failed` is told where a socket is not answered any more.
+/// Answers queries on all sockets until `stop` is cancelled. `failed` is cancelled if a UDP socket
+/// is no longer answered.
 pub async fn serve(
     listening: Vec<Listening>,
     service: Arc<Service>,
@@ -126,7 +141,7 @@ pub async fn serve(
             match std::thread::Builder::new().name("dns-udp".to_owned()).spawn(run) {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {
-                    tracing::error!(%error, "no thread for a UDP socket");
+                    tracing::error!(%error, "cannot start a thread for a UDP socket");
                     failed.cancel();
                 }
             }

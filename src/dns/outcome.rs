@@ -1,11 +1,11 @@
-//! From a decision to what is counted of it.
+//! Counts decisions in the metrics.
 
 use super::edns;
 use super::service::{Decision, Inquiry, Place, Silence};
 use crate::metrics::{DnsMetrics, Dropped, Outcome, Tally};
 use crate::zone::Content;
 
-/// Counts what was decided about a question.
+/// Counts the decision about a query.
 pub(super) fn count(
     tally: &mut Tally,
     metrics: &DnsMetrics,

@@ -1,4 +1,4 @@
-//! The zone's records as hickory's.
+//! Converts a zone's records to those of the hickory library.
 
 use std::net::IpAddr;
 
@@ -7,6 +7,7 @@ use hickory_proto::rr::{Name as HickoryName, RData};
 
 use crate::zone::{Data, Name};
 
+/// Converts the data of a record.
 pub(super) fn rdata(data: &Data) -> RData {
     match data {
         Data::Address(IpAddr::V4(v4)) => RData::A(A(*v4)),
@@ -26,12 +27,13 @@ pub(super) fn rdata(data: &Data) -> RData {
     }
 }
 
-/// One string of at most 255 octets.
+/// The data of a TXT record with one string of at most 255 octets.
 pub(super) fn txt(octets: &[u8]) -> RData {
     RData::TXT(TXT::from_bytes(vec![octets]))
 }
 
-/// A name of a checked zone has sound labels, so nothing is lost here.
+/// Converts a name. The conversion cannot fail, because the labels of a checked zone's names are
+/// valid.
 pub(super) fn to_hickory(name: &Name) -> HickoryName {
     HickoryName::from_labels(name.labels().iter().map(|label| label.as_bytes()))
         .unwrap_or_else(|_| HickoryName::root())

@@ -1,4 +1,4 @@
-//! What is said to whom: the one place where a question, whoever read it and whoever writes the answer, is decided.
+//! Decides the response to every query, whatever reads the query and writes the response.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,76 +16,97 @@ use crate::zone::{
     Within, Zones,
 };
 
+/// NOERROR (RFC 1035 §4.1.1).
 const NOERROR: u16 = 0;
+/// NXDOMAIN, called Name Error in RFC 1035 §4.1.1.
 const NXDOMAIN: u16 = 3;
 
-/// Zones, and by what rules they are handed out.
+/// The zones, and the rules for answering queries about them.
 pub struct Service {
+    /// The zones built from listings.
     pub judged: Arc<ArcSwap<Snapshot>>,
+    /// The zones built from operators' list files.
     pub lists: Arc<ArcSwap<Lists>>,
+    /// The clock by which listings end and data becomes too old.
     pub clock: Arc<dyn Clock>,
-    /// What is limited by the second is limited by those of the machine, in a laboratory too.
+    /// The time since the start, for rate limits. It is real time even if `clock` is a laboratory
+    /// clock.
     pub running: Stopwatch,
+    /// The access rules and keys.
     pub access: Access,
+    /// The secrets of DNS cookies; `None` if cookies are off.
     pub cookies: Option<Cookies>,
+    /// The server's identifier; `None` if it has none.
     pub nsid: Option<Nsid>,
-    /// Whose responses are not limited.
+    /// The networks of clients whose responses are not limited.
     pub unlimited: Vec<IpNet>,
-    /// What CHAOS questions for the version are told; nothing where empty.
+    /// The text of the answer to CH queries for the version. If empty, they are refused.
     pub version: String,
+    /// The greatest age of data that is still served.
     pub age_max: Span,
 }
 
-/// Everything there is to answer from, held for as long as a batch of questions takes.
+/// The zones as they are at one time, held while a batch of queries is answered.
 pub struct Held {
     judged: Guard<Arc<Snapshot>>,
     lists: Guard<Arc<Lists>>,
+    /// The time at which the queries are answered.
     pub now: Timestamp,
-    /// Since the start.
+    /// The number of seconds since the start.
     second: u32,
 }
 
-/// One question, and who asked.
+/// One query and its client.
 #[derive(Clone, Copy, Debug)]
 pub struct Inquiry<'q> {
+    /// The client's address.
     pub client: IpAddr,
+    /// The name that is asked for.
     pub name: Asked<'q>,
+    /// The type that is asked for, as its number.
     pub query_type: u16,
+    /// The contents of the OPT record, if the query has one.
     pub edns: Option<Edns>,
 }
 
-/// Where a name lies.
+/// The zone that a name belongs to, and the access key in the name.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'z, 'q> {
     within: Option<(Within<'z>, Labels<'q>)>,
     shown: Shown,
 }
 
-/// What is to be sent; or that the client is to hear nothing, and why.
+/// The response to send, or the reason why no response is sent.
 pub(super) type Decision<'z> = Result<Response<'z>, Silence>;
 
+/// Why no response is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Silence {
+    /// An access rule ignores the client.
     Access,
+    /// The response limits do not allow it.
     Limit,
 }
 
+/// The response to one query.
 #[derive(Clone, Debug)]
 pub struct Response<'z> {
-    /// All twelve bits.
+    /// The twelve-bit response code (RFC 6891 §6.1.3).
     pub rcode: u16,
+    /// The records.
     pub content: Content<'z>,
+    /// The contents of the OPT record, if the query had one.
     pub edns: Option<ReplyEdns>,
-    /// Sent empty, because of too many like it.
+    /// Whether to set TC and send no records, because the response limits are exceeded.
     pub slipped: bool,
-    /// The key that stood in the name, by its place.
+    /// The access key in the name, by its place in the configuration.
     pub key: Option<usize>,
-    /// Its client showed that its address is its own.
+    /// Whether the client returned a valid cookie, so that its address is not forged.
     pub cookie_valid: bool,
 }
 
 impl Service {
-    /// Takes hold of the zones as they are.
+    /// Holds the current zones.
     pub fn hold(&self) -> Held {
         Held {
             judged: self.judged.load(),
@@ -95,7 +116,7 @@ impl Service {
         }
     }
 
-    /// Where a name lies, and with which key.
+    /// Finds the zone that a name belongs to and the access key in the name.
     pub fn locate<'z, 'q>(&self, zones: Zones<'z>, name: Asked<'q>) -> Place<'z, 'q> {
         match zones.find(name) {
             Some((within, labels)) => {
@@ -106,7 +127,11 @@ impl Service {
         }
     }
 
-    /// Decides about a question. Over transports on which nobody can forge an address there is no limiter.
+    /// Decides the response to a query. On transports where addresses cannot be forged `limiter` is
+    /// `None`.
+    ///
+    /// # Errors
+    /// If the client gets no response. The error is the reason.
     pub fn decide<'z>(
         &self,
         place: &Place<'z, '_>,
@@ -118,11 +143,11 @@ impl Service {
             Some(origin) => self.access.action(inquiry.client, origin),
             None => self.access.everywhere(inquiry.client),
         };
-        // Before anything else: whoever is ignored is perhaps flooded in our name.
+        // This comes first: the queries of an ignored client may be forged to flood it.
         if action == Action::Ignore {
             return Err(Silence::Access);
         }
-        // Of a version that we don't know, its options are not known either (RFC 6891 §6.1.3).
+        // The options of an unknown EDNS version are unknown too (RFC 6891 §6.1.3).
         let known = inquiry.edns.filter(|edns| edns.version == 0);
         let cookie = known.map(|edns| edns.cookie).unwrap_or_default();
         let checked =
@@ -132,7 +157,7 @@ impl Service {
         if let Some(edns) = &mut response.edns {
             edns.cookie = checked.map(|checked| checked.reply);
         }
-        // RFC 7873 §5.2.3: who shows that its address is its own is not limited.
+        // A client with a valid cookie is not limited (RFC 7873 §5.2.3).
         let limiter = limiter.filter(|_| !response.cookie_valid);
         let counted = match response.rcode {
             NOERROR | NXDOMAIN | edns::SERVFAIL => Counted::Question(inquiry.name, inquiry.query_type),
@@ -145,17 +170,18 @@ impl Service {
         }
     }
 
-    /// Whether a client hears nothing, whatever it asks.
+    /// Whether a client gets no response to any query.
     pub fn ignores(&self, client: IpAddr) -> bool {
         self.access.everywhere(client) == Action::Ignore
     }
 
-    /// Whether a client may be told that what it sent can't be answered.
+    /// Counts an error response to a client, and returns whether the response limits allow it.
     pub fn may_be_told(&self, limiter: &mut Limiter, client: IpAddr) -> bool {
         self.pass(Some(limiter), client, Counted::Error, self.running.seconds()) == Passage::Free
     }
 
-    /// Counts a response in a second, also one to somebody who is not limited, and says what becomes of it.
+    /// Counts a response and decides what is done with it. Responses to clients that are not
+    /// limited are counted too.
     fn pass(
         &self,
         limiter: Option<&mut Limiter>,
@@ -219,7 +245,7 @@ impl Service {
             return Answer::failed(Rcode::Refused, ExtendedError::NotAuthoritative);
         };
         if is_meta(inquiry.query_type) {
-            // Transfers among them (RFC 5936 §2.2.1).
+            // These include zone transfers (RFC 5936 §2.2.1).
             return Answer::failed(Rcode::Refused, ExtendedError::Prohibited);
         }
         match (action, place.shown) {
@@ -227,7 +253,8 @@ impl Service {
                 return Answer::failed(Rcode::Refused, ExtendedError::Prohibited);
             }
             (Action::Empty, _) if !labels.is_empty() => return within.nothing(),
-            // A key's own name: it begins no zone, and what lies below it does exist.
+            // The name of the key itself is not a zone's origin, but it exists because names below
+            // it do.
             (_, Shown::Known(_)) if labels.is_empty() => return within.no_data(),
             _ => {}
         }
@@ -236,13 +263,14 @@ impl Service {
     }
 }
 
-/// Types that are no records, but for ANY (RFC 6895 §3.1).
+/// Whether a type is a meta type other than ANY, which no record has (RFC 6895 §3.1).
 const fn is_meta(query_type: u16) -> bool {
     matches!(query_type, 0 | 41 | 128..=254)
 }
 
-/// What is sent instead of a response, so that who is really there comes back: over TCP, or, whoever can do cookies, with ours
-/// (RFC 7873 §5.2.3). It is never longer than what was asked, but for the cookie.
+/// Replaces a response that exceeds the limits by an empty one that makes a real client retry: with
+/// BADCOOKIE and a cookie if the client supports cookies (RFC 7873 §5.2.3), otherwise with TC set,
+/// over TCP. Except for the cookie it is never longer than the query.
 fn slipped(response: Response<'_>) -> Response<'_> {
     let edns = response.edns.map(|edns| ReplyEdns { nsid: None, error: None, ..edns });
     let cookie = edns.is_some_and(|edns| edns.cookie.is_some());
@@ -251,23 +279,24 @@ fn slipped(response: Response<'_>) -> Response<'_> {
 }
 
 impl Place<'_, '_> {
-    /// Where the answer would be in memory.
+    /// The memory that holds the answer, to be read ahead of the lookup.
     pub fn spot(&self) -> Spot<'_> {
         self.within.as_ref().map_or(Spot::default(), |(within, labels)| within.spot(labels))
     }
 
-    /// Whether it is a zone's own name.
+    /// Whether the name is a zone's origin.
     pub fn is_apex(&self) -> bool {
         self.shown == Shown::None && self.within.as_ref().is_some_and(|(_, labels)| labels.is_empty())
     }
 
-    /// The zone's origin on the wire; `None` for names in no zone.
+    /// The zone's origin in wire form; `None` if the name belongs to no zone.
     pub fn origin(&self) -> Option<&[u8]> {
         self.within.as_ref().map(|(within, _)| within.apex().origin_wire())
     }
 }
 
 impl Held {
+    /// All held zones.
     pub fn zones(&self) -> Zones<'_> {
         Zones { judged: &self.judged, lists: &self.lists }
     }
@@ -280,7 +309,7 @@ mod tests {
     use crate::time::LaboratoryClock;
     use crate::zone::{Data, Name, Records};
 
-    /// What is said some seconds after the data was fresh.
+    /// The response code, extended error and records of a query at the service's time.
     fn said(service: &Service, name: &str, query_type: u16) -> (u16, Option<ExtendedError>, Vec<String>) {
         let wire = Name::parse(name).unwrap().to_wire();
         let (name, _) = Asked::read(&wire).unwrap();
@@ -308,7 +337,7 @@ mod tests {
         service.clock = Arc::clone(&clock) as Arc<dyn Clock>;
         let listed = "2.0.0.127.bl.backscatter.example";
         clock.advance(service.age_max);
-        assert_eq!(said(&service, listed, 1).2.len(), 1, "at its limit it still is");
+        assert_eq!(said(&service, listed, 1).2.len(), 1, "data at the age limit is still served");
         clock.advance(Span::from_seconds(1));
         let too_old = (2, Some(ExtendedError::NotReady), Vec::new());
         for name in [listed, "99.2.0.192.bl.backscatter.example", "bl.backscatter.example"] {
@@ -316,7 +345,11 @@ mod tests {
         }
         let (rcode, _, texts) = said(&service, "_status.bl.backscatter.example", 16);
         assert!(rcode == 0 && texts[0].contains(" data_age=3601 "), "{texts:?}");
-        assert_eq!(said(&service, "5.2.0.192.list.example", 1).0, 0, "lists are not made by the fold");
+        assert_eq!(
+            said(&service, "5.2.0.192.list.example", 1).0,
+            0,
+            "the age of the journal does not matter for lists"
+        );
     }
 
     #[test]

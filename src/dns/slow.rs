@@ -1,4 +1,4 @@
-//! The seam to the library: a message in, the octets of its response out.
+//! Answers messages through the DNS library: octets in, octets out.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use super::lane::Slow;
 use super::message;
 use crate::metrics::{Dropped, Outcome};
 
-/// Takes a response's octets, as many as there may be.
+/// Receives the octets of a response, up to a limit.
 #[derive(Clone)]
 struct Sink {
     octets: Arc<Mutex<Vec<u8>>>,
@@ -48,12 +48,12 @@ impl ResponseHandler for Sink {
     }
 }
 
-/// The response to a message that came over TCP; `None` for silence.
+/// Answers a message that came over TCP; `None` if no response is sent.
 pub(super) async fn respond(handler: &Handler, message: Vec<u8>, client: SocketAddr) -> Option<Vec<u8>> {
     answer(handler, message, client, Protocol::Tcp).await
 }
 
-/// Answers datagrams that only the library can read, until told to stop.
+/// Answers queued datagrams that only the library can read, until `stop` is cancelled.
 pub(super) async fn serve(handler: Arc<Handler>, mut queue: mpsc::Receiver<Slow>, stop: CancellationToken) {
     loop {
         let slow = tokio::select! {
@@ -69,6 +69,7 @@ pub(super) async fn serve(handler: Arc<Handler>, mut queue: mpsc::Receiver<Slow>
     }
 }
 
+/// Answers one message; `None` if no response is sent.
 pub(super) async fn answer(
     handler: &Handler,
     message: Vec<u8>,

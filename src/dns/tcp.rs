@@ -1,4 +1,5 @@
-//! TCP: connections of a bounded number, each asked and answered in turn (RFC 7766), by the library's handler.
+//! DNS over TCP (RFC 7766). The number of connections is bounded, each connection's queries are
+//! answered one after the other, and the DNS library reads and writes the messages.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,27 +16,31 @@ use super::handler::Handler;
 use super::slow::respond;
 use crate::relay::{Prefix, Relay};
 
-/// Octets that are read ahead of one client: some dozens of queries.
+/// The number of octets that are read ahead on one connection: some dozens of queries.
 const READ_OCTETS: usize = 4 << 10;
-/// Octets of responses that are gathered before they are written.
+/// The number of octets of responses that are collected before they are written.
 const WRITE_OCTETS: usize = 16 << 10;
-/// With fewer connections left than one in so many, clients are waited for so many times shorter, and let go once what they asked is
-/// answered (RFC 7766 §6.2.3).
+/// The server is under pressure when at most one in this many connections is free. Idle clients
+/// then wait for only this fraction of the idle timeout, and a client's connection is closed once
+/// its queries are answered (RFC 7766 §6.2.3).
 const PRESSED: usize = 4;
-/// Pause after connections could not be accepted: most likely no file may be opened any more.
+/// The pause after a failed accept. The likely reason is that the process has no file descriptor
+/// left.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How many clients, and how patiently.
+/// The limits on TCP connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
+    /// Greatest number of connections of all clients.
     pub connections_max: usize,
-    /// From one IPv4 address or IPv6 /64.
+    /// Greatest number of connections from one IPv4 address or IPv6 /64.
     pub connections_per_client_max: usize,
-    /// Without a whole query (RFC 7766 §6.2.3), or until a response is taken.
+    /// How long the server waits for a whole query (RFC 7766 §6.2.3), or for the client to accept
+    /// responses.
     pub idle_timeout: Duration,
 }
 
-/// All listeners' connections together.
+/// The connections of all listeners.
 pub(super) struct Streams {
     handler: Arc<Handler>,
     limits: Limits,
@@ -43,19 +48,21 @@ pub(super) struct Streams {
     by_client: DashMap<Prefix, usize>,
 }
 
-/// Counts one connection for as long as it lives.
+/// Counts one connection of a client as long as the value lives.
 struct Counted {
     streams: Arc<Streams>,
     client: Prefix,
 }
 
 impl Streams {
+    /// Prepares to serve connections within the limits.
     pub(super) fn new(handler: Arc<Handler>, limits: Limits) -> Arc<Self> {
         let connections = Arc::new(Semaphore::new(limits.connections_max));
         Arc::new(Streams { handler, limits, connections, by_client: DashMap::new() })
     }
 
-    /// Accepts until told to stop, and then waits for the clients that are being answered.
+    /// Accepts connections until `stop` is cancelled, and then waits for the clients that are being
+    /// answered.
     pub(super) async fn serve(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
         let tasks = TaskTracker::new();
         loop {
@@ -66,13 +73,14 @@ impl Streams {
             let (stream, client) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    tracing::debug!(%error, "a TCP client could not be accepted");
+                    tracing::debug!(%error, "cannot accept a TCP connection");
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }
             };
             let Some(counted) = self.count(client) else { continue };
-            // One waits here; more wait in the system's queue.
+            // Without a free connection one client waits here, and others wait in the listen queue
+            // of the operating system.
             let permit = tokio::select! {
                 permit = Arc::clone(&self.connections).acquire_owned() => permit,
                 () = stop.cancelled() => break,
@@ -81,7 +89,7 @@ impl Streams {
             tasks.spawn(async move {
                 let served = counted.streams.converse(stream, client, stop);
                 if let Err(error) = served.await {
-                    tracing::trace!(%error, "a TCP client left");
+                    tracing::trace!(%error, "TCP connection ended");
                 }
                 drop(permit);
             });
@@ -90,7 +98,7 @@ impl Streams {
         tasks.wait().await;
     }
 
-    /// One more connection of a client; `None` where it has too many.
+    /// Counts one more connection of a client; `None` if the client has too many.
     fn count(self: &Arc<Self>, client: SocketAddr) -> Option<Counted> {
         let client = Relay::new(client.ip()).line();
         let mut of_client = self.by_client.entry(client).or_default();
@@ -101,12 +109,13 @@ impl Streams {
         within.then_some(counted)
     }
 
-    /// Whether few connections are left.
+    /// Whether few connections are free.
     fn is_pressed(&self) -> bool {
         self.connections.available_permits() <= self.limits.connections_max / PRESSED
     }
 
-    /// Waits for a whole query: for a part of the time, and for all of it if there are connections enough.
+    /// Waits for a whole query: for a part of the idle timeout, and for all of it while enough
+    /// connections are free.
     async fn patiently<T>(&self, read: impl Future<Output = std::io::Result<T>>) -> std::io::Result<T> {
         let mut read = std::pin::pin!(read);
         for _ in 0..PRESSED {
@@ -132,7 +141,8 @@ impl Streams {
         let mut out = Vec::new();
         loop {
             let query = tokio::select! {
-                // First of all what is there already: its answers are not written yet.
+                // Read buffered queries first, because the answers to earlier ones are not written
+                // yet.
                 biased;
                 query = self.patiently(read(&mut reader)) => query?,
                 () = stop.cancelled() => return Ok(()),
@@ -143,7 +153,7 @@ impl Streams {
                 out.extend(length.to_be_bytes());
                 out.extend(&response[..usize::from(length)]);
             }
-            // RFC 7766 §6.2.1.1: what was asked together is answered together.
+            // Queries that arrive together are answered together (RFC 7766 §6.2.1.1).
             let more = holds_message(reader.buffer());
             if !more || out.len() >= WRITE_OCTETS {
                 tokio::time::timeout(self.limits.idle_timeout, writer.write_all(&out)).await??;
@@ -156,13 +166,13 @@ impl Streams {
     }
 }
 
-/// Whether a whole message is there already.
+/// Whether the buffer holds a whole message.
 fn holds_message(buffered: &[u8]) -> bool {
     let length = buffered.first_chunk().map(|length| usize::from(u16::from_be_bytes(*length)));
     length.is_some_and(|length| buffered.len() >= 2 + length)
 }
 
-/// Reads a message behind its length (RFC 1035 §4.2.2); `None` at the end.
+/// Reads a message and the length before it (RFC 1035 §4.2.2); `None` at the end of the connection.
 async fn read(reader: &mut (impl AsyncReadExt + Unpin)) -> std::io::Result<Option<Vec<u8>>> {
     let length = match reader.read_u16().await {
         Ok(length) => length,

@@ -1,4 +1,5 @@
-//! Operators' own lists: which files make which zone, read at the start and whenever one of them changes.
+//! Operators' own lists: reads the list files of each zone at the start, and again when one of them
+//! changes.
 
 mod rbldnsd;
 
@@ -18,35 +19,40 @@ use tokio_util::sync::CancellationToken;
 use crate::zone::{Apex, Dataset, ListZone, Lists, Name, Soa};
 use rbldnsd::{Head, KINDS, Kind, Read, Reader};
 
-/// Octets that are read at once.
+/// The number of octets that one read asks for.
 const READ_OCTETS: usize = 1 << 20;
-/// Longest line of a list, in octets.
+/// Greatest number of octets in a line of a list.
 const LINE_OCTETS_MAX: usize = 64 << 10;
-/// How often it is looked whether a file has changed.
+/// The interval between checks whether a file has changed.
 const LOOK: Duration = Duration::from_secs(1);
-/// Looks after which a list is tried again that could not be read.
+/// The number of checks after which a list that could not be read is tried again.
 const LOOKS_BETWEEN_TRIES: u32 = 30;
-/// How a file begins that is compressed.
+/// The first octets of a gzip file.
 const GZIP: &[u8] = &[0x1f, 0x8b];
 
 /// One list of one zone, in rbldnsd's notation: `zone:type:file[,file]...`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListSpec {
+    /// The origin of the zone that the list belongs to.
     pub origin: Name,
     kind: Kind,
     files: Vec<PathBuf>,
 }
 
-/// Why a list can't be read.
+/// Why a list cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
+    /// A file could not be opened or read.
     #[error("{path}: {source}")]
     File { path: PathBuf, source: io::Error },
-    #[error("{path}: a line of more than {LINE_OCTETS_MAX} octets")]
+    /// A line is longer than the limit.
+    #[error("{path}: a line is longer than {LINE_OCTETS_MAX} octets")]
     Line { path: PathBuf },
+    /// A file is not a list, or was changed while it was read.
     #[error("{path}: {what}")]
     Form { path: PathBuf, what: &'static str },
-    #[error("{path}: from {made}, which has not come yet")]
+    /// The `$TIMESTAMP` of a list lies in the future.
+    #[error("{path}: the $TIMESTAMP {made} lies in the future")]
     Future { path: PathBuf, made: crate::time::Timestamp },
 }
 
@@ -54,7 +60,7 @@ impl FromStr for ListSpec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let form = || format!("{text:?} is no list; write zone:type:file[,file]...");
+        let form = || format!("{text:?} is not a valid list; write zone:type:file[,file]...");
         let mut parts = text.splitn(3, ':');
         let (Some(origin), Some(kind), Some(files)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(form());
@@ -71,12 +77,13 @@ impl FromStr for ListSpec {
     }
 }
 
-/// All lists, as they were read last.
+/// All lists as they were last read, and the state of their files.
 pub struct Watched {
     specs: Vec<ListSpec>,
     read: Vec<Arc<Loaded>>,
-    /// What each list's files looked like when they last differed from what was read, and whether that could not be read.
+    /// For each list, the state of its files if it differs from what was read.
     differing: Vec<Option<Differing>>,
+    /// The zones built from the lists. Replaced as a whole when a list changes.
     pub lists: Arc<ArcSwap<Lists>>,
 }
 
@@ -84,27 +91,28 @@ pub struct Watched {
 struct Loaded {
     dataset: Arc<Dataset>,
     head: Head,
-    /// What the files looked like when they were read.
+    /// The state of the files when they were read.
     seen: Vec<Seen>,
     first: PathBuf,
     problem_count: usize,
 }
 
-/// Files that are not what was read.
+/// The state of files that differ from what was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Differing {
     seen: Vec<Seen>,
-    /// Looks until they are tried again; `None` where they were not tried yet.
+    /// The number of checks until the files are tried again; `None` if they were not tried yet.
     wait: Option<u32>,
-    /// Looks at which they were not as at the one before.
+    /// The number of successive checks at which the files had changed since the check before.
     moving: u32,
 }
 
-/// Enough of a file to tell that it has changed.
+/// The properties of a file by which a change is noticed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Seen {
     modified: SystemTime,
-    /// Of the inode, in seconds and nanoseconds: its rights, too.
+    /// The change time of the inode in seconds and nanoseconds. It also changes with the file's
+    /// permissions.
     changed: (i64, i64),
     length: u64,
     inode: u64,
@@ -114,11 +122,12 @@ impl Watched {
     /// Reads all lists.
     ///
     /// # Errors
-    /// For the first that can't be read. Lines that can't be are left out, and told.
+    /// If a list cannot be read; the first such list is reported. Lines that cannot be read are
+    /// left out with a warning.
     pub fn read(specs: Vec<ListSpec>, now: crate::time::Timestamp) -> Result<Self, ListError> {
         let mut read: Vec<Arc<Loaded>> = Vec::new();
         for (at, spec) in specs.iter().enumerate() {
-            // The same list in several zones is one.
+            // A list that belongs to several zones is read once.
             let same =
                 specs[..at].iter().position(|other| (other.kind, &other.files) == (spec.kind, &spec.files));
             read.push(match same {
@@ -131,7 +140,8 @@ impl Watched {
         Ok(Watched { specs, read, differing, lists })
     }
 
-    /// Reads again whatever has changed, until told to stop. What can't be read stays as it was.
+    /// Reads lists again when their files change, until `stop` is cancelled. A list that cannot be
+    /// read stays as it was.
     pub async fn watch(mut self, clock: Arc<dyn crate::time::Clock>, stop: CancellationToken) {
         loop {
             tokio::select! {
@@ -154,7 +164,7 @@ impl Watched {
     fn look(&mut self, now: crate::time::Timestamp) {
         let mut changed = false;
         for at in 0..self.specs.len() {
-            // A file that is gone for a moment is about to come back.
+            // A missing file is probably about to be replaced.
             let Ok(seen) = look_at(&self.specs[at].files) else { continue };
             if !self.is_ready(at, seen) {
                 continue;
@@ -169,7 +179,11 @@ impl Watched {
             };
             match again {
                 Ok(loaded) => {
-                    tracing::info!(zone = %spec.origin, entries = loaded.dataset.entries, "a list was read again");
+                    tracing::info!(
+                        zone = %spec.origin,
+                        entries = loaded.dataset.entries,
+                        "read a changed list"
+                    );
                     self.read[at] = loaded;
                     self.differing[at] = None;
                     changed = true;
@@ -178,7 +192,11 @@ impl Watched {
                     let differing = self.differing[at].as_mut();
                     let told = differing.as_ref().is_some_and(|differing| differing.wait.is_some());
                     if !told {
-                        tracing::error!(zone = %spec.origin, %error, "a list stays as it was");
+                        tracing::error!(
+                            zone = %spec.origin,
+                            %error,
+                            "cannot read a changed list; the previous version stays in use"
+                        );
                     }
                     if let Some(differing) = differing {
                         differing.wait = Some(LOOKS_BETWEEN_TRIES);
@@ -191,8 +209,10 @@ impl Watched {
         }
     }
 
-    /// Whether a list's files differ from what was read, and are not being written: they have looked the same twice, or have not stood still
-    /// for so long that they perhaps never do.
+    /// Whether a list's files must be read again: they differ from what was read and were the same
+    /// at two successive checks, so that they are no longer being written. Files that change at
+    /// every check are read after `LOOKS_BETWEEN_TRIES` checks, because they may never stop
+    /// changing.
     fn is_ready(&mut self, at: usize, seen: Vec<Seen>) -> bool {
         if seen == self.read[at].seen {
             self.differing[at] = None;
@@ -234,11 +254,12 @@ fn failed(path: &Path, source: io::Error) -> ListError {
     ListError::File { path: path.to_owned(), source }
 }
 
-/// A list that was one must not become nothing by a file that is none: an error page, say.
+/// Refuses a new version of a list in which no line is valid, such as an error page, so that it
+/// does not empty the list.
 fn not_all_wrong(loaded: Loaded) -> Result<Loaded, ListError> {
     if loaded.dataset.entries == 0 && loaded.problem_count > 0 {
         let path = loaded.first.clone();
-        return Err(ListError::Form { path, what: "no line of it can be read" });
+        return Err(ListError::Form { path, what: "it has no valid line" });
     }
     Ok(loaded)
 }
@@ -253,10 +274,14 @@ fn load(spec: &ListSpec, now: crate::time::Timestamp) -> Result<Loaded, ListErro
     let Read { dataset, head, problems, problem_count } = reader.end();
     for problem in &problems {
         let files = spec.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(",");
-        tracing::warn!(files, line = problem.line, "left out: {}", problem.what);
+        tracing::warn!(files, line = problem.line, "ignored an invalid line: {}", problem.what);
     }
     if problem_count > problems.len() {
-        tracing::warn!(zone = %spec.origin, more = problem_count - problems.len(), "more lines were left out");
+        tracing::warn!(
+            zone = %spec.origin,
+            more = problem_count - problems.len(),
+            "ignored more invalid lines"
+        );
     }
     if let Some(made) = head.made.filter(|made| *made > now) {
         return Err(ListError::Future { path: spec.files[0].clone(), made });
@@ -264,13 +289,13 @@ fn load(spec: &ListSpec, now: crate::time::Timestamp) -> Result<Loaded, ListErro
     Ok(Loaded { dataset: Arc::new(dataset), head, seen, first: spec.files[0].clone(), problem_count })
 }
 
-/// Hands over the lines of a file, without their ends, and says what the file looked like all the while.
+/// Passes each line of a file to `take`, without its line end, and returns the state of the file.
 fn read_lines(path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<Seen, ListError> {
     let failed = |source| failed(path, source);
     let wrong = |what| Err(ListError::Form { path: path.to_owned(), what });
-    // Opening anything else might wait for ever.
+    // Opening a file that is not regular, such as a FIFO, could block without end.
     if !fs::metadata(path).map_err(failed)?.is_file() {
-        return wrong("no regular file");
+        return wrong("it is not a regular file");
     }
     let mut file = File::open(path).map_err(failed)?;
     let before = seen(&file.metadata().map_err(failed)?);
@@ -280,7 +305,7 @@ fn read_lines(path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<Seen, ListErro
         let read = file.read(&mut buffer[kept..]).map_err(failed)?;
         let mut rest = &buffer[..kept + read];
         if !begun && rest.starts_with(GZIP) {
-            return wrong("compressed; write it as it is");
+            return wrong("it is compressed; decompress it");
         }
         begun |= read > 0;
         while let Some(end) = memchr(b'\n', rest) {
@@ -292,9 +317,10 @@ fn read_lines(path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<Seen, ListErro
                 take(rest);
             }
             let after = seen(&file.metadata().map_err(failed)?);
-            // One that another took the place of meanwhile is as whole as before.
+            // A file that was replaced meanwhile is still complete: only its content must not
+            // change.
             let same = (after.modified, after.length) == (before.modified, before.length);
-            return if same { Ok(after) } else { wrong("written while it was read") };
+            return if same { Ok(after) } else { wrong("it changed while it was read") };
         }
         if rest.len() > LINE_OCTETS_MAX {
             return Err(ListError::Line { path: path.to_owned() });
@@ -305,7 +331,8 @@ fn read_lines(path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<Seen, ListErro
     }
 }
 
-/// Zones of lists: SOA and name servers are those of the first list that tells them.
+/// Builds the zones. The SOA and the name servers of a zone are those of the first list that has
+/// them.
 fn zones(specs: &[ListSpec], read: &[Arc<Loaded>]) -> Lists {
     let mut by_origin: BTreeMap<Name, Vec<&Arc<Loaded>>> = BTreeMap::new();
     for (spec, loaded) in specs.iter().zip(read) {
@@ -323,7 +350,7 @@ fn zone(origin: Name, lists: &[&Arc<Loaded>]) -> ListZone {
     let (ns_ttl, ns) = told_ns.map_or((None, Vec::new()), |(ttl, ns)| (Some(ttl), ns));
     let (ttl, serial, soa) = match told {
         Some(told) => (told.ttl, if told.serial == 0 { newest } else { told.serial }, told.soa),
-        // Without one nobody could remember that an address is not listed (RFC 2308 §5).
+        // Without a SOA resolvers could not cache that an address is not listed (RFC 2308 §5).
         None => (lists[0].dataset.ttl, newest, default_soa(&origin, ns.first())),
     };
     let mut apex = Apex::new(origin, ns, Vec::new(), soa, ttl);

@@ -1,5 +1,7 @@
-//! Lists as rbldnsd has them written: `ip4set`, `ip4trie`, `ip4tset`, `ip6trie`, `ip6tset`; and lists of addresses and networks,
-//! one a line. Pure: octets in, a data set out.
+//! Reads lists in rbldnsd's formats `ip4set`, `ip4trie`, `ip4tset`, `ip6trie` and `ip6tset`, and
+//! lists of addresses and networks, one a line.
+//!
+//! This module does no I/O: it turns octets into a data set.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -7,26 +9,33 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use crate::time::{Span, Timestamp};
 use crate::zone::{Block, Dataset, Name, Parts, Reason, Repeats, Soa, TXT_OCTETS_MAX, What};
 
-/// Problems of one data set that are told; more are only counted.
+/// Greatest number of problems that are logged for one data set. Further ones are only counted.
 const PROBLEMS_MAX: usize = 20;
-/// Seconds, where nothing else is said: rbldnsd's.
+/// The TTL in seconds if the list gives none, as in rbldnsd.
 const TTL: u32 = 2_100;
 
+/// The variables that a list does not define, as they are written in its texts.
 const UNTOLD: [&[u8]; 10] = [b"$0", b"$1", b"$2", b"$3", b"$4", b"$5", b"$6", b"$7", b"$8", b"$9"];
 
-/// A way of writing a list.
+/// A list format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
+    /// IPv4 addresses and ranges. The entry of the finest of the levels /8, /16, /24 and /32 takes
+    /// precedence.
     Ip4Set,
+    /// IPv4 networks. The smallest network takes precedence.
     Ip4Trie,
+    /// Single IPv4 addresses that all have the same value.
     Ip4Tset,
+    /// IPv6 networks. The smallest network takes precedence.
     Ip6Trie,
+    /// IPv6 /64 networks that all have the same value.
     Ip6Tset,
     /// Addresses and networks of both families, one a line.
     Addresses,
 }
 
-/// All, by the names that they have on the command line.
+/// All formats, by their names on the command line.
 pub(super) const KINDS: [(&str, Kind); 6] = [
     ("ip4set", Kind::Ip4Set),
     ("ip4trie", Kind::Ip4Trie),
@@ -36,45 +45,53 @@ pub(super) const KINDS: [(&str, Kind); 6] = [
     ("addresses", Kind::Addresses),
 ];
 
-/// What a data set says of its zone (`$SOA`, `$NS`, `$TIMESTAMP`).
+/// The properties of the zone that a data set contains (`$SOA`, `$NS`, `$TIMESTAMP`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Head {
+    /// The SOA record (`$SOA`).
     pub soa: Option<ListSoa>,
-    /// Seconds, and the name servers.
+    /// The TTL of the NS records in seconds, and the name servers (`$NS`).
     pub ns: Option<(u32, Vec<Name>)>,
-    /// When the newest of the data was made.
+    /// When the newest file of the data set was made.
     pub made: Option<Timestamp>,
-    /// When the first of it is too old to be served.
+    /// When the first file of the data set becomes too old to be served.
     pub expires: Option<Timestamp>,
 }
 
+/// A SOA record as a list gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ListSoa {
-    /// Seconds.
+    /// The TTL of the record in seconds.
     pub ttl: u32,
-    /// Zero for the time of the newest file.
+    /// The serial number; zero for the modification time of the newest file.
     pub serial: u32,
+    /// The other fields.
     pub soa: Soa,
 }
 
-/// A line that can't be read, which is left out.
+/// An invalid line, which is ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
+    /// The line's number in its file, from 1.
     pub line: usize,
+    /// What is wrong with it.
     pub what: &'static str,
 }
 
-/// A data set as it was read.
+/// The result of reading a data set.
 #[derive(Debug)]
 pub(super) struct Read {
+    /// The entries.
     pub dataset: Dataset,
+    /// The properties of the zone.
     pub head: Head,
+    /// The first invalid lines.
     pub problems: Vec<Problem>,
-    /// All of them, told or not.
+    /// The number of all invalid lines.
     pub problem_count: usize,
 }
 
-/// A and TXT as a line gives them: each may be left to the default.
+/// The A value and the TXT text of a line. A line may leave each of them to the default.
 #[derive(Default)]
 struct Value<'l> {
     value: Option<Ipv4Addr>,
@@ -89,17 +106,17 @@ enum Given<'l> {
     Text(&'l [u8]),
 }
 
-/// What is said, before variables are put in: they may be told behind their first use.
+/// A value before its variables are replaced. Variables may be defined after their first use.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Raw {
     value: Ipv4Addr,
     text: Option<Vec<u8>>,
 }
 
-/// What is said where a line says nothing.
+/// The default value of entries.
 struct Standard {
     value: Ipv4Addr,
-    /// As it was written.
+    /// The text as it is written, with its variables.
     text: Option<Vec<u8>>,
 }
 
@@ -109,24 +126,24 @@ impl Default for Standard {
     }
 }
 
-/// Reads a data set line by line, and file by file.
+/// Reads a data set file by file and line by line.
 pub(super) struct Reader {
     kind: Kind,
     parts: Parts,
     head: Head,
     default: Standard,
-    /// The default, once it is among the reasons.
+    /// The reference to the default value, if it is already among the reasons.
     default_what: Option<What>,
     known: HashMap<Raw, What>,
-    /// In the order of their places.
+    /// The values in the order of their places.
     raw: Vec<Raw>,
-    /// The first that is said of each.
+    /// The first definition of each variable.
     variables: [Option<Vec<u8>>; 10],
-    /// The first that is said.
+    /// The first base template.
     base: Option<Vec<u8>>,
-    /// Whether a default was given at all.
+    /// Whether a default was given.
     default_given: bool,
-    /// Most addresses of an entry.
+    /// Greatest number of addresses in an entry (`$MAXRANGE4`).
     range_max: u64,
     line: usize,
     problems: Vec<Problem>,
@@ -134,6 +151,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
+    /// A reader for a list of one format.
     pub(super) fn new(kind: Kind) -> Self {
         let repeats = match kind {
             Kind::Ip4Trie | Kind::Ip6Trie => Repeats::First,
@@ -157,7 +175,8 @@ impl Reader {
         }
     }
 
-    /// Another file begins: its lines are counted anew, and it has no default yet. Trivial sets have one for all files.
+    /// Starts another file: line numbers start again, and the default is reset. A trivial set
+    /// (`ip4tset`, `ip6tset`) has one default for all its files.
     pub(super) fn file(&mut self) {
         self.line = 0;
         if !self.is_trivial() {
@@ -166,6 +185,7 @@ impl Reader {
         }
     }
 
+    /// Reads the next line, without its line end. An invalid line is recorded as a problem.
     pub(super) fn line(&mut self, line: &[u8]) {
         self.line += 1;
         let line = line.trim_ascii();
@@ -185,12 +205,12 @@ impl Reader {
         }
     }
 
-    /// All files were read.
+    /// Ends reading and builds the data set.
     pub(super) fn end(mut self) -> Read {
         if self.is_trivial()
             && let Some(only) = self.raw.first_mut()
         {
-            // Whichever line and file it stands in.
+            // The default of a trivial set applies to all entries, wherever it stands.
             *only = Raw { value: self.default.value, text: self.default.text.clone() };
         }
         let reasons = std::mem::take(&mut self.raw).into_iter();
@@ -199,7 +219,7 @@ impl Reader {
         Read { dataset: Dataset::of(parts), head, problems, problem_count }
     }
 
-    /// All entries have one value.
+    /// Whether all entries have the same value.
     fn is_trivial(&self) -> bool {
         matches!(self.kind, Kind::Ip4Tset | Kind::Ip6Tset)
     }
@@ -209,7 +229,7 @@ impl Reader {
     }
 
     fn set_default(&mut self, line: &[u8]) -> Result<(), &'static str> {
-        // Trivial sets have one value, the first that is given.
+        // A trivial set has one value: the first default.
         if self.is_trivial() && self.default_given {
             return Ok(());
         }
@@ -233,7 +253,8 @@ impl Reader {
         Raw { value: given.value.unwrap_or(self.default.value), text }
     }
 
-    /// Puts variables and the base template in, which stands also where no text is given; `$` and `$$` stay for whoever answers.
+    /// Applies the base template and the variables to a value. The base template also applies to
+    /// entries without a text. `$` and `$$` remain as placeholders for the answer.
     fn reason(&self, Raw { value, text }: Raw) -> Reason {
         let text = match (&self.base, text.as_deref()) {
             (_, Some([b'=', own @ ..])) => Some(own.to_vec()),
@@ -243,10 +264,10 @@ impl Reader {
         let text = text.map(|text| {
             let mut whole = replace(&text, &|name| {
                 let nth = usize::from(name.checked_sub(b'0').filter(|nth| *nth < 10)?);
-                // One that was never told stays as it was written.
+                // An undefined variable stays as it is written.
                 Some(self.variables[nth].as_deref().unwrap_or(UNTOLD[nth]))
             });
-            // What is cut off anyway when an address is put in.
+            // The rest would not fit into a TXT record.
             whole.truncate(2 * TXT_OCTETS_MAX);
             whole.into()
         });
@@ -283,7 +304,7 @@ impl Reader {
         let rest = rest.trim_ascii_start();
         let given = match rest {
             [] | [b'#' | b';', ..] => Value::default(),
-            // What an exclusion is given means nothing.
+            // The value of an exclusion is ignored.
             _ if excluded || self.is_trivial() || self.kind == Kind::Addresses => Value::default(),
             rest => read_value(rest)?,
         };
@@ -297,12 +318,12 @@ impl Reader {
             Kind::Addresses => (Some(cidr(place)?), None),
         };
         if self.raw.len() >= What::MAX {
-            return Err("more different values than a list can have");
+            return Err("the list has too many different values");
         }
         let what = if excluded { What::NOTHING } else { self.what(&given) };
         if let Some((first, last)) = v4 {
             if u64::from(last - first) >= self.range_max {
-                return Err("a range larger than $MAXRANGE4");
+                return Err("the range is larger than $MAXRANGE4 allows");
             }
             self.add(first, last, what);
         }
@@ -312,7 +333,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Where what an entry is about ends: at a blank, a comment, or a value.
+    /// The end of an entry's address: at a blank, a comment or a value.
     fn place_end(&self, line: &[u8]) -> usize {
         let mut network = false;
         let ends = |octet: &u8| match octet {
@@ -321,7 +342,7 @@ impl Reader {
                 network = true;
                 false
             }
-            // An IPv6 address has colons of its own.
+            // An IPv6 address contains colons.
             b':' => !self.has_ipv6() || network,
             _ => false,
         };
@@ -338,7 +359,8 @@ impl Reader {
         }
     }
 
-    /// An `ip4set` knows /8, /16, /24 and addresses; the finest level that has an entry decides.
+    /// Adds a range to an `ip4set`, which divides it into entries of the levels /8, /16, /24 and
+    /// /32. The entry of the finest level takes precedence.
     fn add_levels(&mut self, first: u32, last: u32, what: What) {
         let mut next = u64::from(first);
         while next <= u64::from(last) {
@@ -360,19 +382,19 @@ impl Reader {
         let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
         let (keyword, rest) = line.split_at(end);
         let rest = rest.trim_ascii();
-        let text = || std::str::from_utf8(rest).map_err(|_| "not US-ASCII");
+        let text = || std::str::from_utf8(rest).map_err(|_| "the text is not valid UTF-8");
         match keyword.to_ascii_uppercase().as_slice() {
             b"SOA" if self.head.soa.is_none() => self.head.soa = Some(self.soa(text()?)?),
             b"NS" | b"NAMESERVER" if self.head.ns.is_none() => self.head.ns = Some(self.ns(text()?)?),
             b"SOA" | b"NS" | b"NAMESERVER" => {}
             b"TTL" => {
-                let ttl = seconds(text()?).ok_or("no time to live")?;
+                let ttl = seconds(text()?).ok_or("$TTL needs a time to live")?;
                 self.parts.ttl = if ttl == 0 { TTL } else { ttl };
             }
             b"TIMESTAMP" => {
                 let (made, expires) = timestamps(text()?)?;
                 self.head.made = self.head.made.max(made);
-                // The first that expires takes the others with it.
+                // The whole data set expires with its first file.
                 self.head.expires = [self.head.expires, expires].into_iter().flatten().min();
             }
             b"MAXRANGE4" => self.set_range_max(text()?)?,
@@ -383,20 +405,21 @@ impl Reader {
             [digit @ b'0'..=b'9'] => {
                 self.variables[usize::from(digit - b'0')].get_or_insert_with(|| rest.to_vec());
             }
-            b"DATASET" => return Err("combined data sets are not known here"),
-            _ => return Err("an unknown $ keyword"),
+            b"DATASET" => return Err("combined data sets are not supported"),
+            _ => return Err("the $ keyword is unknown"),
         }
         Ok(())
     }
 
     fn soa(&self, text: &str) -> Result<ListSoa, &'static str> {
-        const FORM: &str = "$SOA wants ttl, origin, person, serial, refresh, retry, expire and minimum";
+        const FORM: &str = "$SOA needs ttl, origin, person, serial, refresh, retry, expire and minimum";
         let [ttl, primary, mailbox, serial, refresh, retry, expire, minimum] =
             text.split_whitespace().collect::<Vec<_>>()[..]
         else {
             return Err(FORM);
         };
-        let name = |text: &str| Name::parse(&text.replace('@', ".")).map_err(|_| "$SOA names no domain");
+        let name =
+            |text: &str| Name::parse(&text.replace('@', ".")).map_err(|_| "$SOA has an invalid domain name");
         let time = |text: &str| seconds(text).ok_or(FORM);
         let soa = Soa {
             primary: name(primary)?,
@@ -416,11 +439,11 @@ impl Reader {
 
     fn ns(&self, text: &str) -> Result<(u32, Vec<Name>), &'static str> {
         let mut words = text.split_whitespace();
-        let ttl = words.next().and_then(seconds).ok_or("$NS wants a time to live and name servers")?;
-        // One with a minus sign is commented out.
+        let ttl = words.next().and_then(seconds).ok_or("$NS needs a time to live and name servers")?;
+        // A name server with a minus sign is commented out.
         let names =
             words.filter(|word| !word.starts_with('-')).map(Name::parse).collect::<Result<Vec<_>, _>>();
-        let names = names.map_err(|_| "$NS names no domain")?;
+        let names = names.map_err(|_| "$NS has an invalid domain name")?;
         Ok((if ttl == 0 { self.parts.ttl } else { ttl }, names))
     }
 
@@ -429,12 +452,14 @@ impl Reader {
             Some(bits) => number(bits.as_bytes()).filter(|bits| *bits <= 32).map(|bits| 1 << (32 - bits)),
             None => number(text.as_bytes()).map(u64::from).filter(|size| *size > 0),
         };
-        self.range_max = self.range_max.min(size.ok_or("no size of a range")?);
+        self.range_max =
+            self.range_max.min(size.ok_or("$MAXRANGE4 needs a number of addresses or a prefix length")?);
         Ok(())
     }
 }
 
-/// Replaces `$` and a name of one octet, where there is something to put in its place; a dollar sign in that is one.
+/// Replaces `$` and the octet behind it by the variable of that name, if there is one. A dollar
+/// sign in the variable's value becomes `$$`.
 fn replace<'r>(text: &[u8], value: &dyn Fn(u8) -> Option<&'r [u8]>) -> Vec<u8> {
     let (mut out, mut at) = (Vec::with_capacity(text.len()), 0);
     while at < text.len() {
@@ -459,7 +484,7 @@ fn replace<'r>(text: &[u8], value: &dyn Fn(u8) -> Option<&'r [u8]>) -> Vec<u8> {
     out
 }
 
-/// A base template with an entry's text, or its address, at `$=`.
+/// A base template with `$=` replaced by the entry's text, or by its address if the text is empty.
 fn in_base(base: &[u8], own: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(base.len() + own.len());
     let mut parts = base.split(|octet| *octet == b'$');
@@ -486,7 +511,7 @@ fn in_base(base: &[u8], own: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A number, written in digits alone.
+/// Reads a decimal number that consists of digits only.
 fn number(text: &[u8]) -> Option<u32> {
     let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()
@@ -503,22 +528,22 @@ fn read_value(text: &[u8]) -> Result<Value<'_>, &'static str> {
         Some([]) => Given::Nothing,
         Some(text) => Given::Text(text),
     };
-    let (octets, count) = dotted(value.trim_ascii()).ok_or("no A value")?;
+    let (octets, count) = dotted(value.trim_ascii()).ok_or("the A value is invalid")?;
     let value = match (octets, count) {
-        ([0, ..], 1) => return Err("0 is no A value"),
+        ([0, ..], 1) => return Err("0 is not a valid A value"),
         ([last, ..], 1) => Ipv4Addr::new(127, 0, 0, last),
-        // The last number is the last octet.
+        // The last number is always the last octet.
         ([first, last, ..], 2) => Ipv4Addr::new(first, 0, 0, last),
         ([first, second, last, _], 3) => Ipv4Addr::new(first, second, 0, last),
         (octets, _) => Ipv4Addr::from(octets),
     };
     if value.is_unspecified() {
-        return Err("0.0.0.0 is no A value");
+        return Err("0.0.0.0 is not a valid A value");
     }
     Ok(Value { value: Some(value), text: given })
 }
 
-/// One to four decimal octets with dots between them.
+/// Reads one to four decimal octets separated by dots. Returns the octets and their number.
 fn dotted(text: &[u8]) -> Option<([u8; 4], usize)> {
     let (mut octets, mut count, mut number, mut digits) = ([0u8; 4], 0, 0u16, 0);
     for octet in text {
@@ -544,7 +569,7 @@ fn dotted(text: &[u8]) -> Option<([u8; 4], usize)> {
     Some((octets, count + 1))
 }
 
-const NO_ADDRESS: &str = "no IPv4 address or range";
+const NO_ADDRESS: &str = "not an IPv4 address or range";
 
 fn filled(mut octets: [u8; 4], count: usize, with: u8) -> u32 {
     octets[count..].fill(with);
@@ -552,20 +577,21 @@ fn filled(mut octets: [u8; 4], count: usize, with: u8) -> u32 {
 }
 
 fn network(octets: [u8; 4], count: usize, bits: &[u8]) -> Result<(u32, u32), &'static str> {
-    let bits = number(bits).ok_or("no prefix length")?;
+    let bits = number(bits).ok_or("invalid prefix length")?;
     let first = filled(octets, count, 0);
     let hosts = u32::MAX.unbounded_shr(bits);
     match bits {
         0..=32 if first & hosts == 0 => Ok((first, first | hosts)),
-        0..=32 => Err("bits are set behind the prefix length"),
-        _ => Err("no prefix length"),
+        0..=32 => Err("bits behind the prefix length are set"),
+        _ => Err("invalid prefix length"),
     }
 }
 
-/// As an `ip4set` has it: an address, the first octets of some, a network, or a range.
+/// Reads an address, the first octets of one, a network, or a range (`ip4set`).
 fn range(text: &[u8]) -> Result<(u32, u32), &'static str> {
     let Some(at) = text.iter().position(|octet| matches!(octet, b'/' | b'-')) else {
-        // A number alone is rather a word of a sentence than a sixteenth of a million networks.
+        // A single number is more likely a word of a comment than a network of 16 million
+        // addresses.
         let (octets, count) = dotted(text).filter(|(_, count)| *count > 1).ok_or(NO_ADDRESS)?;
         return Ok((filled(octets, count, 0), filled(octets, count, 255)));
     };
@@ -575,36 +601,36 @@ fn range(text: &[u8]) -> Result<(u32, u32), &'static str> {
     }
     let (mut end, end_count) = dotted(&text[at + 1..]).ok_or(NO_ADDRESS)?;
     if end_count == 1 && count > 1 {
-        // One number alone is the last octet that was given.
+        // A single number replaces the last octet that was given.
         let last = end[0];
         end = octets;
         end[count - 1] = last;
     } else if end_count != count {
-        return Err("a range whose ends have not as many octets");
+        return Err("the ends of the range have different numbers of octets");
     }
     let (first, last) = (filled(octets, count, 0), filled(end, count, 255));
-    if first <= last { Ok((first, last)) } else { Err("a range that ends before it begins") }
+    if first <= last { Ok((first, last)) } else { Err("the range ends before it begins") }
 }
 
-/// An address, the first octets of some, or a network.
+/// Reads an address, the first octets of one, or a network.
 fn cidr(text: &[u8]) -> Result<(u32, u32), &'static str> {
-    if text.contains(&b'-') { Err("only networks, no ranges") } else { range(text) }
+    if text.contains(&b'-') { Err("ranges are not allowed here; write networks") } else { range(text) }
 }
 
 fn single(text: &[u8]) -> Result<(u32, u32), &'static str> {
     match dotted(text) {
         Some((octets, 4)) => Ok((u32::from_be_bytes(octets), u32::from_be_bytes(octets))),
-        _ => Err("only whole addresses"),
+        _ => Err("only whole IPv4 addresses are allowed here"),
     }
 }
 
-const NO_ADDRESS6: &str = "no IPv6 address or network";
+const NO_ADDRESS6: &str = "not an IPv6 address or network";
 
-/// An address, a network, or the first words of an address, which are a network.
+/// Reads an address, a network, or the first words of an address, which stand for a network.
 fn cidr6(text: &[u8]) -> Result<(u128, u128), &'static str> {
     let text = std::str::from_utf8(text).map_err(|_| NO_ADDRESS6)?;
     let (address, bits) = match text.split_once('/') {
-        Some((address, bits)) => (address, Some(number(bits.as_bytes()).ok_or("no prefix length")?)),
+        Some((address, bits)) => (address, Some(number(bits.as_bytes()).ok_or("invalid prefix length")?)),
         None => (text, None),
     };
     let words = address.split(':').count();
@@ -619,25 +645,25 @@ fn cidr6(text: &[u8]) -> Result<(u128, u128), &'static str> {
     let hosts = u128::MAX.unbounded_shr(bits);
     match bits {
         0..=128 if first & hosts == 0 => Ok((first, first | hosts)),
-        0..=128 => Err("bits are set behind the prefix length"),
-        _ => Err("no prefix length"),
+        0..=128 => Err("bits behind the prefix length are set"),
+        _ => Err("invalid prefix length"),
     }
 }
 
-/// As an `ip6tset` has it: the four words of a /64; or, to be excluded, an address.
+/// Reads the four words of a /64 or, in an exclusion, an address (`ip6tset`).
 fn words6(text: &[u8], excluded: bool) -> Result<(u128, u128), &'static str> {
     if text.contains(&b'/') {
-        return Err("no prefix lengths: what is listed is a /64");
+        return Err("prefix lengths are not allowed here; every entry is a /64");
     }
     let (first, last) = cidr6(text)?;
     match last - first {
         0 if excluded => Ok((first, last)),
         hosts if hosts == u128::from(u64::MAX) && !excluded => Ok((first, last)),
-        _ => Err("four words of a /64, or a whole address that is excluded"),
+        _ => Err("write the four words of a /64, or exclude a whole address"),
     }
 }
 
-/// Seconds, or with a letter minutes, hours, days, weeks.
+/// Reads a time in seconds, or with a letter in minutes, hours, days or weeks.
 fn seconds(text: &str) -> Option<u32> {
     let unit = match text.as_bytes().last()? {
         b's' | b'S' | b'0'..=b'9' => 1,
@@ -648,13 +674,13 @@ fn seconds(text: &str) -> Option<u32> {
         _ => return None,
     };
     let digits = text.strip_suffix(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text);
-    // RFC 2181 §8.
+    // A TTL is less than 2^31 (RFC 2181 §8).
     number(digits.as_bytes())?.checked_mul(unit).filter(|seconds| i32::try_from(*seconds).is_ok())
 }
 
-/// When the data was made, and when it is too old.
+/// Reads when the data was made, and when it becomes too old.
 fn timestamps(text: &str) -> Result<(Option<Timestamp>, Option<Timestamp>), &'static str> {
-    const FORM: &str = "a time is written yyyy:mm:dd:hh:mm:ss";
+    const FORM: &str = "write the time as yyyy:mm:dd:hh:mm:ss";
     let mut words = text.split_whitespace();
     let made = words.next().map(moment).transpose().map_err(|()| FORM)?.flatten();
     let expires = match words.next() {
@@ -671,7 +697,7 @@ fn moment(text: &str) -> Result<Option<Timestamp>, ()> {
     if matches!(text, "0" | "-") {
         return Ok(None);
     }
-    // Year, month, day, and what follows is zero where it isn't told.
+    // Year, month and day, then hour, minute and second, which are zero if they are missing.
     let mut fields = [0, 0, 0, 0, 0, 0];
     let parts: Vec<&str> = text.split([':', '-']).collect();
     if !(3..=fields.len()).contains(&parts.len()) {

@@ -1,4 +1,4 @@
-//! Answers: what a zone says to a question, without a copy of anything.
+//! DNS questions and answers. Answers borrow from the zones and copy no data.
 
 use std::iter::Copied;
 use std::net::{IpAddr, Ipv4Addr};
@@ -9,13 +9,16 @@ use super::dataset::Matches;
 use super::text::Text;
 use super::{Asked, Name};
 
-/// A question of class IN.
+/// A DNS question of class IN.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'q> {
+    /// The name that is asked for.
     pub name: Asked<'q>,
+    /// The type that is asked for.
     pub query_type: QueryType,
 }
 
+/// The query types that answers depend on (RFC 1035 §3.2.2, RFC 3596 §2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueryType {
     A,
@@ -24,6 +27,7 @@ pub enum QueryType {
     Soa,
     Ns,
     Any,
+    /// Any other type.
     Other,
 }
 
@@ -41,89 +45,105 @@ impl From<u16> for QueryType {
     }
 }
 
+/// The answer to one question.
 #[derive(Clone, Debug)]
 pub struct Answer<'z> {
+    /// The response code.
     pub rcode: Rcode,
+    /// The records of the answer.
     pub content: Content<'z>,
-    /// Why there is no better one (RFC 8914).
+    /// The extended DNS error: why the question was not answered (RFC 8914).
     pub error: Option<ExtendedError>,
 }
 
+/// The response codes that zones give (RFC 1035 §4.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rcode {
+    /// The name exists.
     NoError,
+    /// The data is too old to be served.
     ServFail,
+    /// The name does not exist (NXDOMAIN).
     NameError,
+    /// The client may not ask this, or the name lies in none of the zones.
     Refused,
 }
 
-/// RFC 8914 §4.
+/// The extended DNS errors that the server sends (RFC 8914 §4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExtendedError {
-    /// The data is older than its limit.
+    /// The data is older than the configured limit.
     NotReady,
-    /// The client may not ask this.
+    /// The access rules do not allow the query.
     Prohibited,
-    /// The name lies in none of the zones.
+    /// The name lies in none of the server's zones.
     NotAuthoritative,
 }
 
+/// The records of an answer.
 #[derive(Clone, Debug)]
 pub enum Content<'z> {
-    /// Not from a zone.
+    /// No records, in an answer that does not come from a zone.
     Nothing,
-    /// No such record: the SOA says for how long (RFC 2308 §3).
+    /// A negative answer. The zone's SOA says for how long it may be cached (RFC 2308 §3).
     Negative { apex: &'z Apex, soa: Record<'z> },
-    /// All of them owned by the name that was asked for; at least one.
+    /// Records whose owner is the name that was asked for; at least one.
     Records(Records<'z>),
 }
 
-/// Records of one name and type.
+/// An iterator over the records of one name and type.
 #[derive(Clone, Debug)]
 pub enum Records<'z> {
+    /// One record, or none.
     One(Option<Record<'z>>),
-    Addresses {
-        ttl: u32,
-        family: fn(&IpAddr) -> bool,
-        rest: Copied<slice::Iter<'z, IpAddr>>,
-    },
-    Ns {
-        ttl: u32,
-        rest: slice::Iter<'z, Name>,
-    },
-    /// Of each data set that lists the address.
+    /// The addresses of one family at a zone's origin. `ttl` is in seconds.
+    Addresses { ttl: u32, family: fn(&IpAddr) -> bool, rest: Copied<slice::Iter<'z, IpAddr>> },
+    /// The name servers of a zone. `ttl` is in seconds.
+    Ns { ttl: u32, rest: slice::Iter<'z, Name> },
+    /// The records of every data set that lists the address.
     Matches(Matches<'z>),
 }
 
+/// One resource record. Its owner is the name that was asked for, or the origin for a SOA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'z> {
-    /// Seconds.
+    /// The TTL in seconds.
     pub ttl: u32,
+    /// The type and the data of the record.
     pub data: Data<'z>,
 }
 
+/// The data of a record, by type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Data<'z> {
+    /// An A or AAAA record.
     Address(IpAddr),
+    /// A TXT record of one string.
     Txt(Text<'z>),
+    /// An NS record.
     Ns(&'z Name),
+    /// A SOA record.
     Soa(SoaData<'z>),
-    /// RFC 8482 §4.2.
+    /// The HINFO record that answers queries of type ANY (RFC 8482 §4.2).
     Hinfo(&'static str),
 }
 
+/// The data of a SOA record (RFC 1035 §3.3.13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SoaData<'z> {
+    /// The fields that come from the zone's configuration.
     pub soa: &'z Soa,
-    /// Its names, for the wire.
+    /// The two names in compressed wire form.
     pub names: &'z Shortened,
+    /// The zone's serial number.
     pub serial: u32,
-    /// Seconds; not the zone's own where the zone is closed.
+    /// The TTL of negative answers in seconds. A zone that was shut down has a longer one than its
+    /// configuration says.
     pub minimum: u32,
 }
 
 impl ExtendedError {
-    /// RFC 8914 §5.2.
+    /// The INFO-CODE of the error (RFC 8914 §5.2).
     pub const fn code(self) -> u16 {
         match self {
             ExtendedError::NotReady => 14,
@@ -132,11 +152,12 @@ impl ExtendedError {
         }
     }
 
+    /// The EXTRA-TEXT of the error (RFC 8914 §2).
     pub const fn text(self) -> &'static str {
         match self {
             ExtendedError::NotReady => "the data is too old",
-            ExtendedError::Prohibited => "not open to this client",
-            ExtendedError::NotAuthoritative => "none of our zones",
+            ExtendedError::Prohibited => "not allowed for this client",
+            ExtendedError::NotAuthoritative => "not in a zone of this server",
         }
     }
 }
@@ -158,25 +179,27 @@ impl<'z> Iterator for Records<'z> {
 }
 
 impl<'z> Answer<'z> {
-    /// Nothing to say, and why.
+    /// An answer without records, with a response code and an extended error.
     pub const fn failed(rcode: Rcode, error: ExtendedError) -> Self {
         Answer { rcode, content: Content::Nothing, error: Some(error) }
     }
 
+    /// An answer with one record.
     pub const fn one(record: Record<'z>) -> Self {
         Answer::of(Records::One(Some(record)))
     }
 
+    /// An answer with records, of which there must be at least one.
     pub const fn of(records: Records<'z>) -> Self {
         Answer { rcode: Rcode::NoError, content: Content::Records(records), error: None }
     }
 
-    /// Whether a zone says it (RFC 1035 §4.1.1, AA).
+    /// Whether the answer comes from a zone and so is authoritative (AA, RFC 1035 §4.1.1).
     pub const fn is_authoritative(&self) -> bool {
         !matches!(self.content, Content::Nothing)
     }
 
-    /// The answer's records.
+    /// The records of the answer section.
     pub fn records(&self) -> Records<'z> {
         match &self.content {
             Content::Records(records) => records.clone(),
@@ -186,19 +209,20 @@ impl<'z> Answer<'z> {
 }
 
 impl Apex {
-    /// The SOA as it stands.
+    /// The SOA record with a serial number.
     pub const fn soa(&self, serial: u32) -> Record<'_> {
         let soa = SoaData { soa: &self.soa, names: self.soa_names(), serial, minimum: self.soa.minimum };
         Record { ttl: self.ttl, data: Data::Soa(soa) }
     }
 
-    /// RFC 2308 §3: the SOA, with the lesser of its own TTL and its minimum.
+    /// A negative answer. The TTL of its SOA record is the lesser of the record's own TTL and its
+    /// minimum (RFC 2308 §3).
     pub fn negative(&self, rcode: Rcode, serial: u32) -> Answer<'_> {
         let soa = Record { ttl: self.ttl.min(self.soa.minimum), ..self.soa(serial) };
         Answer { rcode, content: Content::Negative { apex: self, soa }, error: None }
     }
 
-    /// What stands at the zone's own name.
+    /// Answers a query for the zone's origin.
     pub fn answer(&self, query_type: QueryType, serial: u32) -> Answer<'_> {
         let (ttl, addresses) = (self.ttl, &self.addresses);
         let family: fn(&IpAddr) -> bool = match query_type {
@@ -221,11 +245,12 @@ impl Apex {
     }
 }
 
-/// RFC 8482 §4.2.
+/// The HINFO record that answers queries of type ANY (RFC 8482 §4.2).
 pub(super) const fn minimal_any<'z>() -> Record<'z> {
     Record { ttl: 3_600, data: Data::Hinfo("RFC8482") }
 }
 
+/// An A record with a TTL in seconds.
 pub(super) const fn a<'z>(ttl: u32, address: Ipv4Addr) -> Record<'z> {
     Record { ttl, data: Data::Address(IpAddr::V4(address)) }
 }

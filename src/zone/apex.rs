@@ -1,47 +1,56 @@
-//! What stands at a zone's own name: SOA, NS, and where browsers are sent.
+//! The records at a zone's origin: SOA, NS, and the web server's addresses.
 
 use std::net::IpAddr;
 
 use super::Name;
 
-/// A zone's own name and the records there.
+/// A zone's origin and the records there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Apex {
+    /// The zone's origin.
     pub origin: Name,
+    /// The name servers of the NS records.
     pub ns: Vec<Name>,
-    /// Where a browser is sent that asks for the origin itself.
+    /// The addresses of the A and AAAA records at the origin, where a web server runs.
     pub addresses: Vec<IpAddr>,
+    /// The SOA record, without its serial number.
     pub soa: Soa,
-    /// Seconds, of all these records but the name servers'.
+    /// The TTL of all these records except NS, in seconds.
     pub ttl: u32,
-    /// Seconds, of those.
+    /// The TTL of the NS records, in seconds.
     pub ns_ttl: u32,
     origin_wire: Vec<u8>,
     soa_names: Shortened,
 }
 
-/// Start of authority, but for the serial, which moves.
+/// The fields of a SOA record (RFC 1035 §3.3.13), except the serial number, which changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Soa {
+    /// The primary name server (MNAME).
     pub primary: Name,
+    /// The mailbox of the person responsible for the zone, as a domain name (RNAME).
     pub mailbox: Name,
-    /// Seconds, as are the others.
+    /// The interval between a secondary's refreshes, in seconds.
     pub refresh: u32,
+    /// The interval before a failed refresh is tried again, in seconds.
     pub retry: u32,
+    /// The time after which a secondary that cannot refresh discards the data, in seconds.
     pub expire: u32,
+    /// The TTL of negative answers, in seconds (RFC 2308 §4).
     pub minimum: u32,
 }
 
-/// Names on the wire, whose ends point into the origin that stands in the question (RFC 1035 §4.1.4).
+/// Names in compressed wire form: their ends are pointers into the origin, which stands in the
+/// question (RFC 1035 §4.1.4).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shortened {
     octets: Vec<u8>,
-    /// Where in the octets a pointer stands, and how far into the origin it points.
+    /// For each pointer, its place in `octets` and the offset within the origin that it points to.
     pointers: Vec<(usize, u16)>,
 }
 
 impl Apex {
-    /// With one TTL for all records.
+    /// An apex that has the same TTL, in seconds, for all its records.
     pub fn new(origin: Name, ns: Vec<Name>, addresses: Vec<IpAddr>, soa: Soa, ttl: u32) -> Self {
         let origin_wire = origin.to_wire();
         let mut soa_names = Shortened::default();
@@ -50,18 +59,19 @@ impl Apex {
         Apex { origin, ns, addresses, soa, ttl, ns_ttl: ttl, origin_wire, soa_names }
     }
 
+    /// The origin in uncompressed wire form.
     pub fn origin_wire(&self) -> &[u8] {
         &self.origin_wire
     }
 
-    /// The SOA's two names.
+    /// The two names of the SOA record in compressed wire form.
     pub const fn soa_names(&self) -> &Shortened {
         &self.soa_names
     }
 }
 
 impl Shortened {
-    /// Adds a name, without the labels at its end that it shares with the origin.
+    /// Adds a name. The labels at its end that it shares with the origin become a pointer.
     fn push(&mut self, name: &Name, origin: &Name) {
         let (labels, of_origin) = (name.labels(), origin.labels());
         let shared =
@@ -79,11 +89,13 @@ impl Shortened {
         self.octets.extend([0xc0, 0]);
     }
 
+    /// The number of octets that the names take.
     pub fn len(&self) -> usize {
         self.octets.len()
     }
 
-    /// Writes the names into as many octets as they have, behind a question in which the origin begins at an offset.
+    /// Writes the names into `out`, whose length must be [`Shortened::len`]. `origin_at` is the
+    /// offset in the message at which the origin begins within the question.
     pub fn write(&self, out: &mut [u8], origin_at: u16) {
         out.copy_from_slice(&self.octets);
         for (at, into) in &self.pointers {

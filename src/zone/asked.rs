@@ -1,19 +1,21 @@
-//! A name as it was asked, and what its labels stand for.
+//! Query names, and the addresses that their labels stand for.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Most octets of a name on the wire (RFC 1035 §3.1).
+/// Greatest number of octets of a name on the wire (RFC 1035 §3.1).
 const NAME_OCTETS_MAX: usize = 255;
 const LABEL_OCTETS_MAX: usize = 63;
-/// Most labels left of an origin that mean anything: 32 nibbles, a sublist, a key.
+/// Greatest number of labels to the left of an origin that have a meaning: 32 nibbles, a sublist
+/// and a key.
 const LABELS_MAX: usize = 34;
 
-/// A name in its uncompressed wire form, in whatever case it was asked.
+/// A query name in uncompressed wire form, with its letters in the case in which they were sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked<'q>(&'q [u8]);
 
 impl<'q> Asked<'q> {
-    /// Reads a name at the start of some octets, and what follows it; `None` where it is compressed, cut off or too long.
+    /// Reads the name at the start of `octets`, and returns it with the octets behind it. `None` if
+    /// the name is compressed, cut off or too long.
     pub fn read(octets: &'q [u8]) -> Option<(Self, &'q [u8])> {
         let mut at = 0;
         loop {
@@ -29,11 +31,13 @@ impl<'q> Asked<'q> {
         }
     }
 
+    /// The name in wire form.
     pub const fn octets(self) -> &'q [u8] {
         self.0
     }
 
-    /// The labels left of an origin, which is given in its wire form; `None` where the name doesn't lie under it.
+    /// The labels to the left of an origin, which is given in wire form. `None` if the name is not
+    /// the origin or below it.
     pub fn under(self, origin: &[u8]) -> Option<Labels<'q>> {
         let left = self.0.len().checked_sub(origin.len())?;
         let (before, end) = self.0.split_at(left);
@@ -41,17 +45,18 @@ impl<'q> Asked<'q> {
     }
 }
 
-/// Labels left of an origin, the leftmost first.
+/// The labels to the left of an origin, the leftmost first.
 #[derive(Clone, Copy, Debug)]
 pub struct Labels<'q> {
     octets: &'q [u8],
     starts: [u8; LABELS_MAX],
-    /// More than `LABELS_MAX` are counted and not told apart.
+    /// The number of labels. The places of those beyond `LABELS_MAX` are not kept.
     count: usize,
 }
 
 impl<'q> Labels<'q> {
-    /// `None` where the octets end within a label: then what follows was no origin.
+    /// Splits octets into labels. `None` if the octets end within a label: what follows them then
+    /// was not an origin but a part of a label.
     fn read(octets: &'q [u8]) -> Option<Self> {
         let mut labels = Labels { octets, starts: [0; LABELS_MAX], count: 0 };
         let mut at = 0;
@@ -65,6 +70,7 @@ impl<'q> Labels<'q> {
         (at == octets.len()).then_some(labels)
     }
 
+    /// Whether the name is the origin itself.
     pub const fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -75,13 +81,15 @@ impl<'q> Labels<'q> {
         &self.octets[start + 1..start + 1 + length]
     }
 
-    /// The label next to the origin, and those left of it.
+    /// The label next to the origin, and the labels to the left of it. `None` if there is no label,
+    /// or if there are more than can be kept.
     pub fn split_last(self) -> Option<(&'q [u8], Self)> {
         let nth = self.count.checked_sub(1)?;
         (nth < LABELS_MAX).then(|| (self.label(nth), Labels { count: nth, ..self }))
     }
 
-    /// Up to four decimal labels: an IPv4 address backwards, or the start of one (RFC 5782 §2.1).
+    /// Reads one to four decimal labels as an IPv4 address in reverse, or as the start of one (RFC
+    /// 5782 §2.1).
     pub fn ipv4(&self) -> Option<Start<Ipv4Addr>> {
         if !(1..=4).contains(&self.count) {
             return None;
@@ -93,7 +101,8 @@ impl<'q> Labels<'q> {
         Some(Start { address: Ipv4Addr::from(octets), labels: self.count })
     }
 
-    /// Up to 32 labels of one hexadecimal digit: an IPv6 address backwards, or the start of one (RFC 5782 §2.4).
+    /// Reads 1 to 32 labels of one hexadecimal digit as an IPv6 address in reverse, or as the start
+    /// of one (RFC 5782 §2.4).
     pub fn ipv6(&self) -> Option<Start<Ipv6Addr>> {
         if !(1..=32).contains(&self.count) {
             return None;
@@ -108,7 +117,7 @@ impl<'q> Labels<'q> {
     }
 }
 
-/// A number from 0 to 255, written without leading zeros.
+/// Reads a number from 0 to 255 that is written without leading zeros.
 fn decimal(label: &[u8]) -> Option<u8> {
     let mut number: u16 = 0;
     let plain = matches!(label, [_] | [b'1'..=b'9', ..]) && label.len() <= 3;
@@ -122,21 +131,23 @@ fn decimal(label: &[u8]) -> Option<u8> {
     u8::try_from(number).ok().filter(|_| plain)
 }
 
-/// An address, or with fewer labels than it has the start of one: the place of an empty non-terminal.
+/// An address, or the start of one if fewer labels were given. The start of a listed address is an
+/// empty non-terminal (RFC 8020).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Start<A> {
-    /// Zero behind the labels.
+    /// The address. The bits that no label gave are zero.
     pub address: A,
-    /// How many labels were given, of 4 for IPv4 and 32 for IPv6.
+    /// The number of labels that were given, of 4 for IPv4 and 32 for IPv6.
     pub labels: usize,
 }
 
 impl Start<Ipv4Addr> {
+    /// The address, if all 4 labels were given.
     pub fn whole(self) -> Option<Ipv4Addr> {
         (self.labels == 4).then_some(self.address)
     }
 
-    /// The first and the last address that begin so.
+    /// The first and the last address that have this start.
     pub fn range(self) -> (u32, u32) {
         let first = u32::from(self.address);
         (first, first | u32::MAX.unbounded_shr(8 * self.labels as u32))
@@ -144,16 +155,19 @@ impl Start<Ipv4Addr> {
 }
 
 impl Start<Ipv6Addr> {
+    /// The address, if all 32 labels were given.
     pub fn whole(self) -> Option<Ipv6Addr> {
         (self.labels == 32).then_some(self.address)
     }
 
+    /// The first and the last address that have this start.
     pub fn range(self) -> (u128, u128) {
         let first = u128::from(self.address);
         (first, first | u128::MAX.unbounded_shr(4 * self.labels as u32))
     }
 
-    /// The first and the last IPv4 address whose mapped form begins so (RFC 4291 §2.5.5.2).
+    /// The first and the last IPv4 address whose mapped address has this start (RFC 4291 §2.5.5.2).
+    /// `None` if there are none.
     pub fn mapped(self) -> Option<(u32, u32)> {
         let (lowest, highest) = (0xffff << 32, 0xffff << 32 | u128::from(u32::MAX));
         let (first, last) = self.range();
@@ -162,7 +176,7 @@ impl Start<Ipv6Addr> {
     }
 }
 
-/// The labels under which an address stands in a blocklist's zone.
+/// The labels of an address in a DNSBL zone, without a dot at the end (RFC 5782 §2.1, §2.4).
 pub fn reversed(address: IpAddr) -> String {
     match address {
         IpAddr::V4(v4) => {
@@ -206,7 +220,7 @@ mod tests {
     fn a_start_is_a_start() {
         let (v4, v6) = labels("0.192");
         assert_eq!(v4, Some(Start { address: "192.0.0.0".parse().unwrap(), labels: 2 }));
-        assert_eq!(v6, None, "0.192 is no row of nibbles");
+        assert_eq!(v6, None, "0.192 is not a sequence of nibbles");
         assert_eq!(v4.unwrap().range(), (0xc000_0000, 0xc000_ffff));
         let (v4, v6) = labels("2.1");
         assert!(v4.is_some());
@@ -219,7 +233,7 @@ mod tests {
 
     #[test]
     fn an_origin_begins_at_a_label() {
-        // A label that holds what would be the origin, were it not inside of a label.
+        // The octets of the origin lie within a label.
         let inside = b"\x0cx\x02bl\x07example\x00";
         let (asked, _) = Asked::read(inside).unwrap_or((Asked(inside), &[]));
         assert!(asked.under(b"\x02bl\x07example\x00").is_none());

@@ -1,4 +1,4 @@
-//! A zone written out: which addresses it says what of, in stretches that don't overlap.
+//! Lists the contents of a zone as address ranges that do not overlap, for exports.
 
 use std::iter::Peekable;
 use std::net::{IpAddr, Ipv4Addr};
@@ -12,17 +12,17 @@ use super::{ListZone, Within, Zone};
 use crate::digest::Digest;
 use crate::time::Timestamp;
 
-/// All that a zone holds at a time.
+/// The contents of a zone at one time.
 #[derive(Clone, Copy, Debug)]
 pub struct Contents<'z> {
     within: Within<'z>,
     now: Timestamp,
 }
 
-/// What stands below one name: the zone's own, or a sublist's.
+/// The contents below one name: the zone's origin, or a sublist.
 #[derive(Clone, Copy, Debug)]
 pub struct Part<'z> {
-    /// None for the zone's own name.
+    /// The sublist's label; `None` for the zone's origin.
     pub label: Option<&'z str>,
     source: Source<'z>,
     now: Timestamp,
@@ -34,39 +34,46 @@ enum Source<'z> {
     List(&'z ListZone),
 }
 
-/// Addresses from one to another, and what is said of each of them.
+/// A range of addresses that all have the same records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed<'z> {
+    /// The first address of the range.
     pub first: IpAddr,
+    /// The last address of the range, of the same family as `first`.
     pub last: IpAddr,
-    /// At least one.
+    /// The records of each address; at least one.
     pub said: Vec<Said<'z>>,
-    /// When the first of it ends; `None` for what doesn't end.
+    /// The earliest time at which one of the records ends; `None` if none of them ends.
     pub until: Option<Timestamp>,
-    /// Of a judged zone: there for those who try whether the zone answers (RFC 5782 §5).
+    /// Whether this is a test entry of a judged zone (RFC 5782 §5).
     pub is_test: bool,
 }
 
-/// One A record, and the TXT record that goes with it.
+/// One A record and the TXT record that belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said<'z> {
-    /// Seconds.
+    /// The TTL in seconds.
     pub ttl: u32,
+    /// The address in the A record.
     pub value: Ipv4Addr,
+    /// The text of the TXT record; `None` if there is no TXT record.
     pub text: Option<Template<'z>>,
-    /// What the value's bits are called, in a judged zone.
+    /// The names of the codes that the value's bits stand for. Empty in a list zone.
     pub codes: Vec<&'z str>,
 }
 
 impl<'z> Contents<'z> {
+    /// The contents of a zone at time `now`.
     pub const fn new(within: Within<'z>, now: Timestamp) -> Self {
         Contents { within, now }
     }
 
+    /// The zone's origin and the records there.
     pub fn apex(&self) -> &'z Apex {
         self.within.apex()
     }
 
+    /// The serial number of the zone's SOA.
     pub const fn serial(&self) -> u32 {
         match self.within {
             Within::Judged(zone) => zone.serial,
@@ -74,11 +81,12 @@ impl<'z> Contents<'z> {
         }
     }
 
+    /// The time at which the contents are read.
     pub const fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// The digest of a judged zone's file.
+    /// The digest of a judged zone's configuration file; `None` for a list zone.
     pub fn policy(&self) -> Option<Digest> {
         match self.within {
             Within::Judged(zone) => Some(zone.config.digest),
@@ -86,7 +94,8 @@ impl<'z> Contents<'z> {
         }
     }
 
-    /// What a zone that was shut down says to whoever still asks, and for how many seconds (RFC 6471 §3.4).
+    /// For a zone that was shut down: the TTL in seconds and the text of the TXT record at its
+    /// origin (RFC 6471 §3.4).
     pub fn closing(&self) -> Option<(u32, &'z str)> {
         match self.within {
             Within::Judged(zone) if zone.shut_down => {
@@ -96,7 +105,8 @@ impl<'z> Contents<'z> {
         }
     }
 
-    /// The zone's own name first. A zone that was shut down has no parts.
+    /// The parts of the zone: the origin first, then each sublist. A zone that was shut down has
+    /// none.
     pub fn parts(&self) -> Vec<Part<'z>> {
         let part = |label, source| Part { label, source, now: self.now };
         match self.within {
@@ -115,7 +125,7 @@ impl<'z> Contents<'z> {
 }
 
 impl<'z> Part<'z> {
-    /// IPv4 first, each family rising; no two overlap.
+    /// The address ranges: IPv4 first, then IPv6, each in ascending order. No two ranges overlap.
     pub fn listed(self) -> impl Iterator<Item = Listed<'z>> {
         let (ipv4, ipv6) = match self.source {
             Source::Judged(zone, view) => zone.edges(view),
@@ -145,10 +155,10 @@ impl<'z> Part<'z> {
     }
 }
 
-/// Where something begins or ends, of each family, in any order.
+/// The first address of each range and the address after its last one, by family, in any order.
 type Edges = (Vec<u32>, Vec<u128>);
 
-/// From each edge to the next one.
+/// Yields the range from each edge to the address before the next edge.
 fn stretches<K: Position>(mut edges: Vec<K>) -> impl Iterator<Item = (K, K)> {
     edges.sort_unstable();
     edges.dedup();

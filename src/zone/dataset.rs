@@ -1,4 +1,4 @@
-//! Zones of an operator's own lists, made whole from what is read and then never changed.
+//! Zones that are built from operators' list files. They are built as a whole and never changed.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,89 +12,103 @@ use super::steps::{Block, Steps};
 use super::text::{Template, Text};
 use crate::time::Timestamp;
 
-/// What is said of an address: nothing, one thing, or several.
+/// The reference from an address to its reasons: to none, one or several.
 ///
-/// Nothing is said of what no entry covers and of what an exclusion takes out again.
+/// An address has no reason if no entry covers it, or if an exclusion removes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct What(u32);
 
-/// One A record, and the TXT record that goes with it.
+/// One A record and the TXT record that belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reason {
+    /// The address in the A record.
     pub value: Ipv4Addr,
-    /// As [`Template`] has it; none for no TXT record.
+    /// The template of the TXT record, as in [`Template`]; `None` if there is no TXT record.
     pub text: Option<Box<[u8]>>,
 }
 
-/// One list: addresses and ranges, and what is said of them.
+/// One list: addresses and ranges, and the reasons of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dataset {
-    /// Single IPv4 addresses, which decide before any range does.
+    /// Single IPv4 addresses. They take precedence over ranges.
     pub(super) addresses: Ipv4Map<What>,
+    /// Ranges of IPv4 addresses.
     pub(super) ipv4: Steps<u32, What>,
+    /// Ranges of IPv6 addresses.
     pub(super) ipv6: Steps<u128, What>,
     reasons: Vec<Reason>,
-    /// Several reasons that one address has.
+    /// Sets of reasons, for ranges that have more than one.
     sets: Vec<Box<[What]>>,
-    /// Entries that were read, exclusions too.
+    /// The number of entries that were read, exclusions included.
     pub entries: usize,
-    /// Seconds.
+    /// The TTL of the records, in seconds.
     pub ttl: u32,
 }
 
-/// What a list is made of, in any order.
+/// The parts that a [`Dataset`] is built from, in any order.
 #[derive(Debug, Default)]
 pub struct Parts {
+    /// Single IPv4 addresses.
     pub addresses: Vec<(u32, What)>,
+    /// Ranges of IPv4 addresses.
     pub ipv4: Vec<Block<u32, What>>,
+    /// Ranges of IPv6 addresses.
     pub ipv6: Vec<Block<u128, What>>,
+    /// The reasons that the entries refer to by their place.
     pub reasons: Vec<Reason>,
+    /// The TTL of the list's records, in seconds.
     pub ttl: u32,
+    /// How repeated entries are combined.
     pub repeats: Repeats,
 }
 
-/// What holds where one address or block stands several times.
+/// How several entries for the same address or the same range are combined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Repeats {
-    /// All that is said of it; or nothing, if one of them is an exclusion.
+    /// The reasons of all entries; none at all if one of the entries is an exclusion.
     #[default]
     All,
+    /// The first entry counts; the others are ignored.
     First,
 }
 
-/// A zone made of lists alone.
+/// A zone that is built from list files only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListZone {
+    /// The zone's origin and the records there.
     pub apex: Arc<Apex>,
+    /// The serial number of the SOA record.
     pub serial: u32,
+    /// The lists of the zone.
     pub lists: Vec<Arc<Dataset>>,
-    /// When the data is too old to be served; `None` for never.
+    /// The time after which the data is too old to be served; `None` if it does not expire.
     pub expires: Option<Timestamp>,
 }
 
-/// What is said of one address by all lists of a zone.
+/// An iterator over the records that all lists of a zone have for one address. Equal records are
+/// returned once.
 #[derive(Clone, Debug)]
 pub struct Matches<'z> {
     address: IpAddr,
-    /// Seconds.
+    /// The TTL of the records, in seconds.
     ttl: u32,
-    /// Of the TXT records; else of the A records.
+    /// Whether the iterator yields TXT records; otherwise it yields A records.
     text: bool,
-    /// All of the zone's.
+    /// All lists of the zone.
     lists: &'z [Arc<Dataset>],
     raw: Raw<'z>,
-    /// How many of the raw records were looked at.
+    /// The number of raw records that were read.
     seen: usize,
 }
 
-/// The same with what is said twice.
+/// The same iterator with equal records included.
 #[derive(Clone, Debug)]
 struct Raw<'z> {
     lists: std::slice::Iter<'z, Arc<Dataset>>,
     list: Option<(&'z Dataset, Said<'z>)>,
 }
 
-/// What one list says of an address.
+/// The reasons that one list has for an address.
 #[derive(Clone, Debug)]
 enum Said<'z> {
     Single(Values<'z, What>),
@@ -102,15 +116,16 @@ enum Said<'z> {
     One(Option<What>),
 }
 
-/// A set of reasons instead of one.
+/// The bit that marks a reference to a set of reasons instead of one reason.
 const SET: u32 = 1 << 31;
 
 impl What {
+    /// The reference to no reason.
     pub const NOTHING: What = What(0);
-    /// Most reasons and most sets of a list.
+    /// Greatest number of reasons, and of sets of reasons, in one list.
     pub const MAX: usize = (SET - 2) as usize;
 
-    /// The reason at a place among the list's reasons.
+    /// The reference to the reason at a place among the list's reasons.
     pub fn reason(at: usize) -> Self {
         What(u32::try_from(at).unwrap_or(SET - 2).min(SET - 2) + 1)
     }
@@ -157,13 +172,14 @@ impl<'z> Iterator for Said<'z> {
 }
 
 impl Dataset {
-    /// Puts a list together.
+    /// Builds a list from its parts.
     pub fn of(parts: Parts) -> Self {
         let Parts { mut addresses, ipv4, ipv6, reasons, ttl, repeats } = parts;
         let entries = addresses.len() + ipv4.len() + ipv6.len();
         match repeats {
             Repeats::All => {
-                // An exclusion, which is the least, comes first of an address's values.
+                // The sort order puts an exclusion, which is the least value, first among an
+                // address's values.
                 addresses.sort_unstable();
                 addresses.dedup();
             }
@@ -180,7 +196,7 @@ impl Dataset {
 
     fn find(&self, address: IpAddr) -> Option<Said<'_>> {
         let said = self.find_plain(address);
-        // As rbldnsd has it: an IPv4 address by its mapped one (RFC 4291 §2.5.5.2).
+        // Like rbldnsd, finds an IPv4 address by its mapped address (RFC 4291 §2.5.5.2).
         said.or_else(|| match (address, address.to_canonical()) {
             (IpAddr::V6(_), IpAddr::V4(v4)) => self.find_plain(v4.into()),
             _ => None,
@@ -210,12 +226,14 @@ impl Dataset {
         self.any_ipv4(first, last)
     }
 
-    /// Whether something is said of any address from one to another, which are the ends of a prefix.
+    /// Whether any address from `first` to `last` has a reason. The two must be the first and the
+    /// last address of a prefix.
     fn any_ipv4(&self, first: u32, last: u32) -> bool {
         if self.addresses.codes_within(first, last) != 0 {
             return true;
         }
-        // Of ranges every address may have been taken out by itself; only exclusions are left among those.
+        // No single address here has a reason, so the single addresses that remain are exclusions.
+        // They may exclude every address of a range.
         let mut stretches = self.ipv4.between(first, last).filter(|stretch| stretch.value != What::NOTHING);
         stretches.any(|Block { first, last, .. }| {
             let mut wanted = Some(first);
@@ -236,7 +254,7 @@ impl Dataset {
     }
 }
 
-/// Makes one of blocks that cover the same addresses.
+/// Combines the blocks that cover the same range into one block.
 fn merge<K: Copy + Ord>(
     mut blocks: Vec<Block<K, What>>,
     repeats: Repeats,
@@ -268,11 +286,12 @@ fn merge<K: Copy + Ord>(
 }
 
 impl ListZone {
-    /// Where an IPv4 address would be in the memory of the first list.
+    /// The memory that holds an IPv4 address in the first list, to be read ahead of the lookup.
     pub(super) fn spot(&self, address: Ipv4Addr) -> Spot<'_> {
         self.lists.first().map_or(Spot::default(), |list| list.addresses.spot(address))
     }
 
+    /// Answers a query for a name, given as the labels to the left of the zone's origin.
     pub(super) fn answer(&self, labels: &Labels<'_>, query_type: QueryType, now: Timestamp) -> Answer<'_> {
         if self.expires.is_some_and(|expires| expires < now) {
             return Answer::failed(Rcode::ServFail, ExtendedError::NotReady);
@@ -285,7 +304,7 @@ impl ListZone {
         let whole = whole.or_else(|| v6.and_then(|start| start.whole().map(IpAddr::V6)));
         if let Some(address) = whole {
             let found = self.lists.iter().filter(|list| list.find(address).is_some());
-            // Records of one name and type have one TTL (RFC 2181 §5.2).
+            // All records of one name and type must have the same TTL (RFC 2181 §5.2).
             if let Some(ttl) = found.map(|list| list.ttl).min() {
                 let matches = Matches::new(address, ttl, query_type == QueryType::Txt, &self.lists);
                 return match query_type {
@@ -305,17 +324,20 @@ impl ListZone {
         self.apex.negative(rcode, self.serial)
     }
 
-    /// What all lists say of an address itself, and the TTL of that in seconds.
+    /// The reasons that all lists have for an address itself, not for its mapped address, and the
+    /// TTL of their records in seconds.
     pub(super) fn reasons(&self, address: IpAddr) -> (u32, impl Iterator<Item = &Reason>) {
         let found = || self.lists.iter().filter_map(move |list| Some((list, list.find_plain(address)?)));
         let ttl = found().map(|(list, _)| list.ttl).min().unwrap_or_default();
         (ttl, found().flat_map(|(list, said)| said.map(|what| &list.reasons[what.place()])))
     }
 
+    /// The number of entries in all lists, exclusions included.
     pub fn len(&self) -> usize {
         self.lists.iter().map(|list| list.entries).sum()
     }
 
+    /// Whether no list has an entry.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -327,7 +349,7 @@ impl<'z> Matches<'z> {
         Matches { address, ttl, text, lists, raw, seen: 0 }
     }
 
-    /// The next record, told before or not.
+    /// The next record, whether or not an equal one was returned before.
     fn raw(&mut self) -> Option<Record<'z>> {
         loop {
             let Reason { value, text } = self.raw.reason(self.address)?;
@@ -366,7 +388,8 @@ impl<'z> Iterator for Matches<'z> {
             let record = self.raw()?;
             let before = self.seen;
             self.seen += 1;
-            // A set holds a record once (RFC 2181 §5); an address has a few of them.
+            // A record set holds no two equal records (RFC 2181 §5). An address has few records, so
+            // each is compared with all records before it.
             let mut all = Matches::new(self.address, self.ttl, self.text, self.lists);
             if (0..before).all(|_| all.raw() != Some(record)) {
                 return Some(record);

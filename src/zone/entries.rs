@@ -1,4 +1,6 @@
-//! The addresses that a judged zone lists: shared between snapshots, copied only where something changes.
+//! The addresses and networks that a judged zone lists.
+//!
+//! Snapshots share the memory of entries that do not change between them.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,22 +11,23 @@ use super::ipv4::{Ipv4Map, Spot, Words};
 use crate::relay::Prefix;
 use crate::time::Timestamp;
 
-/// Prefixes that are listed, most of them IPv4 addresses.
+/// The listed prefixes, most of which are single IPv4 addresses.
 ///
-/// A snapshot is a copy of this, and so cheap that one is made for every change.
+/// Every change to the listings makes a new snapshot, so a clone is cheap: it shares all memory,
+/// and a change copies only the part that it touches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entries {
     addresses: Ipv4Map<Row>,
-    /// Everything else, by the first 16 bits and then the first 32.
+    /// All other prefixes, by their first 16 bits and then by their first 32 bits.
     groups: BTreeMap<u16, Group>,
-    /// How many of those there are of each family and length.
+    /// The number of prefixes in `groups` by family and prefix length.
     lengths: BTreeMap<(Family, u8), usize>,
 }
 
-/// Prefixes that begin with the same 16 bits.
+/// The prefixes that have the same first 16 bits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Group {
-    /// How many of them stand under each code, by its bit.
+    /// The number of prefixes under each code, indexed by the code's bit.
     codes: [usize; 8],
     shards: BTreeMap<u32, Arc<BTreeMap<Prefix, Entry>>>,
 }
@@ -35,46 +38,49 @@ enum Family {
     V6,
 }
 
-/// One code of an address, in eight octets with its key.
+/// One code of an address. With its key it takes eight octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Row {
     code: u8,
     confidence: u8,
-    /// Seconds since 1970, rounded down.
+    /// When the listing ends, in seconds since 1970, rounded down; `NO_END` if it does not end.
     until: u32,
 }
 
-/// Of what doesn't end.
+/// The end of a listing that does not end.
 const NO_END: u32 = u32::MAX;
 
-/// One code of a listed prefix.
+/// One code of a listed prefix, and when it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Standing {
-    /// One bit.
+    /// The code: one bit.
     pub code: u8,
-    /// How far the case went beyond what the policy asks for, of 100 (DESIGN: `score.`).
+    /// How far the case exceeds what the policy requires, from 0 to 100.
     pub confidence: u8,
-    /// `None` for what doesn't end.
+    /// When the listing ends; `None` if it does not end.
     pub until: Option<Timestamp>,
 }
 
-/// The codes of one listed prefix, by value, rising.
+/// The codes of one listed prefix.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
+    /// In ascending order of their values. Empty for a prefix that is not listed.
     pub codes: Vec<Standing>,
 }
 
-/// What a zone says of one address.
+/// The result of a lookup: what a zone lists for one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
+    /// The codes, as bits.
     pub mask: u8,
-    /// The greatest of the codes'.
+    /// The greatest confidence of the codes, from 0 to 100.
     pub confidence: u8,
-    /// The first moment at which one of the codes ends; `None` for what doesn't end.
+    /// The earliest time at which one of the codes ends; `None` if none of them ends.
     pub until: Option<Timestamp>,
 }
 
 impl Entry {
+    /// The codes, as bits.
     pub fn mask(&self) -> u8 {
         self.codes.iter().fold(0, |mask, standing| mask | standing.code)
     }
@@ -117,7 +123,7 @@ fn family(prefix: Prefix) -> Family {
     if prefix.network().is_ipv4() { Family::V4 } else { Family::V6 }
 }
 
-/// The IPv4 address that a prefix is, if it is one whole.
+/// The IPv4 address of a prefix of 32 bits; `None` for any other prefix.
 fn single(prefix: Prefix) -> Option<Ipv4Addr> {
     match prefix.network() {
         IpAddr::V4(address) if prefix.length() == 32 => Some(address),
@@ -133,7 +139,7 @@ fn first_bits(address: IpAddr) -> u32 {
 }
 
 impl Entries {
-    /// Puts an entry in the place of what was there; an entry without codes is none.
+    /// Replaces the entry of a prefix. An entry without codes removes the prefix.
     pub fn set(&mut self, prefix: Prefix, entry: Entry) {
         if let Some(address) = single(prefix) {
             let rows: Vec<Row> = entry.codes.into_iter().map(Row::from).collect();
@@ -161,7 +167,7 @@ impl Entries {
         self.lengths.retain(|_, count| *count > 0);
     }
 
-    /// All of them: IPv4 addresses, then the rest, each by address.
+    /// All entries: single IPv4 addresses first, then all other prefixes, each in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = (Prefix, Entry)> {
         let addresses = self.addresses.iter().map(|(address, rows)| {
             let prefix = Prefix::around(address.into(), u8::MAX);
@@ -172,24 +178,27 @@ impl Entries {
         addresses.chain(prefixes.map(|(prefix, entry)| (*prefix, entry.clone())))
     }
 
+    /// The number of listed prefixes.
     pub fn len(&self) -> usize {
         self.addresses.len() + self.lengths.values().sum::<usize>()
     }
 
+    /// Whether no prefix is listed.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Where an IPv4 address would be in memory.
+    /// The memory that holds an IPv4 address, to be read ahead of the lookup.
     pub fn spot(&self, address: Ipv4Addr) -> Spot<'_> {
         self.addresses.spot(address)
     }
 
-    /// What is said of an address at a time under the codes in the mask: by itself, and by the prefixes around it. What has ended
-    /// isn't said, whether or not the fold was told yet.
+    /// Looks up an address at time `now`, under the codes in `mask`. The result combines the entry
+    /// of the address itself and those of all prefixes that contain it. A listing that has ended by
+    /// `now` is not found, even if the journal has no entry about its end yet.
     pub fn find(&self, address: IpAddr, mask: u8, now: Timestamp) -> Option<Found> {
         let found = self.find_plain(address, mask, now);
-        // A mail server may know an IPv4 client by its mapped address (RFC 4291 §2.5.5.2).
+        // A mail server may query an IPv4 client by its mapped address (RFC 4291 §2.5.5.2).
         found.or_else(|| match (address, address.to_canonical()) {
             (IpAddr::V6(_), IpAddr::V4(v4)) => self.find_plain(v4.into(), mask, now),
             _ => None,
@@ -210,7 +219,7 @@ impl Entries {
         around.filter_map(|standing| Found::of(*standing, mask, now)).chain(itself).reduce(Found::and)
     }
 
-    /// The entries of the prefixes of at most so many bits around an address.
+    /// The entries of the prefixes that contain an address and are at most `length_max` bits long.
     fn around(&self, address: IpAddr, length_max: u8) -> impl Iterator<Item = &Entry> {
         let own = family(Prefix::around(address, 0));
         let lengths =
@@ -222,27 +231,31 @@ impl Entries {
         })
     }
 
-    /// Whether anything under one of the codes in the mask lies below the start of an IPv4 address (RFC 8020).
+    /// Whether an address or prefix under one of the codes in `mask` lies below the name that
+    /// `start` stands for, so that the name exists (RFC 8020).
     pub fn any_below_ipv4(&self, start: Start<Ipv4Addr>, mask: u8) -> bool {
         let (first, last) = start.range();
         self.any_ipv4(first, last, mask)
     }
 
-    /// The same for all addresses of an IPv4 prefix.
+    /// Whether an address or prefix under one of the codes in `mask` overlaps an IPv4 prefix, given
+    /// by its first and last address.
     fn any_ipv4(&self, first: u32, last: u32, mask: u8) -> bool {
         let bits = (first ^ last).leading_zeros() as usize;
         self.addresses.codes_within(first, last) & mask != 0
             || self.any_prefix(IpAddr::V4(first.into()), IpAddr::V4(last.into()), bits, mask)
     }
 
-    /// The same for an IPv6 address, which may be an IPv4 address mapped.
+    /// Like [`Entries::any_below_ipv4`], for the start of an IPv6 address. IPv4 addresses count by
+    /// their mapped addresses too.
     pub fn any_below_ipv6(&self, start: Start<Ipv6Addr>, mask: u8) -> bool {
         let (first, last) = start.range();
         self.any_prefix(IpAddr::V6(first.into()), IpAddr::V6(last.into()), 4 * start.labels, mask)
             || start.mapped().is_some_and(|(first, last)| self.any_ipv4(first, last, mask))
     }
 
-    /// Whether a prefix lies between two addresses, or around them, which share so many bits.
+    /// Whether a prefix under one of the codes in `mask` lies between two addresses or contains
+    /// both. `bits` is the number of leading bits that the two addresses share.
     fn any_prefix(&self, first: IpAddr, last: IpAddr, bits: usize, mask: u8) -> bool {
         if self.lengths.is_empty() {
             return false;
@@ -309,7 +322,8 @@ mod tests {
         assert!(!below("192.0.3.0", 3, 2) && !below("193.0.0.0", 1, 2));
     }
 
-    /// Against the plainest thing that could be right.
+    /// Compares the entries with a plain map after every change, and checks that earlier snapshots
+    /// do not change.
     #[test]
     fn entries_are_what_was_put_in_and_snapshots_stand_still() {
         use proptest::prelude::*;

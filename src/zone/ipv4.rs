@@ -1,53 +1,60 @@
-//! IPv4 addresses and what is said of each: shared between snapshots, copied only where something changes.
+//! A compact map from IPv4 addresses to values.
+//!
+//! Clones share the memory of the parts that do not change.
 
 use std::marker::PhantomData;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-/// Values of one octet.
+/// The number of values of one octet.
 const FAN: usize = 256;
-/// Up to so many keys are compared one by one, which a processor does in a few steps.
+/// In a search range of at most this many keys the keys are compared one by one, which takes a
+/// processor few steps.
 const COMPARED_MAX: usize = 64;
-/// How far from where an even spread would put it a key is looked for before all of its shard is searched.
+/// A key is looked for first within this distance of the place where it would be if the keys were
+/// spread evenly. If it is not there, the whole shard is searched.
 const NEAR: usize = 16;
 
-/// What is kept beside an address, as words of 16 bits.
+/// A value that can be stored as words of 16 bits beside an address.
 pub(super) trait Words: Copy {
-    /// How many.
+    /// The number of words of one value.
     const WORDS: usize;
 
+    /// Appends the value's words.
     fn write(self, words: &mut Vec<u16>);
 
-    /// Takes exactly `WORDS` of them.
+    /// Reads a value from exactly `WORDS` words.
     fn read(words: &[u16]) -> Self;
 
-    /// The codes it stands under, as bits; what has none is not there for questions about what lies below a name.
+    /// The value's codes, as bits. A value without codes is ignored when the map is asked whether
+    /// anything lies below a name.
     fn codes(self) -> u8;
 }
 
-/// Addresses, each with one or more values.
+/// A map from IPv4 addresses to one or more values each.
 ///
-/// Addresses with the same first two octets lie in one shard, in one piece of memory: their codes, then their last two octets,
-/// rising, then the values. A question that finds nothing, as nine in ten do, so touches one or two lines of memory; a change
-/// copies one shard and one page of pointers.
+/// Addresses with the same first two octets form a shard, which is one piece of memory: their
+/// codes, then their last two octets in ascending order, then the values. About nine lookups in ten
+/// find nothing, and such a lookup touches one or two cache lines. A change copies one shard and
+/// one page of pointers.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ipv4Map<V> {
-    /// By the first octet; none at all where no address is there.
+    /// Indexed by the first octet. It has no elements until the first address is added.
     pages: Vec<Option<Arc<Page>>>,
     len: usize,
     values: PhantomData<V>,
 }
 
-/// Addresses with one first octet.
+/// The addresses that have the same first octet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Page {
-    /// All codes in it.
+    /// The codes of all its addresses, as bits.
     codes: u8,
-    /// By the second octet.
+    /// Indexed by the second octet.
     shards: [Option<Arc<[u16]>>; FAN],
 }
 
-/// One shard, taken apart.
+/// The sections of one shard.
 #[derive(Clone, Copy)]
 struct Shard<'m> {
     codes: u8,
@@ -55,14 +62,14 @@ struct Shard<'m> {
     values: &'m [u16],
 }
 
-/// The values of one address.
+/// An iterator over the values of one address, or of all addresses of a range.
 #[derive(Clone, Debug)]
 pub(super) struct Values<'m, V> {
     words: &'m [u16],
     values: PhantomData<V>,
 }
 
-/// Where an address would be, so that its memory can be asked for ahead of the question.
+/// The memory that holds an address, so that it can be loaded ahead of the lookup.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Spot<'m> {
     keys: &'m [u16],
@@ -70,7 +77,9 @@ pub struct Spot<'m> {
 }
 
 impl Spot<'_> {
-    /// Reads the keys at both ends of where the address is looked for, and says what it saw; all that matters is the reading.
+    /// Reads the keys at both ends of the search range of the address, which loads them into the
+    /// processor's cache. The result has no meaning; it only keeps the reads from being optimised
+    /// away.
     pub fn touch(self) -> u16 {
         let (from, to) = near(self.keys, self.low);
         let key = |at: usize| self.keys.get(at).copied().unwrap_or(0);
@@ -107,6 +116,7 @@ impl<V: Words> Iterator for Values<'_, V> {
 }
 
 impl<V> Values<'_, V> {
+    /// Whether the address has no values.
     pub(super) fn is_empty(&self) -> bool {
         self.words.is_empty()
     }
@@ -117,7 +127,8 @@ fn parts(address: Ipv4Addr) -> (usize, usize, u16) {
     (page.into(), shard.into(), u16::from_be_bytes([c, d]))
 }
 
-/// Between which of the rising keys a key is looked for first: about where it stands if they are spread evenly.
+/// The range of the ascending keys in which a key is looked for first: around the place where it
+/// would be if the keys were spread evenly.
 fn near(keys: &[u16], key: u16) -> (usize, usize) {
     if keys.len() <= COMPARED_MAX {
         return (0, keys.len());
@@ -126,7 +137,7 @@ fn near(keys: &[u16], key: u16) -> (usize, usize) {
     (guess.saturating_sub(NEAR), (guess + NEAR).min(keys.len()))
 }
 
-/// How many of the rising keys are less than a key.
+/// The number of the ascending keys that are less than `key`.
 fn below(keys: &[u16], key: u16) -> usize {
     let (from, to) = near(keys, key);
     let around = (from == 0 || keys[from - 1] < key) && keys.get(to).is_none_or(|after| *after >= key);
@@ -153,7 +164,7 @@ impl<'m> Shard<'m> {
     }
 }
 
-/// Puts a shard together from rows that rise; `None` of no rows.
+/// Builds a shard from rows in ascending order; `None` if there are no rows.
 fn shard<V: Words>(rows: impl Iterator<Item = (u16, V)> + Clone) -> Option<Arc<[u16]>> {
     let codes = rows.clone().fold(0, |codes, (_, value)| codes | value.codes());
     let mut words = vec![u16::from(codes)];
@@ -164,7 +175,8 @@ fn shard<V: Words>(rows: impl Iterator<Item = (u16, V)> + Clone) -> Option<Arc<[
 }
 
 impl<V: Words> Ipv4Map<V> {
-    /// Of rows that rise by address; rows of one address stay in their order.
+    /// Builds a map from rows in ascending order of their addresses. Rows of the same address keep
+    /// their order.
     pub(super) fn from_rising(rows: &[(u32, V)]) -> Self {
         let mut map = Ipv4Map::default();
         for of_page in rows.chunk_by(|one, other| one.0 >> 24 == other.0 >> 24) {
@@ -181,7 +193,7 @@ impl<V: Words> Ipv4Map<V> {
         map
     }
 
-    /// Puts values in the place of an address's; none takes it out.
+    /// Replaces the values of an address. An empty slice removes the address.
     pub(super) fn set(&mut self, address: Ipv4Addr, values: &[V]) {
         let (page, nth, low) = parts(address);
         let was = !self.find(address).is_empty();
@@ -206,13 +218,14 @@ impl<V: Words> Ipv4Map<V> {
         page.shards.get(nth)?.as_deref().map(Shard::of::<V>)
     }
 
+    /// The values of an address; empty if the map does not hold it.
     pub(super) fn find(&self, address: Ipv4Addr) -> Values<'_, V> {
         let (page, nth, low) = parts(address);
         let values = self.shard(page, nth).map(|shard| shard.values(low, low));
         values.unwrap_or(Values { words: &[], values: PhantomData })
     }
 
-    /// Where an address would be.
+    /// The memory that holds an address, to be read ahead of [`Ipv4Map::find`].
     pub(super) fn spot(&self, address: Ipv4Addr) -> Spot<'_> {
         let (page, nth, low) = parts(address);
         let page = self.pages.get(page).and_then(Option::as_deref);
@@ -220,12 +233,13 @@ impl<V: Words> Ipv4Map<V> {
         Spot { keys: shard.map_or(&[], |shard| Shard::of::<V>(shard).keys), low }
     }
 
-    /// The codes under which any address stands from one to another, which are the ends of a prefix.
+    /// The codes of all addresses from `first` to `last`, as bits. The two must be the first and
+    /// the last address of a prefix.
     pub(super) fn codes_within(&self, first: u32, last: u32) -> u8 {
         let either = |codes: u8, more: u8| codes | more;
         let [first_page, last_page] = [first, last].map(|address| (address >> 24) as usize);
         let pages = self.pages.get(first_page..=last_page).unwrap_or_default().iter().flatten();
-        // Longer than a page, than a shard, or within one.
+        // The prefix spans whole pages, whole shards of one page, or a part of one shard.
         match last - first {
             0x00ff_ffff.. => pages.map(|page| page.codes).fold(0, either),
             0xffff.. => {
@@ -241,7 +255,7 @@ impl<V: Words> Ipv4Map<V> {
         }
     }
 
-    /// The addresses from one to another, each with its values, rising.
+    /// The addresses from `first` to `last` with their values, in ascending order.
     pub(super) fn range(&self, first: u32, last: u32) -> impl Iterator<Item = (Ipv4Addr, Values<'_, V>)> {
         let shards = (first >> 16..=last >> 16)
             .filter_map(move |bits| Some((bits, self.shard((bits >> 8) as usize, (bits & 0xff) as usize)?)));
@@ -259,7 +273,7 @@ impl<V: Words> Ipv4Map<V> {
             .map(|(address, values)| (Ipv4Addr::from(address), values))
     }
 
-    /// All of them, rising.
+    /// All addresses with their values, in ascending order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Ipv4Addr, Values<'_, V>)> {
         let pages = self.pages.iter().enumerate().filter(|(_, page)| page.is_some());
         pages.flat_map(|(page, _)| {
@@ -268,7 +282,7 @@ impl<V: Words> Ipv4Map<V> {
         })
     }
 
-    /// How many addresses.
+    /// The number of addresses.
     pub(super) const fn len(&self) -> usize {
         self.len
     }

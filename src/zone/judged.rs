@@ -1,4 +1,5 @@
-//! A zone of judged relays: its views, its test entries, and what it answers.
+//! A judged zone: a zone that lists relays by this server's own listings, and how it answers
+//! queries.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -12,31 +13,37 @@ use super::{Config, Content, Entries, ExtendedError, Freshness, Spot};
 use crate::digest::{Digest, Digester};
 use crate::time::Timestamp;
 
-/// The label under which a zone tells how it stands.
+/// The label whose TXT record reports the zone's state.
 const STATUS: &[u8] = b"_status";
-/// Seconds for which that may be remembered.
+/// The TTL of that record, in seconds.
 const STATUS_TTL: u32 = 5;
 
-/// One zone as it stands: what is configured, what is listed, and its serial.
+/// One judged zone: its configuration, its listings and its serial number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone {
+    /// The checked configuration.
     pub config: Arc<Config>,
+    /// The listed prefixes.
     pub entries: Arc<Entries>,
+    /// The serial number of the SOA record.
     pub serial: u32,
-    /// Emptied for good, the test entries included (RFC 6471 §3.4).
+    /// Whether the zone was shut down: it is empty for ever, without test entries (RFC 6471 §3.4).
     pub shut_down: bool,
 }
 
-/// An address that the zone has something to say about.
+/// An address that the zone lists, or one of its test entries.
 pub(super) struct About {
     address: IpAddr,
+    /// The codes, the confidence and the end of the listing.
     pub found: Found,
+    /// Whether this is a test entry (RFC 5782 §5).
     pub test: bool,
 }
 
 impl Zone {
-    /// A digest of everything that a transfer of the zone would carry: equal digests, equal zones. Moving values
-    /// (the remaining time of a listing) stay outside.
+    /// A digest of everything that a zone transfer would carry, so that zones with equal digests
+    /// are equal. It does not cover values that change by themselves, such as the remaining time of
+    /// a listing.
     pub fn digest(&self) -> Digest {
         let mut digester = Digester::default();
         digester.add(self.config.digest.octets()).add(&self.serial.to_be_bytes());
@@ -47,11 +54,11 @@ impl Zone {
         digester.digest()
     }
 
-    /// The view that labels are asked in, and those left of it.
+    /// The view that a name's labels select, and the labels to the left of the sublist's label.
     fn view<'q>(&self, labels: Labels<'q>) -> (&View, Labels<'q>) {
         let config = &self.config;
         let Some((last, rest)) = labels.split_last() else { return (&config.main, labels) };
-        // An address's labels are numbers or one character long.
+        // The labels of an address are numbers, or one character long.
         if last.len() < 2 || last[0].is_ascii_digit() {
             return (&config.main, labels);
         }
@@ -59,11 +66,14 @@ impl Zone {
         config.sublists.iter().find(named).map_or((&config.main, labels), |sublist| (&sublist.view, rest))
     }
 
+    /// The memory that holds the address which the labels stand for, to be read ahead of the
+    /// lookup.
     pub(super) fn spot(&self, labels: &Labels<'_>) -> Spot<'_> {
         let start = self.view(*labels).1.ipv4();
         start.and_then(Start::<Ipv4Addr>::whole).map_or(Spot::default(), |address| self.entries.spot(address))
     }
 
+    /// Answers a query for a name, given as the labels to the left of the zone's origin.
     pub(super) fn answer(
         &self,
         labels: &Labels<'_>,
@@ -76,14 +86,16 @@ impl Zone {
             Some((last, left)) if left.is_empty() && last.eq_ignore_ascii_case(STATUS) => {
                 self.status(query_type, now, fresh.time)
             }
-            // Better no answer, and mail accepted, than a relay refused that was taken off meanwhile.
+            // A mail server accepts mail if the lookup fails. That is better than refusing a relay
+            // that was removed after the data became stale.
             _ if now.since(fresh.time) > fresh.age_max => {
                 Answer::failed(Rcode::ServFail, ExtendedError::NotReady)
             }
             None if labels.is_empty() => self.apex(query_type),
-            // Whoever still asks must get no address for anything, the test entries included.
+            // Clients that still query must get no address for any name, test entries included (RFC
+            // 6471 §3.4).
             _ if self.shut_down => self.negative(Rcode::NameError),
-            // A sublist's own name: its test entries lie below it.
+            // A sublist's own name exists, because its test entries lie below it.
             _ if rest.is_empty() => self.negative(Rcode::NoError),
             _ => self.below(&rest, view, query_type, now),
         }
@@ -93,7 +105,7 @@ impl Zone {
         let config = &self.config;
         match query_type {
             QueryType::Soa if self.shut_down => Answer::one(Record { ttl: config.apex.ttl, ..self.soa() }),
-            // Whoever still asks gets no address at all (RFC 6471 §3.4).
+            // Clients that still query must get no address at all (RFC 6471 §3.4).
             QueryType::A | QueryType::Aaaa if self.shut_down => self.negative(Rcode::NoError),
             QueryType::Txt if self.shut_down => {
                 let text = Text::Plain(config.texts.shut_down().as_bytes());
@@ -141,10 +153,12 @@ impl Zone {
         self.negative(if below { Rcode::NoError } else { Rcode::NameError })
     }
 
+    /// Looks up an address in a view at time `now`: first the listings, then the test entries.
     pub(super) fn find(&self, address: IpAddr, view: &View, now: Timestamp) -> Option<About> {
         let listed =
             self.entries.find(address, view.mask, now).map(|found| About { address, found, test: false });
-        // IPv4 test entries lie in 127/8 and IPv6 ones in ::ffff:127/104: nobody else needs to be looked up twice.
+        // IPv4 test entries lie in 127.0.0.0/8 and IPv6 ones in `::ffff:127.0.0.0/104`. Other
+        // addresses need no second lookup.
         listed.or_else(|| {
             let near = match address {
                 IpAddr::V4(v4) => v4.is_loopback(),
@@ -172,12 +186,12 @@ impl Zone {
         }
     }
 
-    /// Seconds.
+    /// The TTL of an address's records, in seconds: at most the remaining time of the listing.
     pub(super) fn ttl(&self, about: &About, now: Timestamp) -> u32 {
         let ttls = &self.config.ttls;
         let most = if about.test { ttls.test } else { ttls.listed };
         about.found.until.map_or(most, |until| {
-            // RFC 5782 §4: what is about to go must not linger in caches.
+            // RFC 5782 §4: caches must not keep a listing beyond its end.
             u32::try_from(until.since(now).seconds().max(0)).unwrap_or(most).min(most)
         })
     }
@@ -190,7 +204,8 @@ impl Zone {
         Answer { rcode, content: Content::Negative { apex: &self.config.apex, soa }, error: None }
     }
 
-    /// The SOA of a zone that was shut down: nobody needs to ask again soon.
+    /// The SOA record of a zone that was shut down. Its long TTL and minimum keep resolvers from
+    /// asking again soon.
     fn soa(&self) -> Record<'_> {
         let (apex, ttl) = (&self.config.apex, self.config.ttls.shut_down);
         Record {

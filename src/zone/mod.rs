@@ -1,4 +1,6 @@
-//! What the DNS says: listings and lists in, answers out. Pure; the edges only put it on the wire.
+//! Computes DNS answers from listings and from operators' lists.
+//!
+//! This module does no I/O. The `dns` module reads queries from the network and writes the answers.
 
 mod answer;
 mod apex;
@@ -32,57 +34,69 @@ pub use text::{Status, TXT_OCTETS_MAX, Template, Text};
 
 use crate::time::{Span, Timestamp};
 
-/// All judged zones at one moment of the fold. Replaced whole, never changed.
+/// All judged zones at one point of the journal.
+///
+/// A judged zone is built from this server's own listings. A snapshot is immutable: a new one
+/// replaces it as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     zones: Vec<Zone>,
-    /// The fold's time: how fresh the data is.
+    /// The time up to which the journal was applied. It says how fresh the data is.
     pub time: Timestamp,
 }
 
-/// All zones of operators' lists. Replaced whole, never changed.
+/// All zones built from operators' list files. Immutable: a new value replaces it as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lists {
     zones: Vec<Arc<ListZone>>,
 }
 
-/// Everything there is to answer from.
+/// All zones that the server answers from.
 #[derive(Clone, Copy, Debug)]
 pub struct Zones<'z> {
+    /// The zones built from listings.
     pub judged: &'z Snapshot,
+    /// The zones built from operators' list files.
     pub lists: &'z Lists,
 }
 
-/// How old what is answered may be.
+/// When the data was last up to date, and how old it may be before it is no longer served.
 #[derive(Clone, Copy, Debug)]
 pub struct Freshness {
-    /// When the data was known to be up to date.
+    /// The time at which the data was last known to be up to date.
     pub time: Timestamp,
+    /// The greatest age of data that is still served. Older data is answered with SERVFAIL.
     pub age_max: Span,
 }
 
-/// The zone that a name lies in.
+/// The zone that a name belongs to.
 #[derive(Clone, Copy, Debug)]
 pub enum Within<'z> {
+    /// A zone built from listings.
     Judged(&'z Zone),
+    /// A zone built from list files.
     List(&'z ListZone),
 }
 
 impl Snapshot {
+    /// Makes a snapshot of zones as of `time`.
     pub fn new(mut zones: Vec<Zone>, time: Timestamp) -> Self {
-        // The most specific origin first, so that a zone below another one is found.
+        // The zone with the most labels comes first, so that a zone below another zone is found.
         zones.sort_by_key(|zone| std::cmp::Reverse(zone.config.apex.origin.labels().len()));
         Snapshot { zones, time }
     }
 
+    /// The zones, those with the most labels in their origin first.
     pub fn zones(&self) -> &[Zone] {
         &self.zones
     }
 
-    /// The answer to a question at a time, which shortens the TTL of what is about to end.
+    /// Answers a question at time `now`. The TTL of an answer never exceeds the remaining time of
+    /// the listing (RFC 5782 §4). A name outside of all zones gets REFUSED. The age of the data is
+    /// not checked.
     pub fn answer(&self, question: &Question<'_>, now: Timestamp) -> Answer<'_> {
         const NO_LISTS: &Lists = &Lists { zones: Vec::new() };
-        // Whoever asks a snapshot itself asks about its own time.
+        // A caller that queries a snapshot directly does not want its age checked.
         let fresh = Freshness { time: now, age_max: Span::ZERO };
         let zones = Zones { judged: self, lists: NO_LISTS };
         match zones.find(question.name) {
@@ -93,18 +107,21 @@ impl Snapshot {
 }
 
 impl Lists {
+    /// Collects the zones of operators' lists.
     pub fn new(mut zones: Vec<Arc<ListZone>>) -> Self {
         zones.sort_by_key(|zone| std::cmp::Reverse(zone.apex.origin.labels().len()));
         Lists { zones }
     }
 
+    /// The zones, those with the most labels in their origin first.
     pub fn zones(&self) -> &[Arc<ListZone>] {
         &self.zones
     }
 }
 
 impl<'z> Zones<'z> {
-    /// The zone that a name lies in, the most specific one, and the labels left of its origin.
+    /// Finds the most specific zone that a name belongs to, and the labels to the left of its
+    /// origin. `None` if the name belongs to none of the zones.
     pub fn find<'q>(&self, name: Asked<'q>) -> Option<(Within<'z>, Labels<'q>)> {
         let judged = self.judged.zones.iter().find_map(|zone| {
             let labels = name.under(zone.config.apex.origin_wire())?;
@@ -125,6 +142,7 @@ impl<'z> Zones<'z> {
 }
 
 impl<'z> Within<'z> {
+    /// The zone's origin and the records there.
     pub fn apex(self) -> &'z Apex {
         match self {
             Within::Judged(zone) => &zone.config.apex,
@@ -132,7 +150,8 @@ impl<'z> Within<'z> {
         }
     }
 
-    /// That nothing is there, whatever is asked for below the zone's name.
+    /// NXDOMAIN with the zone's SOA, the answer to every name below the origin for a client that is
+    /// shown an empty zone.
     pub fn nothing(self) -> Answer<'z> {
         match self {
             Within::Judged(zone) => zone.config.apex.negative(Rcode::NameError, zone.serial),
@@ -140,7 +159,7 @@ impl<'z> Within<'z> {
         }
     }
 
-    /// That nothing stands at a name which exists.
+    /// An answer without data (NODATA), for a name that exists (RFC 2308 §2.2).
     pub fn no_data(self) -> Answer<'z> {
         match self {
             Within::Judged(zone) => zone.config.apex.negative(Rcode::NoError, zone.serial),
@@ -148,7 +167,8 @@ impl<'z> Within<'z> {
         }
     }
 
-    /// Where the address that the labels stand for would be in memory; of use only ahead of the question itself.
+    /// The memory that holds the address which the labels stand for, to be read ahead of the
+    /// lookup. It has no effect on the answer.
     pub fn spot(self, labels: &Labels<'_>) -> Spot<'z> {
         match self {
             Within::Judged(zone) => zone.spot(labels),
@@ -159,7 +179,7 @@ impl<'z> Within<'z> {
         }
     }
 
-    /// What the zone says of a name, given as the labels left of its origin.
+    /// Answers a query for a name, given as the labels to the left of the zone's origin.
     pub fn answer(
         self,
         labels: &Labels<'_>,

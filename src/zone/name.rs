@@ -1,13 +1,18 @@
-//! Domain names as far as a blocklist's zone needs them (RFC 1035 §2.3, RFC 5782 §2).
+//! Domain names in the restricted form that blocklist zones use (RFC 1035 §2.3, RFC 5782 §2).
 
 use std::fmt;
 
-/// Labels in lower case, the leftmost first.
+/// A domain name: its labels in lower case, the leftmost first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Vec<String>);
 
 impl Name {
-    /// Reads a host or zone name: letters, digits, hyphens and underscores (RFC 1123 §2.1).
+    /// Reads a host or zone name: letters, digits, hyphens and underscores (RFC 1123 §2.1). A
+    /// trailing dot is allowed.
+    ///
+    /// # Errors
+    /// If a label is empty, longer than 63 octets or has another character, or if the text is
+    /// longer than 253 octets.
     pub fn parse(text: &str) -> Result<Self, String> {
         let labels: Vec<String> =
             text.trim_end_matches('.').split('.').map(str::to_ascii_lowercase).collect();
@@ -22,16 +27,18 @@ impl Name {
         }
     }
 
-    /// Its wire form, uncompressed (RFC 1035 §3.1).
+    /// The uncompressed wire form (RFC 1035 §3.1).
     pub fn to_wire(&self) -> Vec<u8> {
         let labels = self.0.iter().flat_map(|label| std::iter::once(label.len() as u8).chain(label.bytes()));
         labels.chain([0]).collect()
     }
 
+    /// The labels in lower case, the leftmost first.
     pub fn labels(&self) -> &[String] {
         &self.0
     }
 
+    /// Whether the name is `origin` or lies below it.
     pub fn is_under(&self, origin: &Name) -> bool {
         self.0.ends_with(&origin.0)
     }

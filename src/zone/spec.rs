@@ -1,4 +1,4 @@
-//! A zone's file: as written (`zones/*.toml`) and as checked.
+//! A zone's configuration file (`zones/*.toml`), as written and as checked.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -16,11 +16,12 @@ use crate::relay::{Listable, Prefix};
 use crate::score::{Policy, PolicySpec, Quorum};
 use crate::time::Span;
 
-/// The version of the file's form that this program reads.
+/// The version of the file format that this program reads.
 const VERSION: u32 = 1;
-/// Fewest octets of a key in a name: a label so long is no part of an address, and no sublist.
+/// Smallest number of octets of an access key in a query name. A label of this length is neither
+/// part of an address nor a sublist's label.
 pub const KEY_OCTETS_MIN: usize = 16;
-/// Most octets of a zone's file: it is an entry of the journal.
+/// Greatest number of octets of a zone's configuration file, which is stored as one journal entry.
 const FILE_OCTETS_MAX: usize = 256 << 10;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -84,41 +85,53 @@ struct TextsSpec {
 struct SublistSpec {
     label: String,
     codes: Vec<u8>,
-    /// Whether the third octet tells how sure the list is, of 100.
+    /// Whether the third octet of the answer is the confidence, from 0 to 100.
     #[serde(default)]
     score: bool,
 }
 
-/// A zone as checked: it can't be wrong any more.
+/// A zone's checked configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone {
+    /// The zone's origin and the records there.
     pub apex: Apex,
-    /// The digest of the file, which every listing stores as its policy.
+    /// The digest of the file. Every listing stores it as its policy.
     pub digest: Digest,
+    /// Which addresses may be listed.
     pub listable: Listable,
+    /// The number that is added to the journal offset of the zone's last change to make its serial
+    /// number.
     pub serial_base: u32,
+    /// The TTLs of the zone's records.
     pub ttls: Ttls,
+    /// The texts of the zone's TXT records.
     pub texts: Texts,
+    /// The codes that a relay can be listed under.
     pub codes: Vec<Code>,
+    /// The sublists: names below the origin that return some of the codes.
     pub sublists: Vec<Sublist>,
-    /// What is asked for at the zone's own name.
+    /// The view that is queried directly below the origin.
     pub main: View,
+    /// The weights and rules by which evidence is scored.
     pub policy: Policy,
+    /// How long listings last, and when they become longer.
     pub terms: Terms,
+    /// The limits on additions and endings per hour.
     pub guards: Guards,
 }
 
 const NEW_LABEL: &str = "write two to fifteen lower-case letters (RFC 5782 §2.3)";
 
 impl Zone {
-    /// What a zone must not have that is written from now on; those that were adopted before must read for ever.
+    /// Checks rules that apply to a zone file only when it is adopted. Files that were adopted
+    /// before a rule existed must remain readable, because the journal contains them.
     pub fn check_new(&self, complaints: &mut Complaints) {
         for (at, Sublist { label, .. }) in self.sublists.iter().enumerate() {
             let digit = label.starts_with(|letter: char| letter.is_ascii_digit());
             complaints.require(
                 label.len() < KEY_OCTETS_MIN && !digit,
                 &format!("sublists[{at}].label"),
-                format!("{label:?} can't be told from a part of an address, or from a key"),
+                format!("{label:?} can be mistaken for a part of an address, or for an access key"),
                 NEW_LABEL,
             );
         }
@@ -127,13 +140,14 @@ impl Zone {
             complaints.require(
                 is_printable(text),
                 key,
-                "it has more than one line, or a control character",
-                "write one line: other programs' files hold it too",
+                "it has more than one line, or a character that is not printable US-ASCII",
+                "write one line of printable US-ASCII, because exported files contain it too",
             );
         }
     }
 
-    /// The kinds and the quorum of a code that evidence earns.
+    /// The evidence kinds and the quorum of a code; `None` if the code does not exist or is not
+    /// earned by evidence.
     pub fn quorum(&self, code: u8) -> Option<(&[Kind], &Quorum)> {
         self.codes.iter().find(|of| of.value == code).and_then(|of| match &of.basis {
             Basis::Kinds { kinds, quorum } => Some((kinds.as_slice(), quorum)),
@@ -142,41 +156,50 @@ impl Zone {
     }
 }
 
-/// Seconds.
+/// The TTLs of a zone's records, in seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ttls {
+    /// The greatest TTL of a listed address's records.
     pub listed: u32,
+    /// The TTL of a test entry's records.
     pub test: u32,
+    /// The TTL of the records of a zone that was shut down.
     pub shut_down: u32,
 }
 
+/// A name below the zone's origin that returns some of the zone's codes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sublist {
+    /// The sublist's label, directly below the zone's origin.
     pub label: String,
+    /// The codes that the sublist returns.
     pub view: View,
 }
 
-/// Some of the codes, as one name shows them.
+/// The codes that are visible below one name, and how they are shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
-    /// The codes, as bits.
+    /// The visible codes, as bits.
     pub mask: u8,
+    /// What the returned address contains besides the codes.
     pub shows: Shows,
-    /// For each value that it can return (RFC 5782 §5).
+    /// One test entry for each value that the view can return (RFC 5782 §5).
     pub test_entries: Entries,
 }
 
-/// What an address in 127/8 tells besides the codes in its last octet.
+/// What the returned address in 127.0.0.0/8 contains besides the codes in its last octet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shows {
+    /// Nothing else: the second and third octet are 0.
     Codes,
-    /// In the third octet, how sure the list is, of 100.
+    /// The confidence, from 0 to 100, in the third octet.
     Score,
 }
 
+/// The texts of a zone's TXT records, and the address of its web pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Texts {
-    /// As templates, which have their addresses at `$`.
+    /// A template in which `$` stands for the address. `test` is one too.
     listed: String,
     test: String,
     url: String,
@@ -184,39 +207,47 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// What the apex of a zone says that was emptied for good.
+    /// The TXT record at the origin of a zone that was shut down.
     pub fn shut_down(&self) -> &str {
         &self.shut_down
     }
 
-    /// The TXT record about any address.
+    /// The template of the TXT records of listed addresses, or of test entries.
     pub(super) fn template(&self, test: bool) -> Template<'_> {
         Template::new(if test { &self.test } else { &self.listed }.as_bytes())
     }
 
-    /// The TXT record about an address.
+    /// The text of the TXT record of an address; `test` for a test entry.
     pub fn about(&self, address: IpAddr, test: bool) -> Text<'_> {
         self.template(test).about(address)
     }
 
-    /// Where an address is explained.
+    /// The URL of the page that explains an address.
     pub fn url(&self, address: IpAddr) -> String {
         self.url.replace("{address}", &address.to_string())
     }
 }
 
-/// Reads and checks a zone's file; `place` names it in complaints.
+/// Reads and checks a zone's configuration file. `place` is the file's name in complaints.
+///
+/// # Errors
+/// If the file is too long, is not valid TOML, has an unknown key or lacks one, or if a value
+/// breaks a rule. All broken rules are reported at once.
 pub fn read(place: &str, text: &str) -> Result<Zone, Vec<Complaint>> {
     let mut complaints = Complaints::about(place);
     if text.len() > FILE_OCTETS_MAX {
-        complaints.add("", format!("{} octets long", text.len()), format!("keep it below {FILE_OCTETS_MAX}"));
+        complaints.add(
+            "",
+            format!("the file has {} octets", text.len()),
+            format!("keep it within {FILE_OCTETS_MAX}"),
+        );
         return Err(complaints.into_vec());
     }
     match toml::from_str::<ZoneSpec>(text) {
         Ok(spec) => spec.check(Digest::of(text.as_bytes()), complaints),
         Err(error) => {
             let problem = error.to_string().trim_end().replace('\n', "\n    ");
-            complaints.add("", problem, "zones/backscatter.toml shows every key");
+            complaints.add("", problem, "see zones/backscatter.toml for all keys");
             Err(complaints.into_vec())
         }
     }
@@ -227,7 +258,7 @@ impl ZoneSpec {
         complaints.require(
             self.version == VERSION,
             "version",
-            format!("{} is not known", self.version),
+            format!("{} is not supported", self.version),
             format!("this program reads version {VERSION}"),
         );
         let origin = name("origin", &self.origin, &mut complaints);
@@ -235,9 +266,14 @@ impl ZoneSpec {
             origin.as_ref().is_none_or(|origin| origin.labels().len() >= 2),
             "origin",
             format!("{:?} is a top-level domain", self.origin),
-            "delegate a name of your own, such as bl.example.org (RFC 6471 §3.1)",
+            "use a domain name that you control, such as bl.example.org (RFC 6471 §3.1)",
         );
-        complaints.require(!self.ns.is_empty(), "ns", "no name server", "name at least one, better two");
+        complaints.require(
+            !self.ns.is_empty(),
+            "ns",
+            "no name server is given",
+            "give at least one name server, preferably two",
+        );
         let ns: Vec<Name> = self.ns.iter().filter_map(|ns| name("ns", ns, &mut complaints)).collect();
         let soa = self.soa.check(&mut complaints);
         let ttls = self.ttl.check(&mut complaints);
@@ -253,16 +289,16 @@ impl ZoneSpec {
         complaints.require(
             codes.iter().any(|code| code.main && code.value == 2),
             "codes",
-            "no code of value 2 in the main zone",
-            "127.0.0.2 is the test entry that every list must have (RFC 5782 §5)",
+            "the main zone has no code of value 2",
+            "add one, because every DNSBL must have the test entry 127.0.0.2 (RFC 5782 §5)",
         );
         let sublists = self.check_sublists(mask(&|_| true), &mut complaints);
         let (Some(origin), Some(soa)) = (origin, soa) else { return Err(complaints.into_vec()) };
         complaints.require(
             ns.iter().all(|ns| !ns.is_under(&origin)),
             "ns",
-            "a name server's name lies in the zone itself, which has no address for it",
-            "name servers by names outside of the list's zone",
+            "the name of a name server lies in the zone, which holds no address records for it",
+            "use name servers whose names lie outside of the zone",
         );
         let apex_ttl = seconds("ttl.apex", self.ttl.apex, &mut complaints);
         complaints.or(Zone {
@@ -297,8 +333,8 @@ impl ZoneSpec {
             complaints.require(
                 !taken,
                 &format!("codes[{at}]"),
-                "its value or one of its kinds belongs to an earlier code",
-                "one code, one value; one kind, one code",
+                "its value or one of its kinds is already used by an earlier code",
+                "give every code its own value, and assign every kind to one code only",
             );
             codes.push(code);
         }
@@ -315,21 +351,21 @@ impl ZoneSpec {
                     && !digits
                     && Name::parse(label).is_ok_and(|name| name.labels() == [label.clone()]),
                 &format!("{key}.label"),
-                format!("{label:?} can't be told from a part of an address, or is no label"),
+                format!("{label:?} is not a valid label, or can be mistaken for a part of an address"),
                 NEW_LABEL,
             );
             let mask = codes.iter().fold(0, |mask, code| mask | code);
             complaints.require(
                 mask != 0 && mask & !all == 0,
                 &format!("{key}.codes"),
-                "names no code, or one that [[codes]] doesn't define",
-                "write values of [[codes]]",
+                "it is empty, or has a code that [[codes]] does not define",
+                "list the values of codes that [[codes]] defines",
             );
             complaints.require(
                 sublists.iter().all(|other| other.label != *label),
                 &format!("{key}.label"),
-                format!("{label:?} is there already"),
-                "give every sublist a label of its own",
+                format!("{label:?} is used by an earlier sublist"),
+                "give every sublist its own label",
             );
             let shows = if *score { Shows::Score } else { Shows::Codes };
             sublists.push(Sublist { label: label.clone(), view: View::of(mask, shows) });
@@ -344,8 +380,9 @@ impl View {
     }
 }
 
-/// An entry for each value that a view can return, for IPv4 and IPv6, and none for 127.0.0.1 (RFC 5782 §5). A view
-/// that can't return 127.0.0.2 still has that entry, with its lowest value.
+/// Makes a test entry for each value that a view can return, for IPv4 and IPv6, and none for
+/// 127.0.0.1 (RFC 5782 §5). A view that cannot return 127.0.0.2 has that entry too, with the view's
+/// lowest value.
 fn test_entries(mask: u8) -> Entries {
     let mut entries = Entries::default();
     let mut add = |last_octet: u8, code: u8| {
@@ -368,10 +405,15 @@ fn name(key: &str, text: &str, complaints: &mut Complaints) -> Option<Name> {
         .ok()
 }
 
-/// RFC 2181 §8: a TTL is below 2^31.
+/// Checks that a time span is a valid TTL: from 1 to 2^31 - 1 seconds (RFC 2181 §8).
 fn seconds(key: &str, span: Span, complaints: &mut Complaints) -> u32 {
     let fits = i32::try_from(span.seconds()).ok().filter(|&seconds| seconds >= 1);
-    complaints.require(fits.is_some(), key, format!("{span} is no TTL"), "write at least \"1s\"");
+    complaints.require(
+        fits.is_some(),
+        key,
+        format!("{span} is not a valid TTL"),
+        "write a time from \"1s\" to 2147483647 seconds",
+    );
     fits.map_or(0, i32::cast_unsigned)
 }
 
@@ -382,8 +424,8 @@ impl SoaSpec {
         complaints.require(
             self.refresh < self.expire && self.retry < self.expire,
             "soa.expire",
-            format!("{} is not longer than refresh and retry", self.expire),
-            "a secondary must try several times before it gives the data up",
+            format!("{} is not longer than both refresh and retry", self.expire),
+            "make it longer, so that a secondary tries several times before it discards the data",
         );
         Some(Soa {
             refresh: seconds("soa.refresh", self.refresh, complaints),
@@ -406,7 +448,7 @@ impl TtlSpec {
     }
 }
 
-/// Whether a text is one line in every form that a zone is written in.
+/// Whether a text is a single line of printable US-ASCII, which every export format can hold.
 fn is_printable(text: &str) -> bool {
     text.bytes().all(|octet| matches!(octet, b' '..=b'~'))
 }
@@ -424,7 +466,7 @@ impl TextsSpec {
         complaints.require(
             self.shut_down.len() <= TXT_OCTETS_MAX && self.shut_down.is_ascii(),
             "texts.shut_down",
-            format!("{} octets, or not US-ASCII", self.shut_down.len()),
+            format!("it has {} octets, or is not US-ASCII", self.shut_down.len()),
             format!("keep it within {TXT_OCTETS_MAX} octets of US-ASCII"),
         );
         let longest = IpAddr::V6(Ipv6Addr::from(u128::MAX));
@@ -434,15 +476,17 @@ impl TextsSpec {
             complaints.require(
                 octets <= TXT_OCTETS_MAX && text.is_ascii(),
                 key,
-                format!("{octets} octets with the longest address, or not US-ASCII"),
-                format!("MTAs quote it in a reply: keep it within {TXT_OCTETS_MAX} octets of US-ASCII"),
+                format!("it has {octets} octets with the longest address, or is not US-ASCII"),
+                format!(
+                    "keep it within {TXT_OCTETS_MAX} octets of US-ASCII, because MTAs quote it in replies"
+                ),
             );
         }
         complaints.require(
             self.url.contains("{address}") && self.url.starts_with("http"),
             "texts.url",
-            format!("{:?} doesn't lead to an address's page", self.url),
-            "write for instance https://bl-info.example.org/ip/{address}",
+            format!("{:?} is not a URL that contains {{address}}", self.url),
+            "write for example https://bl-info.example.org/ip/{address}",
         );
         texts
     }

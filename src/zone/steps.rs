@@ -1,15 +1,16 @@
-//! Ranges as a function in steps: from this address on, that is said.
+//! A map from address ranges to values, stored as the addresses at which the value changes.
 
-/// Every so many steps one is repeated in a short table that is searched first.
+/// One of this many steps is copied into a short table that is searched first.
 const SAMPLED: usize = 64;
 
-/// An address of one family.
+/// An address of one family, as an integer.
 pub trait Position: Copy + Ord {
+    /// The last address.
     const LAST: Self;
 
-    /// The one behind it; `None` behind the last.
+    /// The next address; `None` for the last one.
     fn next(self) -> Option<Self>;
-    /// The one before it; `None` before the first.
+    /// The previous address; `None` for the first one.
     fn previous(self) -> Option<Self>;
 }
 
@@ -37,13 +38,13 @@ impl Position for u128 {
     }
 }
 
-/// What is said of every address; nothing, which is the default value, before the first step.
+/// A value for every address. Addresses before the first step have the default value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Steps<K, V> {
-    /// Rising.
+    /// The addresses at which the value changes, in ascending order.
     starts: Vec<K>,
     values: Vec<V>,
-    /// Every `SAMPLED`th of the starts.
+    /// Every `SAMPLED`th element of `starts`.
     sample: Vec<K>,
 }
 
@@ -53,16 +54,20 @@ impl<K, V> Default for Steps<K, V> {
     }
 }
 
-/// From the first address to the last, one value. Blocks of one set are nested or apart.
+/// A range of addresses with one value. Any two blocks of a set are either nested or disjoint.
 #[derive(Clone, Copy, Debug)]
 pub struct Block<K, V> {
+    /// The first address.
     pub first: K,
+    /// The last address.
     pub last: K,
+    /// The value of the addresses.
     pub value: V,
 }
 
 impl<K: Position, V: Copy + Eq + Default> Steps<K, V> {
-    /// Of blocks, of which a smaller one decides within a larger one; of equal ones, the last.
+    /// Builds the map from blocks. Within a larger block a smaller one takes precedence; of equal
+    /// blocks, the last.
     pub fn of(mut blocks: Vec<Block<K, V>>) -> Self {
         blocks.sort_by(|one, other| one.first.cmp(&other.first).then(other.last.cmp(&one.last)));
         let mut steps = Steps::default();
@@ -79,10 +84,10 @@ impl<K: Position, V: Copy + Eq + Default> Steps<K, V> {
         steps
     }
 
-    /// Ends the blocks that lie before an address; all, where there is none.
+    /// Closes the blocks that end before an address, or all blocks for `None`.
     fn close(&mut self, around: &mut Vec<Block<K, V>>, before: Option<K>) {
         while let Some(block) = around.pop_if(|block| before.is_none_or(|first| block.last < first)) {
-            // Two blocks that end together end as one.
+            // `step` merges the ends of blocks that end at the same address.
             let outer = around.last().map_or(V::default(), |outer| outer.value);
             if let Some(next) = block.last.next() {
                 self.step(next, outer);
@@ -101,19 +106,20 @@ impl<K: Position, V: Copy + Eq + Default> Steps<K, V> {
         }
     }
 
-    /// The place of the step that decides about an address; `None` before the first.
+    /// The place of the step that gives an address its value; `None` before the first step.
     fn place(&self, key: K) -> Option<usize> {
         let from = self.sample.partition_point(|start| *start <= key).checked_sub(1)? * SAMPLED;
         let to = (from + SAMPLED).min(self.starts.len());
         Some(from + self.starts[from..to].partition_point(|start| *start <= key) - 1)
     }
 
-    /// What is said of an address.
+    /// The value of an address.
     pub fn at(&self, key: K) -> V {
         self.place(key).map_or(V::default(), |place| self.values[place])
     }
 
-    /// The stretches of one value each that meet the addresses from one to another, rising; those of nothing, too.
+    /// The ranges of equal value between `first` and `last`, in ascending order, including ranges
+    /// of the default value.
     pub fn between(&self, first: K, last: K) -> impl Iterator<Item = Block<K, V>> {
         let place = self.place(first);
         let mut next = place.map_or(0, |place| place + 1);
@@ -128,11 +134,12 @@ impl<K: Position, V: Copy + Eq + Default> Steps<K, V> {
         })
     }
 
-    /// The addresses from which on something else is said, rising.
+    /// The addresses at which the value changes, in ascending order.
     pub fn starts(&self) -> impl Iterator<Item = K> {
         self.starts.iter().copied()
     }
 
+    /// Whether all addresses have the default value.
     pub fn is_empty(&self) -> bool {
         self.starts.is_empty()
     }
@@ -143,7 +150,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Against the plainest thing that could be right: the smallest block around decides.
+    /// Compares the map with a search through all blocks: the smallest block that contains an
+    /// address gives its value.
     #[test]
     fn the_smallest_block_decides() {
         let block = (0..64u32, 0..=6u32, 1..5u8).prop_map(|(at, bits, value)| {

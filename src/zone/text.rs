@@ -1,56 +1,64 @@
-//! What a TXT record says, written once for all addresses that it is said of.
+//! The texts of TXT records. One template serves all addresses that have the same text.
 
 use std::fmt::Write;
 use std::net::IpAddr;
 
 use crate::digest::Digest;
 
-/// Most octets of a TXT record's one string (RFC 1035 §3.3.14, RFC 5782 §2.1).
+/// Greatest number of octets of the single string in a TXT record (RFC 1035 §3.3.14, RFC 5782
+/// §2.1).
 pub const TXT_OCTETS_MAX: usize = 255;
 
-/// A text in which `$` stands for the address, and `$$` for a dollar sign.
+/// A text in which `$` stands for the address that was asked for, and `$$` for one dollar sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Template<'z>(&'z [u8]);
 
-/// What one TXT record says.
+/// The text of one TXT record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Text<'z> {
+    /// A template, filled in with an address.
     About(Template<'z>, IpAddr),
-    /// To the letter.
+    /// A text without placeholders.
     Plain(&'z [u8]),
+    /// The state of a zone, for monitoring.
     Status(Status),
 }
 
-/// How a zone stands, for whoever watches it.
+/// The state of a zone, for monitoring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
+    /// The serial number of the zone's SOA.
     pub serial: u32,
-    /// Seconds since the data was known to be up to date.
+    /// Seconds since the data was last known to be up to date.
     pub age: i64,
+    /// The number of listed prefixes.
     pub entries: usize,
-    /// The digest of the zone's file, or of its data where it has none.
+    /// The digest of the zone's configuration file.
     pub policy: Digest,
+    /// Whether the zone was shut down (RFC 6471 §3.4).
     pub shut_down: bool,
 }
 
 impl<'z> Template<'z> {
+    /// A template with these octets.
     pub const fn new(octets: &'z [u8]) -> Self {
         Template(octets)
     }
 
-    /// As it was given.
+    /// The octets of the template, with its placeholders.
     pub const fn octets(self) -> &'z [u8] {
         self.0
     }
 
-    /// An IPv4 address by its mapped one is called by its own.
+    /// Fills in an address. A mapped IPv4 address is written as the IPv4 address.
     pub const fn about(self, address: IpAddr) -> Text<'z> {
         Text::About(self, address.to_canonical())
     }
 }
 
 impl Text<'_> {
-    /// Its octets, cut behind the `TXT_OCTETS_MAX`th.
+    /// Writes the text into `buffer` and returns the part that was written. A longer text is cut
+    /// after [`TXT_OCTETS_MAX`] octets.
     pub fn write<'b>(&self, buffer: &'b mut [u8; TXT_OCTETS_MAX]) -> &'b [u8] {
         let mut out = Cut { buffer, length: 0 };
         match self {
@@ -61,12 +69,13 @@ impl Text<'_> {
         out.into_octets()
     }
 
+    /// The text as octets, at most [`TXT_OCTETS_MAX`] of them.
     pub fn to_octets(self) -> Vec<u8> {
         self.write(&mut [0; TXT_OCTETS_MAX]).to_vec()
     }
 }
 
-/// Writes as far as there is room.
+/// A writer that drops whatever does not fit into its buffer.
 struct Cut<'b> {
     buffer: &'b mut [u8; TXT_OCTETS_MAX],
     length: usize,
@@ -86,14 +95,14 @@ impl<'b> Cut<'b> {
         let mut parts = parts.peekable();
         while let Some(part) = parts.next() {
             match (part.is_empty(), parts.peek()) {
-                // Two dollar signs.
+                // Two dollar signs stand for one.
                 (true, Some(next)) => {
                     self.put(b"$");
                     self.put(next);
                     parts.next();
                 }
                 _ => {
-                    // It is cut where it is too long, and never fails.
+                    // Writing to `Cut` never fails.
                     let _ = write!(self, "{address}");
                     self.put(part);
                 }
