@@ -1,8 +1,9 @@
-//! The audit record on disk: one JSON object a line, one file a month, only ever appended to.
+//! The audit record on disk: append-only files, one a month, with one JSON object a line.
 //!
-//! The fold makes the records, and makes them again alike when it folds an entry again; so what is there already is passed
-//! over, and a record is lost only where the journal lost its entry before this file had it. Each is bound to the one before
-//! by a digest, so what is altered, left out or put in shows.
+//! The fold makes the records, and makes identical ones when it folds an entry again. Records that
+//! are already on disk are skipped. A record is lost only when the journal lost its entry before
+//! this file had it. Each record holds a digest of the one before it, so that an altered, missing
+//! or inserted record is detected.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
@@ -11,46 +12,55 @@ use std::path::{Path, PathBuf};
 use crate::blocklist::AuditRecord;
 use crate::relay::Prefix;
 
-/// Most octets of one line.
+/// Maximum length of a line, in octets.
 const LINE_OCTETS_MAX: usize = 64 << 10;
-/// Most records that wait while the disk fails; beyond them the fold stands still.
+/// Maximum number of records that wait while the disk fails. Beyond it the fold stops.
 const WAITING_MAX: usize = 1_000_000;
 const PREFIX: &str = "audit-";
 const SUFFIX: &str = ".jsonl";
 
+/// Why the audit record can't be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
+    /// A file or folder could not be read or written.
     #[error("{path}: {source}")]
     File { path: PathBuf, source: io::Error },
-    #[error("{path}: line {line} is no audit record: {problem}")]
+    /// A line could not be parsed.
+    #[error("{path}: line {line} is not an audit record: {problem}")]
     Line { path: PathBuf, line: usize, problem: String },
+    /// Too many records wait to be written.
     #[error("{WAITING_MAX} audit records wait to be written")]
     Full,
+    /// The folder's records do not belong to this journal.
     #[error(
-        "{0} holds the record of another journal, or of this one before it was restored; keep it, and name another folder in audit.directory"
+        "{0} holds the record of another journal, or of this one before it was restored; keep it, and set audit.directory to another folder"
     )]
     OtherJournal(PathBuf),
 }
 
-/// The end of the record, to which the fold's changes are appended.
+/// The writing end of the record, to which the fold's changes are appended.
 pub struct AuditLog {
     directory: PathBuf,
     /// The number of the last record that is on disk.
     last: u64,
-    /// The first record that is on disk: a fold that makes another of its number is another journal's.
+    /// The first record on disk. If the fold makes a different record with the same number, the
+    /// files belong to another journal.
     first: Option<AuditRecord>,
     waiting: Vec<AuditRecord>,
 }
 
 impl AuditLog {
-    /// Opens the folder, and cuts off what a crash left of a last line.
+    /// Opens the folder, and removes an incomplete last line that a crash left.
+    ///
+    /// # Errors
+    /// When a file can't be read or repaired, or a line is not an audit record.
     pub fn open(directory: &Path) -> Result<Self, AuditError> {
         crate::folder::make(directory).map_err(at(directory))?;
         let mut log = AuditLog { directory: directory.to_owned(), last: 0, first: None, waiting: Vec::new() };
         if let Some(path) = files(directory)?.pop() {
             cut_torn_line(&path).map_err(at(&path))?;
         }
-        // A file may hold nothing yet.
+        // The newest file may be empty.
         for path in files(directory)?.into_iter().rev() {
             if let Some(record) = records(&path)?.pop() {
                 log.last = record.number;
@@ -66,7 +76,11 @@ impl AuditLog {
         Ok(log)
     }
 
-    /// Takes what the fold made; what is on disk already is passed over.
+    /// Accepts records from the fold, and skips those that are already on disk.
+    ///
+    /// # Errors
+    /// `OtherJournal` when a record differs from the one on disk; `Full` when too many records
+    /// wait.
     pub fn take(&mut self, records: Vec<AuditRecord>) -> Result<(), AuditError> {
         let other = |record: &AuditRecord| {
             let first = self.first.as_ref();
@@ -79,12 +93,18 @@ impl AuditLog {
         if self.waiting.len() > WAITING_MAX { Err(AuditError::Full) } else { Ok(()) }
     }
 
-    /// Complains of a folder that knows more than the fold, which has made so many records.
+    /// Checks that the folder holds no more records than the fold has made.
+    ///
+    /// # Errors
+    /// `OtherJournal` when it does.
     pub fn check(&self, made: u64) -> Result<(), AuditError> {
         if self.last > made { Err(AuditError::OtherJournal(self.directory.clone())) } else { Ok(()) }
     }
 
-    /// Writes what waits, so that it survives a crash.
+    /// Writes the waiting records durably.
+    ///
+    /// # Errors
+    /// When a file can't be written; the records keep waiting.
     pub fn flush(&mut self) -> Result<(), AuditError> {
         while let Some(first) = self.waiting.first() {
             let month = first.at.month();
@@ -103,21 +123,27 @@ impl AuditLog {
         Ok(())
     }
 
+    /// Whether records wait to be written.
     pub fn is_behind(&self) -> bool {
         !self.waiting.is_empty()
     }
 }
 
-/// Which records are asked for.
+/// Which records to read.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// Only what is about an address or network in this one, or around it.
+    /// Only records about an address or network that overlaps this one; all records when `None`.
     pub about: Option<Prefix>,
+    /// Only records with a greater number.
     pub after: u64,
+    /// Maximum number of records to return.
     pub records_max: usize,
 }
 
-/// Reads what is wanted, oldest first.
+/// Reads the wanted records, oldest first.
+///
+/// # Errors
+/// When a file can't be read or a line is not an audit record.
 pub fn read(directory: &Path, wanted: &Wanted) -> Result<Vec<AuditRecord>, AuditError> {
     let concerns = |record: &AuditRecord| {
         wanted.about.is_none_or(|about| record.about.parse::<Prefix>().is_ok_and(|of| of.overlaps(about)))
@@ -136,18 +162,25 @@ pub fn read(directory: &Path, wanted: &Wanted) -> Result<Vec<AuditRecord>, Audit
     Ok(found)
 }
 
-/// What came of looking at every record.
+/// The result of checking every record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
+    /// How many records there are.
     pub records: u64,
+    /// The number of the first record.
     pub first: u64,
+    /// The number of the last record.
     pub last: u64,
+    /// The digest of the last record.
     pub digest: String,
-    /// The first record that is not as it was written, or does not follow the one before it.
+    /// The number of the first record that was altered or does not follow the one before it.
     pub broken: Option<u64>,
 }
 
-/// Checks that nothing was altered, left out or put in since the first record that is there.
+/// Checks that no record was altered, left out or inserted after the first record on disk.
+///
+/// # Errors
+/// When a file can't be read or a line is not an audit record.
 pub fn verify(directory: &Path) -> Result<Verified, AuditError> {
     let mut verified = Verified::default();
     let mut before: Option<AuditRecord> = None;
@@ -172,7 +205,7 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> AuditError {
     move |source| AuditError::File { path, source }
 }
 
-/// By name, which is by month.
+/// The record's files in the order of their names, which is the order of months.
 fn files(directory: &Path) -> Result<Vec<PathBuf>, AuditError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).map_err(at(directory))? {
@@ -205,7 +238,7 @@ fn append(path: &Path, octets: &[u8]) -> io::Result<()> {
     let before = file.metadata()?.len();
     let written = file.write_all(octets).and_then(|()| file.sync_data());
     if written.is_err() {
-        // Half a line must not stand before the next try.
+        // An incomplete line must not precede the next attempt.
         file.set_len(before)?;
     }
     written
@@ -263,7 +296,7 @@ mod tests {
         let mut log = AuditLog::open(folder.path()).unwrap();
         log.take(records[..4].to_vec()).unwrap();
         log.flush().unwrap();
-        // A crash in the midst of a line, and a fold that makes the last two records again.
+        // A crash while a line was written, and a fold that makes the last two records again.
         let last = files(folder.path()).unwrap().pop().unwrap();
         append(&last, b"{\"number\": 5, \"en").unwrap();
         let mut log = AuditLog::open(folder.path()).unwrap();

@@ -1,7 +1,7 @@
-//! Builds the parts, starts them in order, and stops them in the reverse.
+//! The daemon: builds the parts, starts them in order, and stops them in reverse order.
 //!
-//! Configuration, journal, fold, first snapshot; then DNS and HTTP; SMTP last, because what it acknowledges must go
-//! somewhere.
+//! The order is configuration, journal, fold, first snapshot; then DNS and HTTP; then SMTP. SMTP is
+//! last, because the reports that it acknowledges need the other parts.
 
 use std::io;
 use std::net::SocketAddr;
@@ -32,40 +32,52 @@ use crate::publish::{self, Keeping, PublishError, Published, Publisher, tick_num
 use crate::time::{Clock, LaboratoryClock, Span, SystemClock, Timestamp};
 use crate::{dns, http, smtp, sockets};
 
-/// The store's file in the journal's folder.
+/// The name of the store's file in the journal's folder.
 pub const STORE_FILE: &str = "journal.redb";
 
-/// Longest wait at the end for clients in the midst of something.
+/// Maximum time that clients have to finish when the daemon stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
-/// Octets of a message that are kept and judged; of a larger one, the beginning.
+/// How many octets of a message are kept and judged. Of a larger message only the beginning is
+/// kept.
 const KEPT_OCTETS_MAX: usize = crate::mail::MESSAGE_OCTETS_MAX;
 
-/// Why the daemon can't start, each with who can act on what.
+/// Why the daemon can't start. Each message says what the operator can do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The journal can't be opened.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The fold can't start.
     #[error(transparent)]
     Publish(PublishError),
+    /// The keys can't be read or created.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// The journal's folder can't be created.
     #[error("{path}: {source}")]
     Folder { path: PathBuf, source: io::Error },
+    /// The table of autonomous systems can't be read.
     #[error("{path}: {source}")]
     Networks { path: PathBuf, source: NetworksError },
+    /// A list file can't be read.
     #[error("dns.lists: {0}")]
     List(#[from] ListError),
+    /// The TLS certificate or key can't be read.
     #[error("smtp.tls_certificate, smtp.tls_key: {0}")]
     Tls(#[from] smtp::TlsError),
-    #[error("no resolver: {0}; see /etc/resolv.conf, or set observe.enabled = false")]
+    /// The resolver can't be set up.
+    #[error("the DNS resolver can't be set up: {0}; see /etc/resolv.conf, or set observe.enabled = false")]
     Resolver(String),
-    #[error("{path}: not adopted: with its serial_base the zone's serial would go back; raise serial_base")]
+    /// A zone file was refused.
+    #[error("{path}: not adopted: with its serial_base the zone's serial would decrease; raise serial_base")]
     NotAdopted { path: PathBuf },
+    /// The clock is too far ahead of the journal.
     #[error(
-        "the clock says {now}, and the journal's last entry is of {last}, more than {leap_max} before: set the clock right, \
-         or, if it is, raise clock.leap_max for this start"
+        "the clock says {now}, but the journal's last entry is from {last}, more than {leap_max} earlier: correct the \
+         clock, or, if it is right, raise clock.leap_max for this start"
     )]
     ClockLeap { now: Timestamp, last: Timestamp, leap_max: Span },
+    /// An address can't be bound.
     #[error("{what} can't listen on {address}: {source}")]
     Listen { what: &'static str, address: String, source: io::Error },
 }
@@ -79,24 +91,31 @@ impl From<PublishError> for StartError {
     }
 }
 
-/// The journal, the fold, and what hands out their results: all but the listeners.
+/// Everything but the listeners: the journal, the fold, and the parts that use their results.
 pub struct Core {
+    /// The state that the HTTP handlers share.
     pub app: Arc<http::App>,
     observer: Arc<Observer>,
     publisher: Publisher,
     stop: CancellationToken,
 }
 
-/// Where the parts listen; ports that were 0 are filled in.
+/// The addresses that the daemon listens on. A configured port of 0 is replaced by the actual port.
 #[derive(Clone, Debug, Default)]
 pub struct Bound {
+    /// SMTP.
     pub smtp: Vec<SocketAddr>,
+    /// SMTP with a PROXY protocol header.
     pub smtp_proxy: Vec<SocketAddr>,
+    /// LMTP.
     pub lmtp: Vec<SocketAddr>,
+    /// DNS.
     pub dns: Vec<SocketAddr>,
+    /// HTTP.
     pub http: Vec<SocketAddr>,
 }
 
+/// The running daemon.
 pub struct Daemon {
     serving: Serving,
     core: Core,
@@ -110,7 +129,7 @@ struct Serving {
     dns: Tasks,
 }
 
-/// Tasks that end together.
+/// Tasks that are stopped together.
 #[derive(Default)]
 struct Tasks {
     running: JoinSet<()>,
@@ -118,19 +137,19 @@ struct Tasks {
 }
 
 impl Tasks {
-    /// Waits for them after telling them to end, and no longer than `DRAIN_TIMEOUT`.
+    /// Stops the tasks and waits for them to end, at most for `DRAIN_TIMEOUT`.
     async fn stop(mut self, what: &str) {
         self.stop.cancel();
         let ended = async { while self.running.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN_TIMEOUT, ended).await.is_err() {
-            tracing::warn!(what, "clients that did not end in time were cut off");
+            tracing::warn!(what, "clients that did not finish in time were disconnected");
             self.running.abort_all();
         }
     }
 }
 
 impl Serving {
-    /// Adopts the zones, binds everything, and only then begins to answer; SMTP last.
+    /// Adopts the zones and binds all addresses, then starts to answer; SMTP last.
     async fn start(
         core: &Core,
         config: &Config,
@@ -205,7 +224,11 @@ impl Serving {
 }
 
 impl Core {
-    /// Opens the journal and folds it: the list as it was left.
+    /// Opens the journal and folds it, which restores the list as it was.
+    ///
+    /// # Errors
+    /// When a file can't be read or created, the fold can't start, or the clock is too far ahead of
+    /// the journal.
     pub fn open(config: &Config) -> Result<Self, StartError> {
         let spec = &config.spec;
         let laboratory =
@@ -226,7 +249,8 @@ impl Core {
         let keys = Arc::new(keys?);
         let (last, leap_max) = (last_time(&*journal)?, spec.clock.leap_max);
         match &laboratory {
-            // A laboratory goes on where it stopped: time doesn't go back.
+            // A laboratory clock continues where it stopped, because the journal's time does not go
+            // back.
             Some(laboratory) => drop(laboratory.advance(last.since(laboratory.now()))),
             None if begun && clock.now().since(last) > leap_max => {
                 return Err(StartError::ClockLeap { now: clock.now(), last, leap_max });
@@ -262,7 +286,8 @@ impl Core {
             timeout: spec.observe.timeout.to_std(),
         };
         let observer = Observer::new(lookups, networks, Arc::clone(&journal), Arc::clone(&metrics), limits);
-        // What was asked when the process ended is asked again; nobody knows the traps' names any more.
+        // Inquiries that were unfinished when the last process ended are made again, without the
+        // traps' domains, which are not stored.
         for evidence in &publisher.pending {
             observer.inquire(Inquiry::about(evidence, None));
         }
@@ -285,14 +310,17 @@ impl Core {
         Ok(Core { app, observer: Arc::new(observer), publisher, stop })
     }
 
-    /// Tells the fold the time, which moves by entries alone.
+    /// Appends a tick for the current time, because the fold's time moves only by entries.
+    ///
+    /// # Errors
+    /// When the journal failed permanently, or the tick does not take effect in time.
     pub async fn tell_time(&self) -> Result<(), StartError> {
         let app = &self.app;
         let tick = Entry::Tick(tick_number(app.clock.now(), app.tick_interval));
         let offset = match app.journal.append(tick.into()).await {
-            // A list that is a little old is better than none; mail has to wait.
+            // The list stays available, although out of date; mail has to wait.
             Err(error) if error.is_passing() => {
-                tracing::error!(%error, "the journal can't be written to; the list is what it was");
+                tracing::error!(%error, "the journal can't be written to; the list is out of date");
                 return Ok(());
             }
             taken => taken?,
@@ -304,7 +332,8 @@ impl Core {
         }
     }
 
-    /// Tells the journal every difference between the zones it knows and those that are configured.
+    /// Appends a directive for every difference between the zones in the journal and the configured
+    /// ones.
     async fn adopt(&self, config: &Config) -> Result<(), StartError> {
         let app = &self.app;
         let mut entries = Vec::new();
@@ -312,7 +341,7 @@ impl Core {
         for zone in snapshot.zones() {
             if !config.zones.iter().any(|file| file.zone.apex.origin == zone.config.apex.origin) {
                 let origin = zone.config.apex.origin.to_string();
-                entries.push(self.directive("its file is gone", Order::WithdrawZone { origin }));
+                entries.push(self.directive("the zone's file was removed", Order::WithdrawZone { origin }));
             }
         }
         for file in &config.zones {
@@ -320,7 +349,7 @@ impl Core {
             if known.is_none_or(|zone| zone.config.digest != file.zone.digest) {
                 let order =
                     Order::AdoptZone { origin: file.zone.apex.origin.to_string(), text: file.text.clone() };
-                entries.push(self.directive("its file is new or was changed", order));
+                entries.push(self.directive("the zone's file is new or was changed", order));
             }
         }
         let mut last = Offset::START;
@@ -347,7 +376,7 @@ impl Core {
         Entry::Directive(Directive { id, by: "configuration".to_owned(), why: why.to_owned(), order })
     }
 
-    /// Stops the fold, which leaves a checkpoint.
+    /// Stops the fold, which stores a checkpoint.
     pub async fn stop(self) {
         self.stop.cancel();
         self.publisher.stopped().await;
@@ -361,9 +390,12 @@ fn last_time(journal: &dyn Journal) -> Result<Timestamp, JournalError> {
 }
 
 impl Daemon {
-    /// Starts everything; returns once all of it is ready.
+    /// Starts all parts and returns once they are ready.
+    ///
+    /// # Errors
+    /// When a part can't start; see [`StartError`].
     pub async fn start(config: &Config) -> Result<Self, StartError> {
-        // Before anything is made or bound: what is wrong with a file is told first.
+        // Files are checked first, before anything is created or bound.
         let lists = Watched::read(config.dns.lists.clone(), SystemClock::start().now())?;
         let tls = config.tls.clone().map(smtp::Tls::read).transpose()?;
         let core = Core::open(config)?;
@@ -376,29 +408,34 @@ impl Daemon {
         }
     }
 
+    /// The addresses that the daemon listens on.
     pub fn bound(&self) -> &Bound {
         &self.serving.bound
     }
 
+    /// The results of the fold.
     pub fn published(&self) -> &Arc<Published> {
         &self.core.app.published
     }
 
+    /// The state that the HTTP handlers share.
     pub fn app(&self) -> &Arc<http::App> {
         &self.core.app
     }
 
-    /// Waits until the DNS was asked about all evidence that is there.
+    /// Waits until the inquiries about all stored evidence have been answered; see
+    /// [`Observer::settled`].
     pub async fn observed(&self) {
         self.core.observer.settled().await;
     }
 
-    /// Ready when the fold could not go on, and so nothing can.
+    /// Cancelled when the fold or the name server could not go on; the process should then end.
     pub fn failed(&self) -> CancellationToken {
         self.core.publisher.failed.clone()
     }
 
-    /// Stops taking mail, then answering, then folding; what was acknowledged is in the journal throughout.
+    /// Stops SMTP, then observation, HTTP, DNS and the fold. Everything that was acknowledged is in
+    /// the journal.
     pub async fn stop(self, control: &std::path::Path) {
         let Serving { smtp, http, dns, .. } = self.serving;
         smtp.stop("SMTP").await;
@@ -406,7 +443,7 @@ impl Daemon {
         http.stop("HTTP").await;
         dns.stop("DNS").await;
         if let Err(error) = std::fs::remove_file(control) {
-            tracing::debug!(%error, "the control socket was gone already");
+            tracing::debug!(%error, "the control socket's file could not be removed");
         }
         self.core.stop().await;
     }

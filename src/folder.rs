@@ -1,11 +1,14 @@
-//! Folders that are there after a crash: a new one is durable only once the folder around it is.
+//! Creating folders durably: a new folder survives a crash only after its parent folder was synced.
 
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-/// Makes a folder and those above it, each readable by its owner alone, and lets none of them be lost.
+/// Creates a folder and its parents durably, each accessible to its owner only.
+///
+/// # Errors
+/// When a folder can't be created or synced.
 pub fn make(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -15,14 +18,17 @@ pub fn make(path: &Path) -> io::Result<()> {
         make(above)?;
     }
     match fs::DirBuilder::new().mode(0o700).create(path) {
-        // Somebody else was first.
+        // Another process created it first.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
         made => made?,
     }
     sync(above.unwrap_or(Path::new(".")))
 }
 
-/// Lets no new name in a folder be lost.
+/// Makes new names in a folder durable.
+///
+/// # Errors
+/// When the folder can't be opened or synced.
 pub fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }

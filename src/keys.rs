@@ -1,7 +1,8 @@
-//! Secrets: the key under which traps are hashed, and a key a day under which reduced reports are sealed.
+//! The keys on disk: the key under which traps are hashed, and one key a day under which reduced
+//! reports are sealed.
 //!
-//! They lie in a folder of their own, outside of the data: whoever steals the journal gets neither addresses nor mail.
-//! Destroying a day's key erases that day's mail.
+//! They are kept in a folder of their own outside the data, so that a stolen journal reveals
+//! neither addresses nor mail. Destroying a day's key erases that day's mail.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -21,15 +22,17 @@ use crate::time::Day;
 use crate::trap::TrapHasher;
 
 const KEY_OCTETS: usize = 32;
-/// How hard reports are compressed before they are sealed: the fastest that still halves them.
+/// zstd's compression level for reports: the fastest that still halves them.
 const COMPRESSION_LEVEL: i32 = 1;
-/// Most compressors that are kept at rest.
+/// Maximum number of idle compressors that are kept.
 const COMPRESSORS_MAX: usize = 8;
-/// Most octets of a reduced report: a replacement character takes three where a wrong octet took one.
+/// Maximum size of a reduced report, in octets. A replacement character takes three octets where
+/// the message had one invalid octet.
 const REPORT_OCTETS_MAX: usize = 3 * crate::mail::MESSAGE_OCTETS_MAX + (1 << 20);
 const TRAP_KEY_FILE: &str = "traps.key";
 
-/// Nonces that never come twice: eight random octets, drawn anew before the count behind them is used up.
+/// Nonces that never repeat: eight random octets and a counter. New octets are drawn before the
+/// counter overflows.
 struct Nonces(Mutex<([u8; NONCE_LEN - 4], u32)>);
 
 impl Nonces {
@@ -52,40 +55,51 @@ impl Nonces {
     }
 }
 
-/// The folder of keys, and the day keys that were used lately.
+/// The folder of keys, with a cache of the day keys in use.
 pub struct Keys {
     directory: PathBuf,
     random: SystemRandom,
     days: DashMap<Day, Arc<LessSafeKey>>,
     hasher: TrapHasher,
     nonces: Nonces,
-    /// Compressors at rest: to make one costs more than to use it.
+    /// Idle compressors. Creating one costs more than using it.
     compressors: Mutex<Vec<Compressor<'static>>>,
 }
 
+/// Why keys could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
+    /// A file or folder could not be read or written.
     #[error("{path}: {source}")]
     File { path: PathBuf, source: io::Error },
+    /// A key's file does not hold a key.
     #[error(
-        "{0}: not a key of {KEY_OCTETS} octets; restore it from your copy, for without it no trap is known"
+        "{0}: not a key of {KEY_OCTETS} octets; restore it from a backup, because without it no trap is recognised"
     )]
     Damaged(PathBuf),
+    /// The journal has entries, but the trap key does not exist.
     #[error(
-        "{0}: the key that this journal's traps are hashed under is not there; restore it from your copy"
+        "{0}: the key under which this journal's traps are hashed does not exist; restore it from a backup"
     )]
     Lost(PathBuf),
-    #[error("the key of {0} is gone, and with it that day's reports")]
+    /// The day's key was destroyed.
+    #[error("the key of {0} was destroyed, and that day's reports can't be read any more")]
     Destroyed(Day),
-    #[error("the report doesn't fit its key, or was tampered with")]
+    /// The report could not be sealed or opened.
+    #[error("the report does not belong to its key, or was altered")]
     Unsealed,
+    /// The reduced report is too large.
     #[error("a reduced report of {0} octets is larger than {REPORT_OCTETS_MAX} and can't be kept")]
     Size(usize),
-    #[error("the system gives no random numbers")]
+    /// The system's random number generator failed.
+    #[error("the system provides no random numbers")]
     Random,
 }
 
-/// Sixteen random octets, where there are no keys yet.
+/// Sixteen random octets, for use without an open folder of keys.
+///
+/// # Errors
+/// `Random` when the system provides none.
 pub fn random() -> Result<[u8; 16], KeyError> {
     filled(&SystemRandom::new())
 }
@@ -97,16 +111,20 @@ fn filled(random: &SystemRandom) -> Result<[u8; 16], KeyError> {
 }
 
 impl Keys {
-    /// Opens the folder of a journal that has entries: its key must be there.
+    /// Opens the keys of a journal that has entries: the trap key must exist.
     ///
     /// # Errors
-    /// `Lost` where there is none. A new one would not know a single trap, and turn all of their mail away.
+    /// `Lost` when it does not exist, otherwise as [`Keys::open`]. A new key would recognise none
+    /// of the traps, and all of their mail would be rejected.
     pub fn open_known(directory: &Path) -> Result<Self, KeyError> {
         let path = directory.join(TRAP_KEY_FILE);
         if path.exists() { Keys::open(directory) } else { Err(KeyError::Lost(path)) }
     }
 
-    /// Opens the folder; makes it, and the key of traps, where there is none.
+    /// Opens the folder, and creates it and the trap key when they do not exist.
+    ///
+    /// # Errors
+    /// When a file can't be read or written, or does not hold a key.
     pub fn open(directory: &Path) -> Result<Self, KeyError> {
         let failed = |source| KeyError::File { path: directory.to_owned(), source };
         folder::make(directory).map_err(failed)?;
@@ -123,15 +141,23 @@ impl Keys {
     }
 
     /// Sixteen random octets.
+    ///
+    /// # Errors
+    /// `Random` when the system provides none.
     pub fn nonce(&self) -> Result<[u8; 16], KeyError> {
         filled(&self.random)
     }
 
+    /// The hasher with the trap key.
     pub fn hasher(&self) -> &TrapHasher {
         &self.hasher
     }
 
-    /// Seals a reduced report; it opens only together with the id of its evidence.
+    /// Compresses and seals a reduced report under the day's key. It can be opened only with the id
+    /// of its evidence.
+    ///
+    /// # Errors
+    /// When the report is too large or the day's key can't be read or created.
     pub fn seal(&self, day: Day, evidence: Digest, reduced: &[u8]) -> Result<Sealed, KeyError> {
         if reduced.len() > REPORT_OCTETS_MAX {
             return Err(KeyError::Size(reduced.len()));
@@ -165,7 +191,11 @@ impl Keys {
         compressed
     }
 
-    /// The reduced report again, while its day's key is there.
+    /// Opens and decompresses a reduced report.
+    ///
+    /// # Errors
+    /// `Destroyed` when the day's key does not exist any more; `Unsealed` when the report does not
+    /// belong to the key and the evidence.
     pub fn unseal(&self, evidence: Digest, sealed: &Sealed) -> Result<Vec<u8>, KeyError> {
         let path = self.day_file(sealed.day);
         let key = match self.days.get(&sealed.day).map(|key| Arc::clone(&key)) {
@@ -182,7 +212,10 @@ impl Keys {
         zstd::bulk::decompress(reduced, REPORT_OCTETS_MAX).map_err(|_| KeyError::Unsealed)
     }
 
-    /// Destroys the keys of the days before; how many there were.
+    /// Destroys the keys of all days before `day` and returns how many there were.
+    ///
+    /// # Errors
+    /// When the folder can't be read or a file can't be removed.
     pub fn destroy_before(&self, day: Day) -> Result<usize, KeyError> {
         let failed = |source| KeyError::File { path: self.directory.clone(), source };
         let mut destroyed = 0;
@@ -220,7 +253,8 @@ fn read(path: &Path) -> Result<[u8; KEY_OCTETS], KeyError> {
     octets.try_into().map_err(|_| KeyError::Damaged(path.to_owned()))
 }
 
-/// A new key is durable before it is used: a report sealed under a key that a crash took could never be opened.
+/// Reads a key, or creates it. A new key is durable before it is used: a report sealed under a key
+/// that was lost in a crash could never be opened.
 fn read_or_make(path: &Path, random: &SystemRandom) -> Result<[u8; KEY_OCTETS], KeyError> {
     if path.exists() {
         return read(path);
@@ -234,7 +268,8 @@ fn read_or_make(path: &Path, random: &SystemRandom) -> Result<[u8; KEY_OCTETS], 
     let mut file =
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).map_err(failed)?;
     file.write_all(&key).and_then(|()| file.sync_all()).map_err(failed)?;
-    // Two threads may make the day's key at once: the first one to link it wins, and both use what is there.
+    // Two threads may create the day's key at once. The first one to link its file wins, and both
+    // use that key.
     let linked = fs::hard_link(&fresh, path);
     fs::remove_file(&fresh).map_err(failed)?;
     match linked {

@@ -1,4 +1,4 @@
-//! The name server put together: beside the fold, or alone over lists.
+//! The name server, assembled: with the fold's zones, or with list files alone.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,15 +14,16 @@ use crate::metrics::DnsMetrics;
 use crate::time::{Clock, Stopwatch};
 use crate::zone::{Name, Snapshot};
 
-/// What must not be guessed.
+/// Random values that clients must not be able to guess.
 pub struct Random {
     cookie_secret: [u8; dns::SECRET_OCTETS],
     seed: u64,
 }
 
-/// Everything that answers over the DNS, ready to be served.
+/// A name server that is ready to serve.
 pub struct NameServer {
     service: Arc<Service>,
+    /// The metrics.
     pub metrics: Arc<DnsMetrics>,
     settings: Settings,
     watched: Watched,
@@ -30,6 +31,10 @@ pub struct NameServer {
 }
 
 impl Random {
+    /// Draws new values.
+    ///
+    /// # Errors
+    /// When the system provides no random numbers.
     pub fn new() -> Result<Self, KeyError> {
         let [a, b, c, d, e, f, g, h, ..] = keys::random()?;
         Ok(Random { cookie_secret: keys::random()?, seed: u64::from_be_bytes([a, b, c, d, e, f, g, h]) })
@@ -37,7 +42,7 @@ impl Random {
 }
 
 impl NameServer {
-    /// For the judged zones of these origins, and for lists that were read.
+    /// A name server for the fold's zones (`zones` are their origins) and for list files.
     pub fn new(
         spec: &Dns,
         checked: &config::NameServer,
@@ -82,24 +87,28 @@ impl NameServer {
         NameServer { service: Arc::new(service), metrics, settings, watched, clock }
     }
 
-    /// Over lists alone, with the settings as shipped.
+    /// A name server for list files alone, with the default settings.
     pub fn over_lists(watched: Watched, clock: Arc<dyn Clock>, random: Random) -> Self {
         let checked = config::NameServer::default();
         NameServer::new(&Dns::default(), &checked, Arc::default(), Vec::new(), watched, clock, random)
     }
 
-    /// Answers, and reads lists again that change, until told to stop.
-    /// `failed` is told where a part of it can't go on.
+    /// Answers queries and rereads changed list files until it is stopped. Cancels `failed` when a
+    /// part of it can't go on.
     pub async fn serve(self, listening: Vec<Listening>, failed: CancellationToken, stop: CancellationToken) {
         let NameServer { service, metrics, settings, watched, clock } = self;
         let watching = tokio::spawn(watched.watch(clock, stop.clone()));
         dns::serve(listening, service, metrics, settings, failed, stop).await;
-        // A file system that doesn't answer must not keep anyone from ending.
+        // A file system that does not respond must not delay the end.
         watching.abort();
     }
 }
 
-/// Binds what a name server listens on, with so many threads at each address; as many as there are processors where none.
+/// Binds the addresses of a name server, with `threads` threads at each; 0 means one for each
+/// processor.
+///
+/// # Errors
+/// The address that can't be bound, and why.
 pub fn bind(
     addresses: &[SocketAddr],
     threads: usize,

@@ -1,5 +1,7 @@
-//! From the journal through the fold to whoever reads: the snapshot behind one pointer, the mirror of relays, the
-//! traps. The fold has a thread of its own; readers never wait for it, nor it for them.
+//! Publication: the thread that folds the journal and publishes the results for readers.
+//!
+//! It publishes the snapshot behind one pointer, the relays' records, the traps and the donors.
+//! Readers never wait for the fold, and the fold never waits for readers.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,26 +26,29 @@ use crate::time::{Clock, Day, Span, Timestamp};
 use crate::trap::KnownTraps;
 use crate::zone::Snapshot;
 
-/// Most entries read from the journal at once, and so applied between two publications.
+/// Maximum number of entries read from the journal at once, and so applied between two
+/// publications.
 const READ_ENTRIES_MAX: usize = 1_024;
-/// Least time between two publications: a burst of changes becomes one.
+/// Minimum time between two publications: a burst of changes becomes one.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(20);
-/// Pause before a journal is read again that can't be read for a moment.
+/// Pause before the journal is read again after a passing error.
 const JOURNAL_PAUSE: Duration = Duration::from_millis(200);
-/// Entries between two checkpoints; a restart folds at most so many again.
+/// Number of entries between two checkpoints. A restart folds at most about this many entries
+/// again.
 const CHECKPOINT_ENTRIES: u64 = 50_000;
-/// Longest wait for an entry to take effect: behind a checkpoint of a large state, or never.
+/// Maximum wait for an entry to take effect. The fold may be busy with a large state, or may have
+/// failed.
 const REACH_TIMEOUT: Duration = Duration::from_secs(30);
-/// Most directives without effect that are remembered for whoever gave them.
+/// Maximum number of ineffective directives whose reasons are remembered for their senders.
 const REFUSALS_MAX: usize = 1_024;
-/// How much a checkpoint gives way to everything else.
+/// The nice value of the thread that makes a checkpoint (19 is the lowest priority).
 const CHECKPOINT_NICENESS: i32 = 19;
-/// How hard a checkpoint is compressed.
+/// zstd's compression level for checkpoints.
 const CHECKPOINT_COMPRESSION_LEVEL: i32 = 1;
-/// Most octets that a checkpoint unfolds to.
+/// Maximum size of a checkpoint before compression, in octets.
 const CHECKPOINT_OCTETS_MAX: usize = 4 << 30;
 
-/// What readers see.
+/// The results of the fold, for readers.
 pub struct Published {
     snapshot: Arc<ArcSwap<Snapshot>>,
     traps: Arc<ArcSwap<KnownTraps>>,
@@ -51,64 +56,86 @@ pub struct Published {
     mirror: DashMap<Prefix, Arc<RelayRecord>>,
     standing: ArcSwap<Standing>,
     applied: watch::Sender<Offset>,
-    /// Directives that had no effect, and why.
+    /// Directives that had no effect, with the reason.
     refusals: DashMap<Offset, &'static str>,
 }
 
-/// How long what is kept.
+/// How long entries and reports are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Keeping {
+    /// How long entries are kept.
     pub facts: Span,
+    /// How long reduced reports are kept.
     pub reports: Span,
 }
 
+/// Why the fold could not run or publish.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
+    /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The keys of old reports could not be destroyed.
     #[error(transparent)]
     Keys(#[from] KeyError),
-    #[error("{0}; the first entries are gone from the journal, so the list can't be made without it")]
+    /// There is no usable checkpoint, and the journal's first entries were dropped.
+    #[error("{0}; the journal's first entries were dropped, so the list can't be made without a checkpoint")]
     NoWayBack(String),
+    /// The audit record failed.
     #[error(transparent)]
     Audit(#[from] AuditError),
-    #[error("the state is larger than a checkpoint may be")]
+    /// The state is too large for a checkpoint.
+    #[error("the state is larger than the maximum size of a checkpoint")]
     CheckpointSize,
-    #[error("the fold does not follow the journal")]
+    /// An entry did not take effect in time.
+    #[error("the fold did not apply the journal's last entry in time")]
     Behind,
-    #[error("entries behind {0} are gone from the journal")]
+    /// Entries that a checkpoint needs were dropped.
+    #[error("entries after {0} are missing from the journal")]
     Gap(Offset),
 }
 
-/// One zone's name, serial and digest: what two replays of one journal have in common.
+/// One zone's name, serial and digest. Two replays of the same journal give the same values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ZoneDigest {
+    /// The zone's name.
     pub origin: String,
+    /// The zone's serial (RFC 1035 §3.3.13).
     pub serial: u32,
+    /// Number of entries in the zone.
     pub entries: usize,
+    /// The digest of the zone's content.
     pub digest: Digest,
 }
 
 /// Where a replay begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beginning {
-    /// Or the checkpoint, where the first entries were dropped.
+    /// At the journal's first entry; at the checkpoint if the first entries were dropped.
     FirstEntry,
+    /// At the checkpoint.
     Checkpoint,
 }
 
-/// What came of folding a journal anew.
+/// The result of folding a journal again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replay {
+    /// The first entry that was folded.
     pub first: Offset,
+    /// The last entry that was folded.
     pub last: Offset,
+    /// The fold's time after the last entry.
     pub time: Timestamp,
+    /// The zones.
     pub zones: Vec<ZoneDigest>,
-    /// Of the whole state: equal digests, equal states.
+    /// The digest of the whole state. Equal digests mean equal states.
     pub state: Digest,
 }
 
-/// Folds a journal anew, as far as it goes. It changes nothing.
+/// Folds a journal again up to its end. Nothing is changed.
+///
+/// # Errors
+/// When the journal can't be read, or needs a checkpoint and has no usable one.
 pub fn replay(journal: &dyn Journal, beginning: Beginning) -> Result<Replay, PublishError> {
     let whole = beginning == Beginning::FirstEntry && journal.first()? == Offset(1);
     let mut blocklist = if whole { Blocklist::new() } else { restore(journal)? };
@@ -150,7 +177,7 @@ impl std::str::FromStr for Beginning {
         known
             .into_iter()
             .find(|beginning| beginning.to_string() == text)
-            .ok_or_else(|| format!("{text:?} is no beginning of a replay; write first-entry or checkpoint"))
+            .ok_or_else(|| format!("{text:?} is not the start of a replay; write first-entry or checkpoint"))
     }
 }
 
@@ -182,39 +209,43 @@ impl Published {
         published
     }
 
+    /// The newest snapshot.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
     }
 
-    /// Where the newest snapshot is always found.
+    /// The pointer that always leads to the newest snapshot.
     pub fn snapshots(&self) -> Arc<ArcSwap<Snapshot>> {
         Arc::clone(&self.snapshot)
     }
 
+    /// The newest traps.
     pub fn traps(&self) -> Arc<KnownTraps> {
         self.traps.load_full()
     }
 
-    /// Where the newest traps are always found.
+    /// The pointer that always leads to the newest traps.
     pub fn known_traps(&self) -> Arc<ArcSwap<KnownTraps>> {
         Arc::clone(&self.traps)
     }
 
+    /// The newest donors.
     pub fn donors(&self) -> Arc<Donors> {
         self.donors.load_full()
     }
 
-    /// Where the newest donors are always found.
+    /// The pointer that always leads to the newest donors.
     pub fn known_donors(&self) -> Arc<ArcSwap<Donors>> {
         Arc::clone(&self.donors)
     }
 
-    /// How the list stands as a whole.
+    /// The state of the list as a whole: freeze, held listings, exemptions, notes, end of the audit
+    /// record.
     pub fn standing(&self) -> Arc<Standing> {
         self.standing.load_full()
     }
 
-    /// Why a directive had no effect, if it had none; remembered for the last `REFUSALS_MAX`.
+    /// Why a directive had no effect, if it had none. About the last 1024 reasons are remembered.
     pub fn refusal(&self, offset: Offset) -> Option<&'static str> {
         self.refusals.get(&offset).map(|why| *why)
     }
@@ -232,12 +263,14 @@ impl Published {
         }
     }
 
+    /// The record of a relay. For an IPv6 relay it includes what was decided about the network
+    /// around the relay.
     pub fn relay(&self, relay: Relay) -> Option<Arc<RelayRecord>> {
         let of = |prefix| self.mirror.get(&prefix).map(|record| Arc::clone(&record));
         let around = relay.address().is_ipv6().then(|| of(relay.line())).flatten();
         match (of(Prefix::host(relay)), around) {
             (Some(host), Some(around)) => {
-                // What was decided about the network around it concerns it as well.
+                // Decisions about the surrounding network apply to the relay as well.
                 let mut both = (*host).clone();
                 for (key, record) in &around.records {
                     both.records.entry(key.clone()).or_insert_with(|| record.clone());
@@ -248,17 +281,19 @@ impl Published {
         }
     }
 
+    /// The offset of the last entry that took effect.
     pub fn applied(&self) -> Offset {
         *self.applied.borrow()
     }
 
-    /// Waits until an entry has taken effect; `false` where it has not after `REACH_TIMEOUT`.
+    /// Waits until an entry has taken effect; `false` if it has not within `REACH_TIMEOUT`.
     pub async fn reached(&self, offset: Offset) -> bool {
         let mut applied = self.applied.subscribe();
         let reached = applied.wait_for(|&applied| applied >= offset);
         tokio::time::timeout(REACH_TIMEOUT, reached).await.is_ok_and(|reached| reached.is_ok())
     }
 
+    /// The digests of all zones.
     pub fn digests(&self) -> Vec<ZoneDigest> {
         digests(&self.snapshot.load())
     }
@@ -275,10 +310,10 @@ impl Published {
     }
 }
 
-/// Reads the journal's checkpoint, or begins with nothing where there is none that can be used.
+/// Reads the journal's checkpoint. Begins with an empty state when there is no usable one.
 ///
 /// # Errors
-/// `NoWayBack` where the checkpoint can't be used and the journal no longer begins with its first entry.
+/// `NoWayBack` when the checkpoint can't be used and the journal's first entries were dropped.
 pub fn restore(journal: &dyn Journal) -> Result<Blocklist, PublishError> {
     let from_start = |why: String| match journal.first()? {
         Offset(1) => Ok(Blocklist::new()),
@@ -286,9 +321,9 @@ pub fn restore(journal: &dyn Journal) -> Result<Blocklist, PublishError> {
     };
     match journal.checkpoint()? {
         None => from_start("there is no checkpoint".to_owned()),
-        // An older one reads: its fields have numbers, and new ones have defaults.
+        // An older version can be read: fields are numbered, and new ones have defaults.
         Some(checkpoint) if checkpoint.version > STATE_VERSION => from_start(format!(
-            "the checkpoint is of version {}, and this program reads up to {STATE_VERSION}: go back to the program that wrote it",
+            "the checkpoint has version {}, and this program reads up to {STATE_VERSION}; run the program that wrote it",
             checkpoint.version
         )),
         Some(checkpoint) => unfold(&checkpoint).or_else(|why| from_start(why.to_string())),
@@ -301,7 +336,10 @@ fn unfold(checkpoint: &Checkpoint) -> Result<Blocklist, CheckpointError> {
     Blocklist::from_checkpoint(&octets)
 }
 
-/// Applies everything the journal holds behind the fold's offset.
+/// Applies all entries that the journal holds after the fold's offset.
+///
+/// # Errors
+/// When the journal can't be read.
 pub fn catch_up(
     blocklist: &mut Blocklist,
     journal: &dyn Journal,
@@ -319,7 +357,8 @@ pub fn catch_up(
     }
 }
 
-/// Keeps a checkpoint of the state as it was at an offset, which is folded for it once more: the fold that publishes goes on.
+/// Stores a checkpoint of the state at an offset. The state is folded again from the last
+/// checkpoint, so that the publishing fold need not wait.
 fn checkpoint_at(journal: &dyn Journal, offset: Offset) -> Result<(), PublishError> {
     let mut blocklist = restore(journal)?;
     while blocklist.offset() < offset {
@@ -338,7 +377,10 @@ fn checkpoint_at(journal: &dyn Journal, offset: Offset) -> Result<(), PublishErr
     checkpoint(&blocklist, journal)
 }
 
-/// Keeps a checkpoint of the state as it is.
+/// Stores a checkpoint of the current state.
+///
+/// # Errors
+/// When the state is too large or the journal can't be written to.
 pub fn checkpoint(blocklist: &Blocklist, journal: &dyn Journal) -> Result<(), PublishError> {
     let octets = blocklist.to_checkpoint();
     if octets.len() > CHECKPOINT_OCTETS_MAX {
@@ -350,12 +392,13 @@ pub fn checkpoint(blocklist: &Blocklist, journal: &dyn Journal) -> Result<(), Pu
     Ok(())
 }
 
-/// The fold at work: follows the journal until it is told to stop.
+/// The running fold: follows the journal until it is stopped.
 pub struct Publisher {
+    /// The results, for readers.
     pub published: Arc<Published>,
-    /// Cancelled when the fold could not go on: the process should end, and be started again.
+    /// Cancelled when the fold could not go on. The process should then end and be started again.
     pub failed: CancellationToken,
-    /// Evidence that waited for an observation when the process ended before.
+    /// Evidence that was waiting for an observation when the last process ended.
     pub pending: Vec<Evidence>,
     thread: std::thread::JoinHandle<()>,
 }
@@ -368,16 +411,22 @@ struct Follower {
     metrics: Arc<Metrics>,
     keeping: Keeping,
     blocklist: Blocklist,
-    /// Up to where a checkpoint was made or tried last.
+    /// The offset of the last checkpoint that was made or attempted.
     checkpointed: Offset,
     checkpointing: Option<std::thread::JoinHandle<Result<(), PublishError>>>,
-    /// The journal's checkpoint was read or made by this process: entries before it are not needed.
+    /// Whether this process read or made the journal's checkpoint. If so, entries before it are not
+    /// needed.
     secured: bool,
     swept: Day,
 }
 
 impl Publisher {
-    /// Restores the fold, catches up with the journal, publishes, and goes on in a thread.
+    /// Restores the fold, applies the journal up to its end, publishes the results, and continues
+    /// in a thread.
+    ///
+    /// # Errors
+    /// When the state can't be restored, the journal can't be read, or the audit record does not
+    /// match the journal.
     pub fn start(
         journal: Arc<dyn Journal>,
         mut audit: AuditLog,
@@ -418,7 +467,7 @@ impl Publisher {
         let thread = std::thread::Builder::new()
             .name("fold".to_owned())
             .spawn(move || {
-                // Told on every way out but the one that was asked for, a panic's too.
+                // The guard reports every end but a requested one, a panic included.
                 let failing = failing.drop_guard();
                 if runtime.block_on(follower.run(stop)) {
                     failing.disarm();
@@ -428,17 +477,18 @@ impl Publisher {
         Ok(Publisher { published, failed, pending, thread })
     }
 
-    /// Waits for the thread after it was told to stop; it leaves a checkpoint behind.
+    /// Waits until the thread has ended after its token was cancelled. The thread stores a last
+    /// checkpoint.
     pub async fn stopped(self) {
         let joined = tokio::task::spawn_blocking(move || self.thread.join()).await;
         if !matches!(joined, Ok(Ok(()))) {
-            tracing::error!("the fold's thread ended by a fault of the program");
+            tracing::error!("the fold's thread panicked");
         }
     }
 }
 
 impl Follower {
-    /// Follows the journal; `true` if it was told to stop, `false` if it could not go on.
+    /// Follows the journal; `true` when it was stopped, `false` when it could not go on.
     async fn run(mut self, stop: CancellationToken) -> bool {
         let mut head = self.journal.head();
         loop {
@@ -459,10 +509,10 @@ impl Follower {
             }
         }
         let followed = self.follow();
-        // One that was begun must not come behind the last.
+        // A checkpoint in progress must not overwrite the last one.
         self.end_checkpoint();
         if let Err(error) = followed.and_then(|()| self.checkpoint_now()) {
-            tracing::error!(%error, "no checkpoint at the end; the next start folds more entries");
+            tracing::error!(%error, "no checkpoint was stored at the end; the next start folds more entries");
         }
         true
     }
@@ -503,7 +553,7 @@ impl Follower {
             self.published.applied.send_replace(self.blocklist.offset());
             self.count();
         }
-        // What can't be written is kept and tried again; the list goes on.
+        // Records that can't be written stay in memory and are written later; publication goes on.
         if let Err(error) = self.audit.flush() {
             tracing::error!(%error, "the audit record can't be written");
         }
@@ -512,7 +562,8 @@ impl Follower {
         }
         let today = self.blocklist.time().day();
         if today != self.swept {
-            // Tried again at the next tick: what is kept too long costs less than a list that stands still.
+            // A failure is tried again at the next tick: to keep data too long does less harm than
+            // to stop the list.
             match self.retain(self.blocklist.time()) {
                 Ok(()) => self.swept = today,
                 Err(error) => tracing::error!(%error, "old days could not be dropped"),
@@ -521,13 +572,14 @@ impl Follower {
         Ok(())
     }
 
-    /// Whether a checkpoint may be made and would be a new one. Entries before it are not folded again, and so make no audit records
-    /// again.
+    /// Whether a checkpoint is due and allowed. Entries before a checkpoint are not folded again
+    /// and make no audit records again, so waiting records must be written first.
     fn wants_checkpoint(&self) -> bool {
         self.blocklist.offset() > self.checkpointed && !self.audit.is_behind()
     }
 
-    /// Makes a checkpoint beside the fold: that of a large state takes seconds, in which nobody could be removed from the list.
+    /// Makes a checkpoint in a thread of its own. With a large state it takes seconds, during which
+    /// no removal from the list could take effect.
     fn start_checkpoint(&mut self) {
         if self.checkpointing.as_ref().is_some_and(|thread| !thread.is_finished()) {
             return;
@@ -538,43 +590,45 @@ impl Follower {
         }
         let (journal, offset) = (Arc::clone(&self.journal), self.blocklist.offset());
         let make = move || {
-            // Those who ask come first; on Linux this is about the thread alone.
+            // Gives readers priority. On Linux the nice value applies to this thread only.
             if let Err(error) = rustix::process::nice(CHECKPOINT_NICENESS) {
-                tracing::debug!(%error, "a checkpoint is made as if it were urgent");
+                tracing::debug!(%error, "a checkpoint is made at normal priority");
             }
             checkpoint_at(&*journal, offset)
         };
         match std::thread::Builder::new().name("checkpoint".to_owned()).spawn(make) {
             Ok(thread) => (self.checkpointed, self.checkpointing) = (offset, Some(thread)),
-            Err(error) => tracing::error!(%error, "no thread for a checkpoint"),
+            Err(error) => tracing::error!(%error, "the thread for a checkpoint can't be started"),
         }
     }
 
-    /// Waits for a checkpoint that was begun.
+    /// Waits for a checkpoint in progress.
     fn end_checkpoint(&mut self) {
         match self.checkpointing.take().map(std::thread::JoinHandle::join) {
             None => {}
             Some(Ok(Ok(()))) => self.secured = true,
             Some(Ok(Err(error))) => {
-                tracing::error!(%error, "no checkpoint; a start would fold more entries");
+                tracing::error!(%error, "no checkpoint was stored; a restart would fold more entries");
             }
-            Some(Err(_)) => tracing::error!("a checkpoint's thread ended by a fault of the program"),
+            Some(Err(_)) => tracing::error!("a checkpoint's thread panicked"),
         }
     }
 
     fn checkpoint_now(&mut self) -> Result<(), PublishError> {
-        // What was made beside the fold may have failed: at the end one is made anyway.
+        // The concurrent checkpoint may have failed, so the last one is always made.
         if !self.audit.is_behind() {
             checkpoint(&self.blocklist, &*self.journal)?;
         }
         Ok(())
     }
 
-    /// Once a day of the fold's time: drops what has been kept long enough.
+    /// Once a day of the fold's time: drops entries, reports and keys that are older than the
+    /// configured time.
     fn retain(&mut self, now: Timestamp) -> Result<(), PublishError> {
         self.start_checkpoint();
         let reports_since = now.minus(self.keeping.reports).day();
-        // Without a checkpoint that can be read, the list is made from the first entry.
+        // Without a usable checkpoint the list is made from the first entry, so all entries are
+        // kept.
         let kept_since = if self.secured { now.minus(self.keeping.facts) } else { Timestamp::default() };
         let entries_since = kept_since.day();
         let dropped = self.journal.retain(Retention { entries_since, reports_since })?;
@@ -610,12 +664,12 @@ fn report(changes: &Changes) {
                 tracing::info!(%relay, code, zone = origin, ?how, "listing ended");
             }
             Change::Held { origin, relay, code } => {
-                tracing::error!(%relay, code, zone = origin, "held: look at it, then \"backscatterd release\"");
+                tracing::error!(%relay, code, zone = origin, "held; review it and run \"backscatterd release\"");
             }
             Change::Shrinking { origin } => {
-                tracing::error!(zone = origin, "more listings end within an hour than is usual");
+                tracing::error!(zone = origin, "more listings end within an hour than the guard allows");
             }
-            Change::Burned => tracing::warn!("a trap is known to one injector alone, and counts for nothing"),
+            Change::Burned => tracing::warn!("only one injector network uses a trap; it no longer counts"),
             Change::Decided => tracing::info!("a decision took effect"),
             Change::Zone { origin } => tracing::info!(zone = origin, "zone adopted or withdrawn"),
             Change::Ignored { why } => tracing::debug!(why, "an entry had no effect"),
@@ -624,7 +678,7 @@ fn report(changes: &Changes) {
     }
 }
 
-/// Writes a tick for every interval of the clock, until told to stop.
+/// Writes a tick entry for every interval of the clock until it is stopped.
 pub async fn tick(journal: Arc<dyn Journal>, clock: Arc<dyn Clock>, interval: Span, stop: CancellationToken) {
     let mut last = None;
     let mut due = tokio::time::interval(interval.to_std().min(TICK_LOOK));
@@ -641,20 +695,20 @@ pub async fn tick(journal: Arc<dyn Journal>, clock: Arc<dyn Clock>, interval: Sp
         match journal.append(Entry::Tick(number).into()).await {
             Ok(_) => last = Some(number),
             Err(error) => {
-                tracing::error!(%error, "no tick could be written; listings don't expire meanwhile");
+                tracing::error!(%error, "no tick could be written; listings don't expire until one is");
                 tokio::time::sleep(TICK_PAUSE).await;
             }
         }
     }
 }
 
-/// How often the clock is looked at: a laboratory's clock may jump at any moment.
+/// How often the clock is read: a laboratory clock may jump at any moment.
 const TICK_LOOK: Duration = Duration::from_millis(50);
 
 /// Pause after a tick that could not be written.
 const TICK_PAUSE: Duration = Duration::from_secs(5);
 
-/// Which interval a moment belongs to.
+/// The number of the interval that a time belongs to.
 pub fn tick_number(now: Timestamp, interval: Span) -> u64 {
     u64::try_from(now.milliseconds() / interval.milliseconds().max(1)).unwrap_or(0)
 }

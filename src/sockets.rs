@@ -1,4 +1,4 @@
-//! Binding sockets, alike for every protocol.
+//! Socket creation, the same for every protocol.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -12,17 +12,22 @@ use rustix::net::sockopt::{
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 
-/// Connections that may wait to be accepted: clients that queue many reports stall on a short one.
+/// Length of the queue of connections that wait to be accepted. Clients with many queued reports
+/// stall on a short one.
 const BACKLOG: i32 = 1_024;
 
-/// An IPv6 address is that and nothing else, so that both wildcards can be listened on side by side.
+/// A listening TCP socket. An IPv6 socket accepts IPv6 only, so that both wildcard addresses can be
+/// bound at the same time.
+///
+/// # Errors
+/// When the socket can't be created or bound.
 pub fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.set_reuse_address(true)?;
-    // Replies are small and clients wait for them; what is accepted has it from here.
+    // Replies are small and clients wait for them. Accepted connections inherit the option.
     socket.set_tcp_nodelay(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -30,24 +35,29 @@ pub fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Octets that wait in a UDP socket to be read, and to be sent.
+/// Size of a UDP socket's receive buffer and of its send buffer, in octets.
 const UDP_BUFFER_OCTETS: usize = 4 << 20;
-/// How long a thread waits for a datagram before it looks whether it is to stop.
+/// How long a thread waits for a datagram before it checks whether it should stop.
 const UDP_LOOK: Duration = Duration::from_millis(200);
 
-/// A socket of one thread, which blocks; several share an address, and each client comes to one of them. One that is bound to all
-/// addresses tells which one a client wrote to.
+/// A blocking UDP socket for one thread. Several sockets share an address, and the system sends
+/// each client to one of them. A socket bound to a wildcard address reports the address that the
+/// client sent to.
+///
+/// # Errors
+/// When the socket can't be created or bound.
 pub fn udp(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.set_reuse_port(true)?;
-    // The system may give less.
+    // The system may grant less.
     socket.set_recv_buffer_size(UDP_BUFFER_OCTETS)?;
     socket.set_send_buffer_size(UDP_BUFFER_OCTETS)?;
     socket.set_read_timeout(Some(UDP_LOOK))?;
-    // Responses are small enough for any path; what forged messages say of paths is not believed (RFC 9715 §3.1).
+    // Responses are small enough for any path, and path MTU messages can be forged, so they are
+    // ignored (RFC 9715 §3.1).
     if address.is_ipv4() {
         set_ip_mtu_discover(&socket, Ipv4PathMtuDiscovery::OMIT)?;
     } else {

@@ -329,7 +329,7 @@ fn what_the_machine_refuses_has_codes_of_its_own() {
     fs::write(installation.path().join("keys/traps.key"), "short").unwrap();
     let output = installation.run(&["serve"]);
     assert_eq!(output.status.code(), Some(65));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("restore it from your copy"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("restore it from a backup"));
 
     // A filter that is none, a folder that is a file, and no verb at all.
     let installation = Installation::new();
@@ -344,7 +344,7 @@ fn what_the_machine_refuses_has_codes_of_its_own() {
     fs::remove_dir_all(installation.path().join("keys")).unwrap();
     let output = installation.run(&["serve"]);
     assert_eq!(output.status.code(), Some(65));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("restore it from your copy"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("restore it from a backup"));
     let installation = Installation::new();
     fs::write(installation.path().join("control.sock"), "precious").unwrap();
     assert_eq!(installation.run(&["serve"]).status.code(), Some(69));

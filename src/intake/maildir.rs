@@ -1,10 +1,10 @@
-//! The operator's mail: a Maildir, written so that a crash loses nothing that was acknowledged.
+//! The operator's mail: a Maildir, written so that acknowledged messages survive a crash.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Writes one message: into `tmp`, durable, then moved to `new`, and that durable too.
+/// Writes a message to `tmp`, syncs it, moves it to `new`, and syncs `new`.
 pub(super) fn deliver(maildir: &Path, name: &str, octets: &[u8]) -> io::Result<()> {
     for folder in ["tmp", "new", "cur"] {
         crate::folder::make(&maildir.join(folder))?;
@@ -12,7 +12,7 @@ pub(super) fn deliver(maildir: &Path, name: &str, octets: &[u8]) -> io::Result<(
     let (tmp, new) = (maildir.join("tmp").join(name), maildir.join("new").join(name));
     let written = write(&tmp, octets).and_then(|()| fs::rename(&tmp, &new));
     if written.is_err() {
-        // Half a message takes room, and tells nobody anything.
+        // An incomplete message is useless and takes up space.
         let _ = fs::remove_file(&tmp);
     }
     written?;

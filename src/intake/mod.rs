@@ -1,4 +1,5 @@
-//! From a transaction to durable evidence: judge, seal, append, and only then acknowledge.
+//! Intake: turns a mail transaction into durable evidence. It judges the message, seals the reduced
+//! report, appends both to the journal, and only then acknowledges.
 
 mod maildir;
 
@@ -24,32 +25,38 @@ use crate::relay::Relay;
 use crate::time::{Span, Timestamp};
 use crate::trap::{self, Donor, KnownTraps};
 
-/// Messages up to this size are judged where they are; larger ones would hold up everybody else on a worker of the runtime.
+/// Messages up to this size are judged on the runtime's worker; larger ones would block other
+/// sessions there.
 const INLINE_OCTETS_MAX: usize = 64 << 10;
-/// Of an id, those that tell the time.
+/// Number of octets of an id that hold the time.
 const TIME_OCTETS: usize = 6;
-/// What a donor handed over longer ago is not taken: it can't be told when it would have counted. As far back as the fold believes.
+/// Maximum age of what a donor submits. The fold accepts times up to 12 hours in the past and would
+/// count an older report as new, so older reports are refused.
 const SUBMISSION_AGE_MAX: Span = Span::from_hours(12);
-/// Most header fields that are searched for a recipient.
+/// Maximum number of header fields that are searched for a recipient.
 const RECIPIENT_FIELDS_MAX: usize = 20;
-/// A client that waited longer than this for a reply of ours may have left for that, and not have called out.
+/// A client that waited longer than this for a reply may have left because of the wait, so its
+/// departure is not taken for a callout.
 const CALLOUT_WAIT_MAX: Span = Span::from_seconds(10);
 
 /// Where a message came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Client {
-    /// The relay spoke to us, if through a proxy.
+    /// The relay itself, directly or through a proxy.
     Relay(Relay),
-    /// An MTA in front of us took the message from a relay, and wrote the topmost Received line; it may have named it.
+    /// An MTA of the operator that accepted the message from a relay and added the topmost Received
+    /// line. `named` is the relay if the MTA named it.
     Front { mta: Relay, named: Option<Relay> },
-    /// A donor handed the message on: who brought it to the donor's hosts, as the donor says, or else as their Received lines do.
+    /// A donor that submits the message. `named` is the relay that brought it to the donor's hosts,
+    /// if the donor says so; otherwise the hosts' Received lines name it.
     Handed { named: Option<Relay> },
-    /// A peer of ours spoke, which didn't say for whom: a proxy writes no Received line, so what stands there is the client's own.
+    /// A trusted peer that did not name its client. A proxy adds no Received line, so the topmost
+    /// line is the client's own and proves nothing.
     Unnamed(Relay),
 }
 
 impl Client {
-    /// Who is on the other end of the wire, as far as it matters to what can't be attributed.
+    /// The host at the other end of the connection, for logs and ids.
     pub fn peer(&self) -> Relay {
         match self {
             Client::Relay(relay) | Client::Front { mta: relay, .. } | Client::Unnamed(relay) => *relay,
@@ -57,7 +64,8 @@ impl Client {
         }
     }
 
-    /// Who is judged for the message, and how many of its Received lines are by hosts that we trust.
+    /// The relay that the message is attributed to, and the number of Received lines that trusted
+    /// hosts added.
     fn attributed(&self, header: &Header, trusted: &[IpNet]) -> Option<(Relay, usize)> {
         let is_trusted = |relay: Relay| trusted.iter().any(|network| network.contains(&relay.address()));
         match *self {
@@ -67,7 +75,8 @@ impl Client {
                 let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
                 let walked = attribute(Relay::new(here), header, &[trusted, &[IpNet::from(here)]].concat());
                 match named.filter(|relay| !is_trusted(*relay) && !relay.address().is_loopback()) {
-                    // Which lines are the donor's is known only where they lead to whom it names.
+                    // The donor's own Received lines are known only if they lead to the relay that
+                    // it names.
                     Some(relay) => Some(walked.filter(|(found, _)| found == &relay).unwrap_or((relay, 0))),
                     None => walked,
                 }
@@ -75,11 +84,13 @@ impl Client {
             Client::Front { mta, named } => {
                 let front = IpNet::from(mta.address());
                 let walked = attribute(mta, header, &[trusted, &[front]].concat());
-                // Itself, or one of ours, is what an MTA names that lost sight of the client; its lines still tell.
+                // An MTA that lost the client's address names itself or a trusted host. Its
+                // Received lines still show the client.
                 let is_client =
                     |relay: &Relay| !is_trusted(*relay) && !relay.address().is_loopback() && *relay != mta;
                 match named.filter(is_client) {
-                    // How many lines are ours tells the walk, where it leads to whom the MTA names.
+                    // The walk gives the number of trusted lines if it leads to the relay that the
+                    // MTA names.
                     Some(relay) => Some(walked.filter(|(found, _)| *found == relay).unwrap_or((relay, 1))),
                     None => walked,
                 }
@@ -88,26 +99,34 @@ impl Client {
     }
 }
 
-/// One mail transaction.
+/// A mail transaction (RFC 5321 §3.3) that ended with a message or with the client's departure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
+    /// When the transaction took place.
     pub seen_at: Timestamp,
+    /// Where the message came from.
     pub client: Client,
+    /// The name that the client gave in HELO or EHLO.
     pub helo: String,
+    /// The reverse-path.
     pub reverse_path: ReversePath,
+    /// The recipients that are traps.
     pub traps: Vec<Mailbox>,
+    /// The recipients that are the operator's addresses, such as postmaster.
     pub operators: Vec<Mailbox>,
-    /// Donors who forward what it has attached.
+    /// The donors whose forwarding address is a recipient; they forward reports as attachments.
     pub donors: Vec<Donor>,
-    /// The message: whole for an operator or from a donor, else up to `mail::MESSAGE_OCTETS_MAX`.
+    /// The message: whole for an operator or from a donor, otherwise at most
+    /// `mail::MESSAGE_OCTETS_MAX`.
     pub message: Vec<u8>,
-    /// The whole message's size.
+    /// The size of the whole message, in octets.
     pub octets: u64,
-    /// The longest that the client waited for a reply of ours.
+    /// The longest time that the client waited for a reply.
     pub waited: Span,
 }
 
 impl Transaction {
+    /// The number of recipients.
     pub fn recipients(&self) -> usize {
         self.traps.len() + self.operators.len() + self.donors.len()
     }
@@ -116,15 +135,19 @@ impl Transaction {
 /// What became of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It would survive a crash.
+    /// It is durable: it would survive a crash.
     Durable { id: String },
-    /// It would not; the client keeps it and comes back.
+    /// It could not be made durable. The client keeps it and comes back.
     Later,
 }
 
-/// Who is judged for a message: the client, or, behind relays that we trust, whoever handed it to the first of them, with the
-/// number of lines that they wrote. An address in mail text counts only where every host between is trusted; where their
-/// lines don't tell, nobody is judged.
+/// The relay that a message is attributed to, and the number of Received lines that trusted hosts
+/// added.
+///
+/// It is the client, unless the client is a trusted host. Behind trusted hosts it is the host that
+/// handed the message to the first of them. An address in a Received line counts only when every
+/// host on the way is trusted. If the lines of the trusted hosts don't show the relay, the message
+/// is not attributed.
 pub fn attribute(client: Relay, header: &Header, trusted: &[IpNet]) -> Option<(Relay, usize)> {
     let is_trusted = |address: IpAddr| {
         address.is_loopback() || trusted.iter().any(|net| net.contains(&Relay::new(address).address()))
@@ -143,7 +166,7 @@ pub fn attribute(client: Relay, header: &Header, trusted: &[IpNet]) -> Option<(R
     None
 }
 
-/// Whether anything that the DNS says could make evidence count.
+/// Whether any answer of the DNS could make evidence count.
 fn is_asked_about(evidence: &Evidence) -> bool {
     let facts = &evidence.facts;
     let from_null = evidence.reverse_path == Sent::FromNull;
@@ -153,70 +176,74 @@ fn is_asked_about(evidence: &Evidence) -> bool {
         && (from_null || !facts.kind.comes_from_the_null_reverse_path())
 }
 
-/// A message that a donor hands on.
+/// A message that a donor or the operator submits.
 #[derive(Clone, Debug)]
 pub struct Submission {
-    /// Whose trap it must have come to; whoever's, where the operator hands it on.
+    /// The donor whose trap it must have been sent to; any donor's trap when the operator submits
+    /// it.
     pub donor: Option<Donor>,
+    /// When it was submitted.
     pub seen_at: Timestamp,
-    /// Tells one try from another, if the donor says so.
+    /// A key that makes submissions of the same message distinct; may be empty.
     pub key: String,
-    /// Whom it was for; else the message's header tells.
+    /// The recipient; if absent it is taken from the message's header.
     pub recipient: Option<Mailbox>,
-    /// From whom it was; else its Return-Path tells.
+    /// The reverse-path; if absent it is taken from the Return-Path field.
     pub reverse_path: Option<ReversePath>,
-    /// Who brought it to the donor's host, as that host says; else its Received line tells.
+    /// The address of the relay that brought it to the donor's host, as that host recorded it; if
+    /// absent it is taken from the Received lines.
     pub client: Option<IpAddr>,
+    /// The message.
     pub message: Vec<u8>,
 }
 
-/// What became of it.
+/// What became of a submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Submitted {
-    Durable {
-        id: String,
-    },
+    /// It is durable.
+    Durable { id: String },
+    /// It could not be made durable; the donor should submit it again.
     Later,
-    /// It was for no trap of the donor's, so it is not evidence.
+    /// It was not sent to a trap of the donor, so it is not evidence.
     NoTrap,
-    /// Nothing tells who brought it.
+    /// The relay that brought it is unknown.
     Unattributed,
-    /// It would count as of today.
+    /// It is older than 12 hours and would count as if it were new.
     TooOld,
 }
 
-/// On whose word a message came.
+/// Which donor vouches for a message, if any.
 #[derive(Default)]
 struct Origin {
     forwarded_by: Option<Donor>,
     trusted: Vec<IpNet>,
 }
 
-/// Whom a message that was delivered already says that it was for.
+/// The recipients that a delivered message names in its header.
 fn recipients_named(header: &Header) -> Vec<Mailbox> {
     let fields = ["Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-RCPT-To", "To", "Cc"];
     let values = fields.iter().flat_map(|name| header.all(name)).take(RECIPIENT_FIELDS_MAX);
     values.filter_map(Mailbox::find).collect()
 }
 
-/// When the topmost Received line, or else the message, was written.
+/// The date of the topmost Received line, or else of the message.
 fn handed_over(header: &Header) -> Option<Timestamp> {
     let received = header.field("Received").and_then(|line| line.rsplit_once(';')).map(|(_, date)| date);
     Timestamp::parse_rfc5322(received.or(header.field("Date"))?)
 }
 
-/// What was found out about a transaction.
+/// The facts about a transaction that make evidence.
 struct Seen<'a> {
     relay: Relay,
     trap: &'a Mailbox,
     verdict: &'a Verdict,
     id: Digest,
     reach: Reach,
-    /// The digest of the message, where there was one.
+    /// The digest of the message, if there was one.
     report: Option<Digest>,
 }
 
-/// A message that was looked at.
+/// A message that was classified.
 struct Judged {
     transaction: Transaction,
     trap: Mailbox,
@@ -225,7 +252,8 @@ struct Judged {
     relay: Option<Relay>,
 }
 
-/// What is kept of one: an entry with its sealed report, and what the DNS is asked once both are durable.
+/// What is stored of a message: an entry with its sealed report, and the inquiry to make once both
+/// are durable.
 struct Kept {
     append: Append,
     kind: Kind,
@@ -245,28 +273,37 @@ fn judge(transaction: Transaction, trap: Mailbox, trusted: &[IpNet]) -> Judged {
     Judged { transaction, trap, message, verdict, relay: attributed.map(|(relay, _)| relay) }
 }
 
+/// The intake of one trap node.
 pub struct Intake {
+    /// Where evidence is appended.
     pub journal: Arc<dyn Journal>,
+    /// The keys for hashes and reports.
     pub keys: Arc<Keys>,
+    /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// Makes the inquiries about evidence.
     pub observer: Arc<Observer>,
+    /// The newest traps.
     pub traps: Arc<ArcSwap<KnownTraps>>,
-    /// What of the disk is not for mail.
+    /// The disk space that is reserved for decisions and ticks.
     pub room: Option<Room>,
+    /// The newest donors.
     pub donors: Arc<ArcSwap<Donors>>,
-    /// Whose Received lines are believed, and who is never judged.
+    /// The networks of hosts whose Received lines are believed and which are never judged.
     pub trusted_relays: Vec<IpNet>,
     /// The name of this trap node.
     pub node: String,
+    /// The Maildir for the operator's mail.
     pub operator_maildir: PathBuf,
-    /// Random: tells this start of the node from any other, whose clock may have stood at the same moment.
+    /// Random octets that distinguish this start of the node from others at the same time of the
+    /// clock.
     pub start: [u8; 16],
-    /// Tells the transactions of one node apart that fall into one millisecond.
+    /// A counter that distinguishes the transactions of this node within one millisecond.
     pub transactions: AtomicU64,
 }
 
 impl Intake {
-    /// Takes a message in; `Durable` means that it would survive a crash.
+    /// Takes in a message. `Durable` means that it would survive a crash.
     pub async fn message(&self, transaction: Transaction) -> Outcome {
         let id = self.id(&transaction);
         let outcome = self.take(transaction, id).await;
@@ -283,7 +320,7 @@ impl Intake {
             return Outcome::Later;
         }
         for donor in &transaction.donors {
-            // On the heap: few messages are such.
+            // Boxed to keep the common future small: few messages are forwarded.
             if !Box::pin(self.forwarded(donor, &transaction)).await {
                 return Outcome::Later;
             }
@@ -291,19 +328,20 @@ impl Intake {
         if transaction.traps.is_empty() {
             return Outcome::Durable { id: id.to_string() };
         }
-        // What is nobody's is taken all the same: the client has no part in that.
+        // An unattributed message is acknowledged as well: the client could do nothing about it.
         let judged = self.judged(transaction, id, &Origin::default()).await;
         judged.unwrap_or_else(|| Outcome::Durable { id: id.to_string() })
     }
 
-    /// Takes in the messages that a donor forwards as attachments; `false` where one of them can't be kept now. The same one again is the same.
+    /// Takes in the messages that a donor forwards as attachments; `false` when one of them can't
+    /// be stored now. Repeated messages are stored once.
     async fn forwarded(&self, donor: &Donor, transaction: &Transaction) -> bool {
         let Some(record) = self.donors.load().get(donor).cloned() else { return true };
         let message = transaction.message.clone();
         let read = tokio::task::spawn_blocking(move || mail::attached(&message)).await;
         let Ok(attached) = read else { return false };
         if attached.is_empty() {
-            tracing::warn!(%donor, "forwarded mail without a message attached");
+            tracing::warn!(%donor, "forwarded mail has no message attached");
         }
         let mut room = record
             .terms
@@ -311,7 +349,7 @@ impl Intake {
             .saturating_sub(record.contribution.forwarded_on(transaction.seen_at));
         for mut message in attached {
             if room == 0 {
-                tracing::warn!(%donor, "the donor's quota of reports for today is used up");
+                tracing::warn!(%donor, "the donor's daily limit of reports is reached");
                 return false;
             }
             room -= 1;
@@ -332,8 +370,9 @@ impl Intake {
         true
     }
 
-    /// Takes in what a donor hands on, or the operator in the name of whoever gave the trap. The relay is whoever brought it to the donor's
-    /// hosts; the same message with the same key and the same words beside it is the same.
+    /// Takes in a message that a donor submits, or the operator in the name of the trap's donor.
+    /// The relay is the host that brought it to the donor's hosts. A repeated submission with the
+    /// same message, key and other arguments is stored once.
     pub async fn submit(&self, submission: Submission) -> Submitted {
         let mut digester = Digester::default();
         digester.add(b"submission").add(submission.key.as_bytes());
@@ -356,7 +395,7 @@ impl Intake {
         digester.add(&message);
         let named =
             submission.recipient.map_or_else(|| recipients_named(&header), |recipient| vec![recipient]);
-        // Nobody learns of a trap that he didn't give.
+        // A donor must not learn of traps that it did not give.
         let found = named.into_iter().find_map(|mailbox| {
             let donor = self.trap_donor(&mailbox)?;
             submission.donor.as_ref().is_none_or(|by| *by == donor).then_some((mailbox, donor))
@@ -376,7 +415,7 @@ impl Intake {
             seen_at: submission.seen_at,
             client: Client::Handed { named: submission.client.map(Relay::new) },
             helo: String::new(),
-            // What nobody tells is not the null reverse-path.
+            // An unknown reverse-path must not count as the null reverse-path.
             reverse_path: reverse_path.unwrap_or_else(|| ReversePath::Address("unknown".to_owned())),
             traps: vec![trap],
             operators: Vec::new(),
@@ -395,8 +434,8 @@ impl Intake {
         }
     }
 
-    /// Takes in what a donor's MTA noted: that it turned somebody away who brought mail from the null reverse-path for a trap. The same
-    /// line again is the same.
+    /// Takes in a line of a donor's MTA log that reports a rejected transaction from the null
+    /// reverse-path to a trap. A repeated line is stored once.
     pub async fn logged(
         &self,
         donor: &Donor,
@@ -407,7 +446,7 @@ impl Intake {
         if self.trap_donor(&rejected.recipient).as_ref() != Some(donor) {
             return Submitted::NoTrap;
         }
-        // Whoever carries mail for the donor, or for us, has its reasons.
+        // Hosts that carry mail for the donor or for this system are not judged.
         let terms = self.donors.load().get(donor).map(|record| record.terms.clone()).unwrap_or_default();
         let client = Relay::new(rejected.client);
         let ours = |network: &IpNet| network.contains(&client.address());
@@ -443,7 +482,7 @@ impl Intake {
         }
     }
 
-    /// Who gave the trap that an address is.
+    /// The donor of the trap that an address is.
     fn trap_donor(&self, mailbox: &Mailbox) -> Option<Donor> {
         let (hasher, known) = (self.keys.hasher(), self.traps.load());
         let trap = trap::base(mailbox).unwrap_or_else(|| mailbox.clone());
@@ -451,10 +490,10 @@ impl Intake {
         known.traps.find(address, domain, &known.wider(hasher, &trap)).map(|(_, trap)| trap.donor)
     }
 
-    /// Nothing where nothing tells who is to be judged.
+    /// Judges and stores a message; `None` when it can't be attributed to a relay.
     async fn judged(&self, transaction: Transaction, id: Digest, origin: &Origin) -> Option<Outcome> {
         let addressed = transaction.traps.first().cloned()?;
-        // A forwarder's or a sender's wrapping is not part of the address.
+        // A forwarder's or a sender's rewriting is not part of the trap's address.
         let trap = trap::base(&addressed).unwrap_or_else(|| addressed.clone());
         let judged = if transaction.message.len() <= INLINE_OCTETS_MAX {
             judge(transaction, trap, &self.trusted_with(origin))
@@ -472,15 +511,16 @@ impl Intake {
         Some(outcome)
     }
 
-    /// What the journal is to keep of a message, and what is asked about it then. Not async: a session that waits for the journal holds
-    /// no more than this.
+    /// What the journal stores of a message, and the inquiry to make about it. Not async, so that a
+    /// session that waits for the journal holds nothing else in memory.
     fn kept(&self, judged: Judged, addressed: &Mailbox, id: Digest, origin: &Origin) -> Option<Kept> {
         let Judged { transaction, trap, message, verdict, relay } = judged;
         let Some(relay) = relay else {
-            tracing::info!(mta = %transaction.client.peer(), "nothing tells who handed the message to a host of ours: nobody is judged");
+            tracing::info!(mta = %transaction.client.peer(), "the message can't be attributed: no Received line of a trusted host names the relay");
             return None;
         };
-        // The message by itself: what is hashed from its first octet on is hashed several blocks at a time.
+        // The message is hashed on its own: a digest over one slice hashes several blocks at a
+        // time.
         let mut digester = Digester::default();
         digester.add(Digest::of(&transaction.message).octets()).add(&transaction.octets.to_be_bytes());
         let mut evidence = self.evidence(
@@ -502,8 +542,8 @@ impl Intake {
         let report = match sealed {
             Ok(report) => Some(report),
             Err(error) => {
-                // The evidence stands by itself; only judging it anew is lost.
-                tracing::error!(%error, "a reduced report can't be sealed and is not kept");
+                // The evidence is stored without the report, and can't be judged again later.
+                tracing::error!(%error, "a reduced report can't be sealed and is not stored");
                 None
             }
         };
@@ -521,13 +561,13 @@ impl Intake {
         }
     }
 
-    /// Notes that a client named a trap and left.
+    /// Records that a client named a trap and left before sending a message.
     pub async fn left(&self, transaction: Transaction) {
         let relay = match transaction.client {
             Client::Relay(relay) if !self.trusted_relays.iter().any(|net| net.contains(&relay.address())) => {
                 relay
             }
-            // Whoever carries mail for us has its reasons.
+            // Hosts that carry mail for this system are not judged.
             _ => return,
         };
         let left = |how| self.metrics.smtp_left_total.with_label_values(&[how]).inc();
@@ -581,9 +621,9 @@ impl Intake {
     }
 
     async fn deliver(&self, transaction: &Transaction, id: Digest) -> bool {
-        // What is left of the disk is for decisions and ticks.
+        // The remaining disk space is reserved for decisions and ticks.
         if self.room.as_ref().is_some_and(Room::is_short) {
-            tracing::warn!("there is no room for operator mail");
+            tracing::warn!("the disk has no room for operator mail");
             return false;
         }
         let (maildir, octets) = (self.operator_maildir.clone(), transaction.message.clone());
@@ -599,7 +639,8 @@ impl Intake {
         }
     }
 
-    /// No other transaction's. It begins with the time in milliseconds, so that ids that come one after the other lie so in the store.
+    /// An id that no other transaction has. It begins with the time in milliseconds, so that
+    /// consecutive ids lie together in the store.
     fn id(&self, transaction: &Transaction) -> Digest {
         let nth = self.transactions.fetch_add(1, Ordering::Relaxed);
         let mut digester = Digester::default();

@@ -1,11 +1,12 @@
-//! The journal in an embedded store (redb): one file, one process, no other software.
+//! The journal in an embedded store (redb): one file and one process, without further software.
 //!
-//! One committer makes entries durable in groups: it takes whatever waits, writes it in one transaction, and
-//! acknowledges after the store's fsync. Entries, ids and reports lie in tables of a day each, so that retention drops
-//! tables instead of deleting rows.
+//! One committer thread makes entries durable in groups. It takes all waiting entries, writes them
+//! in one transaction, and acknowledges them after the store's fsync. Entries, ids and reports are
+//! kept in tables of one day each, so that retention drops tables instead of deleting rows.
 //!
-//! A disk that is full, or may not be written to for a while, passes: peers are asked to come back, and the store is opened again
-//! until it can be written to. What a sync has refused, or a read, does not pass: who knows what lies on that disk.
+//! A full disk, or one that cannot be written to for a while, is a passing error: clients are asked
+//! to come back, and the store is opened again until it can be written to. A failed sync or read is
+//! permanent, because the content of the disk is then unknown.
 
 use std::io;
 use std::ops::Bound;
@@ -32,25 +33,27 @@ use crate::time::{Clock, Day, Timestamp};
 
 /// The version of the store's layout.
 const FORMAT: u32 = 2;
-/// Octets of memory the store may use for pages.
+/// Memory that the store may use for its pages, in octets.
 const CACHE_OCTETS: usize = 64 << 20;
-/// Where groups are of several, the committer waits for more as long as more keep coming, by so much at a time and at most: what
-/// comes together shares a sync.
+/// When the last group held more than one entry, the committer waits for further entries in steps
+/// of this length, as long as more arrive, so that they share a sync.
 const GATHER_STEP: Duration = Duration::from_millis(1);
+/// Maximum number of such steps.
 const GATHER_STEPS_MAX: usize = 10;
-/// Pause between two tries to open the store again.
+/// Pause between two attempts to open the store again.
 const REOPEN_PAUSE: Duration = Duration::from_millis(200);
 
 type Octets16 = [u8; 16];
 
-/// `format`: the layout's version.
+/// `format`: the version of the layout.
 const META: TableDefinition<&str, u32> = TableDefinition::new("meta");
-/// Day -> offset of its first entry; a day ends before the next one begins.
+/// Day -> offset of its first entry. A day ends where the next one begins.
 const DAYS: TableDefinition<u32, u64> = TableDefinition::new("days");
-/// Always 0 -> offset, version and octets of the one checkpoint.
+/// Always 0 -> offset, version and octets of the only checkpoint.
 const CHECKPOINT: TableDefinition<u8, (u64, u32, &[u8])> = TableDefinition::new("checkpoint");
 
-/// Reports lie by offset: what comes together lies together, and a commit writes few pages.
+/// Prefix of the reports' tables. Reports are keyed by offset, so that reports that arrive together
+/// lie together and a commit writes few pages.
 const REPORTS_PREFIX: &str = "kept_";
 
 fn entries_table(name: &str) -> TableDefinition<'_, u64, &'static [u8]> {
@@ -77,24 +80,29 @@ fn reports_name(day: u32) -> String {
     format!("{REPORTS_PREFIX}{day:08}")
 }
 
+/// A journal in a redb store; see [`Journal`].
 pub struct Embedded {
     store: Arc<Store>,
     head: watch::Receiver<Offset>,
-    /// Taken away to end the committer.
+    /// Set to `None` to end the committer.
     queue: Option<mpsc::Sender<(Append, Acknowledge)>>,
     committer: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Room that is left for decisions and ticks: evidence is not taken where the disk has less.
+/// Disk space that is reserved for decisions and ticks: with less free space, no evidence is
+/// accepted.
 #[derive(Clone, Debug)]
 pub struct Room {
+    /// A folder on the disk.
     pub folder: PathBuf,
+    /// Free space below which no evidence is accepted, in octets.
     pub octets_min: u64,
 }
 
 impl Room {
+    /// Whether the disk has less free space than `octets_min`.
     pub fn is_short(&self) -> bool {
-        // A folder that doesn't tell isn't held against anybody; the write will show.
+        // If the free space can't be determined, the write itself will show whether there is room.
         rustix::fs::statvfs(&self.folder)
             .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < self.octets_min)
     }
@@ -105,9 +113,9 @@ type Open = Box<dyn Fn() -> Result<Database, JournalError> + Send + Sync>;
 /// The database, which is opened again when it can't be written to.
 struct Store {
     open: Open,
-    /// Nothing while it is being opened again.
+    /// `None` while the database is being opened again.
     database: RwLock<Option<Database>>,
-    /// Something failed that does not pass.
+    /// Set when a permanent error occurred.
     broken: AtomicBool,
 }
 
@@ -124,17 +132,17 @@ impl Store {
         asked
     }
 
-    /// Lets the database go and opens it again.
+    /// Closes the database and opens it again.
     fn reopen(&self) -> Result<Last, JournalError> {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
-        // Whoever met the failure first may have been about to say that it does not pass.
+        // Another thread may have met a permanent error in the meantime.
         if self.broken.load(Ordering::SeqCst) {
             return Err(JournalError::Store("a sync or a read failed".to_owned()));
         }
         *database = None;
         let opened = (self.open)()?;
         let last = prepare(&opened)?;
-        // Whether it can be written to shows only by writing.
+        // Only a write shows whether the store can be written to.
         let mut write = opened.begin_write().map_err(store)?;
         write.set_durability(Durability::Immediate).map_err(store)?;
         write.set_quick_repair(true);
@@ -145,7 +153,8 @@ impl Store {
     }
 }
 
-/// A backend of which a failing sync does not pass: what the system has given up to write is gone, and reads as if it were there.
+/// A backend that turns a failed sync into a permanent error. After a failed sync the kernel may
+/// drop the unwritten pages and still return them to readers.
 #[derive(Debug)]
 struct Careful<B>(B);
 
@@ -200,15 +209,19 @@ impl<B: StorageBackend> StorageBackend for Careful<B> {
 }
 
 impl Embedded {
-    /// Opens the store in a file, or begins one.
+    /// Opens the store in a file, or creates it.
     ///
     /// # Errors
-    /// `InUse` where another process has it, `Version` where another program wrote it, else `Store` or `Unwritable`.
+    /// `InUse` when another process has it open, `Version` when its layout has another version,
+    /// otherwise `Store` or `Unwritable`.
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, JournalError> {
         Self::open_file(path, clock, None)
     }
 
-    /// The same, and evidence is not taken where there is less room.
+    /// Opens the store as [`Self::open`] does, and accepts no evidence while `room` is short.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
     pub fn open_with_room(path: &Path, clock: Arc<dyn Clock>, room: Room) -> Result<Self, JournalError> {
         Self::open_file(path, clock, Some(room))
     }
@@ -221,7 +234,10 @@ impl Embedded {
         Self::start(Box::new(move || open_file(&path)), clock, room)
     }
 
-    /// Opens the store over a backend: for tests of what a crash leaves.
+    /// Opens the store over a backend, for tests of what a crash leaves behind.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
     pub fn over<B: StorageBackend>(
         backend: impl Fn() -> B + Send + Sync + 'static,
         clock: Arc<dyn Clock>,
@@ -261,30 +277,30 @@ fn open_file(path: &Path) -> Result<Database, JournalError> {
     Database::builder().set_cache_size(CACHE_OCTETS).create_with_backend(Careful(backend)).map_err(in_use)
 }
 
-/// Waits until what was taken is durable, then lets the store go.
+/// Waits until all accepted entries are durable, then closes the store.
 impl Drop for Embedded {
     fn drop(&mut self) {
         self.queue = None;
         let thread = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
-            // A committer that panicked has nothing left to wait for.
+            // A committer that panicked has nothing left to finish.
             let _ = thread.join();
         }
     }
 }
 
-/// Makes an empty store under another name and then gives it its own: a crash in the midst leaves no file that is
-/// neither a store nor absent.
+/// Creates an empty store under a temporary name and then links it to its own name, so that a crash
+/// never leaves an incomplete store.
 fn begin(path: &Path) -> Result<(), JournalError> {
     let fresh = path.with_extension(format!("new-{}", std::process::id()));
-    // A start before may have left half of one, for want of room.
+    // An earlier start may have left an incomplete file when the disk was full.
     let _ = std::fs::remove_file(&fresh);
     let made = Database::create(&fresh).map_err(store).and_then(|database| prepare(&database));
     let linked = made.map(|_| std::fs::hard_link(&fresh, path));
     std::fs::remove_file(&fresh).map_err(store_io)?;
     let linked = linked?;
     match linked {
-        // Somebody else was first; whose it is shows when it is opened.
+        // Another process created it first; opening it shows whether that process has it in use.
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(store_io(error)),
         _ => {}
     }
@@ -299,7 +315,8 @@ struct Last {
     at: Timestamp,
 }
 
-/// Makes the tables of a new store, and tells how far one goes that was begun: that needs no writing.
+/// Creates the tables of a new store, and returns the last entry of an existing one. An existing
+/// store is not written to.
 fn prepare(database: &Database) -> Result<Last, JournalError> {
     let found = {
         let read = database.begin_read().map_err(store)?;
@@ -371,17 +388,19 @@ impl Committer {
             let failed = outcome.is_err();
             for (at, acknowledge) in acknowledges.into_iter().enumerate() {
                 let answer = outcome.as_ref().map(|(_, offsets)| offsets[at]).map_err(Clone::clone);
-                // A peer that left in the meantime needs no answer; the entry is durable all the same.
+                // A client that left in the meantime needs no answer; the entry is durable anyway.
                 let _ = acknowledge.send(answer);
             }
             if failed && !self.recover(&mut waiting) {
-                // Letting go of the head tells whoever follows it; a process that is started anew may fare better.
+                // Dropping the head notifies its receivers, so that the process ends and can be
+                // started again.
                 return;
             }
         }
     }
 
-    /// Opens the store again until it can be written to; `false` where it never will be, or nobody needs it any more.
+    /// Opens the store again until it can be written to; `false` when it failed permanently or the
+    /// journal was closed.
     fn recover(&mut self, waiting: &mut Waiting) -> bool {
         let busy = || JournalError::Unwritable("it is being opened again".to_owned());
         loop {
@@ -390,11 +409,11 @@ impl Committer {
             }
             match self.store.reopen() {
                 Ok(last) if last.offset < self.last.offset || last.at < self.last.at => {
-                    tracing::error!("the journal that is there now is older than what was acknowledged");
+                    tracing::error!("the journal on disk is older than what was acknowledged");
                     return false;
                 }
                 Ok(last) => {
-                    // What was written and not acknowledged may be there after all.
+                    // Entries that were written but not acknowledged may be there.
                     self.last = last;
                     self.head.send_replace(last.offset);
                     tracing::warn!("the journal can be written to again");
@@ -421,7 +440,7 @@ impl Committer {
         let mut write = database.begin_write().map_err(store)?;
         write.set_durability(Durability::Immediate).map_err(store)?;
         write.set_quick_repair(true);
-        // The journal's time never goes back, whatever the clock does.
+        // The journal's time never goes back, even if the clock does.
         let at = self.clock.now().max(self.last.at);
         let written = write_group(&write, appends, self.last, at)?;
         write.commit().map_err(store)?;
@@ -429,7 +448,7 @@ impl Committer {
     }
 }
 
-/// Waits until no more come, or enough did.
+/// Waits until no more entries arrive or the group is full.
 fn gather(waiting: &Waiting) {
     let mut before = waiting.len();
     for _ in 0..GATHER_STEPS_MAX {
@@ -442,7 +461,8 @@ fn gather(waiting: &Waiting) {
     }
 }
 
-/// Where room is short, what can come again later gives way to decisions and ticks.
+/// Refuses what can be sent again later, so that the remaining room is left for decisions and
+/// ticks.
 fn turn_away_bulk(group: &mut Vec<(Append, Acknowledge)>) {
     let is_bulk = |entry: &Entry| match entry {
         Entry::Evidence(_) => true,
@@ -502,7 +522,7 @@ fn write_group(
     Ok((last, offsets))
 }
 
-/// The table of the day that reports are put away for: nearly always the same one for a whole group.
+/// The open table of reports. Nearly always one day's table serves a whole group.
 struct ReportTables<'t> {
     write: &'t WriteTransaction,
     open: Option<(Day, redb::Table<'t, u64, &'static [u8]>)>,
@@ -513,7 +533,7 @@ impl<'t> ReportTables<'t> {
         let open = match self.open.take() {
             Some((of, table)) if of == day => table,
             other => {
-                // One that is open can't be opened again.
+                // redb can't open a table that is open already, so the other day's is closed first.
                 drop(other);
                 let name = reports_name(day.yyyymmdd());
                 self.write.open_table(reports_table(&name)).map_err(store)?
@@ -523,19 +543,19 @@ impl<'t> ReportTables<'t> {
     }
 }
 
-/// The days with the offsets of their first entries, from the oldest on.
+/// The days with the offsets of their first entries, oldest first.
 fn days(days: &impl ReadableTable<u32, u64>) -> Result<Vec<(u32, u64)>, JournalError> {
     let rows = days.iter().map_err(store)?;
     rows.map(|row| row.map(|(day, first)| (day.value(), first.value())).map_err(store)).collect()
 }
 
-/// Those of them that have entries behind an offset, and the last one always.
+/// The days that have entries after an offset; always includes the last day.
 fn days_behind(days: &[(u32, u64)], after: Offset) -> &[(u32, u64)] {
     let behind = days.iter().skip(1).take_while(|(_, next)| next.saturating_sub(1) <= after.0).count();
     &days[behind..]
 }
 
-/// A table of a day that has none is empty.
+/// `None` for a table that does not exist; it counts as empty.
 fn absent_is_empty<T>(table: Result<T, TableError>) -> Result<Option<T>, JournalError> {
     match table {
         Ok(table) => Ok(Some(table)),
@@ -642,7 +662,7 @@ fn report(database: &Database, evidence: Digest) -> Result<Option<Sealed>, Journ
     Ok(None)
 }
 
-/// Where an entry lies.
+/// The offset of an entry.
 fn offset_of(read: &ReadTransaction, id: Digest) -> Result<Option<u64>, JournalError> {
     for (day, _) in days(&read.open_table(DAYS).map_err(store)?)?.into_iter().rev() {
         let name = ids_name(day);
@@ -685,7 +705,7 @@ fn retain(database: &Database, retention: Retention) -> Result<Dropped, JournalE
     {
         let mut table = write.open_table(DAYS).map_err(store)?;
         let days = days(&table)?;
-        // The last day stays: it knows where the journal stands.
+        // The last day stays, because it holds the journal's last offset and time.
         let over = days.len() - days_behind(&days, taken_in).len();
         let gone = days.iter().take(over).take_while(|(day, _)| *day < retention.entries_since.yyyymmdd());
         for &(day, _) in gone {
@@ -703,11 +723,11 @@ fn retain(database: &Database, retention: Retention) -> Result<Dropped, JournalE
     Ok(dropped)
 }
 
-/// Tells what passes from what doesn't.
+/// Separates passing errors from permanent ones.
 fn store(error: impl Into<redb::Error>) -> JournalError {
     match error.into() {
         redb::Error::Io(error) => store_io(error),
-        // Somebody else met the first one, and knows which it was.
+        // redb reports these after an earlier error, which already decided whether it is permanent.
         error @ (redb::Error::PreviousIo | redb::Error::DatabaseClosed) => {
             JournalError::Unwritable(error.to_string())
         }

@@ -1,4 +1,5 @@
-//! A journal in memory: for tests, and for folding without a disk. Nothing survives it.
+//! A journal in memory, for tests and for folding without a disk. Nothing of it survives the
+//! process.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +11,7 @@ use crate::digest::Digest;
 use crate::evidence::{Offset, Recorded};
 use crate::time::Clock;
 
+/// A journal in memory; see [`Journal`].
 pub struct Memory {
     clock: Arc<dyn Clock>,
     head: watch::Sender<Offset>,
@@ -18,7 +20,7 @@ pub struct Memory {
 
 #[derive(Default)]
 struct Kept {
-    /// How many of the first entries were dropped.
+    /// Number of entries that retention dropped.
     dropped: u64,
     entries: Vec<Recorded>,
     offsets: HashMap<Digest, Offset>,
@@ -27,6 +29,7 @@ struct Kept {
 }
 
 impl Memory {
+    /// An empty journal.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Memory { clock, head: watch::Sender::new(Offset::START), kept: Mutex::default() }
     }
@@ -58,7 +61,7 @@ impl Journal for Memory {
             offset
         });
         self.head.send_replace(kept.last());
-        // Nobody waiting for the answer is no fault.
+        // The caller may have dropped the receiver.
         let _ = acknowledge.send(Ok(offset));
         appending
     }

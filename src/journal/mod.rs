@@ -1,8 +1,8 @@
-//! The journal: what makes the list, in order, durable before it is acknowledged.
+//! The journal: the ordered, durable record of everything that makes the list.
 //!
-//! `append` says where an entry lies once it would survive a crash, and an entry that comes twice lies in one place.
-//! Entries are read from any offset. Nothing here assumes that the reader, the writers and the journal share a
-//! process. Reduced reports lie beside the entries, sealed, and go earlier.
+//! `append` returns an entry's offset once the entry is durable. An entry that is appended twice is
+//! stored once. Entries can be read from any offset. Reader, writers and journal need not share a
+//! process. Sealed reduced reports are stored beside the entries and are dropped earlier.
 
 mod embedded;
 mod memory;
@@ -21,15 +21,18 @@ use crate::digest::Digest;
 use crate::evidence::{Entry, Offset, Recorded};
 use crate::time::Day;
 
-/// Most entries that wait to be made durable; beyond them the journal is busy and the peer is asked to come back.
+/// Maximum number of entries that wait to be made durable. Beyond it the journal is busy and the
+/// client is asked to come back.
 pub const QUEUE_ENTRIES_MAX: usize = 4_096;
-/// Most entries made durable by one commit.
+/// Maximum number of entries that one commit makes durable.
 pub const COMMIT_ENTRIES_MAX: usize = 1_024;
 
 /// An entry to append, and the sealed report that belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Append {
+    /// The entry.
     pub entry: Entry,
+    /// The sealed report, for evidence that has one.
     pub report: Option<Sealed>,
 }
 
@@ -39,96 +42,129 @@ impl From<Entry> for Append {
     }
 }
 
-/// A reduced report under its day's key.
+/// A reduced report, sealed under its day's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {
+    /// The day under whose key the report is sealed.
     pub day: Day,
+    /// The nonce, followed by the encrypted report.
     pub octets: Vec<u8>,
 }
 
 /// The fold's state after the entry at an offset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
+    /// The offset of the last entry that the state includes.
     pub offset: Offset,
-    /// The version of the state's form.
+    /// The version of the state's encoding.
     pub version: u32,
+    /// The compressed state.
     pub octets: Vec<u8>,
 }
 
-/// What to keep. Days before these are dropped; entries only where a checkpoint has taken them in.
+/// What retention keeps. Earlier days are dropped; entries only when the checkpoint includes them.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
+    /// The first day whose entries are kept.
     pub entries_since: Day,
+    /// The first day whose reports are kept.
     pub reports_since: Day,
 }
 
 /// What retention dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
+    /// Number of days whose entries were dropped.
     pub entry_days: usize,
+    /// Number of days whose reports were dropped.
     pub report_days: usize,
 }
 
-/// Why the journal could not do what it was asked.
+/// Why the journal could not do what was requested.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JournalError {
-    /// Passing: come back.
+    /// The queue is full. Passing: the client should come back.
     #[error("the journal is busy: {QUEUE_ENTRIES_MAX} entries wait to be made durable")]
     Busy,
-    /// Passing once the disk has room again, or may be written to: come back.
+    /// The disk is full or not writable. Passing: the client should come back.
     #[error("the journal can't be written to now: {0}")]
     Unwritable(String),
-    /// The operator has to act.
+    /// The store failed permanently; the operator has to act.
     #[error("the journal's store failed: {0}")]
     Store(String),
+    /// Another process has the store open.
     #[error(
-        "the journal is in use by another process ({0}); one process owns it, and other commands talk to that one"
+        "the journal is in use by another process ({0}); one process owns it, and other commands talk to that process"
     )]
     InUse(String),
+    /// The store's layout has another version than this program's.
     #[error(
-        "the journal was written by version {found} of its format, and this program reads version {known}; keep it, and run the program that wrote it"
+        "the journal has version {found} of its format, and this program reads version {known}; keep the file, and run the program that wrote it"
     )]
     Version { found: u32, known: u32 },
+    /// An entry can't be decoded.
     #[error("entry {offset} can't be read: {problem}")]
     Entry { offset: Offset, problem: String },
+    /// The journal was closed.
     #[error("the journal is closed")]
     Closed,
 }
 
 impl JournalError {
-    /// Whether it may be otherwise in a moment.
+    /// Whether the request may succeed when it is repeated later.
     pub const fn is_passing(&self) -> bool {
         matches!(self, JournalError::Busy | JournalError::Unwritable(_))
     }
 }
 
-/// One contract, every kind of journal; `tests/journal.rs` holds it.
+/// The contract of every kind of journal; `tests/journal.rs` checks it.
 pub trait Journal: Send + Sync + 'static {
-    /// Appends an entry. Ready once the entry is durable, with its offset; the offset of the first one where an entry
-    /// with the same id was appended within the last day.
+    /// Appends an entry. The result is ready once the entry is durable, and is its offset. An entry
+    /// whose id was appended within the last day is not written again; the result is then the
+    /// offset of the first one.
     fn append(&self, append: Append) -> Appending;
 
-    /// The offset of the last durable entry, and word of every further one.
+    /// The offset of the last durable entry, with notice of every further one.
     fn head(&self) -> watch::Receiver<Offset>;
 
-    /// The oldest entry still there, or the one that comes next where there is none.
+    /// The offset of the oldest entry that is kept, or of the next one when there is none.
+    ///
+    /// # Errors
+    /// When the store can't be read.
     fn first(&self) -> Result<Offset, JournalError>;
 
-    /// The entries behind an offset, in order, at most so many of them.
+    /// The entries after an offset, in order, at most `entries_max` of them.
+    ///
+    /// # Errors
+    /// When the store can't be read or an entry can't be decoded.
     fn read(&self, after: Offset, entries_max: usize) -> Result<Vec<Recorded>, JournalError>;
 
-    /// The sealed report that came with a piece of evidence, while it is kept.
+    /// The sealed report that belongs to a piece of evidence, while it is kept.
+    ///
+    /// # Errors
+    /// When the store can't be read.
     fn report(&self, evidence: Digest) -> Result<Option<Sealed>, JournalError>;
 
-    /// Keeps a checkpoint in place of the last one.
+    /// Stores a checkpoint in place of the last one.
+    ///
+    /// # Errors
+    /// When the store can't be written.
     fn save_checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), JournalError>;
 
+    /// The stored checkpoint.
+    ///
+    /// # Errors
+    /// When the store can't be read.
     fn checkpoint(&self) -> Result<Option<Checkpoint>, JournalError>;
 
+    /// Drops what [`Retention`] does not keep.
+    ///
+    /// # Errors
+    /// When the store can't be read or written.
     fn retain(&self, retention: Retention) -> Result<Dropped, JournalError>;
 }
 
-/// An entry on its way to being durable.
+/// An entry that is being made durable; a future of its offset.
 #[derive(Debug)]
 pub struct Appending(oneshot::Receiver<Result<Offset, JournalError>>);
 
@@ -140,7 +176,10 @@ impl Appending {
         (acknowledge, Appending(appending))
     }
 
-    /// Waits without a runtime.
+    /// Blocks until the entry is durable, outside of an async runtime.
+    ///
+    /// # Errors
+    /// When the journal refused the entry or could not make it durable.
     pub fn wait(self) -> Result<Offset, JournalError> {
         self.0.blocking_recv().unwrap_or(Err(JournalError::Closed))
     }

@@ -1,7 +1,7 @@
 //! The wire format of an entry: one octet of version, then CBOR (RFC 8949) with numbered fields.
 //!
-//! The numbers stand on the types in `evidence.rs`. `tests/journal.rs` holds octets of every version that was ever
-//! written, which must read for ever.
+//! The field numbers are given on the types in `evidence.rs`. `tests/journal.rs` holds encoded
+//! entries of every version that was ever written; all of them must stay readable.
 
 use minicbor::{Decode, Encode};
 
@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 
 /// The version that is written.
 pub const VERSION: u8 = 1;
-/// Octets that there is room for from the first on.
+/// Initial capacity of the buffer for an entry, in octets.
 const ENTRY_OCTETS_USUAL: usize = 512;
 
 #[derive(Decode)]
@@ -30,6 +30,7 @@ struct Write<'a> {
     entry: &'a Entry,
 }
 
+/// Encodes an entry with its time.
 pub fn to_octets(at: Timestamp, entry: &Entry) -> Vec<u8> {
     let mut octets = Vec::with_capacity(ENTRY_OCTETS_USUAL);
     octets.push(VERSION);
@@ -37,6 +38,10 @@ pub fn to_octets(at: Timestamp, entry: &Entry) -> Vec<u8> {
     octets
 }
 
+/// Decodes an entry.
+///
+/// # Errors
+/// `Entry` when the octets are empty, of another version, or damaged.
 pub fn from_octets(offset: Offset, octets: &[u8]) -> Result<Recorded, JournalError> {
     let damaged = |problem: String| JournalError::Entry { offset, problem };
     match octets.split_first() {
@@ -44,7 +49,7 @@ pub fn from_octets(offset: Offset, octets: &[u8]) -> Result<Recorded, JournalErr
             let Read { at, entry } = minicbor::decode(rest).map_err(|error| damaged(error.to_string()))?;
             Ok(Recorded { offset, at, entry })
         }
-        Some((&version, _)) => Err(damaged(format!("written in version {version} of the wire format"))),
-        None => Err(damaged("no octets".to_owned())),
+        Some((&version, _)) => Err(damaged(format!("it has version {version} of the wire format"))),
+        None => Err(damaged("it is empty".to_owned())),
     }
 }

@@ -1,41 +1,46 @@
-//! Whether a domain is fit to be a trap, by what it publishes (STANDARDS S12), and what to publish instead.
+//! Checks whether a domain's DNS records make it fit to be a trap (docs/STANDARDS.md S12), and says
+//! what to publish instead.
 
 use serde::{Deserialize, Serialize};
 
-/// What the DNS says of a domain that is to be a trap; `None` is a question that nobody answered.
+/// What the DNS says about a domain that is to be a trap. `None` means that the question got no
+/// answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Published {
-    /// The names of its mail exchangers; a single empty one takes no mail (RFC 7505).
+    /// The names of its mail exchangers. A single empty name means that the domain accepts no mail
+    /// (RFC 7505).
     pub exchangers: Option<Vec<String>>,
-    /// Whether its SPF record forbids mail from anywhere.
+    /// Whether its SPF record forbids mail from every host (RFC 7208).
     pub forbids_all: Option<bool>,
-    /// Whether its DMARC policy is to reject.
+    /// Whether its DMARC policy is `reject`.
     pub dmarc_rejects: Option<bool>,
-    /// Where aggregate reports about it go.
+    /// The addresses that receive aggregate DMARC reports about it.
     pub reports_to: Vec<String>,
 }
 
-/// One thing that is wrong, and the record that would be right.
+/// One fault of a domain's records, and the record that corrects it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
+    /// What is wrong.
     pub problem: String,
+    /// The record to publish.
     pub publish: String,
 }
 
-/// All that is wrong with a domain as a trap of a host.
+/// All faults of a domain's records, for a trap domain whose mail goes to `host`.
 pub fn faults(domain: &str, host: &str, published: &Published) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut find = |problem: String, publish: String| faults.push(Fault { problem, publish });
     let mx = || format!("{domain}. MX 10 {host}.");
     match &published.exchangers {
-        None => find("nobody answers for its MX".to_owned(), mx()),
-        Some(names) if names.is_empty() => find("it has no MX".to_owned(), mx()),
+        None => find("the DNS gave no answer for its MX record".to_owned(), mx()),
+        Some(names) if names.is_empty() => find("it has no MX record".to_owned(), mx()),
         Some(names) if names.iter().any(String::is_empty) => {
-            find("it says that it takes no mail (RFC 7505), so no report would be tried".to_owned(), mx());
+            find("it has a null MX record (RFC 7505), so it would receive no reports".to_owned(), mx());
         }
         Some(names) => {
             for other in names.iter().filter(|name| !name.eq_ignore_ascii_case(host)) {
-                find(format!("{other} takes mail for it too, and sees what never reaches the trap"), mx());
+                find(format!("{other} accepts mail for it too, and that mail never reaches the trap"), mx());
             }
         }
     }
@@ -45,7 +50,7 @@ pub fn faults(domain: &str, host: &str, published: &Published) -> Vec<Fault> {
     }
     let elsewhere = "v=DMARC1; p=reject; rua=mailto:dmarc@another-domain";
     if published.dmarc_rejects != Some(true) {
-        let problem = "its DMARC policy is not to reject".to_owned();
+        let problem = "its DMARC policy is not \"reject\"".to_owned();
         find(problem, format!("_dmarc.{domain}. TXT \"{elsewhere}\""));
     }
     let own = |address: &&String| {
@@ -56,7 +61,7 @@ pub fn faults(domain: &str, host: &str, published: &Published) -> Vec<Fault> {
     };
     for address in published.reports_to.iter().filter(own) {
         let problem = format!(
-            "aggregate reports go to {address}, which is a trap, and its writers would seem to be sources"
+            "aggregate reports go to {address}, which is a trap, so the hosts that send them would look like sources"
         );
         find(problem, format!("_dmarc.{domain}. TXT \"{elsewhere}\""));
     }
@@ -82,10 +87,10 @@ mod tests {
         assert_eq!(of(&sound()), []);
         type Spoil = fn(&mut Published);
         let spoiled: [(&str, Spoil); 8] = [
-            ("nobody answers", |published| published.exchangers = None),
+            ("no answer", |published| published.exchangers = None),
             ("no MX", |published| published.exchangers = Some(Vec::new())),
-            ("takes no mail", |published| published.exchangers = Some(vec![String::new()])),
-            ("mx.other.example takes mail", |published| {
+            ("null MX", |published| published.exchangers = Some(vec![String::new()])),
+            ("mx.other.example accepts mail", |published| {
                 published.exchangers =
                     Some(vec!["trap.example.org".to_owned(), "mx.other.example".to_owned()]);
             }),

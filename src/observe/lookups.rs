@@ -1,4 +1,4 @@
-//! Where answers come from: the DNS, or a laboratory's table.
+//! The source of answers: the DNS, or a table in a laboratory.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -17,38 +17,43 @@ use serde::{Deserialize, Serialize};
 use super::{Answers, Inquiry, Published};
 use crate::relay::Relay;
 
-/// Most mail exchangers of a domain that are looked at, most names of an address, and most addresses of each.
+/// Maximum number of mail exchangers of a domain that are looked up.
 const EXCHANGERS_MAX: usize = 10;
+/// Maximum number of names of an address that are looked up.
 const NAMES_MAX: usize = 5;
+/// Maximum number of addresses of a name.
 const ADDRESSES_MAX: usize = 10;
-/// Answers that the resolver remembers, for as long as their TTL says.
+/// Number of records in the resolver's cache. Each is kept for its TTL.
 const CACHE_RECORDS: u64 = 100_000;
 
-/// Mail servers of a laboratory, which has no DNS to ask.
+/// Mail servers of a laboratory, which has no DNS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LaboratoryHost {
-    /// Each of these is one.
+    /// The servers' addresses; every address in this network is one server.
     pub addresses: IpNet,
+    /// The confirmed name of the servers.
     pub name: String,
-    /// The domains that they are the mail exchangers of.
+    /// The domains whose mail exchangers they are.
     #[serde(default)]
     pub exchanger_of: Vec<String>,
 }
 
 /// A source of answers.
 pub enum Lookups {
+    /// The DNS.
     Dns(Box<MessageAuthenticator>),
+    /// A laboratory's table.
     Laboratory(Vec<LaboratoryHost>),
-    /// Nothing is asked, so nothing is known.
+    /// No source: nothing is asked and nothing is known.
     Nothing,
 }
 
 impl Lookups {
-    /// By these resolvers, or by those that the system uses.
+    /// A source that uses these resolvers, or the system's when there are none.
     ///
     /// # Errors
-    /// Where /etc/resolv.conf can't be read.
+    /// When /etc/resolv.conf can't be read or the resolver can't be set up.
     pub fn dns(resolvers: &[SocketAddr]) -> Result<Self, String> {
         let (config, mut options): (ResolverConfig, ResolverOpts) = if resolvers.is_empty() {
             read_system_conf().map_err(|error| error.to_string())?
@@ -65,7 +70,7 @@ impl Lookups {
         Ok(Lookups::Dns(Box::new(authenticator)))
     }
 
-    /// What a domain publishes that is to be a trap.
+    /// Looks up the records of a domain that is to be a trap. Only the DNS has them.
     pub async fn published(&self, domain: &str) -> Published {
         match self {
             Lookups::Dns(dns) => published(dns, domain).await,
@@ -73,7 +78,7 @@ impl Lookups {
         }
     }
 
-    /// Each question is given up after the time.
+    /// Answers an inquiry. Each question is given up after `timeout`.
     pub(super) async fn answers(&self, inquiry: &Inquiry, timeout: Duration) -> Answers {
         match self {
             Lookups::Dns(dns) => from_dns(dns, inquiry, timeout).await,
@@ -92,7 +97,7 @@ fn from_table(hosts: &[LaboratoryHost], inquiry: &Inquiry) -> Answers {
         names: Some(own().map(|host| host.name.clone()).collect()),
         exchangers: Some(own().filter(of).map(|_| relay).collect()),
         spf: Some(false),
-        // Trap domains publish that they send no mail (STANDARDS S12).
+        // Trap domains publish that they send no mail (docs/STANDARDS.md S12).
         forbidden: Some(true),
     }
 }
@@ -108,12 +113,13 @@ async fn from_dns(dns: &MessageAuthenticator, inquiry: &Inquiry, timeout: Durati
     Answers { names, exchangers, spf, forbidden }
 }
 
-/// An answer that comes too late is none.
+/// `None` for an answer that comes too late.
 async fn within<T>(timeout: Duration, asked: impl Future<Output = Option<T>>) -> Option<T> {
     tokio::time::timeout(timeout, asked).await.ok().flatten()
 }
 
-/// What was found; nothing where the DNS says that there is nothing; `None` where it doesn't say.
+/// The value found; an empty value when the DNS says that there is none; `None` when the DNS gave
+/// no answer.
 fn known<T: Default>(found: Result<T, Error>) -> Option<T> {
     match found {
         Ok(found) => Some(found),
@@ -122,7 +128,7 @@ fn known<T: Default>(found: Result<T, Error>) -> Option<T> {
     }
 }
 
-/// Whether a server said that there is nothing, and not that it can't or won't say.
+/// Whether a server said that there is no record, as opposed to a failed lookup.
 fn is_absent(error: &Error) -> bool {
     matches!(error, Error::Dns(DnsError::RecordNotFound(ResponseCode::NXDomain | ResponseCode::NoError)))
 }
@@ -143,7 +149,7 @@ async fn addresses(dns: &MessageAuthenticator, host: &str) -> Option<Vec<IpAddr>
     Some([known(v4)?, known(v6)?].concat())
 }
 
-/// The names of an address that lead back to it.
+/// The names of an address that resolve back to it.
 async fn confirmed_names(dns: &MessageAuthenticator, relay: Relay) -> Option<Vec<String>> {
     let names = match dns.ptr_lookup(relay.address(), no_cache()).await {
         Ok(names) => names.rrset.to_vec(),
@@ -158,8 +164,8 @@ async fn confirmed_names(dns: &MessageAuthenticator, relay: Relay) -> Option<Vec
     Some(confirmed)
 }
 
-/// The addresses of a domain's mail exchangers; its own where it names none (RFC 5321 §5.1), none where it takes no mail
-/// (RFC 7505).
+/// The addresses of a domain's mail exchangers. If the domain has no MX record they are its own
+/// addresses (RFC 5321 §5.1); if it accepts no mail there are none (RFC 7505).
 async fn exchangers(dns: &MessageAuthenticator, domain: &str) -> Option<Vec<IpAddr>> {
     let named = match dns.mx_lookup(domain, no_cache()).await {
         Ok(named) => named.rrset.to_vec(),
@@ -191,7 +197,7 @@ async fn authorised(dns: &MessageAuthenticator, inquiry: &Inquiry, domain: &str)
     }
 }
 
-/// Whether the trap's domain had said of the original, by SPF or by DMARC, that it was forged.
+/// Whether the trap's domain had declared the original message forged, by SPF or by DMARC.
 async fn forbidden(dns: &MessageAuthenticator, inquiry: &Inquiry) -> Option<bool> {
     let (injector, trap_domain) = (inquiry.injector?, inquiry.trap_domain.as_deref()?);
     match spf(dns, injector.address(), "unknown", trap_domain).await {
@@ -209,7 +215,7 @@ async fn forbidden(dns: &MessageAuthenticator, inquiry: &Inquiry) -> Option<bool
     }
 }
 
-/// An address that no domain means to send from (RFC 5737).
+/// An address for documentation (RFC 5737), from which no domain sends.
 const NOBODY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
 async fn published(dns: &MessageAuthenticator, domain: &str) -> Published {

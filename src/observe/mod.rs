@@ -1,8 +1,9 @@
-//! What the DNS tells of a relay after it brought evidence: who answers for the mail that it reports on.
+//! Observation: what the DNS says about a relay after it brought evidence, above all whether the
+//! relay serves the domain of the mail that it reports on.
 //!
-//! Nothing here delays the SMTP reply, and nothing here is certain to come: evidence that no observation follows counts as
-//! something of which nothing is known. Only relays that brought evidence are asked about, and only the DNS is asked
-//! (RFC 6471 §3.6).
+//! Observation never delays the SMTP reply, and it may fail: evidence without an observation counts
+//! as one whose relation to the relay is unknown. Only relays that brought evidence are looked up,
+//! and only the DNS is asked (RFC 6471 §3.6).
 
 mod enrolment;
 mod lookups;
@@ -29,36 +30,43 @@ use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::relay::{Prefix, Relay};
 
-/// When an inquiry is made again that the DNS did not answer in full, after the time before: servers that are down for a moment
-/// are up again.
+/// Pauses before an incompletely answered inquiry is repeated, each counted from the previous
+/// attempt. Servers that are down for a moment are up again by then.
 const TRY_AGAIN_AFTER: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(240)];
-/// The longest first try. Slow answers are waited for at the second, which stands in a shorter queue of its own: whoever sends
-/// reports about domains whose servers say nothing must not keep the others from being asked about in time.
+/// Maximum timeout of the first attempt. Slow servers get more time in the repetition, which has a
+/// shorter queue of its own. Reports about domains with unresponsive servers must not delay the
+/// inquiries about other relays.
 const FIRST_TIMEOUT: Duration = Duration::from_secs(4);
-/// Of the inquiries that are made at once, those that were made before.
+/// Repetitions may take this fraction (one fourth) of the inquiries that run at once.
 const AGAIN_SHARE: usize = 4;
-/// Most inquiries that wait to be made again.
+/// Maximum number of inquiries that wait for a repetition.
 const WAITING_MAX: usize = 1_000;
-/// Most inquiries about relays of one site, and about domains of one organisation, that are made or wait.
+/// Maximum number of inquiries about relays of one site that run or wait.
 const PER_SITE_MAX: u32 = 32;
+/// Maximum number of inquiries about domains of one organisation that run or wait.
 const PER_ORGANISATION_MAX: u32 = 32;
 
 /// What is asked about one piece of evidence.
 #[derive(Clone, Debug)]
 pub struct Inquiry {
+    /// The id of the evidence.
     pub evidence: Digest,
+    /// The relay.
     pub relay: Relay,
+    /// The name that the relay gave in HELO or EHLO.
     pub helo: String,
-    /// The domain that the relay handled mail for.
+    /// The domain for which the relay handled mail.
     pub domain: Option<String>,
-    /// The host that refused the recipient, as the report names it.
+    /// The host that refused the recipient, as named in the report.
     pub remote_mta: Option<String>,
+    /// The host that handed the forged original to the relay, if known.
     pub injector: Option<Relay>,
-    /// The trap's, in clear: it is asked about and not kept.
+    /// The trap's domain in clear text. It is used for the inquiry and not stored.
     pub trap_domain: Option<String>,
 }
 
 impl Inquiry {
+    /// The inquiry about a piece of evidence.
     pub fn about(evidence: &Evidence, trap_domain: Option<&str>) -> Self {
         let facts = &evidence.facts;
         Inquiry {
@@ -73,17 +81,19 @@ impl Inquiry {
     }
 }
 
-/// Limits of what is asked at once.
+/// Limits of concurrent inquiries.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Inquiries made at once.
+    /// Maximum number of inquiries that run at once.
     pub inquiries_max: usize,
-    /// Inquiries that are made or wait; a further one is not made.
+    /// Maximum number of inquiries that run or wait; further ones are dropped.
     pub queue_max: usize,
+    /// Maximum time for each question.
     pub timeout: Duration,
 }
 
-/// Appends an observation, and tries again while the journal may come back: no time passes for the fold meanwhile.
+/// Appends an observation, and tries again while the journal has a passing error. The fold's time
+/// stands still meanwhile.
 async fn keep(journal: &dyn Journal, observation: Observation, stop: &CancellationToken) {
     let entry = Entry::Observation(observation);
     loop {
@@ -91,7 +101,7 @@ async fn keep(journal: &dyn Journal, observation: Observation, stop: &Cancellati
             Ok(_) => return,
             Err(error) if error.is_passing() => {}
             Err(error) => {
-                tracing::warn!(%error, "an observation is lost; its evidence counts without");
+                tracing::warn!(%error, "an observation is lost; its evidence counts without one");
                 return;
             }
         }
@@ -102,10 +112,10 @@ async fn keep(journal: &dyn Journal, observation: Observation, stop: &Cancellati
     }
 }
 
-/// Pause before an observation is appended again that could not be.
+/// Pause before the append of an observation is tried again.
 const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
 
-/// Asks, and appends what was found out to the journal.
+/// Makes inquiries and appends their results to the journal as observations.
 pub struct Observer {
     lookups: Arc<Lookups>,
     networks: Arc<Networks>,
@@ -124,6 +134,7 @@ pub struct Observer {
 }
 
 impl Observer {
+    /// An observer without inquiries.
     pub fn new(
         lookups: Lookups,
         networks: Networks,
@@ -149,7 +160,7 @@ impl Observer {
         }
     }
 
-    /// Begins to ask, unless too much is asked already.
+    /// Starts an inquiry, unless one of the limits is reached.
     pub fn inquire(&self, inquiry: Inquiry) {
         let held = (
             Arc::clone(&self.queue).try_acquire_owned().ok(),
@@ -173,7 +184,8 @@ impl Observer {
                 if is_whole(&observation, &inquiry) {
                     return observation;
                 }
-                // What is asked again holds nobody up: it waits elsewhere, or not at all.
+                // A repetition must not block other inquiries: it waits in a queue of its own, or
+                // is not made.
                 held = None;
                 let Ok(_place) = waiting.try_acquire() else { return observation };
                 for pause in TRY_AGAIN_AFTER {
@@ -195,14 +207,15 @@ impl Observer {
         });
     }
 
-    /// Waits until everything that was asked once is answered and durable.
+    /// Waits until all first attempts have ended and their observations are durable. Inquiries that
+    /// wait for a repetition are not waited for.
     pub async fn settled(&self) {
         let all = u32::try_from(self.queue_max).unwrap_or(u32::MAX);
         // The queue is never closed.
         let _ = self.queue.acquire_many(all).await;
     }
 
-    /// Ends what is asked. Evidence of which nothing was found out yet counts as such.
+    /// Stops all inquiries. Evidence without an observation counts as unknown.
     pub async fn stop(&self) {
         self.stop.cancel();
         self.tasks.close();
@@ -228,13 +241,13 @@ async fn once(
     }
 }
 
-/// How much of something each has a share of.
+/// Limits how many inquiries each key has at once.
 struct Shares<K: Eq + Hash> {
     most: u32,
     taken: DashMap<K, u32>,
 }
 
-/// One share; given back when it goes.
+/// One key's place for an inquiry; returned when dropped.
 struct Share<K: Eq + Hash + Clone>(Arc<Shares<K>>, K);
 
 impl<K: Eq + Hash + Clone> Shares<K> {
@@ -262,7 +275,7 @@ impl<K: Eq + Hash + Clone> Drop for Share<K> {
     }
 }
 
-/// Whether everything was answered that there is to ask.
+/// Whether every question that the inquiry raises was answered.
 fn is_whole(observation: &Observation, inquiry: &Inquiry) -> bool {
     let signs = [observation.mx_of_recipient, observation.spf_of_recipient, observation.same_organisation];
     let confirmed = observation.mx_of_recipient == Some(true);

@@ -1,30 +1,38 @@
-//! Which autonomous system announces an address, from a table that the operator has.
+//! The table of autonomous systems: which one announces an address. The operator supplies the
+//! table.
 
 use std::net::IpAddr;
 use std::path::Path;
 
 use ipnet::IpNet;
 
-/// Most networks of a table; the whole Internet's are about two million.
+/// Maximum number of networks in the table. The whole Internet has about two million.
 const NETWORKS_MAX: usize = 4_000_000;
 
-/// Networks that do not overlap, and the numbers of their systems.
+/// Networks that do not overlap, each with its autonomous system number.
 #[derive(Debug, Default)]
 pub struct Networks(Vec<(IpNet, u32)>);
 
+/// Why the table can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworksError {
+    /// The file can't be read.
     #[error("{0}")]
     File(#[from] std::io::Error),
+    /// A line is malformed.
     #[error("line {line}: {text:?} is not a network and a number, such as 192.0.2.0/24,64496")]
     Line { line: usize, text: String },
+    /// The table has too many networks.
     #[error("more than {NETWORKS_MAX} networks")]
     Size,
 }
 
 impl Networks {
-    /// Reads a table of `network,number` lines, as MaxMind's GeoLite2-ASN-Blocks files are; what stands behind the number is
-    /// passed over, and so is a first line of headings.
+    /// Reads a table of `network,number` lines, such as MaxMind's GeoLite2-ASN-Blocks files.
+    /// Further fields and a heading in the first line are ignored.
+    ///
+    /// # Errors
+    /// When the file can't be read, a line is malformed, or there are too many networks.
     pub fn read(path: &Path) -> Result<Self, NetworksError> {
         Networks::parse(&std::fs::read_to_string(path)?)
     }
@@ -48,7 +56,7 @@ impl Networks {
         Ok(Networks(networks))
     }
 
-    /// The number of the system that announces an address.
+    /// The number of the autonomous system that announces an address.
     pub fn number(&self, address: IpAddr) -> Option<u32> {
         let behind = self.0.partition_point(|(network, _)| network.network() <= address);
         let (network, number) = self.0.get(behind.checked_sub(1)?)?;

@@ -1,4 +1,4 @@
-//! From what the DNS answered to what is known of a relay. Values in, values out.
+//! Derives an observation about a relay from the answers of the DNS. It has no side effects.
 
 use std::net::IpAddr;
 
@@ -6,20 +6,20 @@ use super::Inquiry;
 use crate::evidence::Observation;
 use crate::relay::{Prefix, Relay, special_purpose};
 
-/// What the DNS answered; `None` is a question that nobody answered.
+/// What the DNS answered. `None` means that the question got no answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answers {
     /// The relay's forward-confirmed reverse names.
     pub names: Option<Vec<String>>,
     /// The addresses of the domain's mail exchangers.
     pub exchangers: Option<Vec<IpAddr>>,
-    /// Whether the domain's SPF record lets the relay send.
+    /// Whether the domain's SPF record permits the relay to send.
     pub spf: Option<bool>,
     /// Whether the trap's domain forbids mail from the injector.
     pub forbidden: Option<bool>,
 }
 
-/// What the answers say about the relay.
+/// The observation that follows from the answers.
 pub fn observation(inquiry: &Inquiry, answers: &Answers) -> Observation {
     let relay = inquiry.relay.address();
     let domain = inquiry.domain.as_deref();
@@ -45,15 +45,15 @@ pub fn observation(inquiry: &Inquiry, answers: &Answers) -> Observation {
     }
 }
 
-/// Whether the host that refused stands behind the relay: by its name in the domain's organisation, by its address in a
-/// private network or the relay's own.
+/// Whether the host that refused the recipient stands behind the relay: its name belongs to the
+/// domain's organisation, or its address is private or in the relay's network.
 fn inside(remote: &str, relay: IpAddr, domain: Option<&str>) -> Option<bool> {
     let bare = remote.trim_matches(['[', ']']);
     let bare = bare.get(..5).filter(|tag| tag.eq_ignore_ascii_case("IPv6:")).map_or(bare, |_| &bare[5..]);
     match bare.parse::<IpAddr>() {
         Ok(address) => Some(is_private(address) || network(relay).contains(address)),
         Err(_) if remote.contains('.') => domain.map(|domain| same_organisation(remote, domain)),
-        // A name of one label is known inside only.
+        // A name of one label is only used inside a network.
         Err(_) => Some(true),
     }
 }
@@ -66,7 +66,8 @@ fn is_private(address: IpAddr) -> bool {
     })
 }
 
-/// What one party may have of relays: an IPv4 address, or an IPv6 /48.
+/// The addresses that one operator of relays is assumed to control: a single IPv4 address, or an
+/// IPv6 /48.
 pub(super) fn site(relay: Relay) -> Prefix {
     match relay.address() {
         IpAddr::V4(_) => Prefix::host(relay),
@@ -74,31 +75,33 @@ pub(super) fn site(relay: Relay) -> Prefix {
     }
 }
 
-/// The registered domain that a name lies in; nothing where there is none.
+/// The registered domain of a name (by the Public Suffix List), in lower case; empty when there is
+/// none.
 pub(super) fn organisation(name: Option<&str>) -> String {
     let registered = name.and_then(|name| psl::domain_str(name.trim_end_matches('.')));
     registered.unwrap_or_default().to_ascii_lowercase()
 }
 
-/// What one organisation's hosts are likely to share: an IPv4 /24, an IPv6 /48.
+/// The network that the hosts of one organisation are likely to share: an IPv4 /24 or an IPv6 /48.
 fn network(address: IpAddr) -> Prefix {
     Prefix::around(address, if address.is_ipv4() { 24 } else { 48 })
 }
 
-/// Whether two names lie under one registered domain (by the Public Suffix List).
+/// Whether two names have the same registered domain.
 fn same_organisation(one: &str, other: &str) -> bool {
     let registered = organisation(Some(one));
     !registered.is_empty() && registered == organisation(Some(other))
 }
 
-/// Whether a name was made from the address, as providers name their customers' lines: three of its octets, all of it in
-/// hexadecimal digits, or the end of an IPv6 address stand in the name.
+/// Whether a name was generated from the address, as providers name their customers' lines: the
+/// name contains three of the address's octets, the whole address in hexadecimal digits, or the end
+/// of an IPv6 address.
 fn is_generic(name: &str, address: IpAddr) -> bool {
     let host = name.split('.').next().unwrap_or_default();
     match address {
         IpAddr::V4(v4) => {
             let numbers: Vec<&str> = name.split(|c: char| !c.is_ascii_digit()).collect();
-            // Each number of the name stands for one octet.
+            // Each number in the name stands for one octet at most.
             let mut left = numbers.clone();
             let mut shown = 0;
             for octet in v4.octets() {
@@ -150,7 +153,7 @@ mod tests {
             (seen.mx_of_recipient, seen.same_organisation)
         };
         assert_eq!(of(&answers(&[], &["9.9.8.25"])), (Some(true), Some(false)));
-        assert_eq!(of(&answers(&[], &["9.9.8.7"])), (Some(false), Some(false)), "a neighbour is a stranger");
+        assert_eq!(of(&answers(&[], &["9.9.8.7"])), (Some(false), Some(false)), "a neighbour's address");
         assert_eq!(of(&answers(&["out.relay.example"], &["1.1.1.1"])), (Some(false), Some(true)));
         assert_eq!(of(&answers(&["mx.other.example"], &[])), (Some(false), Some(false)));
         assert_eq!(of(&Answers::default()), (None, None));

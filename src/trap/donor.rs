@@ -1,4 +1,4 @@
-//! Who gives traps and forwards mail, on which terms.
+//! Donors, who give traps and forward mail, and the terms on which they do so.
 
 use std::fmt;
 
@@ -9,36 +9,43 @@ use crate::digest::Digest;
 use crate::relay::{Prefix, Relay};
 use crate::time::Timestamp;
 
-/// Most donors that there may be.
+/// Maximum number of donors.
 pub const DONORS_MAX: usize = 10_000;
-/// Most hosts and networks that one donor may declare.
+/// Maximum number of hosts and networks that one donor may declare as its own mail hosts.
 pub const DONOR_RELAYS_MAX: usize = 1_000;
-/// What a whole report weighs.
+/// The weight of a whole report, in thousandths.
 const WHOLE: u16 = 1_000;
 
-/// Who gave a trap; a short name that the operator chose.
+/// The name of a donor: a short name that the operator chose.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[cbor(transparent)]
 pub struct Donor(#[n(0)] String);
 
 impl Donor {
+    /// Maximum length of a donor's name, in octets.
     pub const NAME_OCTETS_MAX: usize = 64;
 
+    /// Reads a donor's name: 1 to [`Self::NAME_OCTETS_MAX`] of the characters a-z, 0-9, `-`, `_`
+    /// and `.`.
+    ///
+    /// # Errors
+    /// When the name is empty or too long, or holds another character.
     pub fn parse(name: &str) -> Result<Self, String> {
         let fits = (1..=Self::NAME_OCTETS_MAX).contains(&name.len());
         if fits && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b)) {
             Ok(Donor(name.to_owned()))
         } else {
             let max = Self::NAME_OCTETS_MAX;
-            Err(format!("donor {name:?} is not 1 to {max} of the characters a-z, 0-9, '-', '_' and '.'"))
+            Err(format!("donor {name:?}: write 1 to {max} of the characters a-z, 0-9, '-', '_' and '.'"))
         }
     }
 
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What stands for the name in a ledger.
+    /// A short digest that represents the name in a ledger.
     pub fn short(&self) -> u32 {
         (Digest::of(self.0.as_bytes()).short() >> 32) as u32
     }
@@ -50,34 +57,39 @@ impl fmt::Display for Donor {
     }
 }
 
-/// What the operator lets a donor do. A donor of whom nothing was said has the default: the operator's own hand gives its traps.
+/// What the operator allows a donor to do. The default applies to a donor that has no terms of its
+/// own: the operator enters its traps.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct DonorTerms {
-    /// The digest of the token that the API knows the donor by; none, and the API doesn't.
+    /// The digest of the token with which the donor authenticates to the API. Without a token the
+    /// donor cannot use the API.
     #[n(0)]
     pub token: Option<Digest>,
-    /// Active traps.
+    /// Maximum number of active traps.
     #[n(1)]
     pub traps_max: u64,
-    /// Forwarded messages and log lines within a day of the journal's time.
+    /// Maximum number of forwarded messages and log lines within one day of the journal's time.
     #[n(2)]
     pub reports_per_day_max: u64,
-    /// What its evidence weighs, in thousandths.
+    /// The weight of the donor's evidence, in thousandths of a whole report.
     #[n(3)]
     pub weight: u16,
-    /// Nothing is taken from it, and nothing that comes to its traps counts.
+    /// Whether the donor is suspended: nothing is accepted from it, and nothing that arrives at its
+    /// traps counts.
     #[n(4)]
     pub suspended: bool,
-    /// Whether it is believed how long its traps have been silent; else they are silent since they were given.
+    /// Whether the donor's statement of how long its traps have been silent is believed. Otherwise
+    /// a trap counts as silent since it was given.
     #[n(5)]
     pub silence_believed: bool,
-    /// Its own mail hosts: of what it forwards, their Received lines tell who brought the message to them.
+    /// The donor's own mail hosts. In mail that the donor forwards, the Received lines of these
+    /// hosts name the relay that brought the message to them.
     #[n(6)]
     pub relays: Vec<Prefix>,
-    /// It sends hashes of addresses under its own key instead of addresses.
+    /// Whether the donor may send hashes of addresses under its own key instead of addresses.
     #[n(7)]
     pub sends_hashes: bool,
-    /// It may give whole domains, domains with all below them, and patterns.
+    /// Whether the donor may give whole domains, domains with all subdomains, and patterns.
     #[n(8)]
     #[cbor(default)]
     pub gives_domains: bool,
@@ -100,57 +112,60 @@ impl Default for DonorTerms {
 }
 
 impl DonorTerms {
-    /// What its evidence weighs less than a whole report, in thousandths.
+    /// How much less than a whole report the donor's evidence weighs, in thousandths.
     pub fn discount(&self) -> u16 {
         WHOLE.saturating_sub(self.weight)
     }
 
+    /// Whether a relay is one of the donor's own mail hosts.
     pub fn has_relay(&self, relay: Relay) -> bool {
         self.relays.iter().any(|prefix| prefix.contains(relay.address()))
     }
 }
 
-/// What came of a donor.
+/// What a donor has contributed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Contribution {
-    /// Evidence that was counted against a relay, of any weight.
+    /// Evidence from this donor that counted against a relay, whatever its weight.
     #[n(0)]
     pub counted: u64,
-    /// When something was counted last.
+    /// When evidence last counted.
     #[n(1)]
     pub last: Timestamp,
-    /// When something was forwarded last, and how many messages and log lines on that day.
+    /// When the donor last forwarded a message or log line.
     #[n(2)]
     pub forwarded_at: Timestamp,
+    /// How many messages and log lines the donor forwarded on the day of `forwarded_at`.
     #[n(3)]
     pub forwarded: u64,
 }
 
 impl Contribution {
-    /// How much was forwarded on the day of a moment.
+    /// How many messages and log lines were forwarded on the day of `now`.
     pub fn forwarded_on(&self, now: Timestamp) -> u64 {
         if self.forwarded_at.day() == now.day() { self.forwarded } else { 0 }
     }
 
+    /// Counts one forwarded message or log line.
     pub fn forward(&mut self, now: Timestamp) {
         self.forwarded = self.forwarded_on(now) + 1;
         self.forwarded_at = now;
     }
 }
 
-/// How the address begins to which a donor forwards mail.
+/// The prefix of the address to which a donor forwards mail.
 const FORWARD: &str = "forward+";
 
 impl TrapHasher {
-    /// The local part of the address to which a donor forwards reports as attachments: it proves who sends them, and changes with the
-    /// donor's token.
+    /// The local part of the address to which a donor forwards reports as attachments. It proves
+    /// the donor's identity and changes with the donor's token.
     pub fn forward_local(&self, donor: &Donor, terms: &DonorTerms) -> String {
         let token = terms.token.map(|token| token.to_string()).unwrap_or_default();
         let proof = Digest::keyed(&self.0, format!("forward {donor} {token}").as_bytes());
         format!("{FORWARD}{donor}+{:016x}", proof.short())
     }
 
-    /// The donor who is proved by such a local part.
+    /// The donor whose identity such a local part proves, unless the donor is unknown or suspended.
     pub fn forwarder(
         &self,
         local: &str,

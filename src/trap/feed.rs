@@ -1,4 +1,4 @@
-//! Lists of traps as donors send them: a line, a trap.
+//! Lists of traps as donors send them, one trap a line.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,24 +9,25 @@ use super::{Donor, Named, Scope, TrapHasher, TrapKey};
 use crate::digest::Digest;
 use crate::time::Timestamp;
 
-/// Longest line, in octets.
+/// Maximum length of a line, in octets.
 pub const LINE_OCTETS_MAX: usize = 1_024;
-/// How a hash is marked that stands for an address or a domain.
+/// The prefix that marks the hash of an address or a domain.
 const HASHED: &str = "blake3:";
 
-/// How a list is written.
+/// The format of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// `trap`, and behind white space since when it has been silent; `#` begins a comment.
+    /// A trap a line, optionally followed by white space and the time since which it has been
+    /// silent. `#` begins a comment.
     Lines,
-    /// `trap,silent_since`; a first line of these words is passed over.
+    /// `trap,silent_since`; a first line that consists of these names is skipped.
     Csv,
-    /// `{"trap": "...", "silent_since": "..."}`
+    /// A JSON object a line: `{"trap": "...", "silent_since": "..."}`.
     JsonLines,
 }
 
 impl Form {
-    /// The form of a media type, as in Content-Type.
+    /// The format that belongs to a media type, as in Content-Type.
     pub fn of_media_type(text: &str) -> Option<Self> {
         match text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
             "text/plain" => Some(Form::Lines),
@@ -45,7 +46,7 @@ impl FromStr for Form {
             "lines" => Ok(Form::Lines),
             "csv" => Ok(Form::Csv),
             "jsonl" => Ok(Form::JsonLines),
-            _ => Err(format!("{text:?} is no form of a list; write lines, csv or jsonl")),
+            _ => Err(format!("{text:?} is not a list format; write lines, csv or jsonl")),
         }
     }
 }
@@ -60,10 +61,12 @@ impl fmt::Display for Form {
     }
 }
 
-/// What a line says.
+/// One trap as a line of a list states it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
+    /// The trap.
     pub trap: Named,
+    /// Since when the trap has been silent, if the line says so.
     pub silent_since: Option<Timestamp>,
 }
 
@@ -75,15 +78,22 @@ struct Json {
     silent_since: Option<String>,
 }
 
-/// Whose list it is, and what may stand in it.
+/// The donor that sends a list, and what it may list.
 #[derive(Clone, Debug)]
 pub struct Author {
+    /// The donor.
     pub donor: Donor,
+    /// Whether the list may hold whole domains and patterns.
     pub gives_domains: bool,
+    /// Whether the list may hold hashes.
     pub sends_hashes: bool,
 }
 
-/// Reads a line; nothing where it is empty or a comment. What is wrong is told without the line: it may hold a trap.
+/// Reads a line; `None` when it is empty or a comment.
+///
+/// # Errors
+/// When the line names no trap, or one that the donor may not give. The message does not quote the
+/// line, because the line may hold a trap.
 pub fn read(line: &[u8], form: Form, hasher: &TrapHasher, author: &Author) -> Result<Option<Line>, String> {
     let line = std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned())?.trim();
     if line.is_empty() {
@@ -109,24 +119,24 @@ pub fn read(line: &[u8], form: Form, hasher: &TrapHasher, author: &Author) -> Re
         }
         Form::JsonLines => {
             let json: Json = serde_json::from_str(line).map_err(|_| {
-                "it is no JSON object with \"trap\" and, if you like, \"silent_since\"".to_owned()
+                "it is not a JSON object with \"trap\" and optionally \"silent_since\"".to_owned()
             })?;
             (json.trap, json.silent_since)
         }
     };
     let silent_since = silent_since
         .map(|since| {
-            since.parse().map_err(|_| "silent_since is no time such as 2025-01-31T00:00:00Z".to_owned())
+            since.parse().map_err(|_| "silent_since is not a time such as 2025-01-31T00:00:00Z".to_owned())
         })
         .transpose()?;
     let trap = match trap.strip_prefix(HASHED) {
-        Some(_) if !author.sends_hashes => return Err("hashes need the operator's leave".to_owned()),
+        Some(_) if !author.sends_hashes => return Err("hashes need the operator's consent".to_owned()),
         Some(hashes) => hashed(hashes, hasher, author)?,
-        // The message quotes what was written, and that goes back to nobody but who wrote it; here it is left out all the same.
+        // The parser's own message quotes the input, which may hold a trap.
         None => hasher.named(&trap).map_err(|_| "it names no address, pattern or domain".to_owned())?,
     };
     if !author.gives_domains && !matches!(trap.scope, Scope::Address | Scope::Hashed) {
-        return Err("whole domains and patterns need the operator's leave".to_owned());
+        return Err("domains and patterns need the operator's consent".to_owned());
     }
     Ok(Some(Line { trap, silent_since }))
 }
@@ -137,7 +147,7 @@ fn fields(line: &str) -> Result<(String, Option<String>), String> {
     let mut ends = [0; 3];
     let mut reader = csv_core::Reader::new();
     let (_, _, written, mut count) = reader.read_record(line.as_bytes(), &mut output, &mut ends);
-    // Nothing more comes: that ends the record, and its last field.
+    // An empty input ends the record and its last field.
     let (_, _, _, more) = reader.read_record(&[], &mut output[written..], &mut ends[count..]);
     for end in &mut ends[count..count + more] {
         *end = (*end).max(written);
@@ -151,7 +161,8 @@ fn fields(line: &str) -> Result<(String, Option<String>), String> {
     }
 }
 
-/// `ADDRESS@DOMAIN`, each a hash under the donor's key of 32 hexadecimal digits; `@DOMAIN` for a whole domain.
+/// Reads `ADDRESS@DOMAIN`, or `@DOMAIN` for a whole domain. Each part is a hash under the donor's
+/// key, written as 32 hexadecimal digits.
 fn hashed(text: &str, hasher: &TrapHasher, author: &Author) -> Result<Named, String> {
     let wrong =
         || format!("write {HASHED}ADDRESS@DOMAIN or {HASHED}@DOMAIN, each a hash of 32 hexadecimal digits");
@@ -162,7 +173,7 @@ fn hashed(text: &str, hasher: &TrapHasher, author: &Author) -> Result<Named, Str
     };
     let domain = key(domain)?;
     match address {
-        "" if !author.gives_domains => Err("whole domains and patterns need the operator's leave".to_owned()),
+        "" if !author.gives_domains => Err("domains and patterns need the operator's consent".to_owned()),
         "" => Ok(Named { scope: Scope::Hashed, key: domain, domain }),
         address => Ok(Named { scope: Scope::Hashed, key: key(address)?, domain }),
     }
@@ -232,7 +243,7 @@ mod tests {
         assert_eq!(found.key, hasher.of_hash(&author.donor, address.key));
         assert_eq!((found.scope, found.domain), (Scope::Hashed, hasher.of_hash(&author.donor, domain.key)));
         let other = Author { donor: Donor::parse("other").unwrap(), ..author.clone() };
-        assert_ne!(read(&line, &other).unwrap().unwrap().trap.key, found.key, "nobody can name another's");
+        assert_ne!(read(&line, &other).unwrap().unwrap().trap.key, found.key, "bound to its donor");
         for less in
             [Author { sends_hashes: false, ..author.clone() }, Author { gives_domains: false, ..author }]
         {
@@ -240,7 +251,7 @@ mod tests {
         }
         let plain = Author { donor: Donor::parse("isp").unwrap(), gives_domains: false, sends_hashes: false };
         for wide in ["trap.example", "*.trap.example", "bait-*@trap.example"] {
-            assert!(read(wide, &plain).unwrap_err().contains("leave"), "{wide}");
+            assert!(read(wide, &plain).unwrap_err().contains("consent"), "{wide}");
         }
     }
 }

@@ -1,4 +1,6 @@
-//! Traps: addresses that never send mail. They are secrets, so they are known by keyed hashes only.
+//! Traps: addresses that never send mail.
+//!
+//! Trap addresses are secret, so only keyed hashes of them are stored.
 
 mod donor;
 pub mod feed;
@@ -21,13 +23,13 @@ use crate::digest::Digest;
 use crate::mail::{self, Mailbox};
 use crate::time::Timestamp;
 
-/// What stands for a trap's address or domain wherever it is stored.
+/// The keyed hash that represents a trap's address or domain wherever it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[cbor(transparent)]
 pub struct TrapKey(#[n(0)] Digest);
 
 impl TrapKey {
-    /// The first four octets, where a ledger tells a few hundred apart and space counts.
+    /// The first four octets. A ledger holds a few hundred keys at most and saves space with them.
     pub fn short(self) -> u32 {
         (self.0.short() >> 32) as u32
     }
@@ -47,47 +49,55 @@ impl std::str::FromStr for TrapKey {
     }
 }
 
-/// The secret under which addresses are hashed; the same on every node that shares a journal.
+/// The secret key under which addresses are hashed. It is the same on every node that shares a
+/// journal.
 #[derive(Clone)]
 pub struct TrapHasher([u8; 32]);
 
 impl TrapHasher {
+    /// A hasher with the given key of 32 octets.
     pub const fn new(key: [u8; 32]) -> Self {
         TrapHasher(key)
     }
 
+    /// The key of an address.
     pub fn address(&self, mailbox: &Mailbox) -> TrapKey {
         TrapKey(Digest::keyed(&self.0, mailbox.folded().as_bytes()))
     }
 
-    /// The leading `@` keeps a domain's key apart from every address's.
+    /// The key of a domain. The leading `@` in the hashed text keeps domain keys apart from address
+    /// keys.
     pub fn domain(&self, domain: &str) -> TrapKey {
         TrapKey(Digest::keyed(&self.0, format!("@{}", mail::canonical_domain(domain)).as_bytes()))
     }
 
-    /// What stands for a failed recipient's address: equal for equal addresses, and no help in guessing them.
+    /// The digest of a failed recipient's address: equal for equal addresses, and of no use for
+    /// guessing them without the key.
     pub fn recipient(&self, mailbox: &Mailbox) -> Digest {
         Digest::keyed(&self.0, format!("recipient {}", mailbox.folded()).as_bytes())
     }
 }
 
 impl TrapHasher {
-    /// The secret that a donor hashes its addresses with who doesn't want to send them: BLAKE3's keyed mode, the first 16 octets.
+    /// The secret key of a donor that sends hashes instead of addresses. The donor hashes with
+    /// BLAKE3's keyed mode and sends the first 16 octets.
     pub fn donor_key(&self, donor: &Donor) -> [u8; 32] {
         Digest::secret(&self.0, format!("donor {donor}").as_bytes())
     }
 
-    /// What stands for a hash of a donor's: nobody chooses where it lies, or whose it could be besides.
+    /// The stored key for a hash that a donor sent. The hash is hashed again together with the
+    /// donor's name, so that a donor can neither choose the stored key nor produce one that belongs
+    /// to another donor or to a plain address.
     pub fn of_hash(&self, donor: &Donor, given: TrapKey) -> TrapKey {
         TrapKey(Digest::keyed(&self.0, format!("hashed {donor} {given}").as_bytes()))
     }
 
-    /// What a donor makes of addresses.
+    /// The hasher that a donor uses on its own addresses.
     pub fn for_donor(&self, donor: &Donor) -> TrapHasher {
         TrapHasher(self.donor_key(donor))
     }
 
-    /// What stands for the reverse-path of a transaction.
+    /// The digest of a transaction's reverse-path.
     pub fn reverse_path(&self, address: &str) -> Digest {
         Digest::keyed(&self.0, format!("reverse-path {}", address.to_lowercase()).as_bytes())
     }
@@ -99,27 +109,30 @@ impl fmt::Debug for TrapHasher {
     }
 }
 
-/// How much of a domain is a trap.
+/// How much of a domain a trap covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Scope {
-    /// Every local part weighs.
+    /// Every local part of the domain is a trap.
     #[n(0)]
     Domain,
-    /// This address weighs; the other local parts of its domain are accepted alike and weigh nothing.
+    /// This address alone is a trap. Mail for the other local parts of its domain is accepted in
+    /// the same way and does not count.
     #[n(1)]
     Address,
-    /// Every local part weighs, of the domain and of all domains below it.
+    /// Every local part of the domain and of all its subdomains is a trap.
     #[n(2)]
     Subdomains,
-    /// The local parts weigh that begin with something; the others of the domain are accepted alike and weigh nothing.
+    /// The local parts that begin with a given prefix are traps. Mail for the others is accepted in
+    /// the same way and does not count.
     #[n(3)]
     Pattern,
-    /// An address or a domain that its donor names by a hash of its own.
+    /// An address or a domain that its donor named by a hash under the donor's own key.
     #[n(4)]
     Hashed,
 }
 
 impl Scope {
+    /// The scope's name in texts and JSON.
     pub const fn name(self) -> &'static str {
         match self {
             Scope::Domain => "domain",
@@ -131,25 +144,30 @@ impl Scope {
     }
 }
 
-/// One trap, as it was registered.
+/// A trap as it was registered.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Trap {
+    /// How much of the domain the trap covers.
     #[n(0)]
     pub scope: Scope,
-    /// The key of the trap's domain; for a whole domain, its own key.
+    /// The key of the trap's domain. For a whole domain it is the trap's own key.
     #[n(1)]
     pub domain: TrapKey,
+    /// The donor of the trap.
     #[n(2)]
     pub donor: Donor,
+    /// When the trap was added.
     #[n(3)]
     pub since: Timestamp,
+    /// When the trap was retired; `None` while it is active.
     #[n(4)]
     pub retired: Option<Timestamp>,
-    /// Since when it has been known to send no mail and to expect none; never later than it was added.
+    /// Since when the trap has been known to send no mail and to expect none. Never later than the
+    /// time at which it was added.
     #[n(5)]
     #[cbor(default)]
     pub silent_since: Timestamp,
-    /// The operator retired it: no donor brings it back.
+    /// Whether the operator retired the trap for good, so that no donor can add it again.
     #[n(6)]
     #[cbor(default, skip_if = "is_not")]
     pub barred: bool,

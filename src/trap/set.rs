@@ -1,4 +1,4 @@
-//! All traps, as small as they can be and cheap to hand out.
+//! The set of all traps, stored compactly and cheap to clone.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use super::{Donor, Scope, Trap, TrapHasher, TrapKey, WIDER_MAX};
 use crate::mail::Mailbox;
 use crate::time::Timestamp;
 
-/// A trap as it lies in memory. Times are in seconds since 1970, 0 for none.
+/// A trap as stored in memory. Times are in seconds since 1970; 0 means none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Row {
     domain: TrapKey,
     since: u32,
     silent_since: u32,
     retired: u32,
-    /// Its place in the list of donors.
+    /// The donor's index in `TrapSet::donors`.
     donor: u32,
     scope: Scope,
     barred: bool,
@@ -31,30 +31,34 @@ impl Row {
     }
 }
 
-/// Active traps by the domain that they lie in.
+/// How many active traps lie in a domain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Uses {
     all: u32,
-    /// Of these, those that take the domains below as well.
+    /// How many of them also cover the domains below.
     below: u32,
 }
 
-/// All traps, by their keys.
+/// All traps by their keys.
 #[derive(Clone, Debug, Default)]
 pub struct TrapSet {
     rows: Table<Row>,
     domains: Table<Uses>,
-    /// What other donors gave as well: they are told nothing else than if it had been new, and it is theirs once the first is gone.
+    /// Claims of further donors on traps that another donor gave first, or that the operator
+    /// barred. The API answers such a donor as if the trap were new, so that it does not learn of
+    /// the other donor. When the first donor withdraws the trap, the next claim takes its place.
     claims: Arc<BTreeMap<(TrapKey, u32), Row>>,
     donors: Arc<Vec<Donor>>,
-    /// Active and all traps of each donor.
+    /// The number of active and of all traps of each donor, by the donor's index.
     counts: Arc<Vec<TrapCount>>,
 }
 
 /// How many traps a donor gave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TrapCount {
+    /// The number of active traps.
     pub active: u64,
+    /// The number of traps, with those that were retired or withdrawn.
     pub all: u64,
 }
 
@@ -67,15 +71,17 @@ fn timestamp(seconds: u32) -> Timestamp {
 }
 
 impl TrapSet {
+    /// The number of traps, active or not.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
+    /// Whether there is no trap at all.
     pub fn is_empty(&self) -> bool {
         self.rows.len() == 0
     }
 
-    /// A trap by the operator's word, whatever was there.
+    /// Adds a trap in the operator's name, in place of whatever trap has the key.
     pub fn insert(&mut self, key: TrapKey, trap: Trap) {
         let row = self.row(trap);
         self.put(key, row);
@@ -86,7 +92,7 @@ impl TrapSet {
             domain: trap.domain,
             since: seconds(trap.since),
             silent_since: seconds(trap.silent_since),
-            // The first second of 1970 is none.
+            // 0 means "not retired".
             retired: trap.retired.map_or(0, |at| seconds(at).max(1)),
             donor: self.donor(trap.donor),
             scope: trap.scope,
@@ -101,7 +107,8 @@ impl TrapSet {
         self.count(row);
     }
 
-    /// A trap by its donor's word. Where it is another donor's, or the operator barred it, it is kept beside, and counts for the donor alone.
+    /// Adds a trap in its donor's name. When another donor holds the trap, or the operator barred
+    /// it, the claim is kept in `claims` and counts for this donor's numbers only.
     pub fn claim(&mut self, key: TrapKey, trap: Trap) {
         let row = self.row(trap);
         match self.rows.get(key) {
@@ -117,7 +124,7 @@ impl TrapSet {
         }
     }
 
-    /// Takes a donor's word back; `false` where there is none that stands.
+    /// Withdraws a donor's trap or claim; `false` when the donor holds none that is active.
     pub fn withdraw(&mut self, key: TrapKey, donor: &Donor, at: Timestamp) -> bool {
         let Some(nth) = self.nth(donor) else { return false };
         if let Some(mut beside) = self.claims.get(&(key, nth)).copied().filter(Row::is_active) {
@@ -135,7 +142,7 @@ impl TrapSet {
         true
     }
 
-    /// Where the first is gone, the next one who gave it stands in.
+    /// After a withdrawal, makes the next donor's active claim the trap.
     fn promote(&mut self, key: TrapKey) {
         let next = self.claims.range((key, 0)..=(key, u32::MAX)).find(|(_, row)| row.is_active());
         let Some((&place, &row)) = next else { return };
@@ -196,7 +203,8 @@ impl TrapSet {
         }
     }
 
-    /// Marks a trap as retired, and, where it is barred, lets no donor give it again; `false` where there is none that is active.
+    /// Retires a trap; with `barred`, no donor can add it again. `false` when there is no such
+    /// active trap.
     pub fn retire(&mut self, key: TrapKey, at: Timestamp, barred: bool) -> bool {
         let Some(mut row) = self.rows.get(key).copied().filter(Row::is_active) else { return false };
         row.retired = seconds(at).max(1);
@@ -205,14 +213,15 @@ impl TrapSet {
         true
     }
 
-    /// Takes all of a donor's traps back; how many there were.
+    /// Withdraws all of a donor's traps and returns how many there were.
     pub fn withdraw_all(&mut self, donor: &Donor, at: Timestamp) -> usize {
         let keys: Vec<TrapKey> =
             self.of_donor(donor).filter(|(_, trap)| trap.retired.is_none()).map(|(key, _)| key).collect();
         keys.into_iter().filter(|key| self.withdraw(*key, donor, at)).count()
     }
 
-    /// Marks a trap, and all in its domain if it is one, as retired and barred; how many.
+    /// Retires and bars a trap, and every trap in the domain when `meant` is a domain's key.
+    /// Returns how many traps it retired.
     pub fn bar(&mut self, meant: TrapKey, at: Timestamp) -> usize {
         let keys =
             self.rows.iter().filter(|(key, row)| row.is_active() && (*key == meant || row.domain == meant));
@@ -220,7 +229,7 @@ impl TrapSet {
         keys.into_iter().filter(|key| self.retire(*key, at, true)).count()
     }
 
-    /// Drops what was retired before a moment and isn't barred.
+    /// Drops traps and claims that were retired before a time and are not barred.
     pub fn forget(&mut self, before: Timestamp) {
         let before = seconds(before);
         let is_over = |row: &Row| !row.is_active() && !row.barred && row.retired < before;
@@ -239,18 +248,19 @@ impl TrapSet {
         }
     }
 
+    /// Whether there is an active trap with this key.
     pub fn is_active(&self, key: TrapKey) -> bool {
         self.rows.get(key).is_some_and(Row::is_active)
     }
 
-    /// Whether a donor gave it, alone or beside others, and has not taken it back.
+    /// Whether a donor gave the trap, alone or beside others, and has not withdrawn it.
     pub fn is_given_by(&self, key: TrapKey, donor: &Donor) -> bool {
         let Some(nth) = self.nth(donor) else { return false };
         let first = self.rows.get(key).filter(|row| row.donor == nth);
         [first, self.claims.get(&(key, nth))].into_iter().flatten().any(Row::is_active)
     }
 
-    /// The traps that a donor gave, with those that it took back.
+    /// The traps that a donor gave, with those that it withdrew.
     pub fn of_donor(&self, donor: &Donor) -> impl Iterator<Item = (TrapKey, Trap)> {
         let nth = self.nth(donor);
         let first = self.rows.iter().filter(move |(_, row)| Some(row.donor) == nth);
@@ -262,6 +272,7 @@ impl TrapSet {
         first.chain(beside).map(|(key, row)| (key, self.trap(row)))
     }
 
+    /// The trap with this key, active or not.
     pub fn get(&self, key: TrapKey) -> Option<Trap> {
         self.rows.get(key).map(|row| self.trap(row))
     }
@@ -278,45 +289,48 @@ impl TrapSet {
         }
     }
 
+    /// The keys of all traps, in order.
     pub fn keys(&self) -> impl Iterator<Item = TrapKey> {
         self.rows.iter().map(|(key, _)| key)
     }
 
+    /// All traps, in the order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = (TrapKey, Trap)> {
         self.rows.iter().map(|(key, row)| (key, self.trap(row)))
     }
 
-    /// How many traps a donor gave.
+    /// How many traps a donor gave, claims included.
     pub fn count_of(&self, donor: &Donor) -> TrapCount {
         let at = self.donors.iter().position(|known| known == donor);
         at.map_or_else(TrapCount::default, |at| self.counts[at])
     }
 
-    /// The active trap that an address is, with the key it was registered by: by itself or through its domain, whichever is older; else
-    /// through one of its wider keys.
+    /// The active trap that covers an address, with the key under which the trap is registered. A
+    /// trap on the address itself and one on its whole domain come first, and the older of the two
+    /// is chosen. After them the keys in `wider` are tried in order.
     pub fn find(&self, address: TrapKey, domain: TrapKey, wider: &[TrapKey]) -> Option<(TrapKey, Trap)> {
         let active = |key| self.rows.get(key).filter(|row| row.is_active()).map(|row| (key, row));
         let own = active(address).filter(|(_, row)| row.scope == Scope::Address);
         let whole = active(domain).filter(|(_, row)| matches!(row.scope, Scope::Domain | Scope::Subdomains));
         let nearest = match (own, whole) {
-            // Who gives one address of somebody else's trap domain doesn't take it over.
+            // A later donor cannot take over one address of another donor's trap domain.
             (Some(own), Some(whole)) => Some(if own.1.since <= whole.1.since { own } else { whole }),
             (own, whole) => own.or(whole),
         };
-        // A domain above stands for those below only where it says so.
+        // A trap on a parent domain covers subdomains only when its scope is not `Domain`.
         let covering =
             || wider.iter().find_map(|&key| active(key).filter(|(_, row)| row.scope != Scope::Domain));
         nearest.or_else(covering).map(|(key, row)| (key, self.trap(row)))
     }
 
-    /// The domains of active traps: their mail is accepted, whatever the local part.
+    /// The domains that hold active traps. Mail for every local part of them is accepted.
     pub fn domains(&self) -> TrapDomains {
         TrapDomains(self.domains.clone())
     }
 }
 
 impl PartialEq for TrapSet {
-    /// Whatever the order in which donors came.
+    /// Compares without regard to the order in which donors were added.
     fn eq(&self, other: &Self) -> bool {
         let beside = |set: &Self| -> Vec<(TrapKey, Trap)> {
             let mut claims: Vec<_> = set.claims.iter().map(|((key, _), row)| (*key, set.trap(row))).collect();
@@ -329,7 +343,8 @@ impl PartialEq for TrapSet {
 
 impl Eq for TrapSet {}
 
-/// As a map from key to trap; with what was given beside, as an array of that map and of pairs.
+/// Encodes as a map from key to trap. When there are claims, as an array of that map and a list of
+/// pairs.
 impl<C> Encode<C> for TrapSet {
     fn encode<W: Write>(
         &self,
@@ -347,7 +362,7 @@ impl<C> Encode<C> for TrapSet {
         if !self.claims.is_empty() {
             let mut claims: Vec<_> =
                 self.claims.iter().map(|((key, _), row)| (*key, self.trap(row))).collect();
-            // The order in which donors came is nobody's business.
+            // The encoding must not depend on the order in which donors were added.
             claims.sort_by(|one, two| (one.0, &one.1.donor).cmp(&(two.0, &two.1.donor)));
             claims.encode(e, ctx)?;
         }
@@ -378,20 +393,23 @@ impl<'b, C> Decode<'b, C> for TrapSet {
     }
 }
 
-/// Traps as those see them who take mail in.
+/// The traps as SMTP and the API see them.
 #[derive(Clone, Debug, Default)]
 pub struct KnownTraps {
+    /// All traps.
     pub traps: TrapSet,
+    /// The domains for which mail is accepted.
     pub domains: TrapDomains,
-    /// Donors who send hashes of their own instead of addresses.
+    /// Donors that send hashes instead of addresses.
     pub hashing: Vec<Donor>,
 }
 
-/// Most donors who send hashes: every recipient is hashed for each of them.
+/// Maximum number of donors that send hashes. Every recipient is hashed once for each of them.
 pub const HASHING_DONORS_MAX: usize = 32;
 
 impl KnownTraps {
-    /// Whether a domain's mail is taken: it is a trap domain, or lies below one that takes such mail, by our own hashes or a donor's.
+    /// Whether mail for a domain is accepted: it is a trap domain, or lies below one whose
+    /// subdomains are covered, or matches a hashing donor's hash.
     pub fn takes_mail_for(&self, hasher: &TrapHasher, domain: &str) -> bool {
         self.domains.take(hasher, domain)
             || self.hashing.iter().any(|donor| {
@@ -400,7 +418,8 @@ impl KnownTraps {
             })
     }
 
-    /// The keys by which an address may be a trap that is none by its own name or its domain's.
+    /// The keys under which an address may be a trap, other than its own key and its domain's.
+    /// Empty when those two already match a trap.
     pub fn wider(&self, hasher: &TrapHasher, mailbox: &Mailbox) -> Vec<TrapKey> {
         let (address, domain) = (hasher.address(mailbox), hasher.domain(mailbox.domain()));
         if self.traps.find(address, domain, &[]).is_some() {
@@ -418,10 +437,10 @@ impl KnownTraps {
     }
 }
 
-/// Labels of a domain that are looked at.
+/// Maximum number of parent domains that are checked.
 const LABELS_MAX: usize = 10;
 
-/// The domains whose mail is taken.
+/// The domains for which mail is accepted.
 #[derive(Clone, Debug, Default)]
 pub struct TrapDomains(Table<Uses>);
 
@@ -431,11 +450,12 @@ impl TrapDomains {
         self.contains(hasher.domain(domain)) || above.any(|above| self.contains_below(hasher.domain(above)))
     }
 
+    /// Whether the domain holds an active trap.
     pub fn contains(&self, domain: TrapKey) -> bool {
         self.0.get(domain).is_some()
     }
 
-    /// Whether the domains below are taken, too.
+    /// Whether mail for the domain's subdomains is accepted.
     fn contains_below(&self, domain: TrapKey) -> bool {
         self.0.get(domain).is_some_and(|uses| uses.below > 0)
     }
@@ -500,7 +520,7 @@ mod tests {
         assert_eq!(
             find(&traps, "bait@three.example").as_deref(),
             Some("own"),
-            "nobody takes over a part of it"
+            "a later donor takes over no part of it"
         );
         let (_, below) = trap(&hasher, "*.three.example", "own");
         traps.insert(key, below);
@@ -527,7 +547,7 @@ mod tests {
         assert!(traps.withdraw(key, &isp, at) && !traps.withdraw(key, &isp, at));
         assert_eq!(both(&traps), [(false, 0), (true, 1)]);
         assert_eq!(traps.get(key).unwrap().donor, other);
-        // What the operator retires stays so, whoever gives it.
+        // A barred trap stays retired when a donor gives it again.
         assert!(traps.retire(key, at, true));
         for donor in ["isp", "other"] {
             let (key, row) = trap(&hasher, "bait@three.example", donor);
@@ -535,7 +555,7 @@ mod tests {
         }
         assert!(!traps.is_active(key));
         traps.forget(at.plus(crate::time::Span::from_days(400)));
-        assert!(traps.get(key).unwrap().barred, "and is not forgotten");
+        assert!(traps.get(key).unwrap().barred, "a barred trap is not forgotten");
         assert!(!traps.domains().contains(hasher.domain("three.example")));
     }
 }

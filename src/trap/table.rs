@@ -1,22 +1,25 @@
-//! A map from keyed hashes that is cheap to hand out: a copy shares all of its parts, and a change copies one.
+//! A map from keyed hashes to values that is cheap to clone: a clone shares all parts, and a change
+//! copies one part.
 //!
-//! Keys are evenly spread, so their first bits choose one of a fixed number of parts, each a sorted row of entries without gaps:
-//! a million traps take little more than their own octets.
+//! Keyed hashes are evenly distributed, so the first bits of a key choose one of a fixed number of
+//! parts. Each part is a sorted vector with little spare room: a million traps take little more
+//! memory than their own octets.
 
 use std::sync::Arc;
 
 use super::TrapKey;
 
-/// Parts, a power of two: of a million entries each holds some 250.
+/// Number of parts, a power of two. With a million entries each part holds about 250.
 const PARTS: usize = 4_096;
 const PART_BITS: u32 = PARTS.trailing_zeros();
-/// Of a part's length, the share that it grows by.
+/// A full part grows by this fraction of its length (one eighth) and by `GROWTH_MIN`.
 const GROWTH_SHARE: usize = 8;
 const GROWTH_MIN: usize = 2;
 
+/// The map; see the module's description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Table<V> {
-    /// None until there is an entry.
+    /// Empty until the first entry is added.
     parts: Vec<Arc<Vec<(TrapKey, V)>>>,
     len: usize,
 }
@@ -32,16 +35,18 @@ fn part_of(key: TrapKey) -> usize {
 }
 
 impl<V: Clone> Table<V> {
+    /// The number of entries.
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
+    /// The value of a key.
     pub(super) fn get(&self, key: TrapKey) -> Option<&V> {
         let part = self.parts.get(part_of(key))?;
         part.binary_search_by_key(&key, |(key, _)| *key).ok().map(|at| &part[at].1)
     }
 
-    /// Puts a value in; gives back the one that was there.
+    /// Sets the value of a key and returns its previous value.
     pub(super) fn insert(&mut self, key: TrapKey, value: V) -> Option<V> {
         if self.parts.is_empty() {
             self.parts = (0..PARTS).map(|_| Arc::default()).collect();
@@ -60,6 +65,7 @@ impl<V: Clone> Table<V> {
         }
     }
 
+    /// Removes a key and returns its value.
     pub(super) fn remove(&mut self, key: TrapKey) -> Option<V> {
         let part = self.parts.get_mut(part_of(key))?;
         let at = part.binary_search_by_key(&key, |(key, _)| *key).ok()?;
@@ -67,7 +73,7 @@ impl<V: Clone> Table<V> {
         Some(Arc::make_mut(part).remove(at).1)
     }
 
-    /// In the order of the keys.
+    /// All entries in the order of their keys.
     pub(super) fn iter(&self) -> impl Iterator<Item = (TrapKey, &V)> {
         self.parts.iter().flat_map(|part| part.iter().map(|(key, value)| (*key, value)))
     }
@@ -83,7 +89,7 @@ mod tests {
     use crate::digest::Digest;
 
     proptest! {
-        /// It is a map, and what was handed out before stays as it was.
+        /// A table behaves as a map, and an earlier clone stays unchanged.
         #[test]
         fn a_table_is_a_map(steps in proptest::collection::vec((0..200u32, 0..2u8, any::<u32>()), 0..400)) {
             let key = |number: u32| TrapKey(Digest::of(&number.to_be_bytes()));

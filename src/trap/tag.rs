@@ -1,26 +1,29 @@
-//! What others put around an address so that they know it again, and what we do (STANDARDS S13).
+//! Address tags and rewritings: recognising SRS, BATV and btv1, and making BATV tags of our own
+//! (docs/STANDARDS.md S13).
 //!
-//! SRS (a forwarder's rewriting), BATV (`prvs=`) and btv1 wrap a base address. A report to a wrapped trap is a report to the trap.
-//! A BATV tag of our own, made with our key, says that we did send the mail that the report is about: it never scores.
+//! SRS (a forwarder's rewriting), BATV (`prvs=`) and btv1 wrap a base address. A report to a
+//! wrapped trap is a report to the trap. A BATV tag made with this system's key shows that the
+//! reported mail was really sent from here; such a report never scores.
 
 use super::TrapHasher;
 use crate::digest::Digest;
 use crate::mail::Mailbox;
 use crate::time::Timestamp;
 
-/// A tag is good for so many days (the BATV draft's own choice).
+/// Lifetime of a tag, in days. The BATV draft proposes the same.
 const TAG_DAYS: i64 = 7;
-/// Days are counted round in three digits.
+/// Day numbers are taken modulo this, because a tag has three digits for them.
 const DAYS_ROUND: i64 = 1_000;
-/// The one key there is; a change of it would count up.
+/// The number of the key in a BATV tag. There is only one key.
 const KEY_NUMBER: char = '0';
 const MILLISECONDS_PER_DAY: i64 = 86_400_000;
 
-/// The address inside of SRS0, SRS1, `prvs=` or `btv1=`; nothing where there is none around it.
+/// The address inside of SRS0, SRS1, `prvs=` or `btv1=`; `None` when the address is not wrapped.
 pub fn base(mailbox: &Mailbox) -> Option<Mailbox> {
     let (local, domain) = (mailbox.local(), mailbox.domain());
     let folded = local.to_ascii_lowercase();
-    // SRS0=HHH=TT=DOMAIN=LOCAL; SRS1=HHH=FORWARDER==HHH=TT=DOMAIN=LOCAL. "=", "+" and "-" may stand behind the mark.
+    // SRS0=HHH=TT=DOMAIN=LOCAL; SRS1=HHH=FORWARDER==HHH=TT=DOMAIN=LOCAL. "=", "+" or "-" may follow
+    // the prefix.
     let srs0 = |rest: &str| {
         let mut parts = rest.splitn(4, '=');
         let (_hash, _time) = (parts.next()?, parts.next()?);
@@ -42,7 +45,7 @@ pub fn base(mailbox: &Mailbox) -> Option<Mailbox> {
     if let Some(rest) = folded.starts_with("btv1==").then(|| &local[6..]) {
         return Mailbox::parse(&format!("{}@{domain}", rest.split_once("==")?.1));
     }
-    // prvs=TAG=LOCAL, or, as it was first drafted, prvs=LOCAL/TAG.
+    // prvs=TAG=LOCAL, or prvs=LOCAL/TAG as in the first BATV draft.
     let rest = folded.starts_with("prvs=").then(|| &local[5..])?;
     let inside = match (rest.split_once('='), rest.rsplit_once('/')) {
         (Some((_, inside)), _) => inside,
@@ -53,14 +56,17 @@ pub fn base(mailbox: &Mailbox) -> Option<Mailbox> {
 }
 
 impl TrapHasher {
-    /// The address with a tag of ours, good for a week: `prvs=KDDDSSSSSS=local@domain`, where DDD is the last day.
+    /// The address with a BATV tag of this system, valid for seven days:
+    /// `prvs=KDDDSSSSSS=local@domain`, where K is the key's number, DDD the last day and SSSSSS the
+    /// signature.
     pub fn tagged(&self, mailbox: &Mailbox, now: Timestamp) -> Option<Mailbox> {
         let last = (now.milliseconds() / MILLISECONDS_PER_DAY + TAG_DAYS).rem_euclid(DAYS_ROUND);
         let tag = self.tag(mailbox, last);
         Mailbox::parse(&format!("prvs={tag}={}@{}", mailbox.local(), mailbox.domain()))
     }
 
-    /// Whether an address bears a tag of ours that is still good: we did send what the report is about.
+    /// Whether an address bears a valid BATV tag of this system. If so, the mail that the report is
+    /// about was really sent from here.
     pub fn is_ours(&self, mailbox: &Mailbox, now: Timestamp) -> bool {
         let Some(base) = base(mailbox) else { return false };
         let local = mailbox.local().to_ascii_lowercase();
@@ -114,11 +120,11 @@ mod tests {
         let tagged = hasher.tagged(&jdoe, now).unwrap();
         assert_eq!(base(&tagged), Some(jdoe.clone()));
         assert!(hasher.is_ours(&tagged, now) && hasher.is_ours(&tagged, now.plus(Span::from_days(7))));
-        assert!(hasher.is_ours(&mailbox(&tagged.to_string().to_uppercase()), now), "whatever its case");
+        assert!(hasher.is_ours(&mailbox(&tagged.to_string().to_uppercase()), now), "in upper case");
         assert!(!hasher.is_ours(&tagged, now.plus(Span::from_days(8))), "too old");
-        assert!(!other.is_ours(&tagged, now), "another's key");
+        assert!(!other.is_ours(&tagged, now), "made with another key");
         let moved = tagged.to_string().replace("jdoe", "else");
-        assert!(!hasher.is_ours(&mailbox(&moved), now), "another's address");
+        assert!(!hasher.is_ours(&mailbox(&moved), now), "made for another address");
         assert!(!hasher.is_ours(&jdoe, now) && !hasher.is_ours(&mailbox("prvs=0é@trap.example"), now));
     }
 }

@@ -1,17 +1,18 @@
-//! Addresses that we made up: they look like people's, and end in a mark that tells, to whoever has the key, that they are ours and
-//! for which place they were made.
+//! Generated trap addresses. They look like personal addresses and end in a keyed watermark, which
+//! shows to the holder of the key that the address was generated here and for which place it was
+//! made.
 
 use super::TrapHasher;
 use crate::digest::Digest;
 use crate::mail::Mailbox;
 
-/// The digits of marks: no two of them look alike (Crockford's base 32).
+/// The digits of a watermark: Crockford's base 32, in which no two digits look alike.
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-/// Digits of the place, and of the proof.
+/// Number of digits for the place, and for the proof.
 const PLACE_DIGITS: usize = 2;
 const PROOF_DIGITS: usize = 6;
 const MARK_DIGITS: usize = PLACE_DIGITS + PROOF_DIGITS;
-/// Places there may be.
+/// Number of places that the digits can express.
 const PLACES_MAX: u16 = 1 << (5 * PLACE_DIGITS);
 
 const FIRST_NAMES: [&str; 32] = [
@@ -26,10 +27,11 @@ const LAST_NAMES: [&str; 32] = [
 ];
 
 impl TrapHasher {
-    /// An address made up from random octets, for a place.
+    /// Generates an address from random octets for a place, such as the web page that it will be
+    /// published on.
     ///
     /// # Errors
-    /// Where the domain is none, or the place's number too large.
+    /// When the domain is not a valid domain name, or `place` is too large.
     pub fn made_up(&self, random: [u8; 16], domain: &str, place: u16) -> Result<Mailbox, String> {
         if place >= PLACES_MAX {
             return Err(format!("place {place} is not below {PLACES_MAX}"));
@@ -37,13 +39,14 @@ impl TrapHasher {
         let pick = |names: &[&'static str; 32], at: usize| names[usize::from(random[at]) % names.len()];
         let name = format!("{}.{}", pick(&FIRST_NAMES, 0), pick(&LAST_NAMES, 1));
         self.named(&format!("{name}@{domain}"))?;
-        // The name alone would soon be made twice.
+        // First and last name alone would soon be generated twice.
         let name = format!("{name}{}", u16::from_be_bytes([random[2], random[3]]) % 100);
         let mark = self.mark(&name, &domain.to_lowercase(), place);
-        Mailbox::parse(&format!("{name}-{mark}@{domain}")).ok_or_else(|| format!("{domain:?} is no domain"))
+        Mailbox::parse(&format!("{name}-{mark}@{domain}"))
+            .ok_or_else(|| format!("{domain:?} is not a domain"))
     }
 
-    /// The place that an address was made up for, if it was.
+    /// The place that an address was generated for; `None` if it was not generated here.
     pub fn place_of(&self, mailbox: &Mailbox) -> Option<u16> {
         let local = mailbox.local().to_ascii_lowercase();
         let (name, mark) = local.rsplit_once('-')?;

@@ -1,40 +1,48 @@
-//! By what an address may be a trap besides its own name and its domain's.
+//! The wider keys of an address: under what it may be a trap besides its own name and its domain's.
 //!
-//! Stored traps are keyed hashes, so nothing can be compared with them but other hashes: what could cover an address is worked
-//! out where the address is known.
+//! Stored traps are keyed hashes and can be compared only with other hashes. The keys that could
+//! cover an address are therefore computed where the address itself is known.
 
 use super::{Scope, TrapHasher, TrapKey};
 use crate::mail::{Mailbox, canonical_domain};
 
-/// Most keys that one address has besides its own and its domain's.
+/// Maximum number of keys of one address besides its own and its domain's.
 pub const WIDER_MAX: usize = 16;
-/// Of these, those of patterns.
+/// How many of them may be keys of patterns.
 const PATTERNS_MAX: usize = 6;
-/// What may stand before the asterisk of a pattern, and behind the part of a local part that a tag is added to.
+/// Characters that may precede the asterisk of a pattern, or separate a tag from the rest of a
+/// local part.
 const SEPARATORS: [char; 5] = ['-', '+', '.', '_', '='];
-/// Labels of a domain that are looked at.
+/// Maximum number of parent domains that are checked.
 const LABELS_MAX: usize = 10;
 
-/// A trap as somebody names it: `local@domain`, `prefix-*@domain`, `domain`, or `*.domain` for a domain with all below it.
+/// A trap as given: `local@domain`, `prefix-*@domain`, `domain`, or `*.domain` for a domain with
+/// all its subdomains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Named {
+    /// How much of the domain the trap covers.
     pub scope: Scope,
+    /// The key of the trap.
     pub key: TrapKey,
+    /// The key of the trap's domain.
     pub domain: TrapKey,
 }
 
 impl TrapHasher {
-    /// Reads what somebody calls a trap.
+    /// Reads a trap as an operator or a donor writes it.
+    ///
+    /// # Errors
+    /// When the text is not an address, pattern or domain, or names a domain of one label.
     pub fn named(&self, text: &str) -> Result<Named, String> {
         if text.contains('@') {
-            let mailbox = Mailbox::parse(text).ok_or_else(|| format!("{text:?} is no address"))?;
+            let mailbox = Mailbox::parse(text).ok_or_else(|| format!("{text:?} is not an address"))?;
             domain_of_its_own(mailbox.domain())?;
             let scope = match mailbox.local().split_once('*') {
                 None => Scope::Address,
                 Some((prefix, "")) if prefix.len() > 1 && prefix.ends_with(SEPARATORS) => Scope::Pattern,
                 Some(_) => {
                     return Err(format!(
-                        "{text:?} is no pattern: one asterisk, at the end of the local part, behind one of - + . _ ="
+                        "{text:?} is not a pattern: one asterisk, at the end of the local part, after one of - + . _ ="
                     ));
                 }
             };
@@ -49,8 +57,8 @@ impl TrapHasher {
         Ok(Named { scope, key, domain: key })
     }
 
-    /// The keys by which an address may be a trap: that of its name without a plus or VERP tag, of the patterns that it could
-    /// match, and of the domains above its own.
+    /// The keys by which an address may be a trap: that of its name without a plus or VERP tag,
+    /// those of the patterns that it could match, and those of the parent domains.
     pub fn wider(&self, mailbox: &Mailbox) -> Vec<TrapKey> {
         let (local, domain) = (mailbox.local().to_lowercase(), mailbox.domain());
         let address = |local: &str| {
@@ -72,7 +80,7 @@ impl TrapHasher {
     }
 }
 
-/// A domain with two labels at the least, as the DNS knows it.
+/// Checks a domain name of at least two labels and returns its canonical form.
 fn domain_of_its_own(text: &str) -> Result<String, String> {
     let domain = canonical_domain(text);
     let label = |label: &str| {
@@ -80,10 +88,10 @@ fn domain_of_its_own(text: &str) -> Result<String, String> {
             && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_".contains(&octet))
     };
     if domain.len() > 253 || !domain.split('.').all(label) {
-        return Err(format!("{text:?} is no domain"));
+        return Err(format!("{text:?} is not a domain"));
     }
     if !domain.contains('.') {
-        return Err(format!("{text:?} is not a domain of its own"));
+        return Err(format!("{text:?} has fewer than two labels"));
     }
     Ok(domain)
 }
