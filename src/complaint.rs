@@ -1,11 +1,13 @@
-//! What is wrong with something an operator wrote, and what would be right.
+//! Faults in a file that the operator wrote, each with its remedy.
 
-/// One fault: where it is, what is wrong, what would be right.
+/// One fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complaint {
     /// The file and the key, such as `zones/example.toml: soa.refresh`.
     pub key: String,
+    /// What is wrong.
     pub problem: String,
+    /// What the operator should write instead.
     pub remedy: String,
 }
 
@@ -15,7 +17,7 @@ impl std::fmt::Display for Complaint {
     }
 }
 
-/// Gathers complaints under a common place, so that all of them are told at once.
+/// Collects the faults of one file, so that the operator sees all of them at once.
 #[derive(Debug)]
 pub struct Complaints {
     place: String,
@@ -23,27 +25,34 @@ pub struct Complaints {
 }
 
 impl Complaints {
+    /// An empty collection of faults in `place`, which is usually the name of a file.
     pub fn about(place: impl Into<String>) -> Self {
         Complaints { place: place.into(), found: Vec::new() }
     }
 
+    /// Adds a fault at `key`; an empty key stands for the whole file.
     pub fn add(&mut self, key: &str, problem: impl Into<String>, remedy: impl Into<String>) {
         let key = if key.is_empty() { self.place.clone() } else { format!("{}: {key}", self.place) };
         self.found.push(Complaint { key, problem: problem.into(), remedy: remedy.into() });
     }
 
-    /// Complains unless `true`.
+    /// Adds a fault at `key` unless `holds` is true.
     pub fn require(&mut self, holds: bool, key: &str, problem: impl Into<String>, remedy: impl Into<String>) {
         if !holds {
             self.add(key, problem, remedy);
         }
     }
 
-    /// The value, unless something was wrong.
+    /// Returns `value` if no fault was found.
+    ///
+    /// # Errors
+    ///
+    /// Returns the faults if there are any.
     pub fn or<T>(self, value: T) -> Result<T, Vec<Complaint>> {
         if self.found.is_empty() { Ok(value) } else { Err(self.found) }
     }
 
+    /// The faults that were found.
     pub fn into_vec(self) -> Vec<Complaint> {
         self.found
     }

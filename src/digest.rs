@@ -1,39 +1,46 @@
-//! Digests: what stands for a value that is not kept (reports, recipients, policies, zones).
+//! Digests, which represent values that are not stored: reports, recipients, policies and zones.
 
 use std::fmt;
 
 use minicbor::{Decode, Encode};
 
-/// The first 16 octets of a BLAKE3 hash; as a fingerprint, or under a key where guessing must not help.
+/// The first 16 octets of a BLAKE3 hash.
+///
+/// The hash is keyed where a reader of the digest must not be able to find the value by guessing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[cbor(transparent)]
 pub struct Digest(#[cbor(n(0), with = "minicbor::bytes")] [u8; 16]);
 
 impl Digest {
+    /// The digest with these octets.
     pub const fn from_octets(octets: [u8; 16]) -> Self {
         Digest(octets)
     }
 
+    /// The octets of the digest.
     pub const fn octets(&self) -> &[u8; 16] {
         &self.0
     }
 
-    /// The first eight octets, where a set of a few hundred is told apart and space counts.
+    /// The first eight octets, for tables that must be small and hold few enough values not to
+    /// collide.
     pub fn short(&self) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.0;
         u64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 
+    /// The digest of `octets`, without a key.
     pub fn of(octets: &[u8]) -> Self {
         Digest::finish(blake3::Hasher::new().update(octets))
     }
 
-    /// A keyed hash: without the key, a guess at the value can't be tried.
+    /// The digest of `octets` under `key`. Without the key, a guess at the value cannot be
+    /// verified.
     pub fn keyed(key: &[u8; 32], octets: &[u8]) -> Self {
         Digest::finish(blake3::Hasher::new_keyed(key).update(octets))
     }
 
-    /// A secret made from another one.
+    /// A secret of 32 octets that is derived from `key` and `octets`.
     pub fn secret(key: &[u8; 32], octets: &[u8]) -> [u8; 32] {
         *blake3::Hasher::new_keyed(key).update(octets).finalize().as_bytes()
     }
@@ -45,17 +52,21 @@ impl Digest {
     }
 }
 
-/// Several values as one digest; each is delimited by its length, so moving an octet across a border shows.
+/// Computes one digest of several values.
+///
+/// The length of each value is hashed before it, so `ab`, `c` and `a`, `bc` have different digests.
 #[derive(Default)]
 pub struct Digester(blake3::Hasher);
 
 impl Digester {
+    /// Adds a value.
     pub fn add(&mut self, octets: &[u8]) -> &mut Self {
         self.0.update(&(octets.len() as u64).to_be_bytes());
         self.0.update(octets);
         self
     }
 
+    /// The digest of the values added so far.
     pub fn digest(&self) -> Digest {
         Digest::finish(&self.0)
     }

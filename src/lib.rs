@@ -1,10 +1,16 @@
 //! `backscatterd` turns spam-trap mail into a DNS blocklist of backscatter sources.
 //!
-//! The program is a fold over a journal. The first half of it is pure: `mail` reads messages, `classify` judges them,
-//! `evidence` is what the journal holds, `score` and `listing` decide who is listed and for how long, `zone` is what the
-//! DNS says, and `blocklist` is the fold that ties them together. The second half is edges, which move octets and hold
-//! no opinions: `journal` and `keys` keep, `publish` follows the journal, `smtp` takes mail in, `dns` and `http` answer,
-//! `config`, `daemon` and `cli` start it all. ARCHITECTURE.md has the map, and a test holds the code to it.
+//! The state of the blocklist is computed from a journal, entry by entry.
+//!
+//! The pure modules do no input or output and read no clock: [`mail`] parses messages, [`classify`]
+//! judges them, [`evidence`] defines the journal's entries, [`score`] and [`listing`] decide which
+//! relays are listed and for how long, [`zone`] builds the contents of a DNS zone, and
+//! [`blocklist`] applies the entries to the state.
+//!
+//! The other modules do the input and output: [`journal`] and [`keys`] store data, [`publish`]
+//! follows the journal and publishes snapshots, [`smtp`] receives mail, [`dns`] and [`http`] answer
+//! queries, and [`config`], [`daemon`] and [`cli`] start the program. ARCHITECTURE.md lists every
+//! module and the modules that it may use; `tests/tidy.rs` checks that list.
 
 pub mod audit;
 pub mod backtest;

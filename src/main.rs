@@ -1,4 +1,4 @@
-//! The program; everything it does lies in the library.
+//! The `backscatterd` executable, which calls [`backscatterd::cli::run`].
 
 use std::process::ExitCode;
 

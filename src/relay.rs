@@ -1,4 +1,4 @@
-//! Relays: the SMTP clients that bring reports, the prefixes that are listed, and the addresses that never are.
+//! Addresses of relays, the prefixes that are listed, and the addresses that may not be listed.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,14 +7,16 @@ use std::sync::LazyLock;
 use ipnet::IpNet;
 use minicbor::{Decode, Encode};
 
-/// The address that spoke to a trap.
+/// The IP address of the SMTP client that brought a report.
 ///
-/// IPv4 addresses inside IPv6 (mapped, NAT64 `64:ff9b::/96`, 6to4 `2002::/16`) are the IPv4 host they stand for.
+/// An IPv6 address that embeds an IPv4 address (IPv4-mapped, NAT64 `64:ff9b::/96`, 6to4
+/// `2002::/16`) is stored as that IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[cbor(transparent)]
 pub struct Relay(#[n(0)] IpAddr);
 
 impl Relay {
+    /// The relay at `address`.
     pub fn new(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(_) => Relay(address),
@@ -22,11 +24,13 @@ impl Relay {
         }
     }
 
+    /// The address of the relay.
     pub const fn address(self) -> IpAddr {
         self.0
     }
 
-    /// The network that one party is sure to have: an IPv4 address, or the /64 around an IPv6 address. Limits count by it.
+    /// The prefix that a single host can use freely: an IPv4 address itself, or the /64 around an
+    /// IPv6 address. Limits per client count by it.
     pub fn line(self) -> Prefix {
         match self.0 {
             IpAddr::V4(_) => Prefix::host(self),
@@ -34,7 +38,8 @@ impl Relay {
         }
     }
 
-    /// The network that injectors are counted by where no table tells more: an IPv4 /16 or an IPv6 /32.
+    /// The network that an injector is counted by if no table gives its autonomous system: an IPv4
+    /// /16 or an IPv6 /32.
     pub fn network(self) -> Network {
         match self.0 {
             IpAddr::V4(v4) => Network::Ipv4(u16::from_be_bytes([v4.octets()[0], v4.octets()[1]])),
@@ -43,7 +48,7 @@ impl Relay {
     }
 }
 
-/// Who is behind an injector, coarsely: what one party is likely to own is one.
+/// The network of an injector. Addresses that probably belong to one organisation are one network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub enum Network {
     /// The first 16 bits of an IPv4 address.
@@ -96,7 +101,7 @@ fn embedded_ipv4(v6: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// An address and a prefix length, host bits zero.
+/// An address prefix: a network address and a prefix length, with all host bits zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Prefix {
     #[n(0)]
@@ -106,11 +111,13 @@ pub struct Prefix {
 }
 
 impl Prefix {
+    /// The prefix of a single address: /32 for IPv4, /128 for IPv6.
     pub fn host(relay: Relay) -> Self {
         Prefix { network: relay.0, length: if relay.0.is_ipv4() { 32 } else { 128 } }
     }
 
-    /// The prefix of `length` bits around an address; a length too long for the family is the whole address.
+    /// The prefix of `length` bits around an address. A length too long for the address family
+    /// makes it the single address.
     pub fn around(address: IpAddr, length: u8) -> Self {
         match IpNet::new(address, length) {
             Ok(net) => Prefix { network: net.trunc().addr(), length },
@@ -118,40 +125,44 @@ impl Prefix {
         }
     }
 
-    /// Before every other prefix that starts at this address, in the order of prefixes.
+    /// Sorts before every other prefix that starts at this address.
     pub const fn lowest(network: IpAddr) -> Self {
         Prefix { network, length: 0 }
     }
 
-    /// Behind every other prefix that starts at this address, in the order of prefixes.
+    /// Sorts after every other prefix that starts at this address. It is a bound, not a valid
+    /// prefix.
     pub const fn highest(network: IpAddr) -> Self {
         Prefix { network, length: u8::MAX }
     }
 
+    /// The first address of the prefix.
     pub const fn network(self) -> IpAddr {
         self.network
     }
 
+    /// The prefix length in bits.
     pub const fn length(self) -> u8 {
         self.length
     }
 
-    /// Its last address.
+    /// The last address of the prefix.
     pub fn last(self) -> IpAddr {
         IpNet::new(self.network, self.length).map_or(self.network, |net| net.broadcast())
     }
 
+    /// Whether `address` lies within the prefix.
     pub fn contains(self, address: IpAddr) -> bool {
         IpNet::new(self.network, self.length).is_ok_and(|net| net.contains(&address))
     }
 
-    /// Whether an address lies in both.
+    /// Whether any address lies within both prefixes.
     pub fn overlaps(self, other: Prefix) -> bool {
         self.contains(other.network) || other.contains(self.network)
     }
 }
 
-/// A single host is written without its length.
+/// Writes `192.0.2.0/24`; a single address is written without its length.
 impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.network, self.length) {
@@ -161,7 +172,7 @@ impl fmt::Display for Prefix {
     }
 }
 
-/// An address, or a network with its length and no host bits.
+/// Parses an address, or a network with its length and without host bits.
 impl std::str::FromStr for Prefix {
     type Err = String;
 
@@ -177,13 +188,15 @@ impl std::str::FromStr for Prefix {
     }
 }
 
-/// Why an address may not be listed.
+/// The special purpose of an address, for which it may not be listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpecialPurpose {
+    /// The purpose and its RFC, for people.
     pub what: &'static str,
 }
 
-/// RFC 6471 §3.5 and the IANA special-purpose registries (RFC 6890): never listed, whatever the evidence.
+/// Prefixes that are never listed (RFC 6471 §3.5), from the IANA special-purpose registries (RFC
+/// 6890).
 const SPECIAL_PURPOSE: &[(&str, &str)] = &[
     ("0.0.0.0/8", "this network (RFC 791)"),
     ("10.0.0.0/8", "private use (RFC 1918)"),
@@ -201,9 +214,9 @@ const SPECIAL_PURPOSE: &[(&str, &str)] = &[
     ("::/128", "unspecified (RFC 4291)"),
     ("::1/128", "loopback (RFC 4291)"),
     ("::ffff:0:0/96", "IPv4-mapped (RFC 4291)"),
-    ("64:ff9b::/96", "NAT64 (RFC 6052); the IPv4 address inside is what counts"),
+    ("64:ff9b::/96", "NAT64 (RFC 6052); the embedded IPv4 address is judged instead"),
     ("2001:db8::/32", "documentation (RFC 3849)"),
-    ("2002::/16", "6to4 (RFC 3056); the IPv4 address inside is what counts"),
+    ("2002::/16", "6to4 (RFC 3056); the embedded IPv4 address is judged instead"),
     ("fc00::/7", "unique local (RFC 4193)"),
     ("fe80::/10", "link local (RFC 4291)"),
     ("ff00::/8", "multicast (RFC 4291)"),
@@ -213,22 +226,30 @@ static SPECIAL_PURPOSE_NETS: LazyLock<Vec<(IpNet, &str)>> =
     LazyLock::new(|| SPECIAL_PURPOSE.iter().map(|&(prefix, what)| (net(prefix), what)).collect());
 
 fn net(text: &str) -> IpNet {
-    text.parse().expect("the tables of networks in this file parse, as the tests below show")
+    text.parse().expect("every network in the tables of this file parses; a unit test checks it")
 }
 
-/// The special-purpose network around an address, if any (STANDARDS O14).
+/// The special purpose of an address, if it has one (`docs/STANDARDS.md` O14).
 pub fn special_purpose(address: IpAddr) -> Option<SpecialPurpose> {
     let around = SPECIAL_PURPOSE_NETS.iter().find(|(net, _)| net.contains(&address));
     around.map(|&(_, what)| SpecialPurpose { what })
 }
 
-/// Which addresses may be listed: all but the special-purpose ones, save where a laboratory uses those as its own.
+/// Which addresses may be listed.
+///
+/// These are all addresses without a special purpose, and those of the laboratory networks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listable {
+    /// Networks whose addresses may be listed in spite of a special purpose, in a laboratory.
     pub laboratory_networks: Vec<IpNet>,
 }
 
 impl Listable {
+    /// Checks whether `address` may be listed.
+    ///
+    /// # Errors
+    ///
+    /// Returns the special purpose if the address has one and lies in no laboratory network.
     pub fn permits(&self, address: IpAddr) -> Result<(), SpecialPurpose> {
         match special_purpose(address) {
             Some(reason) if !self.laboratory_networks.iter().any(|net| net.contains(&address)) => Err(reason),

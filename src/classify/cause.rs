@@ -1,26 +1,28 @@
-//! Why delivery failed, as far as it tells who is to blame.
+//! Causes of a failed delivery, by which a fault of the relay is distinguished from other failures.
 
 use minicbor::{Decode, Encode};
 
 use crate::mail::Status;
 
-/// What a failure was about (RFC 3463 §3).
+/// Why delivery failed, by the subject of the status code (RFC 3463 §3).
 ///
-/// A server that takes mail for names it doesn't know fails for the address. A well-run one fails too, for a full mailbox
-/// or for a host that is down, after it took the mail in good faith.
+/// A server that accepts mail for addresses that do not exist fails because of the address. A
+/// well-run server can also fail after it has accepted a message, because of a full mailbox or an
+/// unreachable host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub enum Cause {
-    /// The address (x.1.x), or nothing is told (x.0.x).
+    /// The address (x.1.x), or an unspecified cause (x.0.x).
     #[default]
     #[n(0)]
     Address,
-    /// A mailbox that is full or disabled (x.2.x).
+    /// The mailbox is full or disabled (x.2.x).
     #[n(1)]
     Mailbox,
-    /// It was tried until the time was up: the network, routing, or a host that kept saying "later" (4.x.x, x.4.x).
+    /// The queue time expired because of the network, routing, or temporary refusals (4.x.x,
+    /// x.4.x).
     #[n(2)]
     Expired,
-    /// Content or policy (x.6.x, x.7.x).
+    /// Content, security or policy (x.6.x, x.7.x).
     #[n(3)]
     Policy,
     /// The mail system or the protocol (x.3.x, x.5.x).
@@ -34,13 +36,16 @@ impl std::str::FromStr for Cause {
     fn from_str(text: &str) -> Result<Self, String> {
         let known = [Cause::Address, Cause::Mailbox, Cause::Expired, Cause::Policy, Cause::System];
         known.into_iter().find(|cause| cause.name() == text).ok_or_else(|| {
-            format!("{text:?} is no cause; the causes are {}", known.map(Cause::name).join(", "))
+            format!("{text:?} is not a cause; the causes are {}", known.map(Cause::name).join(", "))
         })
     }
 }
 
 impl Cause {
-    /// From a status, and the reply that was quoted beside it, which knows better where the status says nothing.
+    /// The cause by the status code of the report and the reply that it quotes.
+    ///
+    /// A status code in the reply is used if the report's own says nothing (x.0.x). A temporary
+    /// code (4xx or 4.x.x) means that the queue time expired.
     pub(super) fn of(status: Option<Status>, diagnostic: Option<&str>) -> Self {
         let reply = diagnostic.map(str::trim_start).unwrap_or_default();
         let code = reply.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
@@ -60,6 +65,7 @@ impl Cause {
         }
     }
 
+    /// The name in policies and in JSON.
     pub const fn name(self) -> &'static str {
         match self {
             Cause::Address => "address",

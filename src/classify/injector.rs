@@ -1,14 +1,15 @@
-//! Who handed the forged original to the relay, read from the lines that the relay wrote itself.
+//! Finds the injector of an original in the Received field that the relay wrote.
 
 use std::net::IpAddr;
 
 use crate::mail::{Header, newest_hop};
 
-/// The address in the topmost Received line of the returned original (newest first).
+/// The client address in the topmost, newest Received field of the returned original.
 ///
-/// Everything below the first line can be forged, so a topmost line that doesn't tell, such as that of a local submission,
-/// ends the search. So does one from loopback: behind a content filter the next line would be the relay's own, but a
-/// program on a shared host that hands its mail to the local port writes that next line itself.
+/// Every field below the topmost one can be forged. If the topmost one gives no client address, as
+/// after a local submission, the injector is unknown. The same holds for a loopback address: after
+/// a content filter the next field would be the relay's own, but a program on a shared host that
+/// submits mail to the local port can write that next field itself.
 pub(super) fn injector(original: &Header) -> Option<IpAddr> {
     newest_hop(original)?.from_address.filter(|address| !address.is_loopback())
 }

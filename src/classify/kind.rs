@@ -1,18 +1,20 @@
-//! What kinds of message reach a trap.
+//! Kinds of messages that traps receive.
 
 use minicbor::{Decode, Encode};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $number:literal $variant:ident = $name:literal,)*) => {
-        /// What a message, or a session without one, is.
+        /// The kind of a message, or of a session or a log line without a message.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
         pub enum Kind {
             $($(#[$doc])* #[n($number)] $variant,)*
         }
 
         impl Kind {
+            /// All kinds, in the order of their numbers.
             pub const ALL: &'static [Kind] = &[$(Kind::$variant),*];
 
+            /// The name in policies and in JSON.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Kind::$variant => $name,)*
@@ -25,36 +27,46 @@ macro_rules! kinds {
 kinds! {
     /// A delivery status notification of a failure (RFC 3464).
     0 DsnFailed = "dsn-failed",
-    /// Of a delay; never scores.
+    /// A delivery status notification of a delay. It never scores.
     1 DsnDelayed = "dsn-delayed",
-    /// Of a delivery, a relaying or an expansion; never scores.
+    /// A delivery status notification of a delivery, a relaying or an expansion. It never scores.
     2 DsnSuccess = "dsn-success",
-    /// A failure told in a form of the writer's own.
+    /// A report of a failure in a form other than RFC 3464.
     3 NonstandardNdr = "nonstandard-ndr",
+    /// An automatic reply, such as a vacation notice (RFC 3834).
     4 AutoReply = "auto-reply",
+    /// A request to the sender to confirm that a person sent the message.
     5 Challenge = "challenge",
-    /// A content or virus filter's notice to a forged sender.
+    /// A notice of a content or virus filter to the sender of a message.
     6 ContentNotice = "content-notice",
-    /// A session that named a recipient and left without a message.
+    /// A session that named a recipient and ended without a message.
     7 Callout = "callout",
-    /// A disposition notification used to refuse a message.
+    /// A message disposition notification that refuses a message (RFC 8098).
     8 MdnReject = "mdn-reject",
+    /// Any other message disposition notification, such as a read receipt (RFC 8098).
     9 Mdn = "mdn",
+    /// An abuse feedback report (RFC 5965).
     10 FeedbackReport = "feedback-report",
+    /// A DMARC aggregate report (RFC 7489 §7.2).
     11 DmarcReport = "dmarc-report",
+    /// An SMTP TLS report (RFC 8460).
     12 TlsReport = "tls-report",
-    /// A mailing list robot's answer.
+    /// An automatic answer of mailing list software.
     13 ListResponse = "list-response",
-    /// An imitation of a report.
+    /// A message that imitates a report, such as phishing mail or malware.
     14 FakeNdr = "fake-ndr",
+    /// A message in no known format that nothing suggests a program sent.
     15 Ordinary = "ordinary",
+    /// A message in no known format that is automatic or has no From address.
     16 Unknown = "unknown",
-    /// Mail from the null reverse-path that a donor's MTA turned away; its log tells no more.
+    /// Mail from the null reverse-path that the MTA of a donor rejected. Only its log line is
+    /// known.
     17 NullRejected = "null-rejected",
 }
 
 impl Kind {
-    /// What well-run hosts send as well may never score, whatever a policy says (STANDARDS S6, S10).
+    /// Whether a policy may let this kind score. Kinds that well-run hosts also send never score
+    /// (`docs/STANDARDS.md` S6, S10).
     pub const fn may_score(self) -> bool {
         !matches!(
             self,
@@ -71,13 +83,14 @@ impl Kind {
         )
     }
 
-    /// Kinds of which no message was seen, so that it names nobody whose DNS could be asked.
+    /// Whether evidence of this kind has no message, so that it names no recipient's domain to look
+    /// up in the DNS.
     pub const fn is_without_message(self) -> bool {
         matches!(self, Kind::Callout | Kind::NullRejected)
     }
 
-    /// Kinds that a conforming writer sends from the null reverse-path and from no other (RFC 3464 §2, RFC 8098 §3).
-    /// Automatic replies, notices and probes come from other ones as well.
+    /// Whether a conforming sender uses only the null reverse-path for this kind (RFC 3464 §2, RFC
+    /// 8098 §3). Automatic replies, notices and probes may use other reverse-paths.
     pub const fn comes_from_the_null_reverse_path(self) -> bool {
         matches!(self, Kind::DsnFailed | Kind::NonstandardNdr | Kind::MdnReject)
     }

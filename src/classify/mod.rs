@@ -1,7 +1,9 @@
-//! The judge of messages: what a message is, and what it says about the mail it reports on.
+//! Classifies messages: what kind of message one is, and what a report says about the original.
 //!
-//! Pure, and it never fails: what no format claims is `ordinary` where somebody wrote it, else `unknown`, with the reason.
-//! To add a way of writing, add a file to `formats/`, its row to `FORMATS`, and its samples to `tests/samples/`.
+//! Classification does no input or output and never fails. A message that no format claims is
+//! [`Kind::Ordinary`] if nothing suggests that a program sent it, else [`Kind::Unknown`]. To
+//! support another format, add a file to `formats/`, a row to [`FORMATS`], and samples to
+//! `tests/samples/`.
 
 mod cause;
 mod formats;
@@ -25,70 +27,93 @@ use self::reading::Reading;
 use self::signal::Common;
 use crate::mail::{Action, Header, Mailbox, Message, ReversePath, Status, hops};
 
-/// Goes up whenever a message might be judged differently than before; every verdict carries it.
+/// Version of the classifier, stored with every verdict in the journal. Increase it with every
+/// change that may classify a message differently.
 pub const VERSION: u32 = 3;
 
-/// What the SMTP session said, as far as it is known: files have no session.
+/// What is known of the SMTP session that brought the message.
+///
+/// A field is unset if its value is unknown, as it may be for a message from a file.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
+    /// The address in MAIL FROM.
     pub reverse_path: Option<ReversePath>,
+    /// The address of the relay that brought the message.
     pub client: Option<IpAddr>,
-    /// Who the message was for.
+    /// The address in RCPT TO.
     pub recipient: Option<Mailbox>,
-    /// So many Received lines at the top were written by hosts that we trust, behind the client.
+    /// Number of Received fields at the top that trusted hosts wrote after they took the message
+    /// from the relay. The classifier skips these fields.
     pub trusted_hops: usize,
 }
 
-/// What a message was found to be.
+/// The result of classifying a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
+    /// The kind of the message.
     pub kind: Kind,
-    /// The row of `FORMATS` that claimed it; `none` where none did.
+    /// The name of the row of [`FORMATS`] that claimed the message; `none` if no row did, `session`
+    /// or `log` if there was no message.
     pub format: &'static str,
+    /// What the message reports. It is empty for a kind that reports nothing, such as ordinary
+    /// mail.
     pub report: Report,
-    /// What spoke for it, in words for an operator; no address stands in them.
+    /// The reasons for the verdict, for the operator. They contain no addresses.
     pub reasons: Vec<String>,
-    /// What spoke against its being a report.
+    /// The reasons against the message being a genuine report, for the operator.
     pub doubts: Vec<String>,
 }
 
-/// What a report says, field by field.
+/// The contents of a report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
+    /// The name of the MTA that wrote the report (RFC 3464 §2.2.2).
     pub reporting_mta: Option<String>,
+    /// The envelope identifier of the original (RFC 3464 §2.2.1).
     pub original_envelope_id: Option<String>,
-    /// The original's envelope sender; where that isn't told, whom its header names.
+    /// The reverse-path of the original, or, if the report does not give it, the sender in its
+    /// header.
     pub original_sender: Option<Mailbox>,
+    /// The address in the From field of the original.
     pub original_from: Option<Mailbox>,
+    /// The Message-ID field of the original.
     pub original_message_id: Option<String>,
-    /// As the original's header has it.
+    /// The Date field of the original, unparsed.
     pub original_date: Option<String>,
+    /// The recipients that the report is about.
     pub recipients: Vec<Recipient>,
-    /// Who handed the original to the relay.
+    /// The host that handed the original to the relay.
     pub injector: Option<IpAddr>,
-    /// The host that wrote the report, where its header tells: the writer of its oldest Received line.
+    /// The host that wrote the oldest Received field of the report, which is normally the host that
+    /// wrote the report.
     pub generator: Option<String>,
-    /// Another host, or a user of the same one, handed the report to whoever brought it, so that one only carried it.
+    /// The relay only carried the report: another host, or a local user of a host, submitted it.
     pub carried: bool,
-    /// In whose name it was written: for an automatic reply, the one who is away.
+    /// The address in the From field of the report: for an automatic reply, the responder.
     pub writer: Option<Mailbox>,
-    /// For an automatic reply: nothing that RFC 3834 forbids was seen.
+    /// For an automatic reply or a challenge: it complies with RFC 3834, as far as can be seen.
     pub keeps_rfc3834: bool,
 }
 
-/// One recipient that a report speaks of.
+/// One recipient that a report is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recipient {
+    /// The address of the recipient.
     pub mailbox: Option<Mailbox>,
+    /// What happened to the message for this recipient (RFC 3464 §2.3.3).
     pub action: Option<Action>,
+    /// The enhanced status code (RFC 3463).
     pub status: Option<Status>,
-    /// Another host refused it; else the reporting MTA failed by itself.
+    /// Another host refused the recipient. If false, the reporting MTA itself could not deliver.
     pub remote: bool,
-    /// The other host, where it is told: a name, or an address.
+    /// The name or address of the other host, if the report gives it.
     pub remote_mta: Option<String>,
-    /// The mail was for another address, which an alias or a user's forward turned into this one.
+    /// The original was addressed to another address, which an alias or a user's forward expanded
+    /// to this one.
     pub expanded: bool,
+    /// Why delivery failed.
     pub cause: Cause,
+    /// The reply or the explanation that the report quotes for this recipient.
     pub diagnostic: Option<String>,
 }
 
@@ -100,12 +125,15 @@ impl Recipient {
 
 /// What a format makes of a message that it claims.
 pub struct Claim {
+    /// The kind of the message.
     pub kind: Kind,
+    /// What the message reports.
     pub report: Report,
+    /// The reasons for the claim, for the operator.
     pub reasons: Vec<String>,
 }
 
-/// Judges a message.
+/// Classifies a message that `session` brought.
 pub fn classify(message: &Message, session: &Session) -> Verdict {
     let reading = Reading::new(message, session);
     let claimed = FORMATS.iter().enumerate().find_map(|(at, format)| {
@@ -126,8 +154,7 @@ pub fn classify(message: &Message, session: &Session) -> Verdict {
     match &session.reverse_path {
         Some(ReversePath::Null) => reasons.push("sent from the null reverse-path".to_owned()),
         Some(ReversePath::Address(_)) if kind.comes_from_the_null_reverse_path() => {
-            doubts
-                .push("not sent from the null reverse-path, which a report must be (RFC 3464 §2)".to_owned());
+            doubts.push("not sent from the null reverse-path, as a report must be (RFC 3464 §2)".to_owned());
         }
         _ => {}
     }
@@ -151,7 +178,7 @@ pub fn classify(message: &Message, session: &Session) -> Verdict {
     let expanded = again || reading.says(Common::Expanded);
     let addressed = reading.original.as_ref().and_then(|original| original.addressed.as_ref());
     for recipient in &mut report.recipients {
-        // What the relay itself wrote of whom it took the mail for.
+        // The relay's own Received field says for which address it took the original.
         let other =
             addressed.zip(recipient.mailbox.as_ref()).is_some_and(|(of, to)| of.folded() != to.folded());
         recipient.expanded |= expanded || other;
@@ -163,7 +190,8 @@ pub fn classify(message: &Message, session: &Session) -> Verdict {
     Verdict { kind, format, report, reasons, doubts }
 }
 
-/// Every format that would claim a message, layer by layer: of the first layer there is only one.
+/// Every format that would claim a message, in the order of [`FORMATS`]. The tests check that
+/// exactly one of them belongs to the first layer that claims it.
 pub fn claims(message: &Message, session: &Session) -> Vec<(Layer, &'static str)> {
     let reading = Reading::new(message, session);
     let claiming = FORMATS
@@ -173,7 +201,7 @@ pub fn claims(message: &Message, session: &Session) -> Vec<(Layer, &'static str)
     claiming.map(|(_, format)| (format.layer, format.name)).collect()
 }
 
-/// A message that no format claims: somebody's, unless something says that a program sent it.
+/// The verdict on a message that no format claims.
 fn unclaimed(reading: &Reading<'_>) -> Verdict {
     let signs = reading.signs;
     let automatic = signs.mail_system
@@ -181,9 +209,9 @@ fn unclaimed(reading: &Reading<'_>) -> Verdict {
         || reading.header().field("Auto-Submitted").is_some_and(|value| !value.eq_ignore_ascii_case("no"));
     let has_writer = reading.from.is_some();
     let (kind, reason) = if automatic || !has_writer {
-        (Kind::Unknown, "no format that this classifier knows")
+        (Kind::Unknown, "no known format, and it is automatic or has no From address")
     } else {
-        (Kind::Ordinary, "nothing says that a program sent it")
+        (Kind::Ordinary, "nothing suggests that a program sent it")
     };
     Verdict {
         kind,
@@ -194,7 +222,7 @@ fn unclaimed(reading: &Reading<'_>) -> Verdict {
     }
 }
 
-/// What an automatic reply does that RFC 3834 forbids.
+/// What an automatic reply does against RFC 3834.
 fn reply_faults(reading: &Reading<'_>) -> Vec<&'static str> {
     let mut faults = Vec::new();
     let automatic = |header: &Header| {
@@ -203,7 +231,7 @@ fn reply_faults(reading: &Reading<'_>) -> Vec<&'static str> {
             .is_some_and(|value| !value.trim().to_ascii_lowercase().starts_with("no"))
     };
     if !automatic(reading.header()) {
-        faults.push("an automatic reply that doesn't say so in Auto-Submitted (RFC 3834 §5)");
+        faults.push("an automatic reply that the Auto-Submitted field does not declare (RFC 3834 §5)");
     }
     let bulk = |header: &Header| {
         header.field("List-Id").is_some()
@@ -212,43 +240,49 @@ fn reply_faults(reading: &Reading<'_>) -> Vec<&'static str> {
             })
     };
     if reading.original.as_ref().is_some_and(|original| automatic(original.header) || bulk(original.header)) {
-        faults.push("a reply to mail that was itself automatic, or sent to many (RFC 3834 §2)");
+        faults.push(
+            "a reply to a message that was itself automatic, or sent to a list or in bulk (RFC 3834 §2)",
+        );
     }
     faults
 }
 
-/// Where a report came from, by its own Received lines: the oldest one's writer, and whether it was handed on.
+/// The host that wrote the oldest Received field of a report, and whether the relay only carried
+/// it.
 ///
-/// What the relay that brought it writes of its own queue names no other host, or the loopback.
+/// The fields that a relay writes for its own report name no client, the loopback address, or the
+/// relay. Any other client address means that another host handed the report in.
 fn way(message: &Message, session: &Session, kind: Kind) -> (Option<String>, bool) {
     let hops: Vec<_> = hops(&message.header).skip(session.trusted_hops).collect();
     let generator = hops.iter().rev().find_map(|hop| hop.by.clone());
     let foreign = |address: IpAddr| !address.is_loopback() && Some(address) != session.client;
-    // Whoever wants to know whether a sender is a person has a program of his own that asks; a mail system reports by itself.
+    // Challenges are often sent by a program of a user; a mail system writes its reports itself.
     let by_user = kind != Kind::Challenge;
     let carried = by_user && hops.iter().any(|hop| hop.by_local_user)
         || session.client.is_some() && hops.iter().filter_map(|hop| hop.from_address).any(foreign);
     (generator, carried)
 }
 
-/// The verdict on a session that named a trap as recipient and left before DATA.
-/// Mail that a donor's MTA turned away, as its log says.
+/// The verdict on mail that the MTA of a donor rejected, according to its log.
 pub fn null_rejected() -> Verdict {
     Verdict {
         kind: Kind::NullRejected,
         format: "log",
         report: Report::default(),
-        reasons: vec!["a log says that mail from the null reverse-path was turned away".to_owned()],
+        reasons: vec!["a log says that mail from the null reverse-path was rejected".to_owned()],
         doubts: Vec::new(),
     }
 }
 
+/// The verdict on a session that named a trap as recipient and ended before DATA.
 pub fn callout() -> Verdict {
     Verdict {
         kind: Kind::Callout,
         format: "session",
         report: Report::default(),
-        reasons: vec!["the client named the recipient and left without sending a message".to_owned()],
+        reasons: vec![
+            "the client named the recipient and ended the session without sending a message".to_owned(),
+        ],
         doubts: Vec::new(),
     }
 }

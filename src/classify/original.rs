@@ -1,24 +1,31 @@
-//! What the returned original tells of itself, and of who handed it to the relay.
+//! Reads the header of the returned original: its sender, its injector, and for whom the relay
+//! accepted it.
 
 use std::net::IpAddr;
 
 use super::injector;
 use crate::mail::{Header, Mailbox, newest_hop};
 
-/// The returned original, as far as its header goes.
+/// What the header of the returned original says.
 pub(super) struct Original<'m> {
+    /// The header itself.
     pub(super) header: &'m Header,
-    /// Its envelope sender, by trust: the Return-Path that the relay wrote, a note in its Received line, and last the
-    /// From field, which whoever wrote the original chose.
+    /// The reverse-path, from the most trustworthy field that gives it: Return-Path, which the
+    /// relay wrote, the topmost Received field, X-Envelope-From, and last From or Sender, which the
+    /// writer of the original chose.
     pub(super) sender: Option<Mailbox>,
+    /// The host that handed the original to the relay.
     pub(super) injector: Option<IpAddr>,
-    /// Whom the relay took it for, by its topmost Received line (RFC 5321 §4.4); it says so of a single recipient only.
+    /// The recipient for which the relay accepted the original, by the `for` clause of its Received
+    /// field (RFC 5321 §4.4). MTAs write the clause only for a single recipient.
     pub(super) addressed: Option<Mailbox>,
-    /// A program on the relay handed it in again, as aliases and forwards do: its topmost line names no client.
+    /// A program on the relay submitted the original again, as aliases and forwards do: the newest
+    /// Received field names no client.
     pub(super) handed_in_again: bool,
 }
 
 impl<'m> Original<'m> {
+    /// Reads the header of an original.
     pub(super) fn read(header: &'m Header) -> Self {
         let mut received = header.all("Received");
         let noted = received.next().and_then(envelope_from);
@@ -34,33 +41,36 @@ impl<'m> Original<'m> {
         Original { header, sender, injector: injector::injector(header), addressed, handed_in_again }
     }
 
+    /// The address in the From field.
     pub(super) fn from(&self) -> Option<Mailbox> {
         self.header.field("From").and_then(Mailbox::find)
     }
 
+    /// The Message-ID field.
     pub(super) fn message_id(&self) -> Option<String> {
         self.header.field("Message-ID").map(|id| id.trim().to_owned()).filter(|id| !id.is_empty())
     }
 
+    /// The Date field, unparsed.
     pub(super) fn date(&self) -> Option<String> {
         self.header.field("Date").map(|date| date.trim().to_owned()).filter(|date| !date.is_empty())
     }
 }
 
-/// Lines at the top that are looked at: qmail puts a note above its line.
+/// Number of Received fields at the top in which a `for` clause is looked for.
 const QMAIL_NOTES_MAX: usize = 1;
 
-/// The `for` clause of a Received line, which stands before the date.
+/// The mailbox in the `for` clause of a Received field. The clause precedes the date.
 fn recipient_in(line: &str) -> Option<Mailbox> {
     let (clauses, _date) = line.rsplit_once(';')?;
     let words: Vec<&str> = clauses.split_whitespace().collect();
-    // The last one: a client may call itself "for", further up.
+    // The last "for" counts, because a client may use "for" as its HELO name.
     let at = words.iter().rposition(|word| word.eq_ignore_ascii_case("for"))?;
     let recipient = Mailbox::parse(words.get(at + 1)?)?;
     words.get(at + 2).is_none_or(|next| next.starts_with('(')).then_some(recipient)
 }
 
-/// Exim, Sendmail and others note the envelope's sender in their Received line.
+/// The reverse-path that Exim, Sendmail and others write into their Received field.
 fn envelope_from(line: &str) -> Option<Mailbox> {
     let (_, rest) = line.split_once("envelope-from").or_else(|| line.split_once("envelope-sender"))?;
     Mailbox::parse(rest.trim_start_matches([' ', '=']).split([' ', ')', ';']).next()?)
@@ -109,6 +119,9 @@ mod tests {
         ] {
             assert!(!of(client), "{client}");
         }
-        assert!(!Original::read(&Header::parse(b"From: a@b.example\n")).handed_in_again, "nothing is told");
+        assert!(
+            !Original::read(&Header::parse(b"From: a@b.example\n")).handed_in_again,
+            "without a Received field nothing is known"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! A message as the formats see it: what it shows of their signals, and what any report shows whatever its format.
+//! What the formats read of a message: the signals of each format, and the signs that are common to
+//! all reports.
 
 use memchr::memchr3;
 
@@ -9,43 +10,49 @@ use super::signal::{self, Common, Found};
 use super::{Session, reply};
 use crate::mail::{Header, Mailbox, Message, text_lines};
 
-/// What formats judge.
+/// A message and what was found in it, as input for the formats.
 pub struct Reading<'m> {
+    /// The message itself.
     pub(super) message: &'m Message,
-    /// The report's own words, as they stand.
+    /// The first text of the message that is not empty, without a copied original.
     pub(super) words: &'m str,
-    /// The same with every run of white space as one space.
+    /// The same text, with every run of white space replaced by one space.
     pub(super) line: String,
+    /// The address in the From field.
     pub(super) from: Option<Mailbox>,
+    /// The returned original, if there is one.
     pub(super) original: Option<Original<'m>>,
-    /// Recipients that the words name.
+    /// The recipients that the text names.
     pub(super) named: Vec<Named>,
+    /// The signs that are common to all reports.
     pub(super) signs: Signs,
     shown: Found,
 }
 
-/// What reports have in common, whatever their format.
+/// Signs of a report that do not depend on its format.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Signs {
-    /// Sent from the null reverse-path.
+    /// The message was sent from the null reverse-path.
     pub null_path: bool,
-    /// Written in the name of a mail system, or typed as only such a system types.
+    /// The From field names a mail system, or the Content-Type is that of a delivery report.
     pub mail_system: bool,
-    /// Written in the name of a program that may be a mail system.
+    /// The From field names a program that may be a mail system.
     pub program: bool,
-    /// Written by what takes no mail, MAILER-DAEMON above all, and not by a postmaster, who may be a person.
+    /// The From field names a daemon, such as MAILER-DAEMON, or the Content-Type is that of a
+    /// delivery report. A postmaster is not one, because that may be a person.
     pub daemon: bool,
-    /// An original is returned, or a copy of it is announced.
+    /// The message returns the original, or announces a copy of it.
     pub copy: bool,
-    /// A recipient stands apart in the words, as in a list of those that failed.
+    /// The text names a recipient set apart, as in a list of failed recipients.
     pub recipients: bool,
-    /// The words quote an SMTP reply or an enhanced status code.
+    /// The text quotes an SMTP reply or an enhanced status code.
     pub reply: bool,
-    /// Posted to a mailing list, or sent to many.
+    /// The message was posted to a mailing list.
     pub list_post: bool,
 }
 
 impl<'m> Reading<'m> {
+    /// Reads a message that `session` brought.
     pub(super) fn new(message: &'m Message, session: &'m Session) -> Self {
         let words = message.words().find(|words| !words.trim_ascii().is_empty()).unwrap_or_default();
         let line = one_line(words);
@@ -72,25 +79,28 @@ impl<'m> Reading<'m> {
         Reading { message, words, line, from, original, named, signs, shown }
     }
 
+    /// The signals that the message shows of the row `format` of [`FORMATS`].
     pub(super) fn shown(&self, format: usize) -> Shown {
         Shown { signals: FORMATS[format].signals, bits: self.shown.of(format) }
     }
 
+    /// Whether the text contains one of the common phrases.
     pub(super) fn says(&self, common: Common) -> bool {
         self.shown.says(common)
     }
 
+    /// The header of the message.
     pub(super) fn header(&self) -> &'m Header {
         &self.message.header
     }
 
-    /// The rest of the line behind a phrase in the report's own words, up to white space.
+    /// The word that follows a phrase in the text, up to white space.
     pub(super) fn word_behind(&self, phrase: &str) -> Option<&str> {
         let at = find(&self.line, phrase)?;
         self.line[at + phrase.len()..].split_whitespace().next()
     }
 
-    /// A host's name that stands behind a phrase.
+    /// The host name that follows a phrase in the text, in lower case.
     pub(super) fn host_behind(&self, phrase: &str) -> Option<String> {
         let host = self.word_behind(phrase)?.trim_end_matches(['.', ',', ';', ':', ')']);
         let sound =
@@ -99,7 +109,7 @@ impl<'m> Reading<'m> {
     }
 }
 
-/// Where a phrase stands, whatever its case.
+/// The position of a phrase, compared without regard to ASCII case.
 pub(super) fn find(text: &str, phrase: &str) -> Option<usize> {
     let phrase = phrase.as_bytes();
     text.as_bytes().windows(phrase.len()).position(|window| window.eq_ignore_ascii_case(phrase))
@@ -115,7 +125,7 @@ fn one_line(words: &str) -> String {
     };
     for line in text_lines(words) {
         let line = line.trim_ascii();
-        // Most lines are so already, which is told sooner than their words are taken apart.
+        // Most lines need no change, and testing for that is faster than splitting them into words.
         if memchr3(b'\t', b'\r', b'\x0c', line.as_bytes()).is_none() && !line.contains("  ") {
             add(line);
         } else {
@@ -125,7 +135,7 @@ fn one_line(words: &str) -> String {
     one
 }
 
-/// Local parts in whose name mail systems write.
+/// Beginnings of local parts that mail systems write under, in lower case.
 const SYSTEM_LOCAL_PARTS: [&str; 17] = [
     "mailer-daemon",
     "mailerdaemon",
@@ -145,7 +155,7 @@ const SYSTEM_LOCAL_PARTS: [&str; 17] = [
     "mail-router",
     "smtpgateway",
 ];
-/// Local parts in whose name programs write, mail systems among them.
+/// Beginnings of local parts that mail systems and other programs write under, in lower case.
 const PROGRAM_LOCAL_PARTS: [&str; 12] = [
     "administrator",
     "sysadmin",
@@ -160,7 +170,7 @@ const PROGRAM_LOCAL_PARTS: [&str; 12] = [
     "router",
     "postoffice",
 ];
-/// Names that mail systems give themselves.
+/// Display names that mail systems use, in lower case.
 const SYSTEM_NAMES: [&str; 12] = [
     "mail delivery system",
     "mail delivery subsystem",
@@ -182,7 +192,7 @@ fn is_list_post(header: &Header) -> bool {
     precedence || named.iter().any(|name| header.field(name).is_some())
 }
 
-/// Whether a message says by its type that it is a delivery report (RFC 6522 §3).
+/// Whether the Content-Type is that of a delivery report (RFC 6522 §3).
 fn is_typed_report(message: &Message) -> bool {
     message.parts.first().is_some_and(|part| part.report_type.as_deref() == Some("delivery-status"))
 }
@@ -190,7 +200,7 @@ fn is_typed_report(message: &Message) -> bool {
 fn names_mail_system(header: &Header) -> bool {
     let Some(from) = header.field("From") else { return false };
     let from = from.to_ascii_lowercase();
-    // Nobody: as a null reverse-path, where it is written into the header.
+    // Some mail systems write the null reverse-path into the From field.
     if from.trim() == "<>" {
         return true;
     }

@@ -1,4 +1,4 @@
-//! Recipients that a report's own words name, for reports without fields.
+//! Finds the failed recipients in the text of reports that have no machine-readable fields.
 
 use memchr::memchr;
 
@@ -6,30 +6,34 @@ use super::Session;
 use super::original::Original;
 use crate::mail::{Mailbox, Status, text_lines};
 
-/// One recipient as the words name it.
+/// One recipient as the text names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Named {
+    /// The address of the recipient.
     pub(super) mailbox: Mailbox,
-    /// It stands at the head of a line or alone on it, as in a list; else it is spoken of.
+    /// The address begins a line or is alone on it, as in a list. If false, it occurs within a
+    /// sentence.
     pub(super) apart: bool,
+    /// The first enhanced status code in the lines about the recipient.
     pub(super) status: Option<Status>,
+    /// The lines about the recipient, cut at a limit.
     pub(super) diagnostic: Option<String>,
-    /// Another host refused it.
+    /// Another host refused the recipient.
     pub(super) remote: bool,
-    /// That host's address, where the words tell it.
+    /// The IP address in the lines about the recipient, which is that of the other host.
     pub(super) remote_mta: Option<String>,
 }
 
-/// Most recipients read from the words of one report.
+/// Largest number of recipients that are read from the text of one report.
 const NAMED_MAX: usize = 64;
-/// Most lines that are looked at.
+/// Number of lines of the text that are read.
 const LINES_MAX: usize = 400;
-/// Most lines below a recipient that are about it.
+/// Number of lines after a recipient that are taken to be about it.
 const LINES_BELOW_MAX: usize = 10;
-/// Most octets kept of what is said of one recipient.
+/// Octets of the lines about one recipient that are kept.
 const DIAGNOSTIC_OCTETS_MAX: usize = 512;
 
-/// What stands before an address that could not be reached, in lower case.
+/// Phrases before the address of a failed recipient within a sentence, in lower case.
 const LEADS: [&str; 34] = [
     "to:",
     "rcpt to:",
@@ -66,7 +70,7 @@ const LEADS: [&str; 34] = [
     "was addressed,",
     "your email to",
 ];
-/// What another host's refusal is told by.
+/// Phrases in a line that quotes another host's refusal, in lower case.
 const REMOTE: [&str; 14] = [
     " said:",
     "remote host",
@@ -83,7 +87,8 @@ const REMOTE: [&str; 14] = [
     "did not like our",
     "responded with",
 ];
-/// Lines that name whom to ask, and not who could not be reached.
+/// Phrases in lines that name an address other than a failed recipient, such as a contact, in lower
+/// case.
 const CONTACTS: [&str; 9] = [
     "contact",
     "assistance",
@@ -96,7 +101,7 @@ const CONTACTS: [&str; 9] = [
     "reporting-mta",
 ];
 
-/// Finds recipients, those that stand apart first in mind: where there are any, those spoken of are left out.
+/// Finds the recipients in the text. If any of them are set apart, only those are returned.
 pub(super) fn in_words(
     words: &str,
     original: Option<&Original<'_>>,
@@ -104,7 +109,7 @@ pub(super) fn in_words(
     from: Option<&Mailbox>,
 ) -> Vec<Named> {
     let mut found: Vec<Named> = Vec::new();
-    // The recipient that the lines below it are about, and how many of them there were.
+    // The recipient that the following lines are about, and how many of those lines were read.
     let mut open: Option<(usize, usize)> = None;
     for line in text_lines(words).take(LINES_MAX) {
         let line = line.trim();
@@ -130,7 +135,7 @@ pub(super) fn in_words(
             });
             found[at].apart |= apart;
             open = Some((at, 0));
-            // Several may stand on one line, set apart by commas.
+            // One line may list several recipients, separated by commas.
             if apart {
                 for mailbox in further(rest) {
                     let known = found.iter().any(|named| named.mailbox.folded() == mailbox.folded());
@@ -146,14 +151,14 @@ pub(super) fn in_words(
                     }
                 }
             }
-            // A quoted reply names the recipient behind its status.
+            // In a quoted reply, the recipient follows the status code.
             found[at].add(if apart { rest } else { line });
         } else if let Some((at, below)) = open.as_mut().filter(|(_, below)| *below < LINES_BELOW_MAX) {
             *below += 1;
             found[*at].add(line);
         }
     }
-    // Somebody may have written to himself; else the sender is not who could not be reached.
+    // The sender of the original is a failed recipient only if the text names no other address.
     let is_sender = |named: &Named| {
         let same =
             |other: Option<&Mailbox>| other.is_some_and(|other| other.folded() == named.mailbox.folded());
@@ -169,7 +174,7 @@ pub(super) fn in_words(
 }
 
 impl Named {
-    /// Takes in what a line says of the recipient.
+    /// Adds what a line says about the recipient.
     fn add(&mut self, line: &str) {
         if line.is_empty() {
             return;
@@ -191,7 +196,7 @@ impl Named {
     }
 }
 
-/// An IP address that stands in a line by itself or in brackets.
+/// The first IP address in a line that is a word of its own or in brackets.
 fn address_in(line: &str) -> Option<String> {
     let words = line.split(|c: char| c.is_whitespace() || "[](),;".contains(c));
     let trimmed = words.map(|word| word.trim_end_matches(['.', ':']));
@@ -201,7 +206,7 @@ fn address_in(line: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// The address that a line is about, whether it stands apart, and what the line says behind it.
+/// The address that a line is about, whether it is set apart, and the rest of the line.
 fn mention(line: &str) -> Option<(Mailbox, bool, &str)> {
     let at = line.find('@')?;
     let start = line[..at].rfind(is_delimiter).map_or(0, |end| end + delimiter_length(line, end));
@@ -221,7 +226,7 @@ fn mention(line: &str) -> Option<(Mailbox, bool, &str)> {
         return Some((mailbox, true, rest));
     }
     let before = before.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
-    // The original's own To, as Exchange quotes it.
+    // Exchange quotes the To and Cc fields of the original.
     if before == "to:" || before == "cc:" {
         return None;
     }
@@ -230,14 +235,15 @@ fn mention(line: &str) -> Option<(Mailbox, bool, &str)> {
     led.then_some((mailbox, false, rest))
 }
 
-/// The addresses that follow one, with nothing but commas and brackets between.
+/// The further addresses that follow directly, separated by commas, semicolons or brackets.
 fn further(rest: &str) -> impl Iterator<Item = Mailbox> {
     let begins = rest.starts_with([',', ';']);
     let words = rest.split([',', ';', ' ', '<', '>', '\t']).filter(|word| !word.is_empty());
     words.map_while(Mailbox::parse).take(if begins { NAMED_MAX } else { 0 })
 }
 
-/// Alone on the line, set off by its marks, or followed by what ends a list's item.
+/// Whether an address at the start of a line is set apart: it is alone on the line, in brackets or
+/// quotes, or followed by punctuation or words that follow an address in a list.
 fn stands_apart(before: &str, after: &str) -> bool {
     let after = after.trim();
     let closed = after.trim_start_matches(['>', ']', '"', '\'', ')']);
@@ -262,7 +268,7 @@ fn delimiter_length(line: &str, at: usize) -> usize {
     line[at..].chars().next().map_or(1, char::len_utf8)
 }
 
-/// Whoever wrote the report.
+/// Whether a mailbox is that of the report's writer.
 fn is_writer(mailbox: &Mailbox, from: Option<&Mailbox>) -> bool {
     from.is_some_and(|from| from.folded() == mailbox.folded())
         || mailbox.local().eq_ignore_ascii_case("mailer-daemon")

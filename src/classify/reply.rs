@@ -1,6 +1,7 @@
-//! SMTP replies and enhanced status codes that a report quotes (RFC 5321 §4.2, RFC 3463).
+//! Recognises SMTP replies and enhanced status codes in text (RFC 5321 §4.2, RFC 3463).
 
-/// Whether a text quotes a reply of failure: `550 ` or `550-`, or a status code of class 4 or 5.
+/// Whether the text quotes a negative reply, such as `550 ` or `550-`, or a status code of class 4
+/// or 5.
 pub(super) fn quoted(line: &str) -> bool {
     let octets = line.as_bytes();
     memchr::memchr2_iter(b'4', b'5', octets).any(|at| {
@@ -15,13 +16,13 @@ fn is_reply(octets: &[u8]) -> bool {
         && (b"45".contains(&rest.first().copied().unwrap_or_default()) || is_told(rest))
 }
 
-/// Codes that servers refuse with.
+/// Negative reply codes that servers use.
 const REPLIES: [&[u8]; 21] = [
     b"421", b"450", b"451", b"452", b"454", b"455", b"500", b"501", b"502", b"503", b"504", b"521", b"530",
     b"541", b"550", b"551", b"552", b"553", b"554", b"557", b"571",
 ];
 
-/// Whether the words behind a code are a server's: "500 million" is no reply.
+/// Whether the text after a code is typical of a reply; "500 million" is not a reply.
 fn is_told(rest: &[u8]) -> bool {
     const WORDS: [&[u8]; 26] = [
         b"<",

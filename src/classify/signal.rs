@@ -1,4 +1,5 @@
-//! Signals: the marks by which a way of writing is known, all looked for in one pass over a message.
+//! Signals: the patterns by which formats are recognised. One pass over a message finds those of
+//! all formats.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -8,32 +9,42 @@ use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
 use super::formats::FORMATS;
 use crate::mail::Header;
 
-/// One mark of a way of writing.
+/// One pattern that is typical of a format.
 pub struct Signal {
+    /// The pattern.
     pub mark: Mark,
-    /// What it says for the format, in words for an operator.
+    /// What the pattern shows, as a reason in the verdict, for the operator.
     pub reason: &'static str,
 }
 
-/// Where a mark stands. Everything is written in lower case where it is US-ASCII, and found whatever its case.
+/// A pattern and where it is looked for.
+///
+/// Patterns are written in lower case and match without regard to ASCII case.
 pub enum Mark {
-    /// A header field whose value has one of these, or any value where there are none.
+    /// A header field of this name whose value contains one of these; if there are none, any value
+    /// matches.
     Field(&'static str, &'static [&'static str]),
-    /// One of these in the report's own words; white space counts as one space.
+    /// One of these in the text of the report, in which every run of white space is one space.
     Words(&'static [&'static str]),
-    /// One of these in the subject. It adds to other marks and never decides.
+    /// One of these in the subject. A subject alone is never enough for a claim.
     Subject(&'static [&'static str]),
 }
 
-/// What kind of sign it is: two of one class may come from one hand, so independent signals are those of two classes.
+/// The class of a pattern.
+///
+/// Two patterns of one class may have one origin. Patterns of two classes count as independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
+    /// A header field.
     Field,
+    /// The text of the report.
     Words,
+    /// The subject.
     Subject,
 }
 
 impl Mark {
+    /// The class of the pattern.
     pub const fn class(&self) -> Class {
         match self {
             Mark::Field(..) => Class::Field,
@@ -43,31 +54,32 @@ impl Mark {
     }
 }
 
-/// Most signals of one format.
+/// Largest number of signals of one format: they are kept as bits of a `u32`.
 const SIGNALS_MAX: usize = 32;
-/// Octets of a message's words in which phrases are looked for: what a report has to say stands first.
+/// Octets of the text in which phrases are looked for. Reports state their purpose at the
+/// beginning.
 const LOOK_OCTETS_MAX: usize = 8 << 10;
 
-/// What reports of any format may say.
+/// Phrases that reports of any format may contain, by meaning.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Common {
-    /// That delivery is still being tried.
+    /// Delivery will still be tried.
     Delay,
-    /// What lures ask their readers for.
+    /// The reader is asked to do what phishing mail asks for.
     Lure,
-    /// That the message was delivered.
+    /// The message was delivered.
     Success,
-    /// That it never will be.
+    /// Delivery has failed permanently.
     Permanent,
-    /// That it was tried until the time was up.
+    /// Delivery was given up because the queue's time limit expired or a host could not be reached.
     Expired,
-    /// That the mailbox is full.
+    /// The mailbox is full.
     Full,
-    /// That an alias or a forward led to the address.
+    /// An alias or a forward expanded to the address.
     Expanded,
 }
 
-/// Words by which a report says that it is about a delay, and not yet about a failure.
+/// Phrases of a report about a delay, which is not yet a failure.
 const DELAY: &[&str] = &[
     "this is a warning message only",
     "this is a warning only",
@@ -84,7 +96,7 @@ const DELAY: &[&str] = &[
     "delivery to the following recipient has been delayed",
     "delivery to the following recipients has been delayed",
 ];
-/// What lures ask for, and no report does.
+/// Phrases of phishing mail, which reports do not use.
 const LURE: &[&str] = &[
     "click here",
     "click the link",
@@ -118,7 +130,7 @@ const LURE: &[&str] = &[
     "see the attached file",
     "please read the attached",
 ];
-/// Words by which a report says that nothing failed.
+/// Phrases of a report about a successful delivery.
 const SUCCESS: &[&str] = &[
     "delivery report that you requested",
     "was successfully delivered to",
@@ -127,6 +139,7 @@ const SUCCESS: &[&str] = &[
     "successfully relayed to the following",
     "has been relayed to the following",
 ];
+/// Phrases of a report about a permanent failure.
 const PERMANENT: &[&str] = &[
     "failed permanently",
     "permanent error",
@@ -136,7 +149,7 @@ const PERMANENT: &[&str] = &[
     "no further attempts",
     "has been removed from the mail queue",
 ];
-/// Words of a queue whose time was up: the address may be good.
+/// Phrases of a report about a message that expired in the queue. The address may exist.
 const EXPIRED: &[&str] = &[
     "retry timeout exceeded",
     "retry time not reached",
@@ -154,37 +167,41 @@ const EXPIRED: &[&str] = &[
     "no route to host",
     "network is unreachable",
 ];
-/// Words of a mailbox that can take no more.
+/// Phrases of a report about a full mailbox.
 const FULL: &[&str] =
     &["mailbox full", "mailbox is full", "over quota", "overquota", "quota exceeded", "exceeded storage"];
-/// Words of Exim, and of Postfix and Sendmail, behind an address that the mail was not for at first.
+/// Phrases that Exim, Postfix and Sendmail write after an address that another address expanded to.
 const EXPANDED: &[&str] = &["(generated from", "(expanded from"];
-/// In the order of `Common`.
+/// The phrases in the order of [`Common`].
 const COMMON: [&[&str]; 7] = [DELAY, LURE, SUCCESS, PERMANENT, EXPIRED, FULL, EXPANDED];
 
-/// Which signals of each format a message shows, in the order of `FORMATS`, as bits; behind them the common ones.
+/// The signals that a message shows: one bit set for each format, in the order of [`FORMATS`], and
+/// last one for the phrases of [`Common`].
 pub(super) struct Found(Vec<u32>);
 
 impl Found {
+    /// The bits of the row `format` of [`FORMATS`].
     pub(super) fn of(&self, format: usize) -> u32 {
         self.0[format]
     }
 
+    /// Whether the text contains one of the common phrases.
     pub(super) fn says(&self, common: Common) -> bool {
         self.0[FORMATS.len()] & (1 << common as u32) != 0
     }
 }
 
-/// A format's place in `FORMATS` and its signal's place there.
+/// The position of a format in [`FORMATS`], and of a signal in the format's list.
 type Place = (usize, usize);
 
 struct Index {
     words: AhoCorasick,
-    /// By pattern.
+    /// The place of each phrase of `words`.
     words_places: Vec<Place>,
     subject: AhoCorasick,
+    /// The place of each phrase of `subject`.
     subject_places: Vec<Place>,
-    /// By the field's name in lower case.
+    /// The values looked for and their places, by the field's name in lower case.
     fields: HashMap<&'static str, Vec<(&'static [&'static str], Place)>>,
 }
 
@@ -220,10 +237,10 @@ fn automaton(phrases: &[&str]) -> AhoCorasick {
         .ascii_case_insensitive(true)
         .kind(Some(AhoCorasickKind::DFA))
         .build(phrases)
-        .expect("the phrases of FORMATS are few and short, as every test shows")
+        .expect("the phrases of FORMATS are few and short enough for an automaton")
 }
 
-/// Looks for every signal of every format.
+/// Looks for the signals of all formats and for the common phrases.
 pub(super) fn show(header: &Header, words: &str, subject: &str) -> Found {
     let index = &*INDEX;
     let mut shown = vec![0; FORMATS.len() + 1];
@@ -248,7 +265,7 @@ pub(super) fn show(header: &Header, words: &str, subject: &str) -> Found {
     Found(shown)
 }
 
-/// Whatever its case, where it is US-ASCII.
+/// Whether `text` contains `part`, compared without regard to ASCII case.
 pub(super) fn contains(text: &str, part: &str) -> bool {
     let (text, part) = (text.as_bytes(), part.as_bytes());
     text.windows(part.len().max(1)).any(|window| window.eq_ignore_ascii_case(part)) || part.is_empty()

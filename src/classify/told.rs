@@ -1,4 +1,4 @@
-//! A verdict as others read it: the same on the command line and in the API.
+//! The JSON form of a verdict, for the command line and the HTTP API.
 
 use std::net::IpAddr;
 
@@ -7,35 +7,56 @@ use serde::Serialize;
 use super::Verdict;
 use crate::mail::Action;
 
-/// Addresses are bare; a field that isn't known is null. Of several recipients, action and the fields behind it are those
-/// of the failed one.
+/// A verdict, ready to be written as JSON.
+///
+/// Addresses are written as `local@domain`. An unknown field is null. The fields `action`,
+/// `status`, `diagnostic`, `remote` and `cause` describe one recipient; of several, it is the
+/// failed one.
 #[derive(Debug, Serialize)]
 pub struct Told<'a> {
+    /// The name of the kind, such as `dsn-failed`.
     pub kind: &'static str,
+    /// The name of the format that claimed the message, or `none`.
     pub format: &'static str,
+    /// The reverse-path of the original, or the sender in its header.
     pub original_sender: Option<String>,
+    /// The addresses of all recipients that the report names.
     pub final_recipients: Vec<String>,
+    /// The name of the reporting MTA (RFC 3464 §2.2.2).
     pub reporting_mta: Option<&'a str>,
+    /// What happened: failed, delayed, delivered, relayed or expanded (RFC 3464 §2.3.3).
     pub action: Option<&'static str>,
+    /// The enhanced status code, such as `5.1.1` (RFC 3463).
     pub status: Option<String>,
+    /// The reply or the explanation that the report quotes.
     pub diagnostic: Option<&'a str>,
     /// Another host refused the recipient.
     pub remote: bool,
-    /// What the failure was about: address, mailbox, expired, policy or system.
+    /// Why delivery failed: address, mailbox, expired, policy or system. It is null unless `action`
+    /// is failed.
     pub cause: Option<&'static str>,
+    /// The host that handed the original to the relay.
     pub injector: Option<IpAddr>,
+    /// The host that wrote the report, by its oldest Received field.
     pub generator: Option<&'a str>,
-    /// The client only carried the report.
+    /// The relay only carried the report for another host or for a local user.
     pub carried: bool,
+    /// The envelope identifier of the original (RFC 3464 §2.2.1).
     pub original_envelope_id: Option<&'a str>,
+    /// The address in the From field of the original.
     pub original_from: Option<String>,
+    /// The Message-ID field of the original.
     pub original_message_id: Option<&'a str>,
+    /// The Date field of the original, unparsed.
     pub original_date: Option<&'a str>,
+    /// The reasons for the verdict.
     pub reasons: &'a [String],
+    /// The reasons against the message being a genuine report.
     pub doubts: &'a [String],
 }
 
 impl Verdict {
+    /// The verdict in the form that is written as JSON.
     pub fn told(&self) -> Told<'_> {
         let report = &self.report;
         let worst =

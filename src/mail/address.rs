@@ -5,10 +5,11 @@ use std::fmt;
 
 use minicbor::{Decode, Encode};
 
-/// Longest mailbox that is read, in octets (RFC 5321 §4.5.3.1: 64 + 1 + 255).
+/// Longest mailbox that is accepted, in octets: 64 + 1 + 255 (RFC 5321 §4.5.3.1).
 const MAILBOX_OCTETS_MAX: usize = 320;
 
-/// A mailbox; the domain is kept in lower case and in A-labels, the local part as written.
+/// A mailbox (RFC 5321 §4.1.2). The domain is kept in lower case and in A-labels, the local part as
+/// written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mailbox {
     local: String,
@@ -16,7 +17,8 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// Reads `local@domain`, with or without angle brackets; a source route before it is dropped (RFC 5321 §C).
+    /// Parses `local@domain`, with or without angle brackets. A source route is dropped (RFC 5321
+    /// appendix C).
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim().trim_start_matches('<').trim_end_matches('>');
         let text = match text.strip_prefix('@') {
@@ -39,7 +41,8 @@ impl Mailbox {
         Some(Mailbox { local: local.to_owned(), domain: canonical_domain(domain) })
     }
 
-    /// A mailbox whose local part may hold anything, as it does behind quotes (RFC 5321 §4.1.2).
+    /// Parses `local@domain` whose local part was taken out of quotes and may contain any character
+    /// but control characters (RFC 5321 §4.1.2).
     pub fn unquoted(text: &str) -> Option<Self> {
         let (local, domain) = text.rsplit_once('@')?;
         let plain = Mailbox::parse(&format!("x@{domain}"))?;
@@ -47,7 +50,8 @@ impl Mailbox {
         fits.then(|| Mailbox { local: local.to_owned(), domain: plain.domain })
     }
 
-    /// Finds the first mailbox in the text of a header field such as `From: Name <a@b.example>`.
+    /// Finds a mailbox in the value of a header field such as `From: Name <a@b.example>`: the one
+    /// in the last angle brackets, else the first one.
     pub fn find(text: &str) -> Option<Self> {
         if let Some((_, rest)) = text.rsplit_once('<')
             && let Some((inside, _)) = rest.split_once('>')
@@ -62,16 +66,20 @@ impl Mailbox {
         .find_map(|word| Mailbox::parse(word.trim_end_matches(['.', ':'])))
     }
 
+    /// The local part as written.
     pub fn local(&self) -> &str {
         &self.local
     }
 
+    /// The domain in lower case and in A-labels.
     pub fn domain(&self) -> &str {
         &self.domain
     }
 
-    /// What two spellings of one mailbox share, as far as anyone but its host can tell: lower case throughout. A local part
-    /// that was made an A-label, as some MTAs do who can't send SMTPUTF8, is what it was before.
+    /// The canonical spelling of the mailbox, for comparisons: in lower case and without quotes.
+    ///
+    /// Some MTAs without SMTPUTF8 encode the local part as an A-label; it is decoded here. Only the
+    /// host of the mailbox knows whether case matters in its local part, so case is ignored.
     pub fn folded(&self) -> String {
         let local = unquoted(&self.local).to_lowercase();
         let plain = local.strip_prefix("xn--").and_then(idna::punycode::decode_to_string);
@@ -79,7 +87,7 @@ impl Mailbox {
     }
 }
 
-/// What stands between the quotes of a local part (RFC 5321 §4.1.2, quoted-string).
+/// The local part without quotes and backslashes (RFC 5321 §4.1.2, Quoted-string).
 fn unquoted(local: &str) -> Cow<'_, str> {
     let Some(inside) = local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return Cow::Borrowed(local);
@@ -92,7 +100,8 @@ fn unquoted(local: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// A domain as the DNS knows it: in lower case, and in A-labels (RFC 5890 §2.3.2.1) where it can be.
+/// A domain in lower case and in A-labels (RFC 5890 §2.3.2.1). If it cannot be encoded in A-labels,
+/// it is only changed to lower case.
 pub fn canonical_domain(domain: &str) -> String {
     if domain.is_ascii() {
         return domain.to_ascii_lowercase();
@@ -106,17 +115,20 @@ impl fmt::Display for Mailbox {
     }
 }
 
-/// Who a transaction says it is from (RFC 5321 §3.3): nobody, for reports, or a mailbox.
+/// The address in MAIL FROM (RFC 5321 §3.3).
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum ReversePath {
+    /// The null reverse-path `<>`, from which reports are sent.
     #[n(0)]
     Null,
-    /// As written; not every one of them is a mailbox.
+    /// Any other address, as written. It need not be a valid mailbox.
     #[n(1)]
     Address(#[n(0)] String),
 }
 
 impl ReversePath {
+    /// Reads the argument of MAIL FROM, with or without angle brackets, and cuts it at the length
+    /// limit.
     pub fn parse(text: &str) -> Self {
         match text.trim().trim_start_matches('<').trim_end_matches('>') {
             "" => ReversePath::Null,
@@ -126,6 +138,7 @@ impl ReversePath {
         }
     }
 
+    /// Whether this is the null reverse-path.
     pub const fn is_null(&self) -> bool {
         matches!(self, ReversePath::Null)
     }

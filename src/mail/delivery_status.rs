@@ -1,26 +1,32 @@
-//! Delivery status notifications' machine-readable part (RFC 3464; RFC 6533 for the global form).
+//! Parses the machine-readable part of delivery status notifications (RFC 3464, RFC 6533).
 
 use minicbor::{Decode, Encode};
 
 use super::{Field, Header, Mailbox};
 
-/// What a report says happened to one recipient (RFC 3464 §2.3.3).
+/// What happened to the message for one recipient (RFC 3464 §2.3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub enum Action {
+    /// It could not be delivered.
     #[n(0)]
     Failed,
+    /// It could not be delivered yet; the reporting MTA keeps trying.
     #[n(1)]
     Delayed,
+    /// It was delivered.
     #[n(2)]
     Delivered,
+    /// It was relayed to a host that may not send notifications.
     #[n(3)]
     Relayed,
+    /// It was delivered, and forwarded to several further addresses.
     #[n(4)]
     Expanded,
 }
 
 impl Action {
-    /// The first word counts, whatever its case: Sendmail writes `delivered (to mailbox)`.
+    /// Parses the value of an Action field. Only the first word is read, because Sendmail writes
+    /// `delivered (to mailbox)`; case is ignored.
     pub fn parse(text: &str) -> Option<Self> {
         let word = text.split(|c: char| !c.is_ascii_alphabetic()).next()?;
         let standard = ALL_ACTIONS.into_iter().find(|action| word.eq_ignore_ascii_case(action.name()));
@@ -33,6 +39,7 @@ impl Action {
         standard.or_else(other)
     }
 
+    /// The keyword of the Action field.
     pub const fn name(self) -> &'static str {
         match self {
             Action::Failed => "failed",
@@ -44,7 +51,8 @@ impl Action {
     }
 }
 
-/// What some writers say instead; Postfix calls what it only probed `deliverable` and `undeliverable`.
+/// Keywords of some programs that are not in RFC 3464. Postfix writes `deliverable` and
+/// `undeliverable` for address probes.
 const OTHER_ACTIONS: [(&str, Action); 8] = [
     ("expired", Action::Failed),
     ("failure", Action::Failed),
@@ -59,19 +67,22 @@ const OTHER_ACTIONS: [(&str, Action); 8] = [
 const ALL_ACTIONS: [Action; 5] =
     [Action::Failed, Action::Delayed, Action::Delivered, Action::Relayed, Action::Expanded];
 
-/// An enhanced status code (RFC 3463 §2): class 2, 4 or 5, subject, detail.
+/// An enhanced status code `class.subject.detail` (RFC 3463 §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub struct Status {
+    /// 2 for success, 4 for a temporary failure, 5 for a permanent failure.
     #[n(0)]
     pub class: u8,
+    /// The subject, such as 1 for the address; at most three digits.
     #[n(1)]
     pub subject: u16,
+    /// The detail within the subject; at most three digits.
     #[n(2)]
     pub detail: u16,
 }
 
 impl Status {
-    /// Finds the first `x.y.z` in the text.
+    /// Finds the first status code in a text.
     pub fn find(text: &str) -> Option<Self> {
         text.split(|c: char| !c.is_ascii_digit() && c != '.').find_map(|word| {
             let mut numbers = word.trim_matches('.').split('.');
@@ -89,28 +100,38 @@ impl std::fmt::Display for Status {
     }
 }
 
-/// The per-message fields and one entry a recipient, as far as they could be read.
+/// The per-message fields and the per-recipient fields that could be parsed (RFC 3464 §2.2, §2.3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryStatus {
+    /// The value of Reporting-MTA, without its type (RFC 3464 §2.2.2).
     pub reporting_mta: Option<String>,
-    /// `Original-Envelope-Id`, xtext decoded, case kept (RFC 3464 §2.2.1).
+    /// The value of Original-Envelope-Id, decoded from xtext, in its original case (RFC 3464
+    /// §2.2.1).
     pub original_envelope_id: Option<String>,
+    /// The recipients in the order of the report.
     pub recipients: Vec<RecipientStatus>,
 }
 
+/// The fields of one recipient (RFC 3464 §2.3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecipientStatus {
+    /// Final-Recipient: the address to which delivery was tried.
     pub final_recipient: Option<Mailbox>,
+    /// Original-Recipient: the address that the sender gave.
     pub original_recipient: Option<Mailbox>,
+    /// Action: what happened.
     pub action: Option<Action>,
+    /// Status: the enhanced status code.
     pub status: Option<Status>,
+    /// Remote-MTA: the host that the reporting MTA tried to deliver to, without the type.
     pub remote_mta: Option<String>,
+    /// Diagnostic-Code: the reply of that host or another explanation, without the type.
     pub diagnostic: Option<String>,
 }
 
 impl DeliveryStatus {
-    /// The first group holds the per-message fields (RFC 3464 §2.1); a writer that forgot the empty line behind them
-    /// has its recipient there as well.
+    /// Reads the groups of fields. The first group has the per-message fields (RFC 3464 §2.1). If
+    /// the empty line after them is missing, the first recipient is read from the same group.
     pub fn from_groups(groups: &[Header]) -> Self {
         let per_message = |name| groups.first().and_then(|first| first.field(name));
         DeliveryStatus {
@@ -125,7 +146,7 @@ impl DeliveryStatus {
     }
 }
 
-/// A group as one for each recipient, where a writer forgot the empty line between them.
+/// Splits a group at each Final-Recipient, in case the empty lines between recipients are missing.
 fn by_recipient(group: &Header) -> Vec<Header> {
     let begins = |field: &Field| field.name.eq_ignore_ascii_case("Final-Recipient");
     if group.fields().iter().filter(|field| begins(field)).count() < 2 {
@@ -163,7 +184,8 @@ impl RecipientStatus {
     }
 }
 
-/// The value behind `type;` (RFC 3464 §2.1.2); a field without a type is taken whole.
+/// The value of a field without its `type;` prefix (RFC 3464 §2.1.2). A field without a type is
+/// used as a whole.
 fn typed_value(field: &str) -> Option<String> {
     let value = match field.split_once(';') {
         Some((kind, value)) if !kind.contains(' ') => value,
@@ -173,7 +195,8 @@ fn typed_value(field: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
 }
 
-/// RFC 3461 §4: `+` and two upper-case hexadecimal digits stand for an octet; anything else stands for itself.
+/// Decodes xtext (RFC 3461 §4): `+` and two upper-case hexadecimal digits encode an octet, and any
+/// other character is literal. If the result is not UTF-8, the text is returned unchanged.
 pub(crate) fn decode_xtext(text: &str) -> String {
     let octets = text.as_bytes();
     let mut decoded = Vec::with_capacity(octets.len());

@@ -6,16 +6,20 @@ use minicbor::{Decode, Encode};
 use super::lines::without_end;
 use super::{FIELD_OCTETS_MAX, HEADER_FIELDS_MAX};
 
-/// One header field; the value is unfolded, trimmed, cut at a limit, and read as UTF-8 with what isn't replaced.
+/// One header field.
+///
+/// The value is unfolded, trimmed and cut at [`FIELD_OCTETS_MAX`]; invalid UTF-8 is replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Field {
+    /// The name as written.
     #[n(0)]
     pub name: String,
+    /// The value.
     #[n(1)]
     pub value: String,
 }
 
-/// Header fields in the order they came.
+/// Header fields in the order of the message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(transparent)]
 pub struct Header(#[n(0)] Vec<Field>);
@@ -27,12 +31,13 @@ impl Field {
 }
 
 impl Header {
-    /// Reads fields up to the first empty line; lines that aren't fields are passed over.
+    /// Parses fields up to the first empty line. Lines that are not fields are skipped.
     pub fn parse(octets: &[u8]) -> Self {
         Header::groups(octets, 1).pop().unwrap_or_default()
     }
 
-    /// Reads fields up to the first line that isn't one: behind it may be a body that nobody set apart.
+    /// Parses fields up to the first line that is not a field, because a body may follow without an
+    /// empty line. Up to three lines are skipped if a well-known field follows them.
     pub fn parse_strictly(octets: &[u8]) -> Self {
         let mut header = Header::default();
         let mut lines = lines(octets);
@@ -44,15 +49,18 @@ impl Header {
             if continued || field_name(line).is_some() {
                 header.push_line(line);
             } else if !lines.clone().take(LOST_FOLDS_MAX).any(is_well_known) {
-                // Lines that lost their fold stand before a further field; anything else is a body.
+                // A field that follows shows that the line is a continuation that lost its fold.
+                // Otherwise it is the body.
                 break;
             }
         }
         header
     }
 
-    /// Reads the groups of a machine-readable report: fields that such reports have, up to a line that looks like a
-    /// boundary, so that a body behind a wrong one is not taken for fields.
+    /// Parses the groups of fields of a machine-readable report, at most `groups_max` of them.
+    ///
+    /// Only fields of such reports and `X-` fields are kept. Parsing ends at a line that looks like
+    /// a boundary, so that the body after a wrong boundary is not read as fields.
     pub fn report_groups(octets: &[u8], groups_max: usize) -> Vec<Self> {
         let end = lines(octets).take_while(|line| !line.starts_with(b"--")).last();
         let end = end.map_or(0, |last| last.as_ptr() as usize - octets.as_ptr() as usize + last.len());
@@ -67,7 +75,8 @@ impl Header {
         groups
     }
 
-    /// Reads groups of fields that are set apart by empty lines (RFC 3464 §2.1), at most `groups_max` of them.
+    /// Parses groups of fields that are separated by empty lines (RFC 3464 §2.1), at most
+    /// `groups_max` of them.
     pub fn groups(octets: &[u8], groups_max: usize) -> Vec<Self> {
         let mut groups: Vec<Header> = Vec::new();
         let mut current = Header::default();
@@ -104,24 +113,27 @@ impl Header {
         }
     }
 
+    /// A header of these fields.
     pub(super) fn from_fields(fields: Vec<Field>) -> Self {
         Header(fields)
     }
 
+    /// The fields in the order of the message.
     pub fn fields(&self) -> &[Field] {
         &self.0
     }
 
+    /// Whether there are no fields.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The first field of that name, whatever its case.
+    /// The value of the first field of that name; case is ignored.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|field| field.is(name)).map(|field| field.value.as_str())
     }
 
-    /// The first field of that name with its encoded words decoded (RFC 2047).
+    /// The value of the first field of that name, with encoded words decoded (RFC 2047).
     pub fn decoded(&self, name: &str) -> Option<String> {
         let value = self.field(name)?;
         if !value.contains("=?") {
@@ -134,6 +146,7 @@ impl Header {
         parsed.and_then(|parsed| Some(parsed.subject()?.to_owned())).or_else(|| Some(value.to_owned()))
     }
 
+    /// The values of all fields of that name; case is ignored.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |field| field.is(name)).map(|field| field.value.as_str())
     }
@@ -148,8 +161,8 @@ fn append(value: &mut String, octets: &[u8]) {
     value.push_str(&text[..text.floor_char_boundary(room)]);
 }
 
-/// The fields of delivery-status (RFC 3464, RFC 3885), disposition (RFC 8098) and feedback reports (RFC 5965), in lower
-/// case.
+/// The names of the fields of delivery-status (RFC 3464, RFC 3885), disposition (RFC 8098) and
+/// feedback reports (RFC 5965), in lower case.
 const REPORT_FIELDS: [&str; 35] = [
     "action",
     "arrival-date",
@@ -188,10 +201,11 @@ const REPORT_FIELDS: [&str; 35] = [
     "localized-error",
 ];
 
-/// Lines in a row of a copied header that may have lost their fold on the way.
+/// Number of consecutive lines of a copied header that may be continuation lines without their
+/// fold.
 const LOST_FOLDS_MAX: usize = 3;
 
-/// Whether a line begins with a field that a header of a message has.
+/// Whether a line is one of the well-known fields of a message header.
 fn is_well_known(line: &[u8]) -> bool {
     const NAMES: [&[u8]; 11] = [
         b"received",
@@ -209,19 +223,20 @@ fn is_well_known(line: &[u8]) -> bool {
     field_name(line).is_some_and(|(name, _)| NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)))
 }
 
-/// Lines without their ends.
+/// The lines of `octets` without CR LF or LF.
 fn lines(octets: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     super::lines::lines(octets).map(without_end)
 }
 
-/// A field's name and what follows its colon.
+/// The name of a field and the octets after its colon.
 fn field_name(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = memchr(b':', line)?;
     let name = line[..colon].trim_ascii_end();
     is_field_name(name).then_some((name, &line[colon + 1..]))
 }
 
-/// RFC 5322 §3.6.8: printable US-ASCII without space and colon.
+/// Whether octets are a field name: printable US-ASCII without space and colon (RFC 5322 §3.6.8).
+/// The caller has split off the colon.
 pub(super) fn is_field_name(name: &[u8]) -> bool {
     !name.is_empty() && name.len() <= 76 && name.iter().all(u8::is_ascii_graphic)
 }

@@ -1,8 +1,8 @@
-//! Lines of octets and of text, whose ends are looked for many octets at a time.
+//! Splits octets and text into lines, with a fast search for line ends.
 
 use memchr::memchr;
 
-/// Lines with the LF that ends them; the last one may have none.
+/// The lines of `octets`, each with its final LF. The last line may have none.
 pub(super) fn lines(octets: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     let mut rest = octets;
     std::iter::from_fn(move || {
@@ -13,7 +13,7 @@ pub(super) fn lines(octets: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     })
 }
 
-/// The same of text.
+/// The lines of `text`, each with its final LF. The last line may have none.
 pub(crate) fn text_lines(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     lines(text.as_bytes()).map(move |octets| {
@@ -23,7 +23,7 @@ pub(crate) fn text_lines(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A line without its end, CR LF or LF.
+/// A line without its final CR LF or LF.
 pub(super) fn without_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)

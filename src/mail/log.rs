@@ -1,48 +1,54 @@
-//! Lines of MTA logs that say: somebody brought mail from the null reverse-path for a mailbox that isn't there, and was turned away.
+//! Parses lines of MTA logs about rejected mail from the null reverse-path.
 
 use std::net::IpAddr;
 
 use super::Mailbox;
 
-/// Longest line that is looked at, in octets.
+/// Longest part of a line that is parsed, in octets.
 pub const LOG_LINE_OCTETS_MAX: usize = 4 << 10;
 
-/// Whom a line names.
+/// A rejection that a log line reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
+    /// The address of the client that was rejected.
     pub client: IpAddr,
+    /// The HELO name of the client; empty if the line does not give it.
     pub helo: String,
+    /// The recipient that was rejected.
     pub recipient: Mailbox,
 }
 
-/// Reads a line of Postfix's or Exim's, if it is one of those.
+/// Parses a line of the log of Postfix or Exim. Returns `None` for any line that does not report a
+/// permanent rejection of RCPT TO after MAIL FROM:<>.
 pub fn rejected(line: &str) -> Option<Rejected> {
     let line = &line[..line.floor_char_boundary(LOG_LINE_OCTETS_MAX)];
     postfix(line).or_else(|| exim(line))
 }
 
-/// `NOQUEUE: reject: RCPT from name[address]: 550 5.1.1 <recipient>: ...; from=<> to=<recipient> proto=ESMTP helo=<name>`
+/// Parses a line of Postfix: `NOQUEUE: reject: RCPT from name[address]: 550 5.1.1 <recipient>: ...;
+/// from=<> to=<recipient> proto=ESMTP helo=<name>`
 ///
-/// What the client said stands quoted between brackets, and none of it before the address.
+/// Text that the client chose is always between angle brackets and follows the address.
 fn postfix(line: &str) -> Option<Rejected> {
-    // The first "]: " ends the tag of syslog, which nobody outside writes.
+    // The first "]: " ends the tag of syslog, which no client can influence.
     let (tag, told) = line.split_once("]: ")?;
     let (_, process) = tag.rsplit_once("/smtpd[")?;
     if !is_number(process) {
         return None;
     }
-    // NOQUEUE, or the queue's id behind an earlier recipient.
+    // This is NOQUEUE, or the queue id if an earlier recipient was accepted.
     let (queue, told) = told.split_once(": reject: RCPT from ")?;
     if !queue.bytes().all(|octet| octet.is_ascii_alphanumeric()) {
         return None;
     }
     let (client, rest) = told.split_once("]: ")?;
     let (_, address) = client.rsplit_once('[')?;
-    // 4xx comes again, and was no refusal.
+    // A 4xx reply is no permanent rejection.
     if !rest.starts_with('5') {
         return None;
     }
-    // The recipient stands twice, and both times it must be the same: what it holds could look like the rest.
+    // The line names the recipient twice. Both must be equal, because the recipient itself could
+    // contain text that looks like the rest of the line.
     let (code, told) = rest.split_once('<')?;
     let (recipient, told) = told.split_once(">: ")?;
     let plain = |text: &str| text.bytes().all(|octet| octet.is_ascii_digit() || b". ".contains(&octet));
@@ -62,11 +68,12 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit())
 }
 
-/// `H=name (helo) [address] ... F=<> rejected RCPT <recipient>: ...`, with the interface, the cipher and the like between.
+/// Parses a line of Exim: `H=name (helo) [address] ... F=<> rejected RCPT <recipient>: ...`. Fields
+/// such as the interface and the cipher may precede `F=`.
 ///
-/// The client chose the helo, so the address is looked for behind its closing parenthesis.
+/// The client chooses the HELO name, so the address is looked for after the closing parenthesis.
 fn exim(line: &str) -> Option<Rejected> {
-    // Exim's own log begins with the time, syslog's with a tag before.
+    // Exim's own log begins with the time. A line from syslog has a tag before it.
     let line = match line.split_once("]: ") {
         Some((tag, told)) if tag.contains(" exim[") && tag.rsplit('[').next().is_some_and(is_number) => told,
         _ => line,
@@ -88,7 +95,8 @@ fn exim(line: &str) -> Option<Rejected> {
     }
     let host = before.strip_prefix("H=")?;
     let (named, behind) = match host.split_once('(') {
-        // A helo, or a name that a certificate bears, may look like the rest.
+        // A HELO name or a name in a TLS certificate could contain ") [", so the line is used only
+        // if it occurs exactly once.
         Some((_, rest)) if rest.matches(") [").count() == 1 => rest.split_once(") [")?,
         Some(_) => return None,
         None => host.split_once(" [")?,
@@ -126,7 +134,7 @@ mod tests {
                 "Nov 25 12:00:00 mx postfix/smtpd[411]: 4XyZ: reject: RCPT from r[198.18.0.25]: 550 5.1.1 <d@t.example>: x; from=<> to=<d@t.example> proto=SMTP helo=<x>",
                 some("198.18.0.25", "x", "d@t.example"),
             ),
-            // What others can write into a log.
+            // Lines with text that a client chose to imitate a rejection.
             (
                 "Nov 25 12:00:00 mx postfix/cleanup[9]: 4X: message-id=<a: reject: RCPT from x[198.51.100.9]: 550 z; from=<> to=<bait@trap.example> proto=ESMTP helo=<x>>",
                 None,
@@ -151,7 +159,7 @@ mod tests {
                 "2026-11-25 12:00:00 H=(x) [198.18.0.25] X=TLS SNI=\"(x) [198.51.100.9]\" F=<> rejected RCPT <bait@trap.example>: y",
                 None,
             ),
-            // Later, or from somebody: no report that was refused.
+            // A temporary rejection, and one of mail that was not from the null reverse-path.
             (
                 "mx postfix/smtpd[411]: NOQUEUE: reject: RCPT from a[198.18.0.25]: 450 4.1.1 <d@t.example>: x; from=<> to=<d@t.example> proto=SMTP helo=<x>",
                 None,

@@ -1,4 +1,4 @@
-//! A message as far as it is looked at, by way of the MIME parser.
+//! Parses a message and its MIME parts, and keeps what the classifier needs.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -18,36 +18,40 @@ use super::{
 };
 use crate::digest::Digest;
 
-/// What is known of a message; see the module's head for what is kept and what isn't.
+/// A parsed message. The documentation of the module `mail` says what is kept of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Message {
+    /// The header of the message.
     #[n(0)]
     pub header: Header,
-    /// Depth first; the first is the message's own body.
+    /// The MIME parts, depth first. The first one is the body of the message itself.
     #[n(1)]
     pub parts: Vec<Part>,
 }
 
-/// One part of a message.
+/// One MIME part of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Part {
+    /// The level of nesting; the body of the message itself is at level 0.
     #[n(0)]
     pub depth: u8,
-    /// In lower case, `text/plain` where none is given (RFC 2045 §5.2).
+    /// The media type in lower case; `text/plain` if none is given (RFC 2045 §5.2).
     #[n(1)]
     pub media_type: String,
     /// The `report-type` parameter (RFC 6522 §3), in lower case.
     #[n(2)]
     pub report_type: Option<String>,
-    /// Size of the content in octets, as it was sent.
+    /// Size of the content in octets, before the transfer encoding is decoded.
     #[n(3)]
     pub octets: u64,
-    /// Of content of which nothing is kept, as it was sent; else none.
+    /// Digest of the content before the transfer encoding is decoded, if nothing else is kept of
+    /// it.
     #[n(4)]
     pub digest: Option<Digest>,
+    /// What is kept of the content.
     #[n(5)]
     pub content: Content,
-    /// The file's name, if it has one.
+    /// The file name, if there is one.
     #[n(6)]
     pub name: Option<String>,
 }
@@ -55,13 +59,13 @@ pub struct Part {
 /// What is kept of a part's content.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Content {
-    /// Nothing but the type, size and digest above.
+    /// Nothing but the type, size and digest in [`Part`].
     #[n(0)]
     Opaque,
-    /// The report's own words, and the header of an original that was copied below them.
+    /// The report's own text, and the header of an original that was copied after it.
     #[n(1)]
     Words(#[n(0)] String, #[n(1)] Option<Header>),
-    /// The groups of fields of a delivery-status or another machine-readable report.
+    /// The groups of fields of a delivery-status part or of another machine-readable report.
     #[n(2)]
     Fields(#[n(0)] Vec<Header>),
     /// The header of the returned original.
@@ -70,7 +74,7 @@ pub enum Content {
 }
 
 impl Message {
-    /// The header of the returned original, wherever it stands.
+    /// The header of the returned original: that of a part, else one copied into the text.
     pub fn original(&self) -> Option<&Header> {
         let whole = self.parts.iter().find_map(|part| match &part.content {
             Content::Original(header) if !header.is_empty() => Some(header),
@@ -84,12 +88,13 @@ impl Message {
         })
     }
 
-    /// Whether the report's own words end with a line that announces a copy of the original, whatever came below it.
+    /// Whether the report's own text ends with a line that announces a copy of the original. The
+    /// copy itself may be missing.
     pub fn announces_copy(&self) -> bool {
         self.words().any(|words| words.trim_end().lines().next_back().is_some_and(announces_copy))
     }
 
-    /// The report's own words, part by part.
+    /// The report's own text, one string for each part.
     pub fn words(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match &part.content {
             Content::Words(words, _) => Some(words.as_str()),
@@ -98,10 +103,11 @@ impl Message {
     }
 }
 
-/// Only what tells the parts apart is parsed; every field is kept as it stands besides.
+/// The MIME parser, which parses only the fields that separate the parts.
 ///
-/// The transfer encoding is not: the parser would enter messages that it decoded, where `bounded` can't see, and what is
-/// nested deeply enough overflows the stack when it is let go. What has to be decoded is decoded here.
+/// It does not parse Content-Transfer-Encoding. Otherwise it would also parse messages that it
+/// decoded, which [`bounded`] has not limited, and dropping deeply nested messages would overflow
+/// the stack. This module decodes the parts that it needs.
 static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
     MessageParser::new()
         .header_content_type(HeaderName::ContentType)
@@ -109,7 +115,7 @@ static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
         .default_header_ignore()
 });
 
-/// Reads a message of any octets whatever.
+/// Parses a message. Any octets are accepted.
 pub fn read(octets: &[u8]) -> Message {
     let octets = bounded(without_empty_lines(&octets[..octets.len().min(MESSAGE_OCTETS_MAX)]));
     let mut reader = Reader { message: Message::default(), words_room: TEXT_OCTETS_MAX };
@@ -128,7 +134,8 @@ pub fn read(octets: &[u8]) -> Message {
     reader.message
 }
 
-/// The messages that a message brings as attachments (message/rfc822, message/global), as they were, at most `ATTACHED_MAX`.
+/// The messages that are attached to a message as message/rfc822 or message/global, decoded, at
+/// most [`ATTACHED_MAX`].
 pub fn attached(octets: &[u8]) -> Vec<Vec<u8>> {
     let octets = bounded(without_empty_lines(octets));
     let Some(parsed) = PARSER.parse(octets) else { return Vec::new() };
@@ -157,8 +164,11 @@ pub fn attached(octets: &[u8]) -> Vec<Vec<u8>> {
     messages.take(ATTACHED_MAX).collect()
 }
 
-/// The boundary of a message whose Content-Type was lost on the way, as old gateways and mailbox tools lose it: a line
-/// of two hyphens and a word, behind which a part's header begins, and which comes again.
+/// The boundary of a multipart message without Content-Type, which some old gateways and mailbox
+/// tools remove.
+///
+/// The boundary is a line of two hyphens and a word that occurs again below and is followed by the
+/// header of a part or an empty line.
 fn unmarked_boundary<'m>(header: &Header, parsed: &'m mail_parser::Message<'_>) -> Option<&'m [u8]> {
     if header.field("Content-Type").is_some() {
         return None;
@@ -167,7 +177,7 @@ fn unmarked_boundary<'m>(header: &Header, parsed: &'m mail_parser::Message<'_>) 
     let mut below = lines(body).map(<[u8]>::trim_ascii_end);
     for _ in 0..UNMARKED_LINES_MAX {
         let line = below.next()?;
-        // Behind a type of its own it is the boundary of a copy that stands in the text.
+        // A boundary after a Content-Type field belongs to a message that is copied into the text.
         if begins_with_type(line) {
             return None;
         }
@@ -182,10 +192,10 @@ fn unmarked_boundary<'m>(header: &Header, parsed: &'m mail_parser::Message<'_>) 
     None
 }
 
-/// How far down the first boundary of such a message may stand, in lines.
+/// Number of lines in which the first boundary of a message without Content-Type is looked for.
 const UNMARKED_LINES_MAX: usize = 40;
 
-/// RFC 2046 §5.1.1, without the space and the quote.
+/// Whether octets are a boundary (RFC 2046 §5.1.1) of at least 8 octets and without spaces.
 fn is_boundary(octets: &[u8]) -> bool {
     let allowed = |octet: &u8| octet.is_ascii_alphanumeric() || b"'()+_,-./:=?".contains(octet);
     (8..=70).contains(&octets.len())
@@ -193,10 +203,11 @@ fn is_boundary(octets: &[u8]) -> bool {
         && octets.iter().any(u8::is_ascii_alphanumeric)
 }
 
-/// The octets before the line that would make one part too many.
+/// The octets up to the line that would exceed the limit of parts or of boundaries.
 ///
-/// The parser nests without a limit and looks for every boundary to the end: what nobody needs must not reach it. A
-/// part that is more than text says what it is in a field, and every part begins behind a boundary.
+/// The parser has no limit for nesting and looks for every boundary up to the end, so the input
+/// must be limited. Every part that is not plain text has a Content-Type field, and every part
+/// follows a boundary.
 fn bounded(octets: &[u8]) -> &[u8] {
     let mut at = 0;
     let (mut types, mut boundaries) = (0, 0);
@@ -211,8 +222,8 @@ fn bounded(octets: &[u8]) -> &[u8] {
     octets
 }
 
-/// Whether a line begins with the field that gives a part its type, as the parser reads it: whatever its case, behind
-/// white space and colons, and with white space between its letters.
+/// Whether a line begins with `Content-Type`, as the parser reads it: without regard to case, after
+/// white space and colons, and with white space between the letters.
 fn begins_with_type(line: &[u8]) -> bool {
     let letters =
         line.iter().filter(|octet| !octet.is_ascii_whitespace()).skip_while(|&&octet| octet == b':');
@@ -242,7 +253,7 @@ impl Reader {
         let encoding = own.field("Content-Transfer-Encoding").map(str::to_owned).unwrap_or_default();
         let contents = contents(parsed, part);
         let content = if depth > 0 && is_messages(&own) {
-            // An original that was put between the boundaries as it was, without a part's header before it.
+            // The original follows the boundary directly, without a header of the part.
             Content::Original(own.into_owned())
         } else {
             self.content(&media_type, part, &decoded(contents, &encoding))
@@ -285,7 +296,7 @@ impl Reader {
             }
             "text/plain" => self.words(&text(part, contents)),
             "text/html" => self.words(&html_to_text(&text(part, contents))),
-            // A multipart without its boundary is read as text.
+            // A multipart without a boundary is read as text.
             _ if media_type.starts_with("multipart/") && !matches!(part.body, PartType::Multipart(_)) => {
                 self.words(&text(part, contents))
             }
@@ -293,7 +304,8 @@ impl Reader {
         }
     }
 
-    /// The first text is the report's own; a further one may be the original's, of which a header is all that is kept.
+    /// Keeps the first text, which is the report's own. A further text may be that of the original,
+    /// so only a copied header is kept of it.
     fn words(&mut self, text: &str) -> Content {
         let (words, copy) = split_copy(text);
         if self.message.words().any(|words| !words.trim_ascii().is_empty()) {
@@ -305,7 +317,7 @@ impl Reader {
     }
 }
 
-/// The first octets of a part's content, as its sender meant them.
+/// The first [`DECODED_OCTETS_MAX`] octets of a part's content, with the transfer encoding decoded.
 fn decoded<'m>(contents: &'m [u8], encoding: &str) -> Cow<'m, [u8]> {
     let first = &contents[..contents.len().min(DECODED_OCTETS_MAX)];
     let decoded = if encoding.eq_ignore_ascii_case("base64") {
@@ -318,12 +330,13 @@ fn decoded<'m>(contents: &'m [u8], encoding: &str) -> Cow<'m, [u8]> {
     decoded.map_or(Cow::Borrowed(first), Cow::Owned)
 }
 
-/// Text in its charset; what it has no character for is replaced.
+/// Decodes text from the charset of the part and replaces invalid characters.
 fn text<'m>(part: &mail_parser::MessagePart<'_>, octets: &'m [u8]) -> Cow<'m, str> {
     let charset = part.content_type().and_then(|kind| kind.attribute("charset"));
     match charset.and_then(|charset| charset_decoder(charset.as_bytes())) {
         Some(decode) => Cow::Owned(decode(octets)),
-        // Nearly all text is sound, and looking for that is quicker than looking for what isn't.
+        // Nearly all text is valid UTF-8, and checking that first is faster than the lossy
+        // conversion.
         None => match std::str::from_utf8(octets) {
             Ok(text) => Cow::Borrowed(text),
             Err(_) => String::from_utf8_lossy(octets),
@@ -331,7 +344,7 @@ fn text<'m>(part: &mail_parser::MessagePart<'_>, octets: &'m [u8]) -> Cow<'m, st
     }
 }
 
-/// Whether a header is a message's and not a part's.
+/// Whether a header is that of a message and not of a MIME part.
 fn is_messages(header: &Header) -> bool {
     let telling = ["Received", "To", "Subject", "Message-ID", "Date"];
     let told = telling.iter().filter(|name| header.field(name).is_some()).count();
@@ -349,7 +362,7 @@ fn media_type(part: &mail_parser::MessagePart<'_>) -> String {
     }
 }
 
-/// The content as it was sent; of a nested message and of a multipart, everything in it.
+/// The content of a part before the transfer encoding is decoded. It includes the nested parts.
 fn contents<'m>(parsed: &'m mail_parser::Message<'_>, part: &'m mail_parser::MessagePart<'_>) -> &'m [u8] {
     let end = match &part.body {
         PartType::Message(nested) => nested.parts.first().map_or(part.offset_end, |root| root.offset_end),
@@ -367,7 +380,8 @@ fn header_of(parsed: &mail_parser::Message<'_>, index: usize) -> Header {
     Header::parse(without_empty_lines(parsed.raw_message.get(..end).unwrap_or_default()))
 }
 
-/// Some writers put empty lines before a header, or an mbox separator.
+/// The octets without the empty lines or the mbox separator (`From `) that some programs write
+/// before the header.
 fn without_empty_lines(octets: &[u8]) -> &[u8] {
     let trimmed = octets.trim_ascii_start();
     match trimmed.strip_prefix(b"From ") {
@@ -388,10 +402,14 @@ mod tests {
     fn a_lost_boundary_has_a_part_behind_it() {
         let part = "--NextPart_12345\nContent-Type: text/plain\n\nSorry.\n";
         assert_eq!(parts(&format!("{part}--NextPart_12345--\n")), 2);
-        assert_eq!(parts(part), 1, "it comes once");
+        assert_eq!(parts(part), 1, "the boundary occurs only once");
         for end in ["", "\n", "\n\n"] {
             let words = format!("--NextPart_12345\nHello there\n--NextPart_12345{end}");
-            assert_eq!(parts(&words), 1, "no part's header is behind it, whatever the end: {end:?}");
+            assert_eq!(
+                parts(&words),
+                1,
+                "no header of a part follows the boundary; the text ends with {end:?}"
+            );
         }
     }
 }

@@ -1,8 +1,10 @@
-//! Reading messages: octets in, a bounded `Message` out. Never fails and never panics: what can't be read is absent.
+//! Parses messages into a [`Message`] of limited size. Parsing never fails; what cannot be parsed
+//! is left out.
 //!
-//! A `Message` *is* the reduced report: header fields, delivery-status fields, the report's own words up to a
-//! limit, and of everything else its type, size and digest. The returned original is kept as its header, never its
-//! body. The classifier sees nothing but this, so judging the full message and judging the reduced one can't differ.
+//! A [`Message`] is also the reduced report that is stored. It has the header fields, the
+//! delivery-status fields, the report's own text up to a limit, and the type, size and digest of
+//! everything else. Of the returned original it has the header, never the body. The classifier
+//! reads only a [`Message`], so a stored report is classified exactly as the received message was.
 
 mod address;
 mod delivery_status;
@@ -24,25 +26,26 @@ pub use message::{Content, Message, Part, attached, read};
 pub use received::{Hop, hops, newest_hop};
 pub use reduce::{ReducedError, from_octets, to_octets};
 
-/// Most octets of one message that are looked at; the rest only counts towards its size and digest.
+/// Largest number of octets of one message that are parsed. The rest counts only towards the size
+/// and digest by which a repeated message is recognised.
 pub const MESSAGE_OCTETS_MAX: usize = 4 << 20;
-/// Most header fields kept of a message or of a returned original.
+/// Largest number of header fields that are kept of a message or of a returned original.
 pub const HEADER_FIELDS_MAX: usize = 200;
-/// Most octets kept of one header field, unfolded.
+/// Largest number of octets that are kept of the unfolded value of one header field.
 pub const FIELD_OCTETS_MAX: usize = 4 << 10;
-/// Most parts kept of one message.
+/// Largest number of MIME parts that are kept of one message.
 pub const PARTS_MAX: usize = 50;
-/// Most messages taken out of one that brings them as attachments.
+/// Largest number of attached messages that are extracted from one message.
 pub const ATTACHED_MAX: usize = 50;
-/// Most levels of parts inside parts that are followed.
+/// Deepest level of nested MIME parts that is parsed; the top level is 0.
 pub const DEPTH_MAX: u8 = 8;
-/// Most octets kept of a report's own words, over all its parts.
+/// Largest number of octets that are kept of a report's own text, over all its parts.
 pub const TEXT_OCTETS_MAX: usize = 16 << 10;
-/// Most lines that could be boundaries; the parser sees nothing behind them.
+/// Largest number of lines that may be MIME boundaries. Everything after them is ignored.
 pub const BOUNDARY_LINES_MAX: usize = 1_000;
-/// Most octets of one part that are decoded.
+/// Largest number of octets of one part that are decoded.
 pub const DECODED_OCTETS_MAX: usize = 256 << 10;
-/// Most octets kept of a file's name.
+/// Largest number of octets that are kept of a file name.
 pub const NAME_OCTETS_MAX: usize = 128;
-/// Most groups of fields read from one delivery-status part.
+/// Largest number of groups of fields that are read from one delivery-status part.
 pub const GROUPS_MAX: usize = 100;

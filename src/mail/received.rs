@@ -1,38 +1,41 @@
-//! Received lines (RFC 5321 §4.4): who handed the message to whom.
+//! Parses Received fields, which record the hosts that a message passed through (RFC 5321 §4.4).
 
 use std::net::IpAddr;
 
-/// One hop, as the host that took the message wrote it down.
+/// One Received field, as written by the host that received the message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hop {
-    /// The address that the receiving host saw; never the one that the client claimed in its HELO.
+    /// The address of the client that the receiving host saw. An address in the client's HELO is
+    /// not used.
     pub from_address: Option<IpAddr>,
-    /// The host that wrote the line.
+    /// The host that wrote the field, from its `by` clause.
     pub by: Option<String>,
-    /// qmail's note that the message came by network, which stands above the line that says from where.
+    /// The field is qmail's note that the message came from the network. The next field names the
+    /// client.
     pub is_qmail_note: bool,
-    /// A user or a program on the host that wrote the line handed the message in: a script, or a person at a shell.
+    /// A local user, script or program of the host that wrote the field submitted the message.
     pub by_local_user: bool,
-    /// It says that a client handed the message in, whether or not it tells which.
+    /// The field says that a client brought the message, even if it does not give the client's
+    /// address.
     pub names_client: bool,
 }
 
-/// Most Received lines that are read.
+/// Largest number of Received fields that are read.
 const HOPS_MAX: usize = 30;
 
-/// The hops of a header, newest first.
+/// The Received fields of a header, newest first.
 pub fn hops(header: &super::Header) -> impl Iterator<Item = Hop> {
     header.all("Received").take(HOPS_MAX).map(read)
 }
 
-/// The newest hop that tells a client; qmail's note above it is none.
+/// The newest Received field of a header, except for qmail's note.
 pub fn newest_hop(header: &super::Header) -> Option<Hop> {
     header.all("Received").take(HOPS_MAX).map(read).find(|hop| !hop.is_qmail_note)
 }
 
 fn read(line: &str) -> Hop {
     let folded = line.to_ascii_lowercase();
-    // What follows "from" is the client's to choose; it may well say "by".
+    // The word after "from" is the client's HELO name, which may be "by".
     let chosen = folded.strip_prefix("from ").map_or(0, |rest| 5 + rest.find(' ').unwrap_or(0));
     let by_at = find_word(&folded[chosen..], "by").map(|at| at + chosen);
     let by = by_at
@@ -47,11 +50,14 @@ fn read(line: &str) -> Hop {
     Hop { from_address, by, is_qmail_note, by_local_user: names_local_user(&folded), names_client }
 }
 
-/// Accounts under which mail systems run: what they hand in is the system's own.
+/// Accounts under which mail systems run. Mail that they submit is that of the mail system itself.
 const SYSTEM_ACCOUNTS: [&str; 6] = ["debian-exim", "exim", "mail", "mailnull", "smmsp", "mailman"];
 
-/// Postfix's `(Postfix, from userid 33)`, Exim's `from www-data by HOST with local`, Sendmail's `(from www-data@localhost)` and
-/// `/Submit`, qmail's `invoked by uid 33`. A report that a mail system wrote by itself says none of these.
+/// Whether a field, in lower case, says that a local user submitted the message.
+///
+/// Postfix writes `(Postfix, from userid 33)`, Exim `from www-data by HOST with local`, Sendmail
+/// `(from www-data@localhost)` and `/Submit`, and qmail `invoked by uid 33`. None of these occurs
+/// in a report that a mail system wrote itself.
 fn names_local_user(folded: &str) -> bool {
     let exim =
         folded.strip_prefix("from ").and_then(|rest| rest.split_once(" by ")).is_some_and(|(user, rest)| {
@@ -65,7 +71,7 @@ fn names_local_user(folded: &str) -> bool {
         || folded.contains("/submit)")
 }
 
-/// Where a word of its own stands outside of comments.
+/// The position of a whole word outside comments, which are in parentheses.
 fn find_word(line: &str, word: &str) -> Option<usize> {
     let mut depth = 0usize;
     let mut at = 0;
@@ -79,11 +85,12 @@ fn find_word(line: &str, word: &str) -> Option<usize> {
     None
 }
 
-/// The client's address in `from HELO (NAME [ADDRESS])` and its cousins.
+/// The client's address in `from HELO (NAME [ADDRESS])` and similar forms.
 ///
-/// What stands in parentheses was written by the receiving host, save `HELO name` (qmail) and `helo=name` (Exim),
-/// which repeat the client's claim. Only where no parenthesis holds an address does a bracket outside count: Exim
-/// writes `from [ADDRESS] (helo=name)`.
+/// The receiving host writes the text in parentheses, except for `HELO name` (qmail) and
+/// `helo=name` (Exim), which repeat the client's HELO name. An address in brackets outside
+/// parentheses is used only if the field has no parentheses or is Exim's, which writes `from
+/// [ADDRESS] (helo=name)`.
 fn client_address(from: &str) -> Option<IpAddr> {
     let (mut outside, mut comments) = (String::new(), Vec::new());
     let mut depth = 0usize;
@@ -123,7 +130,7 @@ fn bracketed(word: &str) -> Option<IpAddr> {
 }
 
 fn address(word: &str) -> Option<IpAddr> {
-    // qmail puts what the client's ident daemon said before it.
+    // qmail writes the name from the client's ident daemon before the address.
     let word = word.rsplit('@').next()?;
     let word = word.trim_start_matches('[').split(']').next()?.trim_end_matches(&[',', ';'][..]);
     let word = word.get(..5).filter(|p| p.eq_ignore_ascii_case("IPv6:")).map_or(word, |_| &word[5..]);

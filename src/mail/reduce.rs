@@ -1,35 +1,44 @@
-//! The reduced report as octets, versioned: what is encrypted and kept for a while beside the evidence.
+//! The binary form of the reduced report, which is encrypted and kept for a limited time beside the
+//! evidence.
 
 use super::Message;
 
-/// The first octet of every reduced report.
+/// Version of the binary form, which is its first octet.
 const VERSION: u8 = 1;
-/// Octets that there is room for from the first on.
+/// Initial capacity of the buffer in octets.
 const REDUCED_OCTETS_USUAL: usize = 8 << 10;
 
-/// Why octets are not a reduced report.
+/// Why octets cannot be read as a reduced report.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReducedError {
-    #[error("written by version {0} of the reduced form; this program reads version {VERSION}")]
+    /// The first octet names another version, which is given here.
+    #[error("written in version {0} of the reduced report; this program reads version {VERSION}")]
     Version(u8),
-    #[error("the octets are damaged: {0}")]
+    /// The octets are not valid CBOR of a message; the decoder's explanation is given here.
+    #[error("the reduced report is damaged: {0}")]
     Damaged(String),
 }
 
+/// Encodes a message: one octet with the version, then CBOR.
 pub fn to_octets(message: &Message) -> Vec<u8> {
     let mut octets = Vec::with_capacity(REDUCED_OCTETS_USUAL);
     octets.push(VERSION);
-    minicbor::encode(message, &mut octets).expect("writing to memory can't fail");
+    minicbor::encode(message, &mut octets).expect("writing to memory cannot fail");
     octets
 }
 
+/// Decodes a message that [`to_octets`] encoded.
+///
+/// # Errors
+///
+/// Fails if the octets are of another version or damaged.
 pub fn from_octets(octets: &[u8]) -> Result<Message, ReducedError> {
     match octets.split_first() {
         Some((&VERSION, rest)) => {
             minicbor::decode(rest).map_err(|error| ReducedError::Damaged(error.to_string()))
         }
         Some((&version, _)) => Err(ReducedError::Version(version)),
-        None => Err(ReducedError::Damaged("no octets".to_owned())),
+        None => Err(ReducedError::Damaged("it is empty".to_owned())),
     }
 }
 

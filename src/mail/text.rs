@@ -1,4 +1,4 @@
-//! A report's own words, set apart from the copy of the original that older writers put below them.
+//! Separates the text of a report from a copy of the original that follows it in the same part.
 
 use memchr::memchr;
 
@@ -6,15 +6,17 @@ use super::Header;
 use super::header::is_field_name;
 use super::lines::text_lines;
 
-/// Fields that a copied header has, of which it takes two to call lines a header.
+/// Fields that are typical of a message header, in lower case. A copied header has at least two of
+/// them.
 const TELLING_FIELDS: [&str; 7] = ["from", "to", "received", "return-path", "date", "message-id", "subject"];
-/// Of these it takes one.
+/// Fields that occur only in a message header, in lower case. A copied header has at least one of
+/// them.
 const DECISIVE_FIELDS: [&str; 5] = ["from", "received", "return-path", "message-id", "mime-version"];
-/// Lines between an announcement and the header.
+/// Number of lines that may precede the copied header after its announcement.
 const LINES_BETWEEN_MAX: usize = 4;
-/// Consecutive lines that look like fields before they are taken for a copied header.
+/// Number of consecutive fields that a copied header has at least.
 const FIELDS_MIN: usize = 3;
-/// What a line of dashes says when it announces the original, in lower case.
+/// Phrases of a line of dashes that announces the copied original, in lower case.
 const COPY_MARKS: [&str; 17] = [
     "below this line is a copy",
     "below the next line is a copy",
@@ -34,7 +36,7 @@ const COPY_MARKS: [&str; 17] = [
     "returned mail",
     "undelivered message",
 ];
-/// What a line says that announces the original without dashes; it says nothing else.
+/// Whole lines without dashes that announce the copied original, in lower case.
 const COPY_LINES: [&str; 9] = [
     "original message follows",
     "original message headers",
@@ -47,10 +49,10 @@ const COPY_LINES: [&str; 9] = [
     "below this line is a copy of the message",
 ];
 
-/// The words of the report, and the header of the copied original below them, if there is one.
+/// Splits a text into the report's own text and the header of the copied original, if there is one.
 ///
-/// Whatever is below a line that announces the original, or a block of lines that looks like its header, is the
-/// original: its header is kept, its body never.
+/// The original begins after a line that announces it, or at a block of lines that looks like a
+/// message header. Only its header is returned, never its body.
 pub(super) fn split_copy(text: &str) -> (&str, Option<Header>) {
     let mut at = 0;
     let mut block: Option<Block> = None;
@@ -79,11 +81,16 @@ pub(super) fn split_copy(text: &str) -> (&str, Option<Header>) {
     }
 }
 
+/// Consecutive lines that look like header fields.
 struct Block {
+    /// Position of the first line in the text, in octets.
     start: usize,
+    /// Number of fields.
     fields: usize,
+    /// Number of those that are in `TELLING_FIELDS`.
     telling: usize,
-    /// One of them is what only a header has; Exchange's words set To, Subject and Sent below each other.
+    /// One of them is in `DECISIVE_FIELDS`. Reports of Exchange also list To, Subject and Sent in
+    /// lines of their own.
     decisive: bool,
 }
 
@@ -103,7 +110,7 @@ fn cut(text: &str, start: usize) -> (&str, Option<Header>) {
     (&text[..start], copied_header(&text[start..]))
 }
 
-/// The header that a copy begins with, quoted or not.
+/// The header at the start of a copy, whose lines may be quoted with `>`.
 fn copied_header(copy: &str) -> Option<Header> {
     let copy = copy.trim_start_matches(['\r', '\n', ' ', '\t']);
     let plain: String = if copy.starts_with('>') {
@@ -111,7 +118,7 @@ fn copied_header(copy: &str) -> Option<Header> {
     } else {
         copy.to_owned()
     };
-    // A rule of signs, or the announcement in a second language, may stand between.
+    // A separator line, or the announcement in another language, may precede the header.
     let begins = |line: &&str| field_name(line).is_some_and(|name| !name.contains('='));
     let above: usize =
         text_lines(&plain).take(LINES_BETWEEN_MAX).take_while(|line| !begins(line)).map(str::len).sum();
@@ -119,7 +126,8 @@ fn copied_header(copy: &str) -> Option<Header> {
     (!header.is_empty()).then_some(header)
 }
 
-/// A line of at least two dashes, or of a few other marks, with words that mean the original; or such words alone.
+/// Whether a line announces the copied original: it begins with `--` or `|--` and contains one of
+/// the phrases, or is one of the whole lines.
 pub(super) fn announces_copy(line: &str) -> bool {
     let line = line.trim();
     if line.starts_with("--") || line.starts_with("|--") {
@@ -130,7 +138,8 @@ pub(super) fn announces_copy(line: &str) -> bool {
     COPY_LINES.iter().any(|alone| words.eq_ignore_ascii_case(alone))
 }
 
-/// A folded line, quoted or not: behind the quote's own space there is another one.
+/// Whether a line continues a folded field. In a quoted line, one space belongs to the quote and a
+/// second one to the fold.
 fn is_continued(line: &str) -> bool {
     let inside = line.trim_start_matches('>');
     inside.starts_with('\t') || inside.starts_with("  ") || line.starts_with(' ')

@@ -1,4 +1,4 @@
-//! AOL, which names its own users by their screen names alone.
+//! Reports of AOL, which names its own users by their screen names without a domain.
 
 use super::{Format, Layer, Shown, report_in_words};
 use crate::classify::reading::Reading;
@@ -6,13 +6,14 @@ use crate::classify::signal::{Mark, Signal};
 use crate::classify::{Claim, Recipient};
 use crate::mail::{Action, Mailbox};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "aol",
     layer: Layer::Words,
     signals: &[
         Signal {
             mark: Mark::Field("from", &["mailer-daemon@aol.com"]),
-            reason: "sent in the name of AOL's mail system",
+            reason: "the From field names AOL's mail system",
         },
         Signal {
             mark: Mark::Words(&[
@@ -21,7 +22,7 @@ pub(super) const FORMAT: Format = Format {
                 "the user(s) account is temporarily over quota",
                 "the user(s) account is disabled",
             ]),
-            reason: "says what happened as AOL does",
+            reason: "describes the failure in AOL's words",
         },
     ],
     claim,
@@ -35,11 +36,11 @@ fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
     Some(claim)
 }
 
-/// The names that stand alone on the lines below one that ends with a colon.
+/// The names on lines of their own that follow a line with a final colon.
 fn screen_names(words: &str) -> Vec<Recipient> {
     let below = words.lines().map(str::trim).skip_while(|line| !line.ends_with(':')).skip(1);
     let named = below.skip_while(|line| line.is_empty()).map_while(|line| {
-        // AOL's own rule: 3 to 32 letters and digits, with dots and underscores between.
+        // AOL's screen names have 3 to 32 letters, digits, dots and underscores.
         let sound = (3..=32).contains(&line.len())
             && line.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'_');
         sound.then(|| Mailbox::parse(&format!("{line}@aol.com"))).flatten()

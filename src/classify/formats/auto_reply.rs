@@ -1,36 +1,37 @@
-//! Automatic replies (RFC 3834), and those of programs that are older or know no better.
+//! Automatic replies, whether or not they comply with RFC 3834.
 
 use super::{Format, Layer, Shown};
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Class, Mark, Signal};
 use crate::classify::{Claim, Kind, Report};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "auto-reply",
     layer: Layer::Replies,
     signals: &[
         Signal {
             mark: Mark::Field("auto-submitted", &["auto-replied"]),
-            reason: "says in Auto-Submitted that it is a reply",
+            reason: "Auto-Submitted says that it is a reply",
         },
-        Signal { mark: Mark::Field("x-autoreply", &[]), reason: "bears X-Autoreply" },
-        Signal { mark: Mark::Field("x-autoreply-from", &[]), reason: "bears X-Autoreply-From" },
-        Signal { mark: Mark::Field("x-autorespond", &[]), reason: "bears X-Autorespond" },
-        Signal { mark: Mark::Field("x-mail-autoreply", &[]), reason: "bears X-Mail-Autoreply" },
-        Signal { mark: Mark::Field("precedence", &["auto_reply"]), reason: "bears Precedence: auto_reply" },
-        Signal {
-            mark: Mark::Field("x-precedence", &["auto_reply"]),
-            reason: "bears X-Precedence: auto_reply",
-        },
+        Signal { mark: Mark::Field("x-autoreply", &[]), reason: "has the field X-Autoreply" },
+        Signal { mark: Mark::Field("x-autoreply-from", &[]), reason: "has the field X-Autoreply-From" },
+        Signal { mark: Mark::Field("x-autorespond", &[]), reason: "has the field X-Autorespond" },
+        Signal { mark: Mark::Field("x-mail-autoreply", &[]), reason: "has the field X-Mail-Autoreply" },
+        Signal { mark: Mark::Field("precedence", &["auto_reply"]), reason: "has Precedence: auto_reply" },
+        Signal { mark: Mark::Field("x-precedence", &["auto_reply"]), reason: "has X-Precedence: auto_reply" },
         Signal {
             mark: Mark::Field("x-apple-action", &["vacation"]),
-            reason: "says in X-Apple-Action that it is a vacation reply",
+            reason: "X-Apple-Action says that it is a vacation reply",
         },
         Signal {
             mark: Mark::Field("x-ms-exchange-generated-message-source", &["mailbox rules agent"]),
-            reason: "made by Exchange's rules",
+            reason: "written by a mailbox rule of Exchange",
         },
-        Signal { mark: Mark::Field("delivered-to", &["autoresponder"]), reason: "passed an autoresponder" },
+        Signal {
+            mark: Mark::Field("delivered-to", &["autoresponder"]),
+            reason: "Delivered-To names an autoresponder",
+        },
         Signal {
             mark: Mark::Subject(&[
                 "out of office",
@@ -68,7 +69,7 @@ pub(super) const FORMAT: Format = Format {
                 "autosvar",
                 "frånvaro",
             ]),
-            reason: "its subject is that of an automatic reply",
+            reason: "the subject is that of an automatic reply",
         },
         Signal {
             mark: Mark::Words(&[
@@ -123,18 +124,19 @@ pub(super) const FORMAT: Format = Format {
                 "izindeyim",
                 "på semester",
             ]),
-            reason: "says that its writer is away, or that it is automatic",
+            reason: "says that the responder is away, or that the reply is automatic",
         },
     ],
     claim,
 };
 
-/// How many of the marks, the first ones, are enough by themselves: they were made to say just this.
+/// Number of signals, from the first on, that are enough alone, because they mark nothing but
+/// automatic replies.
 const DECISIVE: usize = 10;
 
 fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
     let decisive = (0..DECISIVE).any(|at| shown.at(at));
-    // Advertisements speak of holidays, and lists of automatic replies.
+    // Advertisements mention holidays, and list posts mention automatic replies.
     let many = || reading.signs.list_post || reading.line.contains("://");
     let spoken = shown.has(Class::Subject) && shown.has(Class::Words) && !many();
     (decisive || spoken).then(|| {

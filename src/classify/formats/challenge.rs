@@ -1,10 +1,13 @@
-//! Challenges to a sender, who is to prove that he is a person (TMDA, ASK, BoxTrapper, Spam Arrest and their like).
+//! Challenges, which ask the sender of a message to confirm that a person sent it.
+//!
+//! They are written by TMDA, ASK, BoxTrapper, Spam Arrest and similar programs.
 
 use super::{Format, Layer, Shown, two_classes};
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Mark, Signal};
 use crate::classify::{Claim, Kind, Report};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "challenge",
     layer: Layer::Notices,
@@ -13,7 +16,7 @@ pub(super) const FORMAT: Format = Format {
         Signal { mark: Mark::Field("x-bluebottle-request", &[]), reason: "written by Bluebottle" },
         Signal { mark: Mark::Field("x-askversion", &[]), reason: "written by ASK" },
         Signal { mark: Mark::Field("x-spamarrest-noauth", &[]), reason: "written by Spam Arrest" },
-        Signal { mark: Mark::Field("message-id", &["-tmda-confirm"]), reason: "its Message-ID is TMDA's" },
+        Signal { mark: Mark::Field("message-id", &["-tmda-confirm"]), reason: "the Message-ID is TMDA's" },
         Signal { mark: Mark::Field("content-type", &["mailinblack"]), reason: "written by Mailinblack" },
         Signal {
             mark: Mark::Subject(&[
@@ -23,7 +26,7 @@ pub(super) const FORMAT: Format = Format {
                 "requires verification",
                 "bestätigen sie",
             ]),
-            reason: "its subject asks for a confirmation",
+            reason: "the subject asks for a confirmation",
         },
         Signal {
             mark: Mark::Words(&[
@@ -40,13 +43,13 @@ pub(super) const FORMAT: Format = Format {
                 "um sicherzustellen, dass sie kein spammer",
                 "veuillez confirmer que vous",
             ]),
-            reason: "asks the sender to confirm that he is a person",
+            reason: "asks the sender to confirm that a person sent the message",
         },
     ],
     claim,
 };
 
-/// The product's own marks are enough.
+/// Number of signals, from the first on, each of which is typical of one product and enough alone.
 const OWN_MARKS: usize = 6;
 
 fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {

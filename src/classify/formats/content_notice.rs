@@ -1,10 +1,11 @@
-//! Notices of content and virus filters to a sender, who did not send what they found.
+//! Notices of content and virus filters to the sender of a message, which is often forged.
 
 use super::{Format, Layer, Shown, returned, two_classes};
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Mark, Signal};
 use crate::classify::{Claim, Kind};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "content-notice",
     layer: Layer::Notices,
@@ -21,7 +22,7 @@ pub(super) const FORMAT: Format = Format {
                     "interscan notification",
                 ],
             ),
-            reason: "written by a filter's notification service",
+            reason: "X-Mailer names the notification service of a filter",
         },
         Signal {
             mark: Mark::Field(
@@ -37,7 +38,7 @@ pub(super) const FORMAT: Format = Format {
                     "noreply@bitdefender",
                 ],
             ),
-            reason: "sent in a content filter's name",
+            reason: "the From field names a content filter",
         },
         Signal {
             mark: Mark::Subject(&[
@@ -57,7 +58,7 @@ pub(super) const FORMAT: Format = Format {
                 "virus detectado",
                 "virus rilevato",
             ]),
-            reason: "its subject tells of a virus or of something banned",
+            reason: "the subject mentions a virus or banned content",
         },
         Signal {
             mark: Mark::Words(&[
@@ -81,22 +82,23 @@ pub(super) const FORMAT: Format = Format {
                 "contenía un virus",
                 "conteneva un virus",
             ]),
-            reason: "says that it found a virus or something banned",
+            reason: "says that a virus or banned content was found",
         },
     ],
     claim,
 };
 
 fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
-    // The subject alone with a filter's name would be what a worm writes; it has to say what it found.
-    // People warn each other of viruses, and firms sell cures: a program has to speak, to one and not to many.
+    // Worms send mail with such a subject and a filter's name, so the text must say what was found.
+    // People warn each other of viruses and companies advertise filters, so a program must have
+    // sent the message, and not to a list.
     let signs = reading.signs;
     let by_program = shown.at(0) || signs.mail_system || signs.null_path || shown.at(1) || signs.copy;
     (shown.at(3) && two_classes(shown) && by_program && !signs.list_post && !answers(reading))
         .then(|| Claim { kind: Kind::ContentNotice, reasons: shown.reasons(), report: returned(reading) })
 }
 
-/// Whether somebody answers somebody.
+/// Whether the message is a person's reply to another message.
 fn answers(reading: &Reading<'_>) -> bool {
     reading.header().field("In-Reply-To").is_some() && reading.from.is_some() && !reading.signs.mail_system
 }

@@ -1,4 +1,4 @@
-//! Disposition notifications (RFC 8098): receipts, and those by which a filter refuses a message.
+//! Message disposition notifications (RFC 8098): receipts, and refusals by a filter.
 
 use super::{Format, Layer, Shown, returned};
 use crate::classify::reading::Reading;
@@ -6,13 +6,14 @@ use crate::classify::signal::{Mark, Signal};
 use crate::classify::{Claim, Kind, Recipient, Report};
 use crate::mail::{Action, Content, Header, Mailbox};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "disposition",
     layer: Layer::Fields,
     signals: &[
         Signal {
             mark: Mark::Field("auto-submitted", &["(rejected)"]),
-            reason: "says in Auto-Submitted that the message was rejected",
+            reason: "Auto-Submitted says that the message was rejected",
         },
         Signal {
             mark: Mark::Words(&[
@@ -21,7 +22,7 @@ pub(super) const FORMAT: Format = Format {
                 "refused by the recipient",
                 "the following reason was given",
             ]),
-            reason: "says that the message was rejected",
+            reason: "the text says that the message was rejected",
         },
     ],
     claim,
@@ -34,7 +35,7 @@ fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
     })?;
     let field = |name: &str| groups.iter().find_map(|group: &Header| group.field(name));
     let disposition = field("Disposition").unwrap_or_default().to_ascii_lowercase();
-    // A person who deletes a message unread is told of by "manual-action" (RFC 8098 §3.2.6).
+    // "manual-action" means that a person deleted the message (RFC 8098 §3.2.6).
     let by_program = disposition.contains("automatic-action") && disposition.contains("deleted");
     let rejected = by_program && shown.any() || shown.at(0) && shown.at(1);
     let mut reasons =

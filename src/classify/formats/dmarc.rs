@@ -1,16 +1,18 @@
-//! DMARC aggregate reports (RFC 7489 §7.2.1.1): a packed file whose name tells what it is.
+//! DMARC aggregate reports, which are recognised by the name of the compressed file (RFC 7489
+//! §7.2.1.1).
 
 use super::{Format, Layer, Shown};
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Mark, Signal};
 use crate::classify::{Claim, Kind, Report};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "dmarc",
     layer: Layer::Fields,
     signals: &[Signal {
         mark: Mark::Subject(&["report domain:"]),
-        reason: "its subject is that of an aggregate report",
+        reason: "the subject is that of an aggregate report",
     }],
     claim,
 };
@@ -23,12 +25,12 @@ fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
     });
     (named || shown.any() && packed).then(|| {
         let mut reasons = shown.reasons();
-        reasons.push("holds a packed file as aggregate reports do".to_owned());
+        reasons.push("has an attached file as aggregate reports do".to_owned());
         Claim { kind: Kind::DmarcReport, reasons, report: Report::default() }
     })
 }
 
-/// `receiver!domain!begin!end[!id].xml[.gz]`
+/// Whether a file name has the form `receiver!domain!begin!end[!id].xml[.gz]` (RFC 7489 §7.2.1.1).
 fn names_report(name: &str) -> bool {
     let ending = [".xml", ".xml.gz", ".zip", ".gz"].iter().any(|ending| name.ends_with(ending));
     let times =

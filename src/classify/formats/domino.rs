@@ -1,10 +1,11 @@
-//! Lotus Notes and HCL Domino.
+//! Reports of Lotus Notes and HCL Domino.
 
 use super::{Format, Layer, Shown, report_in_words};
 use crate::classify::Claim;
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Mark, Signal};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "domino",
     layer: Layer::Words,
@@ -15,7 +16,7 @@ pub(super) const FORMAT: Format = Format {
                 "nicht zugestellt an: ",
                 "n'a pas été distribué à : ",
             ]),
-            reason: "says what happened as Domino does",
+            reason: "describes the failure in Domino's words",
         },
         Signal {
             mark: Mark::Words(&[
@@ -26,7 +27,7 @@ pub(super) const FORMAT: Format = Format {
             ]),
             reason: "gives a reason in Domino's words",
         },
-        Signal { mark: Mark::Subject(&["delivery failure: "]), reason: "its subject is Domino's" },
+        Signal { mark: Mark::Subject(&["delivery failure: "]), reason: "the subject is Domino's" },
         Signal { mark: Mark::Field("x-mimetrack", &[]), reason: "passed through Domino (X-MIMETrack)" },
     ],
     claim,

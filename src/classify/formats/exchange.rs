@@ -1,10 +1,11 @@
-//! Microsoft Exchange's words, from the Internet Mail Service of version 5.5 to Exchange Online.
+//! Plain-text reports of Microsoft Exchange, from Exchange 5.5 to Exchange Online.
 
 use super::{Format, Layer, Shown, report_in_words, words_claim};
 use crate::classify::Claim;
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Mark, Signal};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "exchange",
     layer: Layer::Words,
@@ -43,7 +44,7 @@ pub(super) const FORMAT: Format = Format {
                 "yöneticiler için tanılama bilgileri",
                 "diagnostisk information för administratörer",
             ]),
-            reason: "says what happened as Exchange does",
+            reason: "describes the failure in Exchange's words",
         },
         Signal {
             mark: Mark::Words(&[
@@ -51,23 +52,24 @@ pub(super) const FORMAT: Format = Format {
                 "msexch:msexchangemta:",
                 "the mts-id of the original message is:",
             ]),
-            reason: "quotes Exchange's transport",
+            reason: "quotes identifiers of Exchange's transport",
         },
         Signal {
             mark: Mark::Field("x-ms-embedded-report", &[]),
-            reason: "says in X-MS-Embedded-Report that it holds a report",
+            reason: "X-MS-Embedded-Report says that it contains a report",
         },
         Signal {
             mark: Mark::Field("x-ms-exchange-message-is-ndr", &[]),
-            reason: "says in X-MS-Exchange-Message-Is-Ndr what it is",
+            reason: "X-MS-Exchange-Message-Is-Ndr says that it is a report",
         },
-        Signal { mark: Mark::Field("x-dsncontext", &[]), reason: "bears Exchange's X-DSNContext" },
+        Signal { mark: Mark::Field("x-dsncontext", &[]), reason: "has Exchange's field X-DSNContext" },
     ],
     claim,
 };
 
 fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
-    // Rules of Exchange's that write a report repeat the header fields of what they refuse, a list's among them.
+    // A report that an Exchange rule wrote repeats the header fields of the refused message, among
+    // them those of a mailing list, so it can look like a list post.
     let opens =
         reading.words.trim_start().starts_with("--- Non-Delivery Report ---") && reading.signs.recipients;
     let by_rule = || opens.then(|| words_claim(reading, shown.reasons()));

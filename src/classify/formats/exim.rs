@@ -1,10 +1,13 @@
-//! Exim's plain form and those of the many systems that took it over: 1&1 and GMX, Mail.Ru, Zoho, MX Logic, MailFoundry.
+//! Plain-text reports of Exim, and of systems that use its words.
+//!
+//! Among these are 1&1 and GMX, Mail.Ru, Zoho, MX Logic and MailFoundry.
 
 use super::{Format, Layer, Shown, report_in_words};
 use crate::classify::Claim;
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Mark, Signal};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "exim",
     layer: Layer::Words,
@@ -15,7 +18,7 @@ pub(super) const FORMAT: Format = Format {
                 "this message was created automatically by the mail system",
                 "created automatically by the smtp relay on",
             ]),
-            reason: "opens as Exim does",
+            reason: "opens with Exim's words",
         },
         Signal {
             mark: Mark::Words(&[
@@ -31,7 +34,7 @@ pub(super) const FORMAT: Format = Format {
                 "the message has been frozen",
                 "this message has been rejected because it has",
             ]),
-            reason: "says what happened as Exim does",
+            reason: "describes the failure in Exim's words",
         },
     ],
     claim,

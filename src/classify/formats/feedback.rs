@@ -5,13 +5,14 @@ use crate::classify::reading::Reading;
 use crate::classify::signal::{Mark, Signal};
 use crate::classify::{Claim, Kind};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "feedback",
     layer: Layer::Fields,
     signals: &[
         Signal {
             mark: Mark::Words(&["feedback-type: abuse", "feedback-type: auth-failure"]),
-            reason: "its fields stand in the text",
+            reason: "the feedback report's fields are in the text",
         },
         Signal {
             mark: Mark::Words(&[
@@ -19,7 +20,7 @@ pub(super) const FORMAT: Format = Format {
                 "a message claiming to be from you has failed the published dmarc policy",
                 "sent this email to unsubscribe from the message",
             ]),
-            reason: "complains of a message on its receiver's behalf",
+            reason: "complains about a message on behalf of its recipient",
         },
     ],
     claim,
@@ -33,7 +34,7 @@ fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
     (typed || shown.at(0) || shown.at(1)).then(|| {
         let mut reasons = shown.reasons();
         if typed {
-            reasons.push("typed as a feedback report".to_owned());
+            reasons.push("the Content-Type is that of a feedback report".to_owned());
         }
         Claim { kind: Kind::FeedbackReport, reasons, report: returned(reading) }
     })

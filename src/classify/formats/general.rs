@@ -1,34 +1,35 @@
-//! Reports in words that no format of its own claims, by what all of them have in common.
+//! Plain-text reports of programs without a format of their own.
 //!
-//! Three signs have to agree: who writes, what is said, and what only a mail system has at hand: the original, the
-//! recipient set apart, or an SMTP reply.
+//! Three kinds of signs must agree: the sender, the wording, and something that normally only a
+//! mail system has, which is the original, a list of failed recipients, or an SMTP reply.
 
 use super::{Format, Layer, Shown, words_claim};
 use crate::classify::Claim;
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Class, Mark, Signal};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "general",
     layer: Layer::General,
     signals: &[
         Signal { mark: Mark::Words(FAILURE), reason: "says that a message could not be delivered" },
-        Signal { mark: Mark::Words(REASONS), reason: "gives a reason for which mail is not delivered" },
-        Signal { mark: Mark::Subject(SUBJECTS), reason: "its subject is that of a report" },
+        Signal { mark: Mark::Words(REASONS), reason: "gives a typical reason for a failed delivery" },
+        Signal { mark: Mark::Subject(SUBJECTS), reason: "the subject is typical of a report" },
         Signal {
             mark: Mark::Field("auto-submitted", &["auto-replied", "auto-generated"]),
-            reason: "says in Auto-Submitted that it is automatic",
+            reason: "Auto-Submitted says that it is automatic",
         },
         Signal {
             mark: Mark::Field("x-failed-recipients", &[]),
             reason: "names the failed recipients in X-Failed-Recipients",
         },
-        Signal { mark: Mark::Field("x-loop", &["mailer-daemon"]), reason: "bears a mail system's X-Loop" },
+        Signal { mark: Mark::Field("x-loop", &["mailer-daemon"]), reason: "X-Loop names MAILER-DAEMON" },
     ],
     claim,
 };
 
-/// That a message was not delivered, by language.
+/// Phrases which say that a message was not delivered, in several languages.
 const FAILURE: &[&str] = &[
     "could not be delivered",
     "couldn't be delivered",
@@ -154,7 +155,7 @@ const FAILURE: &[&str] = &[
     "kunne ikke leveres",
 ];
 
-/// Why it was not.
+/// Phrases that give a reason for a failed delivery.
 const REASONS: &[&str] = &[
     "user unknown",
     "unknown user",
@@ -194,6 +195,7 @@ const REASONS: &[&str] = &[
     "message not delivered to the following",
 ];
 
+/// Subjects that are typical of reports.
 const SUBJECTS: &[&str] = &[
     "undeliver",
     "undelivered",
@@ -247,20 +249,22 @@ fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
         [signs.copy, !reading.named.is_empty(), signs.reply].into_iter().filter(|seen| *seen).count();
     let said = shown.has(Class::Words);
     let subject = shown.at(2);
-    // A name behind words of contact, or a number, is at hand to anybody: one of them alone asks for the subject besides.
+    // Any writer can mention an address or a number that looks like a reply. One such sign alone
+    // therefore needs the subject of a report or the null reverse-path as well.
     let told = said
         && signs.mail_system
         && (signs.copy
             || signs.daemon && signs.recipients
             || at_hand >= 2
             || at_hand == 1 && (subject || signs.null_path));
-    // Spam comes from the null reverse-path too.
+    // Spam also comes from the null reverse-path, so more signs are required.
     let unnamed = said
         && signs.null_path
         && !signs.list_post
         && at_hand >= 2
         && (signs.copy || subject && shown.at(0) && shown.at(1));
-    // So do programs that may be mail systems: as from nobody, they have to show more.
+    // The address of a program that may be a mail system proves as little, so more signs are
+    // required.
     let by_program = shown.at(0)
         && subject
         && signs.program

@@ -1,10 +1,12 @@
-//! Gmail and Google Groups. What Groups says stands in the reader's language, so its fields tell it.
+//! Reports of Gmail and Google Groups. Groups writes in the reader's language, so fields recognise
+//! it.
 
 use super::{Format, Layer, Shown, report_in_words};
 use crate::classify::Claim;
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Mark, Signal};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "gmail",
     layer: Layer::Words,
@@ -14,7 +16,7 @@ pub(super) const FORMAT: Format = Format {
                 "from",
                 &["mailer-daemon@googlemail.com", "mailer-daemon@gmail.com", "mailer-daemon@google.com"],
             ),
-            reason: "sent in the name of Google's mail system",
+            reason: "the From field names Google's mail system",
         },
         Signal {
             mark: Mark::Words(&[
@@ -28,7 +30,7 @@ pub(super) const FORMAT: Format = Format {
                 "your message wasn't delivered to ",
                 "we're writing to let you know that the group you tried to contact",
             ]),
-            reason: "says what happened as Gmail does",
+            reason: "describes the failure in Gmail's words",
         },
         Signal {
             mark: Mark::Field("x-failed-recipients", &[]),
@@ -39,6 +41,6 @@ pub(super) const FORMAT: Format = Format {
 };
 
 fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
-    // X-Failed-Recipients is Exim's as well.
+    // Exim also writes X-Failed-Recipients, so that field alone is not enough.
     (shown.at(0) || shown.at(1)).then(|| report_in_words(reading, shown)).flatten()
 }

@@ -1,21 +1,22 @@
-//! Novell GroupWise.
+//! Reports of Novell GroupWise.
 
 use super::{Format, Layer, Shown, report_in_words};
 use crate::classify::Claim;
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Mark, Signal};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "groupwise",
     layer: Layer::Words,
     signals: &[
         Signal {
             mark: Mark::Subject(&["message status - undeliverable"]),
-            reason: "its subject is GroupWise's",
+            reason: "the subject is GroupWise's",
         },
         Signal {
             mark: Mark::Words(&["the message that you sent was undeliverable to the following"]),
-            reason: "says what happened as GroupWise does",
+            reason: "describes the failure in GroupWise's words",
         },
         Signal { mark: Mark::Field("x-mailer", &["groupwise"]), reason: "written by GroupWise" },
     ],

@@ -1,10 +1,11 @@
-//! Ipswitch IMail, whose mailer calls itself SMTP32.
+//! Reports of Ipswitch IMail, whose mailer is called SMTP32.
 
 use super::{Format, Layer, Shown, report_in_words};
 use crate::classify::Claim;
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Mark, Signal};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "imail",
     layer: Layer::Words,
@@ -23,11 +24,11 @@ pub(super) const FORMAT: Format = Format {
                 "delivery failed 20 attempts: ",
                 "delivery userid: ",
             ]),
-            reason: "says what happened as IMail does",
+            reason: "describes the failure in IMail's words",
         },
         Signal {
             mark: Mark::Words(&["original message follows."]),
-            reason: "announces the copy as IMail does",
+            reason: "announces the copy of the message in IMail's words",
         },
     ],
     claim,

@@ -1,4 +1,4 @@
-//! What only pretends to be a report: a virus or a lure under a report's subject, and reports that give themselves away.
+//! Imitations of reports: malware and phishing mail with the subject or the words of a report.
 
 use super::{Format, Layer, Shown};
 use crate::classify::reading::Reading;
@@ -6,6 +6,7 @@ use crate::classify::signal::{Class, Common, Mark, Signal};
 use crate::classify::{Claim, Kind, Report};
 use crate::mail::Content;
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "imitation",
     layer: Layer::Replies,
@@ -27,7 +28,7 @@ pub(super) const FORMAT: Format = Format {
                 "undelivered mail",
                 "incoming messages",
             ]),
-            reason: "its subject is that of a report",
+            reason: "the subject is typical of a report",
         },
         Signal {
             mark: Mark::Words(&[
@@ -41,13 +42,13 @@ pub(super) const FORMAT: Format = Format {
                 "could not be delivered",
                 "undelivered mails",
             ]),
-            reason: "speaks as a report does",
+            reason: "uses the wording of a report",
         },
     ],
     claim,
 };
 
-/// Doubts that weigh so much, together, make a report an imitation.
+/// Sum of the weights of doubts from which a message is an imitation.
 const DOUBT_MAX: u32 = 3;
 
 fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
@@ -66,14 +67,17 @@ fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
     })
 }
 
+/// Whether the doubts, which [`doubts`] returned, make the message an imitation.
 pub(in crate::classify) fn is_imitation(doubts: &[(u32, &'static str)]) -> bool {
     doubts.iter().map(|(weight, _)| weight).sum::<u32>() >= DOUBT_MAX
 }
 
-/// What speaks against a message being a mail system's report, with its weight.
+/// The reasons against a message being a mail system's report, each with its weight.
+///
+/// `names_recipients` says whether the report names at least one failed recipient.
 pub(in crate::classify) fn doubts(reading: &Reading<'_>, names_recipients: bool) -> Vec<(u32, &'static str)> {
     let parts = &reading.message.parts;
-    // A returned original may have any name; what is attached beside it may not.
+    // A returned original may have any file name. Only the names of other attachments are checked.
     let beside = parts.iter().filter(|part| {
         let kind = part.media_type.as_str();
         !(kind.starts_with("message/")
@@ -91,25 +95,26 @@ pub(in crate::classify) fn doubts(reading: &Reading<'_>, names_recipients: bool)
     let bare_original = parts.iter().any(|part| {
         matches!(&part.content, Content::Original(header) if header.field("Received").is_none() && header.fields().len() > 2)
     });
-    // Who returns the original may explain where to learn more.
+    // A genuine report, which returns the original, may refer the reader to a page.
     let lures = reading.says(Common::Lure) && !reading.signs.copy && !reading.line.contains(" said: ");
     let linked = || reading.line.contains("http://") || reading.line.contains("https://");
     let found = [
-        (attached(PROGRAMS), 3, "a program is attached, which no mail system sends"),
-        (attached(ARCHIVES), 2, "an archive or a page is attached"),
-        (lures && linked(), 2, "asks its reader to follow a link or to log in"),
-        (lures, 1, "asks its reader for something that no report asks for"),
-        (!reading.signs.copy, 1, "returns nothing of the original"),
+        (attached(PROGRAMS), 3, "an executable file is attached, which no mail system sends"),
+        (attached(ARCHIVES), 2, "an archive or a web page is attached"),
+        (lures && linked(), 2, "asks the reader to follow a link or to log in"),
+        (lures, 1, "asks the reader for something that no report asks for"),
+        (!reading.signs.copy, 1, "does not return the original or its header"),
         (!names_recipients, 1, "names no failed recipient"),
-        (html_only, 1, "is written in HTML alone"),
-        (bare_original, 1, "the original has no Received line, which the relay itself would have written"),
+        (html_only, 1, "the text is in HTML only"),
+        (bare_original, 1, "the original has no Received field, which the relay would have added"),
     ];
     found.into_iter().filter(|(seen, ..)| *seen).map(|(_, weight, doubt)| (weight, doubt)).collect()
 }
 
-/// What a program's file ends with.
+/// File name endings of executable files.
 const PROGRAMS: &[&str] = &[
     ".exe", ".scr", ".pif", ".com", ".bat", ".cmd", ".vbs", ".vbe", ".js", ".jse", ".wsf", ".hta", ".cpl",
     ".lnk", ".iso", ".img", ".jar", ".ps1", ".msi", ".docm", ".xlsm",
 ];
+/// File name endings of archives and web pages.
 const ARCHIVES: &[&str] = &[".zip", ".rar", ".7z", ".ace", ".gz", ".htm", ".html", ".shtml", ".svg"];

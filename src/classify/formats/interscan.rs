@@ -1,28 +1,29 @@
-//! Trend Micro InterScan Messaging Security.
+//! Reports of Trend Micro InterScan Messaging Security.
 
 use super::{Format, Layer, Shown, report_in_words};
 use crate::classify::Claim;
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Mark, Signal};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "interscan",
     layer: Layer::Words,
     signals: &[
         Signal {
             mark: Mark::Words(&["message from interscan messaging security suite"]),
-            reason: "opens as InterScan does",
+            reason: "opens with InterScan's words",
         },
         Signal {
             mark: Mark::Words(&[
                 "unable to deliver message to <",
                 "the following mail could not be delivered",
             ]),
-            reason: "says what happened as InterScan does",
+            reason: "describes the failure in InterScan's words",
         },
         Signal {
             mark: Mark::Field("content-type", &["interscan_nt_mime_boundary"]),
-            reason: "bears InterScan's boundary",
+            reason: "the MIME boundary is InterScan's",
         },
     ],
     claim,

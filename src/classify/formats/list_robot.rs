@@ -1,10 +1,13 @@
-//! Answers of mailing lists' robots: held posts, confirmations, help (Mailman, Majordomo, ezmlm, fml, mlmmj, LISTSERV).
+//! Automatic answers of mailing list software: held posts, confirmations and help.
+//!
+//! The patterns are those of Mailman, Majordomo, ezmlm, fml, mlmmj, LISTSERV, Ecartis and Sympa.
 
 use super::{Format, Layer, Shown};
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Mark, Signal};
 use crate::classify::{Claim, Kind, Report};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "list-robot",
     layer: Layer::Notices,
@@ -26,7 +29,7 @@ pub(super) const FORMAT: Format = Format {
                     "sympa@",
                 ],
             ),
-            reason: "sent in a list robot's name",
+            reason: "the From field names mailing list software",
         },
         Signal { mark: Mark::Field("x-mailman-version", &[]), reason: "passed through Mailman" },
         Signal {
@@ -54,7 +57,7 @@ pub(super) const FORMAT: Format = Format {
                 "was denied because",
                 "the following commands are recognised",
             ]),
-            reason: "speaks as a list's robot does",
+            reason: "uses the wording of mailing list software",
         },
         Signal {
             mark: Mark::Subject(&[
@@ -69,7 +72,7 @@ pub(super) const FORMAT: Format = Format {
                 "the results of your email commands",
                 "welcome to ",
             ]),
-            reason: "its subject is a list robot's",
+            reason: "the subject is that of mailing list software",
         },
     ],
     claim,
@@ -78,7 +81,8 @@ pub(super) const FORMAT: Format = Format {
 fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
     let decisive = shown.at(0) || shown.at(1);
     let by_robot = shown.at(4) && (shown.at(2) || shown.at(3) || shown.at(5));
-    // A bounce may have come by way of a list, or be about its robot's mail: then a mail system wrote it.
+    // A mail system wrote this: a report that came through a list, or one about mail of the list
+    // software.
     let is_report = reading.signs.mail_system || reading.line.starts_with("--- Non-Delivery Report ---");
     ((decisive || by_robot) && !is_report).then(|| Claim {
         kind: Kind::ListResponse,

@@ -1,19 +1,20 @@
-//! MDaemon.
+//! Reports of MDaemon.
 
 use super::{Format, Layer, Shown, report_in_words};
 use crate::classify::Claim;
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Mark, Signal};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "mdaemon",
     layer: Layer::Words,
     signals: &[
         Signal {
             mark: Mark::Field("x-mddsn-message", &[]),
-            reason: "says in X-MDDSN-Message that it is a report",
+            reason: "X-MDDSN-Message says that it is a report",
         },
-        Signal { mark: Mark::Field("from", &["mdaemon@"]), reason: "sent in MDaemon's name" },
+        Signal { mark: Mark::Field("from", &["mdaemon@"]), reason: "the From field names MDaemon" },
         Signal {
             mark: Mark::Words(&[
                 "the attached message had permanent fatal delivery errors",
@@ -23,7 +24,7 @@ pub(super) const FORMAT: Format = Format {
                 "the following addresses did not receive a copy of your message",
                 "session transcript follows",
             ]),
-            reason: "says what happened as MDaemon does",
+            reason: "describes the failure in MDaemon's words",
         },
     ],
     claim,

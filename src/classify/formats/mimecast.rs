@@ -1,10 +1,11 @@
-//! Mimecast.
+//! Reports of Mimecast.
 
 use super::{Format, Layer, Shown, report_in_words};
 use crate::classify::Claim;
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Mark, Signal};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "mimecast",
     layer: Layer::Words,
@@ -15,18 +16,18 @@ pub(super) const FORMAT: Format = Format {
                 "an email that you attempted to send to the following address could not be delivered",
                 "could not be delivered. the problem appears to be :",
             ]),
-            reason: "says what happened as Mimecast does",
+            reason: "describes the failure in Mimecast's words",
         },
         Signal {
             mark: Mark::Words(&[
                 "additional information follows :",
                 "attempt(s) to deliver over a period of",
             ]),
-            reason: "tells the attempts as Mimecast does",
+            reason: "lists the delivery attempts in Mimecast's words",
         },
         Signal {
             mark: Mark::Field("x-mimecast-originator", &["<>"]),
-            reason: "Mimecast notes no originator",
+            reason: "X-Mimecast-Originator names the null reverse-path",
         },
     ],
     claim,

@@ -1,10 +1,11 @@
-//! Japanese mobile carriers: au (EZweb, KDDI) and their kin.
+//! Reports of Japanese mobile carriers: au (EZweb, KDDI) and related providers.
 
 use super::{Format, Layer, Shown, report_in_words};
 use crate::classify::Claim;
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Mark, Signal};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "mobile-carriers",
     layer: Layer::Words,
@@ -16,15 +17,15 @@ pub(super) const FORMAT: Format = Format {
                 "the following recipients did not receive this message",
                 "could not be delivered to: <",
             ]),
-            reason: "says what happened as au does",
+            reason: "describes the failure in au's words",
         },
         Signal {
             mark: Mark::Words(&["your mail sent on: "]),
-            reason: "names the mail by its date as au does",
+            reason: "gives the date of the mail in au's words",
         },
         Signal {
             mark: Mark::Field("from", &["postmaster@ezweb.ne.jp", ".dion.ne.jp", ".auone-net.jp"]),
-            reason: "sent in au's name",
+            reason: "the From field names au",
         },
     ],
     claim,

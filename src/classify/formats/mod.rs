@@ -1,4 +1,4 @@
-//! The ways of writing a report and other automatic mail, one file each.
+//! The known formats of reports and of other automatic mail, one file each.
 
 mod amazon;
 mod aol;
@@ -38,34 +38,38 @@ use super::signal::{Class, Common, Signal};
 use super::{Claim, Kind, Recipient, Report};
 use crate::mail::{Action, Mailbox};
 
-/// One way of writing.
+/// One format of automatic mail.
 pub struct Format {
-    /// Also the name of its folder of samples.
+    /// The name in verdicts, which is also the name of the folder of its samples.
     pub name: &'static str,
+    /// The layer in which the format is asked.
     pub layer: Layer,
-    /// The marks that are peculiar to it.
+    /// The patterns that are typical of the format.
     pub signals: &'static [Signal],
-    /// Reads a message of this format; `None` for any other.
+    /// Returns what a message of this format says, or `None` for any other message.
     pub claim: fn(&Reading<'_>, Shown) -> Option<Claim>,
 }
 
-/// Formats are asked layer by layer, and within one in the order of the table. A message that two formats of one layer
-/// claim is a fault, which a test looks for.
+/// A group of formats that have the same precedence.
+///
+/// Formats are asked layer by layer, and within a layer in the order of [`FORMATS`]. Two formats of
+/// one layer must not claim the same message; a test checks this for every sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Layer {
-    /// Machine-readable fields decide, and nothing else.
+    /// Formats that are recognised by machine-readable fields.
     Fields,
-    /// Automatic mail that may speak of a failure and is something else.
+    /// Automatic mail that may mention a failed delivery but is not a report of one.
     Notices,
-    /// Reports in words, by marks of one program.
+    /// Reports in plain text, recognised by the patterns of one program.
     Words,
-    /// Reports in words, by what all of them have in common.
+    /// Reports in plain text, recognised by what all reports have in common.
     General,
     /// Other automatic mail.
     Replies,
 }
 
-/// To add a way of writing, add its file, its row, and its samples.
+/// All formats, in the order in which they are asked. To add a format, add its file, its row, and
+/// its samples.
 pub const FORMATS: &[Format] = &[
     disposition::FORMAT,
     rfc3464::FORMAT,
@@ -101,10 +105,12 @@ pub const FORMATS: &[Format] = &[
     imitation::FORMAT,
 ];
 
-/// Which of a format's own signals a message shows.
+/// The signals of one format that a message shows.
 #[derive(Clone, Copy)]
 pub struct Shown {
+    /// All signals of the format.
     pub(in crate::classify) signals: &'static [Signal],
+    /// Bit N is set if the message shows signal N.
     pub(in crate::classify) bits: u32,
 }
 
@@ -117,7 +123,7 @@ impl Shown {
         self.bits != 0
     }
 
-    /// Whether the signal at a place of the format's list is among them.
+    /// Whether the message shows the signal at position `place` of the format's list.
     fn at(self, place: usize) -> bool {
         self.bits & (1 << place) != 0
     }
@@ -131,19 +137,21 @@ impl Shown {
     }
 }
 
-/// Whether marks of two classes agree.
+/// Whether the message shows signals of at least two classes.
 fn two_classes(shown: Shown) -> bool {
     [Class::Field, Class::Words, Class::Subject].into_iter().filter(|class| shown.has(*class)).count() >= 2
 }
 
-/// A report in words: at least one mark of the format's own, and two classes of signs in all.
+/// Claims a report in plain text, which needs two kinds of signs. One of them must be a pattern of
+/// the format in the text or in a field.
 fn report_in_words(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
     if !(shown.has(Class::Words) || shown.has(Class::Field)) {
         return None;
     }
     let signs = reading.signs;
-    // People quote reports, on lists above all: somebody has to write as a mail system does, return what only one has, or
-    // bear its field.
+    // People quote reports, especially on mailing lists. The From field must name a mail system; or
+    // the message must not be a list post and must have the null reverse-path, a field of the
+    // format, or a returned original.
     let written =
         signs.mail_system || (signs.null_path || shown.has(Class::Field) || signs.copy) && !signs.list_post;
     if !written {
@@ -160,19 +168,20 @@ fn report_in_words(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
     (classes.into_iter().filter(|seen| *seen).count() >= 2).then(|| words_claim(reading, shown.reasons()))
 }
 
-/// What a report in words says.
+/// Reads a report in plain text.
 fn words_claim(reading: &Reading<'_>, mut reasons: Vec<String>) -> Claim {
     let (delay, permanent) = (reading.says(Common::Delay), reading.says(Common::Permanent));
     let signs = reading.signs;
     let common = [
-        (signs.mail_system, "written in the name of a mail system"),
-        (signs.copy, "returns the original, or its header"),
-        (signs.recipients, "sets the failed recipient apart"),
-        (signs.reply, "quotes an SMTP reply or a status code"),
+        (signs.mail_system, "the From field or the Content-Type is that of a mail system"),
+        (signs.copy, "returns the original or its header, or announces a copy"),
+        (signs.recipients, "lists the failed recipient on its own line"),
+        (signs.reply, "quotes an SMTP reply or an enhanced status code"),
         (delay, "says that delivery is still being tried"),
     ];
     reasons.extend(common.into_iter().filter(|(seen, _)| *seen).map(|(_, reason)| reason.to_owned()));
-    // What well-run hosts send must not count: any doubt of a failure is none.
+    // Well-run hosts also report successes and delays, which must not score. The report is of a
+    // failure only if it is of neither.
     let (kind, action) = if reading.says(Common::Success) && !permanent && !signs.reply {
         (Kind::DsnSuccess, Action::Delivered)
     } else if delay && !permanent {
@@ -183,7 +192,7 @@ fn words_claim(reading: &Reading<'_>, mut reasons: Vec<String>) -> Claim {
     Claim { kind, reasons, report: Report { recipients: recipients(reading, action), ..returned(reading) } }
 }
 
-/// What any report tells through the original that it returns.
+/// The fields of a report that come from the returned original.
 fn returned(reading: &Reading<'_>) -> Report {
     let original = reading.original.as_ref();
     Report {
@@ -196,8 +205,9 @@ fn returned(reading: &Reading<'_>) -> Report {
     }
 }
 
-/// The recipients in X-Failed-Recipients, with what the words say of them; else those that the words name; else the one
-/// that the original was for.
+/// The recipients in X-Failed-Recipients, with what the text says about them. Without that field,
+/// these are the recipients that the text names, or else the only address in the To field of the
+/// original.
 fn recipients(reading: &Reading<'_>, action: Action) -> Vec<Recipient> {
     let of = |mailbox: Mailbox| {
         let named = reading.named.iter().find(|named| named.mailbox.folded() == mailbox.folded());

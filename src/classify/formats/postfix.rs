@@ -1,10 +1,14 @@
-//! Postfix's words without its fields: before version 2.0, or where a gateway lost them; and its notes to a postmaster.
+//! Plain-text reports of Postfix, and its notes to the postmaster.
+//!
+//! Reports have no delivery-status fields if Postfix is older than version 2.0 or a gateway removed
+//! them.
 
 use super::{Format, Layer, Shown, report_in_words};
 use crate::classify::Claim;
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Mark, Signal};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "postfix",
     layer: Layer::Words,
@@ -18,19 +22,19 @@ pub(super) const FORMAT: Format = Format {
                 "this is the postfix program at host ",
                 "this is the mail delivery agent at ",
             ]),
-            reason: "opens as Postfix does",
+            reason: "opens with Postfix's words",
         },
         Signal {
             mark: Mark::Words(&["you can delete your own text from the"]),
-            reason: "asks for the report to be included as Postfix does",
+            reason: "asks in Postfix's words that the report be included",
         },
         Signal {
             mark: Mark::Subject(&["postfix smtp server: errors from"]),
-            reason: "its subject is that of Postfix's notes to a postmaster",
+            reason: "the subject is that of Postfix's notes to the postmaster",
         },
         Signal {
             mark: Mark::Words(&["transcript of session follows. out: 220 "]),
-            reason: "shows the session as Postfix does",
+            reason: "introduces a session transcript in Postfix's words",
         },
     ],
     claim,

@@ -1,12 +1,15 @@
-//! qmail's plain form (QSBMF), which many programs imitate: `<address>:` paragraphs and a marked copy below.
+//! Reports of qmail in its plain-text format (QSBMF), which many programs imitate.
 //!
-//! Installations alter the first lines, so the marks are the shape and the line that announces the copy.
+//! The report has a paragraph for each recipient, which begins with `<address>:`, and a copy of the
+//! message below a line that announces it. Many installations change the first lines, so that line
+//! is a signal of its own.
 
 use super::{Format, Layer, Shown, report_in_words};
 use crate::classify::Claim;
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Mark, Signal};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "qmail",
     layer: Layer::Words,
@@ -19,7 +22,7 @@ pub(super) const FORMAT: Format = Format {
                 "i'm afraid i wasn't able to deliver your message to the following addresses",
                 "this is a permanent error; i've given up. sorry it didn't work out",
             ]),
-            reason: "opens as qmail does",
+            reason: "opens with qmail's words",
         },
         Signal {
             mark: Mark::Words(&[
@@ -31,7 +34,7 @@ pub(super) const FORMAT: Format = Format {
                 "--- mensaje original adjunto",
                 "--- attachment is a copy of the message",
             ]),
-            reason: "announces the copy of the message as qmail does",
+            reason: "announces the copy of the message in qmail's words",
         },
     ],
     claim,

@@ -1,7 +1,9 @@
-//! Delivery status notifications (RFC 3464, RFC 6533), judged by their fields.
+//! Delivery status notifications, which are judged by their machine-readable fields (RFC 3464, RFC
+//! 6533).
 //!
-//! The machine-readable part decides, wherever it stands: OpenSMTPD puts it into multipart/mixed, others make it the top
-//! type, gateways flatten it into the text. Prose never does, save that a content filter names itself in it.
+//! The machine-readable part may be anywhere: OpenSMTPD puts it into multipart/mixed, other
+//! programs make it the top-level type, and gateways flatten it into the text. The text is used
+//! only to recognise a content filter.
 
 use super::{Format, Layer, Shown, returned};
 use crate::classify::reading::Reading;
@@ -9,6 +11,7 @@ use crate::classify::signal::{Mark, Signal};
 use crate::classify::{Claim, Kind, Recipient, Report};
 use crate::mail::{Action, Content, DeliveryStatus, Header, Mailbox, RecipientStatus};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "rfc3464",
     layer: Layer::Fields,
@@ -21,9 +24,12 @@ pub(super) const FORMAT: Format = Format {
                 "virus alert",
                 "our content checker found",
             ]),
-            reason: "a content filter says that it found something in the original",
+            reason: "a content filter reports what it found in the original",
         },
-        Signal { mark: Mark::Words(&["final-recipient:"]), reason: "its fields stand in the text" },
+        Signal {
+            mark: Mark::Words(&["final-recipient:"]),
+            reason: "the delivery-status fields are in the text",
+        },
     ],
     claim,
 };
@@ -34,7 +40,9 @@ fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
     let mut reasons = vec![reason.to_owned()];
     let report_type = reading.message.parts.first().and_then(|part| part.report_type.as_deref());
     if report_type != Some("delivery-status") {
-        reasons.push("not typed multipart/report; report-type=delivery-status (RFC 6522 §3)".to_owned());
+        reasons.push(
+            "the Content-Type is not multipart/report; report-type=delivery-status (RFC 6522 §3)".to_owned(),
+        );
     }
     let filtered = kind == Kind::DsnFailed && shown.at(0) && !reading.line.contains(" said: ");
     if filtered {
@@ -44,19 +52,19 @@ fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
     Some(Claim { kind, reasons, report: report(reading, &groups, status) })
 }
 
-/// The groups of fields, from their part or, where there is none, from the text.
+/// The groups of fields, from the machine-readable part or, if there is none, from the text.
 fn fields(reading: &Reading<'_>, shown: Shown) -> Option<(Vec<Header>, DeliveryStatus)> {
     let read = |groups: Vec<Header>| {
         let status = DeliveryStatus::from_groups(&groups);
         (!status.recipients.is_empty()).then_some((groups, status))
     };
-    // Some gateways give their words that type as well.
+    // Some gateways also give their text this media type.
     let of_part = reading.message.parts.iter().find_map(|part| match &part.content {
         Content::Fields(groups) if part.media_type.ends_with("delivery-status") => read(groups.clone()),
         _ => None,
     });
     let in_text = || {
-        // Twenty groups are more than any text holds.
+        // No text is expected to contain more than 20 groups.
         (shown.at(1) && reading.signs.mail_system)
             .then(|| read(Header::report_groups(reading.words.as_bytes(), 20)))
             .flatten()
@@ -64,7 +72,8 @@ fn fields(reading: &Reading<'_>, shown: Shown) -> Option<(Vec<Header>, DeliveryS
     of_part.or_else(in_text)
 }
 
-/// The set of actions decides: one failure makes it a report of failure. Where none is given, the status does.
+/// The kind by the actions of all recipients: one failed recipient makes it a report of a failure.
+/// If no action is given, the status codes decide.
 fn kind(status: &DeliveryStatus) -> Option<(Kind, &'static str)> {
     let actions: Vec<Action> = status.recipients.iter().filter_map(|recipient| recipient.action).collect();
     let has = |wanted: Action| actions.contains(&wanted);
@@ -77,7 +86,7 @@ fn kind(status: &DeliveryStatus) -> Option<(Kind, &'static str)> {
     } else if !actions.is_empty() {
         Some((Kind::DsnSuccess, "delivery-status without a failure or delay"))
     } else if class(5) || status.recipients.iter().any(refused) {
-        Some((Kind::DsnFailed, "delivery-status with a status of class 5 and no action"))
+        Some((Kind::DsnFailed, "delivery-status with a status or a reply of class 5 and no action"))
     } else if class(4) {
         Some((Kind::DsnDelayed, "delivery-status with a status of class 4 and no action"))
     } else if class(2) {
@@ -87,7 +96,7 @@ fn kind(status: &DeliveryStatus) -> Option<(Kind, &'static str)> {
     }
 }
 
-/// Whether another host's reply was one of refusal (RFC 3464 §2.3.6).
+/// Whether the quoted reply of another host is a permanent refusal (RFC 3464 §2.3.6).
 fn refused(recipient: &RecipientStatus) -> bool {
     recipient.status.is_none() && recipient.diagnostic.as_deref().is_some_and(|reply| reply.starts_with('5'))
 }
@@ -108,7 +117,7 @@ fn report(reading: &Reading<'_>, groups: &[Header], status: DeliveryStatus) -> R
                     (&recipient.original_recipient, &recipient.final_recipient),
                     (Some(first), Some(last)) if first.folded() != last.folded() && last.domain().contains('.')
                 ),
-                // A final address in a host of one label is the inside of a gateway.
+                // A final recipient whose domain has one label is an internal address of a gateway.
                 mailbox: recipient
                     .final_recipient
                     .filter(|r| r.domain().contains('.') || recipient.original_recipient.is_none())

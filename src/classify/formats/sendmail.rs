@@ -1,17 +1,18 @@
-//! Sendmail's words without its fields, as version 5 wrote them, and those of programs that imitate it.
+//! Plain-text reports of Sendmail 5, and of programs that imitate it.
 
 use super::{Format, Layer, Shown, report_in_words};
 use crate::classify::Claim;
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Mark, Signal};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "sendmail",
     layer: Layer::Words,
     signals: &[
         Signal {
             mark: Mark::Words(&["- transcript of session follows -", "-transcript of session follows-"]),
-            reason: "shows a transcript as Sendmail does",
+            reason: "introduces a session transcript in Sendmail's words",
         },
         Signal {
             mark: Mark::Words(&[
@@ -21,13 +22,13 @@ pub(super) const FORMAT: Format = Format {
                 "the following addresses had delivery errors",
                 "the following addresses had delivery problems",
             ]),
-            reason: "announces the failed addresses as Sendmail does",
+            reason: "introduces the failed addresses in Sendmail's words",
         },
         Signal {
             mark: Mark::Words(&["- unsent message follows -"]),
-            reason: "returns the message as Sendmail 5 does",
+            reason: "introduces the returned message in the words of Sendmail 5",
         },
-        Signal { mark: Mark::Subject(&["returned mail: "]), reason: "its subject is Sendmail's" },
+        Signal { mark: Mark::Subject(&["returned mail: "]), reason: "the subject is Sendmail's" },
     ],
     claim,
 };

@@ -4,6 +4,7 @@ use super::{Format, Layer, Shown};
 use crate::classify::reading::Reading;
 use crate::classify::{Claim, Kind, Report};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format { name: "tls-report", layer: Layer::Fields, signals: &[], claim };
 
 fn claim(reading: &Reading<'_>, _: Shown) -> Option<Claim> {
@@ -13,7 +14,7 @@ fn claim(reading: &Reading<'_>, _: Shown) -> Option<Claim> {
     let named = reading.header().field("TLS-Report-Domain").is_some();
     (typed || named).then(|| Claim {
         kind: Kind::TlsReport,
-        reasons: vec!["typed as a TLS report".to_owned()],
+        reasons: vec!["has the Content-Type or the TLS-Report-Domain field of a TLS report".to_owned()],
         report: Report::default(),
     })
 }

@@ -1,10 +1,11 @@
-//! Gateways to X.400, and MMTA.
+//! Reports of gateways to X.400, and of MMTA.
 
 use super::{Format, Layer, Shown, report_in_words};
 use crate::classify::Claim;
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Mark, Signal};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "x400",
     layer: Layer::Words,
@@ -16,7 +17,7 @@ pub(super) const FORMAT: Format = Format {
                 "message could not be delivered to the following x.400",
                 "the dsn/ndn for the message",
             ]),
-            reason: "says what happened as a gateway to X.400 does",
+            reason: "describes the failure in the words of a gateway to X.400",
         },
         Signal {
             mark: Mark::Words(&[
@@ -26,7 +27,7 @@ pub(super) const FORMAT: Format = Format {
                 "non delivery reason code",
                 "ndr reason code",
             ]),
-            reason: "names what X.400 knows",
+            reason: "uses terms of X.400",
         },
     ],
     claim,

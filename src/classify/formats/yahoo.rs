@@ -1,10 +1,11 @@
-//! Yahoo and the houses that ran on it (SBC, Rogers, BT).
+//! Reports of Yahoo, and of the providers that used its mail system (SBC, Rogers, BT).
 
 use super::{Format, Layer, Shown, report_in_words};
 use crate::classify::Claim;
 use crate::classify::reading::Reading;
 use crate::classify::signal::{Mark, Signal};
 
+/// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "yahoo",
     layer: Layer::Words,
@@ -15,11 +16,11 @@ pub(super) const FORMAT: Format = Format {
                 "sorry, we were unable to deliver your message to the following address",
                 "i'm afraid i wasn't able to deliver the following message",
             ]),
-            reason: "opens as Yahoo does",
+            reason: "opens with Yahoo's words",
         },
         Signal {
             mark: Mark::Words(&["--- original message follows"]),
-            reason: "announces the copy of the message as Yahoo does",
+            reason: "announces the copy of the message in Yahoo's words",
         },
     ],
     claim,
