@@ -7,13 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::blocklist::{Blocklist, Change};
 use crate::evidence::{Entry, Offset, Order};
 use crate::explain::explain;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{self, Journal, JournalError};
 use crate::publish::{PublishError, restore};
 use crate::relay::{Prefix, Relay};
 use crate::time::Timestamp;
 
-/// Most entries read at once.
-const READ_ENTRIES_MAX: usize = 1_024;
 /// Most relays that are named in each list.
 const NAMED_MAX: usize = 1_000;
 
@@ -31,8 +29,8 @@ pub enum BacktestError {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backtest {
     pub zone: String,
-    pub first_entry: u64,
-    pub last_entry: u64,
+    pub first_entry: Offset,
+    pub last_entry: Offset,
     pub until: Timestamp,
     /// Relays that were listed at any time, by the policy as it was and by the other.
     pub listed_before: usize,
@@ -59,24 +57,30 @@ pub struct Difference {
     pub why: String,
 }
 
-/// First time, and how often.
-type Listed = BTreeMap<(Prefix, u8), (Timestamp, u32)>;
+/// A journal folded to its end by one policy.
+struct Fold {
+    blocklist: Blocklist,
+    /// The first entry that was folded.
+    first: Option<Offset>,
+    /// By relay and code: when it was listed first, and how often it was listed, extended or held.
+    listed: BTreeMap<(Prefix, u8), (Timestamp, u32)>,
+}
 
 /// Folds a journal twice, as it was and with another text in the place of a zone's file. It changes nothing.
 ///
 /// Where the journal no longer begins with its first entry, both begin with the traps, zones and exemptions of its checkpoint and
 /// no evidence, and fold all that is there. What the guards hold counts as listed: whoever adopts a policy lets it in.
 pub fn backtest(journal: &dyn Journal, origin: &str, text: &str) -> Result<Backtest, BacktestError> {
-    let (before, was) = fold(journal, origin, None)?;
-    let (after, would_be) = fold(journal, origin, Some(text))?;
+    let Fold { blocklist: before, first, listed: was } = fold(journal, origin, None)?;
+    let Fold { blocklist: after, listed: would_be, .. } = fold(journal, origin, Some(text))?;
     let adopted = after.snapshot().zones().iter().any(|zone| zone.config.apex.origin.to_string() == origin);
     if !adopted {
         return Err(BacktestError::NeverAdopted(origin.to_owned()));
     }
     let mut found = Backtest {
         zone: origin.to_owned(),
-        first_entry: journal.first()?.0,
-        last_entry: after.offset().0,
+        first_entry: first.unwrap_or(after.offset()),
+        last_entry: after.offset(),
         until: after.time(),
         listed_before: was.len(),
         listed_after: would_be.len(),
@@ -117,41 +121,34 @@ pub fn backtest(journal: &dyn Journal, origin: &str, text: &str) -> Result<Backt
     Ok(found)
 }
 
-fn fold(
-    journal: &dyn Journal,
-    origin: &str,
-    text: Option<&str>,
-) -> Result<(Blocklist, Listed), BacktestError> {
-    let whole = journal.first()? == Offset(1);
-    let kept = |blocklist: Blocklist, first| blocklist.without_evidence(first);
-    let mut blocklist = match (whole, text) {
-        (true, _) => Blocklist::new(),
-        (false, None) => kept(restore(journal)?, journal.first()?),
-        (false, Some(text)) => kept(restore(journal)?.with_zone(origin, text), journal.first()?),
+fn fold(journal: &dyn Journal, origin: &str, text: Option<&str>) -> Result<Fold, BacktestError> {
+    let beginning = journal.beginning()?;
+    let blocklist = match (beginning, text) {
+        (Offset::START, _) => Blocklist::new(),
+        (_, None) => restore(journal)?.without_evidence(beginning),
+        (_, Some(text)) => restore(journal)?.with_zone(origin, text).without_evidence(beginning),
     };
-    let mut listed = Listed::new();
-    loop {
-        let entries = journal.read(blocklist.offset(), READ_ENTRIES_MAX)?;
-        if entries.is_empty() {
-            return Ok((blocklist, listed));
-        }
-        for mut recorded in entries {
+    let mut fold = Fold { blocklist, first: None, listed: BTreeMap::new() };
+    for entries in journal::follow(journal, beginning) {
+        for mut recorded in entries? {
+            fold.first.get_or_insert(recorded.offset);
             if let (Some(text), Entry::Directive(directive)) = (text, &mut recorded.entry) {
                 replace(&mut directive.order, origin, text);
             }
-            let changes = blocklist.apply(&recorded);
-            let now = blocklist.time();
+            let changes = fold.blocklist.apply(&recorded);
+            let now = fold.blocklist.time();
             for change in &changes.list {
                 if let Change::Listed { origin: of, relay, code, .. }
                 | Change::Extended { origin: of, relay, code, .. }
                 | Change::Held { origin: of, relay, code } = change
                     && of == origin
                 {
-                    listed.entry((*relay, *code)).or_insert((now, 0)).1 += 1;
+                    fold.listed.entry((*relay, *code)).or_insert((now, 0)).1 += 1;
                 }
             }
         }
     }
+    Ok(fold)
 }
 
 fn replace(order: &mut Order, origin: &str, by: &str) {

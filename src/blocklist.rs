@@ -530,7 +530,7 @@ impl Blocklist {
             code: Some(code),
             until: listed.as_ref().map(|listing| listing.until),
             policy: listing.policy.to_string(),
-            evidence: listing.grounds.evidence.iter().map(|offset| offset.0).collect(),
+            evidence: listing.grounds.evidence.clone(),
             ..self.record(turn, act, why)
         };
         turn.changes.audit.push(self.state.audit.link(record));
@@ -540,7 +540,7 @@ impl Blocklist {
     fn record(&self, turn: &Turn<'_>, act: &str, why: String) -> AuditRecord {
         AuditRecord {
             number: 0,
-            entry: self.state.offset.0,
+            entry: self.state.offset,
             at: self.state.time,
             by: turn.by.to_owned(),
             why,
@@ -641,5 +641,5 @@ fn is_judged(basis: &Basis) -> bool {
 
 /// The low 32 bits of base + offset (RFC 1982 arithmetic lets secondaries follow it round the end).
 fn serial(base: u32, changed: Offset) -> u32 {
-    (u64::from(base).wrapping_add(changed.0) & u64::from(u32::MAX)) as u32
+    (u64::from(base).wrapping_add(changed.number()) & u64::from(u32::MAX)) as u32
 }

@@ -371,7 +371,7 @@ impl Core {
         let mut digester = Digester::default();
         digester.add(format!("{order:?}").as_bytes());
         digester.add(&self.app.clock.now().milliseconds().to_be_bytes());
-        digester.add(&self.app.published.applied().0.to_be_bytes());
+        digester.add(&self.app.published.applied().number().to_be_bytes());
         let id = digester.digest();
         Entry::Directive(Directive { id, by: "configuration".to_owned(), why: why.to_owned(), order })
     }
@@ -384,9 +384,7 @@ impl Core {
 }
 
 fn last_time(journal: &dyn Journal) -> Result<Timestamp, JournalError> {
-    let head = journal.head().borrow().0;
-    let last = journal.read(Offset(head.saturating_sub(1)), 1)?;
-    Ok(last.last().map(|recorded| recorded.at).unwrap_or_default())
+    Ok(journal.last()?.map(|recorded| recorded.at).unwrap_or_default())
 }
 
 impl Daemon {

@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
 
 use crate::classify::{Cause, Kind, Verdict};
 use crate::digest::{Digest, Digester};
@@ -14,17 +15,27 @@ use crate::relay::{Prefix, Relay};
 use crate::time::Timestamp;
 use crate::trap::{self, Donor, DonorTerms, Scope, TrapHasher, TrapKey};
 
-/// A position in the journal; the first entry has offset 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+/// The place of an entry in the journal. Places are ordered and otherwise opaque: only a journal
+/// knows which place follows which, so nothing else may count with them.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize,
+)]
 #[cbor(transparent)]
-pub struct Offset(#[n(0)] pub u64);
+#[serde(transparent)]
+pub struct Offset(#[n(0)] u64);
 
 impl Offset {
-    /// Before the first entry.
+    /// The place before the first entry.
     pub const START: Offset = Offset(0);
 
-    pub const fn next(self) -> Self {
-        Offset(self.0 + 1)
+    /// The place that a journal knows by a number.
+    pub const fn from_number(number: u64) -> Self {
+        Offset(number)
+    }
+
+    /// The number by which a journal, and a person who reads its entries, knows the place.
+    pub const fn number(self) -> u64 {
+        self.0
     }
 }
 

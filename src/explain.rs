@@ -28,7 +28,7 @@ pub struct Explanation {
     /// Why it may never be listed, if so.
     pub never_listed: Option<String>,
     pub time: Timestamp,
-    pub offset: u64,
+    pub offset: Offset,
     pub zones: Vec<ZoneExplanation>,
 }
 
@@ -50,7 +50,7 @@ pub struct CodeExplanation {
     pub listing: Option<ListingExplanation>,
     pub past: Vec<PastExplanation>,
     /// Evidence at or before this entry counts no more.
-    pub floor: u64,
+    pub floor: Offset,
     pub rules: Vec<RuleExplanation>,
     pub score: ScoreExplanation,
     pub evidence: Vec<EvidenceExplanation>,
@@ -64,9 +64,9 @@ pub struct ListingExplanation {
     pub times: u32,
     pub policy: String,
     pub criterion: &'static str,
-    pub completed_by_entry: u64,
+    pub completed_by_entry: Offset,
     /// The case's evidence lies behind this entry.
-    pub after_entry: u64,
+    pub after_entry: Offset,
     pub at: Timestamp,
     pub points: String,
     pub trap_domains: u32,
@@ -74,7 +74,7 @@ pub struct ListingExplanation {
     pub parties: u32,
     pub reports: u32,
     /// The entries that it stands on.
-    pub evidence: Vec<u64>,
+    pub evidence: Vec<Offset>,
     /// The case as it was when it was made, as far as its evidence lies within the horizon.
     pub score: ScoreExplanation,
     pub case: Vec<EvidenceExplanation>,
@@ -124,7 +124,7 @@ pub struct TrapDomainExplanation {
 /// One mark of the ledger.
 #[derive(Debug, Serialize)]
 pub struct EvidenceExplanation {
-    pub entry: u64,
+    pub entry: Offset,
     pub seen_at: Timestamp,
     pub kind: &'static str,
     /// Letters and numbers stand for whom nobody may read here.
@@ -184,7 +184,7 @@ pub fn explain(
         ledger: Prefix::host(relay).to_string(),
         never_listed: special.map(|what| format!("{what} (RFC 6471 §3.5)")).or(exempt),
         time: snapshot.time,
-        offset: offset.0,
+        offset,
         zones: configs.iter().map(explain_zone).collect(),
     }
 }
@@ -270,7 +270,7 @@ fn explain_code(
             .as_ref()
             .map(|listing| explain_listing(listing, kinds, record, config, letters)),
         past: past.collect(),
-        floor: of_code.floor.max(record.ledger.forgiven()).0,
+        floor: of_code.floor.max(record.ledger.forgiven()),
         rules,
         score: explain_score(&case, letters),
         evidence: of_kind.map(|mark| explain_mark(mark, &case, letters, time)).collect(),
@@ -323,7 +323,7 @@ fn explain_mark(mark: &Mark, case: &Case<'_>, letters: &Letters, time: Timestamp
     let age = time.hour().saturating_sub(mark.seen_at.hour());
     let factors = FACTORS.iter().map(|factor| (factor.name, (factor.thousandths)(mark, &policy.weights)));
     EvidenceExplanation {
-        entry: mark.offset.0,
+        entry: mark.offset,
         seen_at: mark.seen_at,
         kind: mark.kind.name(),
         trap_domain: letters.trap_domains.get(&mark.trap_domain).cloned().unwrap_or_default(),
@@ -371,15 +371,15 @@ fn explain_listing(
             Criterion::Case => "case",
             Criterion::Decision => "decision",
         },
-        completed_by_entry: grounds.completed.0,
-        after_entry: grounds.after.0,
+        completed_by_entry: grounds.completed,
+        after_entry: grounds.after,
         at: grounds.at,
         points: grounds.points.to_string(),
         trap_domains: grounds.trap_domains,
         injector_networks: grounds.injector_networks,
         parties: grounds.parties,
         reports: grounds.reports,
-        evidence: grounds.evidence.iter().map(|offset| offset.0).collect(),
+        evidence: grounds.evidence.clone(),
         score: explain_score(&case, letters),
         case: marks.collect(),
     }

@@ -38,6 +38,7 @@ pub mod name_server;
 pub mod observe;
 pub mod publish;
 pub mod relay;
+pub mod replay;
 pub mod score;
 pub mod simulate;
 pub mod smtp;

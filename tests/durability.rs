@@ -353,7 +353,7 @@ fn rfc5321_s3_a_disk_that_refuses_for_a_while_is_waited_out() {
     assert_eq!(taken, kept.iter().cloned().collect(), "what was acknowledged, and nothing else");
     assert_eq!(taken.len(), kept.len(), "nothing is there twice");
     assert_eq!(taken.len(), 44);
-    assert_eq!(*journal.head().borrow(), Offset(44));
+    assert_eq!(*journal.head().borrow(), Offset::from_number(44));
 }
 
 #[test]
@@ -420,11 +420,11 @@ fn a_client_that_waited_for_us_for_too_long_has_not_called_out() {
     runtime.block_on(intake.left(left(11)));
     assert_eq!(*journal.head().borrow(), Offset::START, "our own slowness is nobody's callout");
     runtime.block_on(intake.left(left(10)));
-    assert_eq!(*journal.head().borrow(), Offset(1));
+    assert_eq!(*journal.head().borrow(), Offset::from_number(1));
     // Nor has whoever carries mail for us.
     let front = Client::Front { mta: "198.18.0.25".parse().unwrap(), named: None };
     runtime.block_on(intake.left(Transaction { client: front, ..left(0) }));
-    assert_eq!(*journal.head().borrow(), Offset(1));
+    assert_eq!(*journal.head().borrow(), Offset::from_number(1));
 }
 
 #[test]
@@ -454,7 +454,7 @@ fn appends_that_wait_become_durable_together() {
     disk.0.lock().unwrap().slow = Duration::from_millis(20);
     let appends: Vec<_> = (0..200).map(|number| journal.append(Entry::Tick(number).into())).collect();
     for (nth, appending) in appends.into_iter().enumerate() {
-        assert_eq!(appending.wait().unwrap(), Offset(nth as u64 + 1));
+        assert_eq!(appending.wait().unwrap(), Offset::from_number(nth as u64 + 1));
     }
     let syncs = disk.syncs() - before;
     assert!(syncs < 20, "{syncs} syncs for 200 entries");

@@ -55,18 +55,21 @@ fn all(journal: &dyn Journal) -> Vec<Recorded> {
 #[test]
 fn offsets_rise_by_one_and_entries_come_back_in_order() {
     for_every_kind(|journal, _, again| {
-        assert_eq!((journal.first().unwrap(), *journal.head().borrow()), (Offset(1), Offset::START));
+        assert_eq!(
+            (journal.first().unwrap(), *journal.head().borrow()),
+            (Offset::from_number(1), Offset::START)
+        );
         for number in 1..=50 {
-            assert_eq!(journal.append(tick(number)).wait().unwrap(), Offset(number));
+            assert_eq!(journal.append(tick(number)).wait().unwrap(), Offset::from_number(number));
         }
-        assert_eq!(*journal.head().borrow(), Offset(50));
-        let read = journal.read(Offset(10), 5).unwrap();
+        assert_eq!(*journal.head().borrow(), Offset::from_number(50));
+        let read = journal.read(Offset::from_number(10), 5).unwrap();
         assert_eq!(read.iter().map(|recorded| recorded.offset.0).collect::<Vec<_>>(), [11, 12, 13, 14, 15]);
         assert_eq!(read[0].entry, Entry::Tick(11));
-        assert!(journal.read(Offset(50), 5).unwrap().is_empty());
+        assert!(journal.read(Offset::from_number(50), 5).unwrap().is_empty());
         if let Some(again) = again() {
             assert_eq!(all(&*again), all(journal));
-            assert_eq!(again.append(tick(51)).wait().unwrap(), Offset(51));
+            assert_eq!(again.append(tick(51)).wait().unwrap(), Offset::from_number(51));
         }
     });
 }
@@ -106,7 +109,7 @@ fn word_of_a_new_entry_goes_round() {
         head.borrow_and_update();
         journal.append(tick(1)).wait().unwrap();
         assert!(head.has_changed().unwrap());
-        assert_eq!(*head.borrow_and_update(), Offset(1));
+        assert_eq!(*head.borrow_and_update(), Offset::from_number(1));
     });
 }
 
@@ -139,16 +142,17 @@ fn retention_drops_days_that_a_checkpoint_has_taken_in_and_no_others() {
         let today = clock.now().day();
         let everything = Retention { entries_since: today, reports_since: today };
         assert_eq!(journal.retain(everything).unwrap(), Dropped::default(), "no checkpoint, nothing dropped");
-        let mut checkpoint = Checkpoint { offset: Offset(0), version: 1, octets: b"state".to_vec() };
+        let mut checkpoint =
+            Checkpoint { offset: Offset::from_number(0), version: 1, octets: b"state".to_vec() };
         // A day ends with the entry before the next one's first.
         for (offset, days) in [(7, 3), (8, 1), (9, 0)] {
-            checkpoint.offset = Offset(offset);
+            checkpoint.offset = Offset::from_number(offset);
             journal.save_checkpoint(&checkpoint).unwrap();
             assert_eq!(journal.checkpoint().unwrap().as_ref(), Some(&checkpoint));
             assert_eq!(journal.retain(everything).unwrap().entry_days, days, "taken in up to {offset}");
         }
-        assert_eq!(journal.first().unwrap(), Offset(9));
-        assert_eq!(journal.read(Offset::START, 1).unwrap()[0].offset, Offset(9));
+        assert_eq!(journal.first().unwrap(), Offset::from_number(9));
+        assert_eq!(journal.read(Offset::START, 1).unwrap()[0].offset, Offset::from_number(9));
         if let Some(again) = again() {
             assert_eq!(again.checkpoint().unwrap(), Some(checkpoint));
             assert_eq!(all(&*again), all(journal));
@@ -169,7 +173,7 @@ fn reading_begins_behind_any_offset() {
         }
         for after in (0..=number + 1).chain([u64::MAX]) {
             let offsets: Vec<u64> = journal
-                .read(Offset(after), usize::MAX)
+                .read(Offset::from_number(after), usize::MAX)
                 .unwrap()
                 .into_iter()
                 .map(|recorded| recorded.offset.0)
@@ -211,17 +215,20 @@ fn a_store_whose_days_are_all_over_knows_where_it_stands() {
         journal.append(tick(number)).wait().unwrap();
         clock.advance(DAY);
     }
-    let checkpoint = Checkpoint { offset: Offset(6), version: 1, octets: Vec::new() };
+    let checkpoint = Checkpoint { offset: Offset::from_number(6), version: 1, octets: Vec::new() };
     journal.save_checkpoint(&checkpoint).unwrap();
     let day = clock.now().plus(DAY).day();
     let dropped = journal.retain(Retention { entries_since: day, reports_since: day }).unwrap();
     assert_eq!(dropped.entry_days, 5);
     // What came before comes again on a new day, and makes none.
-    assert_eq!(journal.append(tick(6)).wait().unwrap(), Offset(6));
+    assert_eq!(journal.append(tick(6)).wait().unwrap(), Offset::from_number(6));
     drop(journal);
     let journal = open();
-    assert_eq!((journal.first().unwrap(), *journal.head().borrow()), (Offset(6), Offset(6)));
-    assert_eq!(journal.append(tick(7)).wait().unwrap(), Offset(7));
+    assert_eq!(
+        (journal.first().unwrap(), *journal.head().borrow()),
+        (Offset::from_number(6), Offset::from_number(6))
+    );
+    assert_eq!(journal.append(tick(7)).wait().unwrap(), Offset::from_number(7));
     assert_eq!(all(&journal).len(), 2);
 }
 
@@ -393,8 +400,8 @@ fn the_wire_format_reads_what_version_1_wrote() {
     for (line, (name, entry)) in GOLDEN.lines().zip(golden_entries()) {
         let (golden_name, octets) = line.split_once(' ').unwrap();
         assert_eq!(golden_name, name);
-        let read = wire::from_octets(Offset(1), &unhex(octets)).unwrap();
-        assert_eq!(read, Recorded { offset: Offset(1), at: start(), entry }, "{name}");
+        let read = wire::from_octets(Offset::from_number(1), &unhex(octets)).unwrap();
+        assert_eq!(read, Recorded { offset: Offset::from_number(1), at: start(), entry }, "{name}");
     }
     let golden: Vec<_> = GOLDEN.lines().filter_map(|line| line.split_once(' ')).collect();
     assert_eq!(golden.len(), written.len());
@@ -410,13 +417,13 @@ fn the_wire_format_passes_over_fields_of_later_programs_and_names_other_versions
     assert_eq!(octets[1], 0x82, "an array of two");
     octets[1] = 0x83;
     octets.extend_from_slice(b"\x65later");
-    assert_eq!(wire::from_octets(Offset(1), &octets).unwrap().entry, Entry::Tick(7));
+    assert_eq!(wire::from_octets(Offset::from_number(1), &octets).unwrap().entry, Entry::Tick(7));
 
     octets[0] = 9;
-    let error = wire::from_octets(Offset(3), &octets).unwrap_err().to_string();
+    let error = wire::from_octets(Offset::from_number(3), &octets).unwrap_err().to_string();
     assert!(error.contains("entry 3") && error.contains("version 9"), "{error}");
     for damaged in [&[][..], &[1], &[1, 0xff, 0xff], &[1, 0x82, 0x00]] {
-        assert!(wire::from_octets(Offset(1), damaged).is_err());
+        assert!(wire::from_octets(Offset::from_number(1), damaged).is_err());
     }
 }
 

@@ -163,7 +163,7 @@ fn a_checkpoint_and_the_rest_are_everything_after_retention_too() {
     let dropped = journal
         .retain(backscatterd::journal::Retention { entries_since: since, reports_since: since })
         .unwrap();
-    assert!(dropped.entry_days > 0 && journal.first().unwrap() > Offset(1));
+    assert!(dropped.entry_days > 0 && journal.first().unwrap() > Offset::from_number(1));
     let mut rest = restore(&journal).unwrap();
     catch_up(&mut rest, &journal, |_, _, _| {}).unwrap();
     assert_eq!(outcome(&rest), outcome(&fold(&entries)));
@@ -201,7 +201,7 @@ fn a_checkpoint_of_version_1_reads_for_ever() {
         return;
     }
     let read = Blocklist::from_checkpoint(GOLDEN).unwrap();
-    assert_eq!(read.offset(), Offset(200));
+    assert_eq!(read.offset(), Offset::from_number(200));
     assert!(read.snapshot().zones().iter().any(|zone| !zone.entries.is_empty()));
     assert_eq!(read.traps().iter().count(), 3);
 }

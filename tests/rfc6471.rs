@@ -373,7 +373,7 @@ fn rfc1982_every_decision_that_changes_the_zone_moves_its_serial() {
         last = world.serial();
     }
     assert!(!world.ask(ORIGIN, QueryType::Soa).answers.is_empty());
-    assert_eq!(world.blocklist.offset(), Offset(world.entries.len() as u64));
+    assert_eq!(world.blocklist.offset(), Offset::from_number(world.entries.len() as u64));
 }
 
 #[test]

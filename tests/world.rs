@@ -149,7 +149,7 @@ impl World {
     }
 
     pub(crate) fn take(&mut self, entry: Entry) -> Changes {
-        let offset = Offset(self.entries.len() as u64 + 1);
+        let offset = Offset::from_number(self.entries.len() as u64 + 1);
         let recorded = Recorded { offset, at: self.now, entry };
         let changes = self.blocklist.apply(&recorded);
         self.entries.push(recorded);

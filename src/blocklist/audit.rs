@@ -5,6 +5,7 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, Digester};
+use crate::evidence::Offset;
 use crate::time::Timestamp;
 
 /// Who acts where no directive does.
@@ -16,7 +17,7 @@ pub struct AuditRecord {
     /// Counts from one.
     pub number: u64,
     /// The entry that brought it about.
-    pub entry: u64,
+    pub entry: Offset,
     /// The fold's time.
     pub at: Timestamp,
     /// Who gave the directive, or `policy`.
@@ -38,7 +39,7 @@ pub struct AuditRecord {
     pub policy: String,
     /// The entries that hold the evidence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub evidence: Vec<u64>,
+    pub evidence: Vec<Offset>,
     /// The digest of the record before.
     pub previous: String,
     /// Over all of the above and the record before.
@@ -72,7 +73,7 @@ impl AuditRecord {
     pub fn computed(&self) -> Digest {
         let code = self.code.map_or_else(String::new, |code| code.to_string());
         let until = self.until.map_or_else(String::new, |until| until.to_string());
-        let evidence: Vec<String> = self.evidence.iter().map(u64::to_string).collect();
+        let evidence: Vec<String> = self.evidence.iter().map(Offset::to_string).collect();
         let mut digester = Digester::default();
         for field in [
             &self.number.to_string(),

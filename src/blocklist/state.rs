@@ -40,11 +40,11 @@ impl Blocklist {
         self
     }
 
-    /// The same traps, zones and exemptions without any evidence or listing, as if the entry before this one had been the last.
-    pub fn without_evidence(self, next: Offset) -> Self {
+    /// The same traps, zones and exemptions without any evidence or listing, as if the entry at `offset` had been the last.
+    pub fn without_evidence(self, offset: Offset) -> Self {
         let State { donors, traps, zones, exemptions, terms, .. } = self.state;
         let mut state = State { donors, traps, zones, exemptions, terms, ..State::default() };
-        state.offset = Offset(next.0.saturating_sub(1));
+        state.offset = offset;
         let mut derived = BTreeMap::new();
         for (origin, zone) in &mut state.zones {
             zone.records.clear();

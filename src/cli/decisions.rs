@@ -8,6 +8,7 @@ use super::{EX_DATA, Failure, tell};
 use crate::blocklist::AuditRecord;
 use crate::config::Config;
 use crate::digest::Digest;
+use crate::evidence::Offset;
 use crate::http::{Decided, Decision, StandingLine};
 use crate::time::Timestamp;
 
@@ -216,7 +217,7 @@ fn network(text: &str) -> String {
 fn line(record: &AuditRecord) -> String {
     let code = record.code.map_or_else(String::new, |code| format!(" code {code}"));
     let until = record.until.map_or_else(String::new, |until| format!(" until {until}"));
-    let evidence: Vec<String> = record.evidence.iter().map(u64::to_string).collect();
+    let evidence: Vec<String> = record.evidence.iter().map(Offset::to_string).collect();
     let mut line = format!(
         "{} {} entry {} {}: {} {} {}{code}{until}\n    {}\n",
         record.number, record.at, record.entry, record.by, record.act, record.about, record.zone, record.why

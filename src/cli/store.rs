@@ -12,7 +12,7 @@ use crate::backtest::{Backtest, Difference, backtest as fold_twice};
 use crate::config::Config;
 use crate::daemon::{STORE_FILE, StartError};
 use crate::journal::Embedded;
-use crate::publish::{Beginning, replay as fold_again};
+use crate::replay::{Beginning, replay as fold_again};
 use crate::time::SystemClock;
 
 #[derive(Debug, Args)]

@@ -99,9 +99,7 @@ pub fn check(path: &Path, spec: Spec) -> Result<Config, Vec<Complaint>> {
 
 /// Reads `log.filter`.
 pub fn log_filter(filter: &str) -> Result<Targets, String> {
-    filter
-        .parse()
-        .map_err(|error| format!("{filter:?} is no filter: {error}"))
+    filter.parse().map_err(|error| format!("{filter:?} is no filter: {error}"))
 }
 
 fn check_settings(spec: &Spec, complaints: &mut Complaints) {

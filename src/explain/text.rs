@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use super::{
     CodeExplanation, EvidenceExplanation, Explanation, ListingExplanation, ScoreExplanation, ZoneExplanation,
 };
+use crate::evidence::Offset;
 
 impl Display for Explanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -47,7 +48,7 @@ impl Display for CodeExplanation {
         for past in &self.past {
             writeln!(f, "    was listed from {} to {} ({})", past.since, past.ended, past.how)?;
         }
-        if self.floor > 0 {
+        if self.floor > Offset::START {
             writeln!(f, "    evidence up to entry {} counts no more", self.floor)?;
         }
         writeln!(f, "    towards the next listing:")?;
@@ -95,7 +96,7 @@ impl Display for ListingExplanation {
             "    {} is listed from {} until {} (time {}, by {})",
             self.published, self.since, self.until, self.times, self.criterion
         )?;
-        let evidence: Vec<String> = self.evidence.iter().map(u64::to_string).collect();
+        let evidence: Vec<String> = self.evidence.iter().map(Offset::to_string).collect();
         writeln!(
             f,
             "    entry {} completed the case at {}: {} points, {} trap domains, {} injector networks, {} parties, {} reports",

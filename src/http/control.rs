@@ -21,6 +21,7 @@ use crate::journal::JournalError;
 use crate::mail::Mailbox;
 use crate::publish::tick_number;
 use crate::relay::Relay;
+use crate::replay::{self, ZoneDigest, zone_digests};
 use crate::time::{Span, Timestamp};
 use crate::trap::{Donor, DonorTerms, Named};
 use crate::zone::{Contents, Name, Within};
@@ -64,7 +65,7 @@ pub struct Advance {
 /// A directive took effect.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Done {
-    pub offset: u64,
+    pub offset: Offset,
     pub time: Timestamp,
 }
 
@@ -100,7 +101,7 @@ pub(super) struct Import {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Zones {
     pub time: Timestamp,
-    pub offset: u64,
+    pub offset: Offset,
     pub zones: Vec<ZoneLine>,
 }
 
@@ -328,7 +329,7 @@ pub(super) async fn remove(State(app): State<Arc<App>>, Json(removal): Json<Remo
 }
 
 pub(super) async fn zones(State(app): State<Arc<App>>) -> Json<Zones> {
-    let line = |zone: crate::publish::ZoneDigest| ZoneLine {
+    let line = |zone: ZoneDigest| ZoneLine {
         origin: zone.origin,
         serial: zone.serial,
         entries: zone.entries,
@@ -336,8 +337,8 @@ pub(super) async fn zones(State(app): State<Arc<App>>) -> Json<Zones> {
     };
     Json(Zones {
         time: app.published.snapshot().time,
-        offset: app.published.applied().0,
-        zones: app.published.digests().into_iter().map(line).collect(),
+        offset: app.published.applied(),
+        zones: zone_digests(&app.published.snapshot()).into_iter().map(line).collect(),
     })
 }
 
@@ -376,7 +377,7 @@ pub(super) async fn replay(State(app): State<Arc<App>>, Path(beginning): Path<St
     };
     let journal = Arc::clone(&app.journal);
     let failed = |error: String| (StatusCode::INTERNAL_SERVER_ERROR, Json(Problem { error })).into_response();
-    match tokio::task::spawn_blocking(move || crate::publish::replay(&*journal, beginning)).await {
+    match tokio::task::spawn_blocking(move || replay::replay(&*journal, beginning)).await {
         Ok(Ok(replay)) => replay.to_string().into_response(),
         Ok(Err(error)) => failed(error.to_string()),
         Err(error) => failed(error.to_string()),
@@ -415,7 +416,7 @@ pub(super) async fn direct(app: &App, by: String, why: String, order: Order) -> 
     // Told apart by what it says and when: the same order a moment later is another one.
     let mut digester = Digester::default();
     let now = app.clock.now().milliseconds().to_be_bytes();
-    let head = app.journal.head().borrow().0.to_be_bytes();
+    let head = app.journal.head().borrow().number().to_be_bytes();
     digester.add(by.as_bytes()).add(why.as_bytes()).add(format!("{order:?}").as_bytes()).add(&now).add(&head);
     append(app, Entry::Directive(Directive { id: digester.digest(), by, why, order })).await
 }
@@ -433,7 +434,7 @@ async fn append(app: &App, entry: Entry) -> Response {
             let problem = format!("entry {offset} had no effect: {why}");
             (StatusCode::CONFLICT, Json(Problem { error: problem })).into_response()
         }
-        Ok(Offset(offset)) => Json(Done { offset, time: app.published.snapshot().time }).into_response(),
+        Ok(offset) => Json(Done { offset, time: app.published.snapshot().time }).into_response(),
         Err(error) => {
             let status = match error {
                 JournalError::Busy => StatusCode::SERVICE_UNAVAILABLE,

@@ -205,9 +205,9 @@ async fn healthz() -> &'static str {
 
 /// The zone is published and follows the journal.
 async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, String) {
-    let (head, applied) = (app.journal.head().borrow().0, app.published.applied().0);
+    let (head, applied) = (*app.journal.head().borrow(), app.published.applied());
     let zones = app.published.snapshot().zones().len();
-    let ready = zones > 0 && head.saturating_sub(applied) <= READY_LAG_MAX;
+    let ready = zones > 0 && app.journal.entries_between(applied, head) <= READY_LAG_MAX;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, format!("zones {zones}, journal at {head}, fold at {applied}\n"))
 }

@@ -345,7 +345,7 @@ fn prepare(database: &Database) -> Result<Last, JournalError> {
     let Some((offset, octets)) = entries.last().map_err(store)? else {
         return Err(JournalError::Store("a day without entries".to_owned()));
     };
-    let last = wire::from_octets(Offset(offset.value()), octets.value())?;
+    let last = wire::from_octets(Offset::from_number(offset.value()), octets.value())?;
     Ok(Last { offset: last.offset, at: last.at })
 }
 
@@ -505,19 +505,19 @@ fn write_group(
             known = earlier.get(id).map_err(store)?.map(|offset| offset.value());
         }
         if let Some(known) = known {
-            offsets.push(Offset(known));
+            offsets.push(Offset::from_number(known));
             continue;
         }
-        last = Last { offset: last.offset.next(), at };
-        entries.insert(last.offset.0, wire::to_octets(at, entry).as_slice()).map_err(store)?;
-        ids.insert(id, last.offset.0).map_err(store)?;
+        last = Last { offset: Offset::from_number(last.offset.number() + 1), at };
+        entries.insert(last.offset.number(), wire::to_octets(at, entry).as_slice()).map_err(store)?;
+        ids.insert(id, last.offset.number()).map_err(store)?;
         if let Some(Sealed { day, octets }) = report {
-            reports.of(*day)?.insert(last.offset.0, octets.as_slice()).map_err(store)?;
+            reports.of(*day)?.insert(last.offset.number(), octets.as_slice()).map_err(store)?;
         }
         offsets.push(last.offset);
     }
     if last.offset > before.offset && days.get(day).map_err(store)?.is_none() {
-        days.insert(day, before.offset.0 + 1).map_err(store)?;
+        days.insert(day, before.offset.number() + 1).map_err(store)?;
     }
     Ok((last, offsets))
 }
@@ -551,7 +551,7 @@ fn days(days: &impl ReadableTable<u32, u64>) -> Result<Vec<(u32, u64)>, JournalE
 
 /// The days that have entries after an offset; always includes the last day.
 fn days_behind(days: &[(u32, u64)], after: Offset) -> &[(u32, u64)] {
-    let behind = days.iter().skip(1).take_while(|(_, next)| next.saturating_sub(1) <= after.0).count();
+    let behind = days.iter().skip(1).take_while(|(_, next)| next.saturating_sub(1) <= after.number()).count();
     &days[behind..]
 }
 
@@ -595,13 +595,23 @@ impl Journal for Embedded {
         self.head.clone()
     }
 
-    fn first(&self) -> Result<Offset, JournalError> {
+    fn beginning(&self) -> Result<Offset, JournalError> {
         let days = self.store.with(|database| {
             let read = database.begin_read().map_err(store)?;
             days(&read.open_table(DAYS).map_err(store)?)
         })?;
-        let first = days.first().map(|&(_, first)| Offset(first));
-        Ok(first.unwrap_or_else(|| self.head.borrow().next()))
+        // The last day is never dropped, so a store without days never had an entry.
+        Ok(days.first().map_or(Offset::START, |&(_, first)| Offset::from_number(first.saturating_sub(1))))
+    }
+
+    fn last(&self) -> Result<Option<Recorded>, JournalError> {
+        let before = self.head.borrow().number().checked_sub(1);
+        let last = before.map(|before| self.read(Offset::from_number(before), 1)).transpose()?;
+        Ok(last.and_then(|mut last| last.pop()))
+    }
+
+    fn entries_between(&self, after: Offset, up_to: Offset) -> u64 {
+        up_to.number().saturating_sub(after.number())
     }
 
     fn read(&self, after: Offset, entries_max: usize) -> Result<Vec<Recorded>, JournalError> {
@@ -632,12 +642,12 @@ fn read(database: &Database, after: Offset, entries_max: usize) -> Result<Vec<Re
     for &(day, _) in days_behind(&days, after) {
         let name = entries_name(day);
         let Some(table) = absent_is_empty(read.open_table(entries_table(&name)))? else { continue };
-        for row in table.range((Bound::Excluded(after.0), Bound::Unbounded)).map_err(store)? {
+        for row in table.range((Bound::Excluded(after.number()), Bound::Unbounded)).map_err(store)? {
             if found.len() >= entries_max {
                 return Ok(found);
             }
             let (offset, octets) = row.map_err(store)?;
-            found.push(wire::from_octets(Offset(offset.value()), octets.value())?);
+            found.push(wire::from_octets(Offset::from_number(offset.value()), octets.value())?);
         }
     }
     Ok(found)
@@ -681,7 +691,7 @@ fn save_checkpoint(database: &Database, checkpoint: &Checkpoint) -> Result<(), J
     {
         let mut table = write.open_table(CHECKPOINT).map_err(store)?;
         let Checkpoint { offset, version, octets } = checkpoint;
-        table.insert(0, (offset.0, *version, octets.as_slice())).map_err(store)?;
+        table.insert(0, (offset.number(), *version, octets.as_slice())).map_err(store)?;
     }
     write.commit().map_err(store)
 }
@@ -692,7 +702,7 @@ fn checkpoint(database: &Database) -> Result<Option<Checkpoint>, JournalError> {
     let row = table.get(0).map_err(store)?;
     Ok(row.map(|row| {
         let (offset, version, octets) = row.value();
-        Checkpoint { offset: Offset(offset), version, octets: octets.to_vec() }
+        Checkpoint { offset: Offset::from_number(offset), version, octets: octets.to_vec() }
     }))
 }
 

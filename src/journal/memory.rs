@@ -41,7 +41,7 @@ impl Memory {
 
 impl Kept {
     fn last(&self) -> Offset {
-        Offset(self.dropped + self.entries.len() as u64)
+        Offset::from_number(self.dropped + self.entries.len() as u64)
     }
 }
 
@@ -52,7 +52,7 @@ impl Journal for Memory {
         let id = entry.id();
         let known = kept.offsets.get(&id).copied();
         let offset = known.unwrap_or_else(|| {
-            let offset = kept.last().next();
+            let offset = Offset::from_number(kept.last().number() + 1);
             let at =
                 kept.entries.last().map_or_else(|| self.clock.now(), |last| self.clock.now().max(last.at));
             kept.entries.push(Recorded { offset, at, entry });
@@ -70,13 +70,21 @@ impl Journal for Memory {
         self.head.subscribe()
     }
 
-    fn first(&self) -> Result<Offset, JournalError> {
-        Ok(Offset(self.kept().dropped + 1))
+    fn beginning(&self) -> Result<Offset, JournalError> {
+        Ok(Offset::from_number(self.kept().dropped))
+    }
+
+    fn last(&self) -> Result<Option<Recorded>, JournalError> {
+        Ok(self.kept().entries.last().cloned())
+    }
+
+    fn entries_between(&self, after: Offset, up_to: Offset) -> u64 {
+        up_to.number().saturating_sub(after.number())
     }
 
     fn read(&self, after: Offset, entries_max: usize) -> Result<Vec<Recorded>, JournalError> {
         let kept = self.kept();
-        let skip = usize::try_from(after.0.saturating_sub(kept.dropped)).unwrap_or(usize::MAX);
+        let skip = usize::try_from(after.number().saturating_sub(kept.dropped)).unwrap_or(usize::MAX);
         Ok(kept.entries.iter().skip(skip).take(entries_max).cloned().collect())
     }
 

@@ -26,6 +26,8 @@ use crate::time::Day;
 pub const QUEUE_ENTRIES_MAX: usize = 4_096;
 /// Maximum number of entries that one commit makes durable.
 pub const COMMIT_ENTRIES_MAX: usize = 1_024;
+/// Maximum number of entries in one batch of [`follow`].
+pub const BATCH_ENTRIES_MAX: usize = 1_024;
 
 /// An entry to append, and the sealed report that belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,11 +129,21 @@ pub trait Journal: Send + Sync + 'static {
     /// The offset of the last durable entry, with notice of every further one.
     fn head(&self) -> watch::Receiver<Offset>;
 
-    /// The offset of the oldest entry that is kept, or of the next one when there is none.
+    /// The place before the oldest entry that is kept: [`Offset::START`] as long as no entry was
+    /// dropped.
     ///
     /// # Errors
     /// When the store can't be read.
-    fn first(&self) -> Result<Offset, JournalError>;
+    fn beginning(&self) -> Result<Offset, JournalError>;
+
+    /// The last durable entry; `None` in a journal that never had any.
+    ///
+    /// # Errors
+    /// When the store can't be read or the entry can't be decoded.
+    fn last(&self) -> Result<Option<Recorded>, JournalError>;
+
+    /// The number of entries after one place, up to and including another.
+    fn entries_between(&self, after: Offset, up_to: Offset) -> u64;
 
     /// The entries after an offset, in order, at most `entries_max` of them.
     ///
@@ -162,6 +174,32 @@ pub trait Journal: Send + Sync + 'static {
     /// # Errors
     /// When the store can't be read or written.
     fn retain(&self, retention: Retention) -> Result<Dropped, JournalError>;
+}
+
+/// The entries after a place, in batches, until there are no further ones.
+///
+/// A batch that can't be read is the last item.
+pub fn follow(journal: &dyn Journal, after: Offset) -> Batches<'_> {
+    Batches { journal, after: Some(after) }
+}
+
+/// The iterator of [`follow`].
+pub struct Batches<'a> {
+    journal: &'a dyn Journal,
+    /// The place after which the next batch begins; `None` after the last one.
+    after: Option<Offset>,
+}
+
+impl Iterator for Batches<'_> {
+    type Item = Result<Vec<Recorded>, JournalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let read = self.journal.read(self.after.take()?, BATCH_ENTRIES_MAX);
+        if let Ok(entries) = &read {
+            self.after = Some(entries.last()?.offset);
+        }
+        Some(read)
+    }
 }
 
 /// An entry that is being made durable; a future of its offset.

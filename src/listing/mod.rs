@@ -275,14 +275,14 @@ mod tests {
 
     fn grounds(at: Timestamp, offset: u64) -> Grounds {
         Grounds {
-            completed: Offset(offset),
+            completed: Offset::from_number(offset),
             at,
             points: Points::ONE,
             trap_domains: 2,
             injector_networks: 2,
             parties: 3,
             reports: 5,
-            evidence: vec![Offset(offset)],
+            evidence: vec![Offset::from_number(offset)],
             criterion: Criterion::Case,
             after: Offset::START,
             forbidden_thousandths: 0,
@@ -315,10 +315,14 @@ mod tests {
     fn relisting_after_a_removal_doubles_the_time_and_the_floor_rises() {
         let (mut record, now) = (Record::default(), Timestamp::from_milliseconds(0));
         list(&mut record, now, 1);
-        assert!(record.remove(now, Offset(5)).is_some());
-        assert_eq!(record.floor, Offset(5));
-        assert!(record.remove(now, Offset(7)).is_none());
-        assert_eq!(record.floor, Offset(7), "a removal forgives whether or not there was a listing");
+        assert!(record.remove(now, Offset::from_number(5)).is_some());
+        assert_eq!(record.floor, Offset::from_number(5));
+        assert!(record.remove(now, Offset::from_number(7)).is_none());
+        assert_eq!(
+            record.floor,
+            Offset::from_number(7),
+            "a removal forgives whether or not there was a listing"
+        );
         assert_eq!(list(&mut record, now, 9), Span::from_days(14));
     }
 

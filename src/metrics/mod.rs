@@ -151,7 +151,7 @@ impl Metrics {
     }
 
     pub fn published(&self, offset: Offset, time: Timestamp, snapshot: &Snapshot) {
-        self.fold_offset.set(i64::try_from(offset.0).unwrap_or(i64::MAX));
+        self.fold_offset.set(i64::try_from(offset.number()).unwrap_or(i64::MAX));
         self.fold_time_seconds.set(time.seconds());
         for zone in snapshot.zones() {
             let origin = zone.config.apex.origin.to_string();

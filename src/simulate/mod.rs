@@ -233,7 +233,8 @@ struct Run<'a> {
     by_prefix: BTreeMap<Prefix, Vec<u32>>,
     hasher: TrapHasher,
     blocklist: Blocklist,
-    offset: Offset,
+    /// Number of entries so far.
+    entries: u64,
     /// The fold's time, and the next tick's.
     now: Timestamp,
     good_mail_told: Timestamp,
@@ -258,7 +259,7 @@ impl<'a> Run<'a> {
             by_prefix,
             hasher: TrapHasher::new([7; 32]),
             blocklist: Blocklist::new(),
-            offset: Offset::START,
+            entries: 0,
             now: setup.world.start,
             good_mail_told: setup.world.start,
             held_since: None,
@@ -397,14 +398,14 @@ impl<'a> Run<'a> {
     }
 
     fn order(&mut self, order: Order, taken: &mut impl FnMut(&Recorded)) {
-        let id = Digest::of(&self.offset.0.to_be_bytes());
+        let id = Digest::of(&self.entries.to_be_bytes());
         let directive = Directive { id, by: "simulation".to_owned(), why: "simulation".to_owned(), order };
         self.take(Entry::Directive(directive), taken);
     }
 
     fn take(&mut self, entry: Entry, taken: &mut impl FnMut(&Recorded)) {
-        self.offset = self.offset.next();
-        let recorded = Recorded { offset: self.offset, at: self.now, entry };
+        self.entries += 1;
+        let recorded = Recorded { offset: Offset::from_number(self.entries), at: self.now, entry };
         let changes = self.blocklist.apply(&recorded);
         for change in &changes.list {
             match change {

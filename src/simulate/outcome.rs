@@ -108,7 +108,7 @@ impl Run<'_> {
             relays: setup.relays,
             days: setup.days,
             reports: self.reports,
-            entries: self.offset.0,
+            entries: self.entries,
             good_listed,
             good_listed_named,
             persistent_sources: persistent,

@@ -47,7 +47,7 @@ struct Journal {
 impl Journal {
     fn recorded(&mut self, entry: Entry) -> Recorded {
         self.offset += 1;
-        Recorded { offset: Offset(self.offset), at: self.now, entry }
+        Recorded { offset: Offset::from_number(self.offset), at: self.now, entry }
     }
 
     fn order(&mut self, order: Order) -> Recorded {

@@ -1,0 +1,146 @@
+//! What readers see of the fold: the snapshot behind one pointer, the mirror of relays, the traps,
+//! the donors, and how far the fold has come.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use dashmap::DashMap;
+use tokio::sync::watch;
+
+use crate::blocklist::{Blocklist, Change, Changes, Donors, RelayRecord, Standing};
+use crate::evidence::Offset;
+use crate::relay::{Prefix, Relay};
+use crate::trap::KnownTraps;
+use crate::zone::Snapshot;
+
+/// Maximum wait for an entry to take effect. The fold may be busy with a large state, or may have
+/// failed.
+const REACH_TIMEOUT: Duration = Duration::from_secs(30);
+/// Maximum number of ineffective directives whose reasons are remembered for their senders.
+const REFUSALS_MAX: usize = 1_024;
+
+/// The results of the fold, for readers.
+pub struct Published {
+    pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(super) traps: Arc<ArcSwap<KnownTraps>>,
+    pub(super) donors: Arc<ArcSwap<Donors>>,
+    mirror: DashMap<Prefix, Arc<RelayRecord>>,
+    pub(super) standing: ArcSwap<Standing>,
+    pub(super) applied: watch::Sender<Offset>,
+    /// Directives that had no effect, with the reason.
+    refusals: DashMap<Offset, &'static str>,
+}
+
+impl Published {
+    pub(super) fn of(blocklist: &Blocklist) -> Self {
+        let published = Published {
+            snapshot: Arc::new(ArcSwap::from_pointee(blocklist.snapshot())),
+            traps: Arc::new(ArcSwap::from_pointee(blocklist.known_traps())),
+            donors: Arc::new(ArcSwap::from_pointee(blocklist.donors())),
+            mirror: DashMap::new(),
+            standing: ArcSwap::from_pointee(blocklist.standing()),
+            applied: watch::Sender::new(blocklist.offset()),
+            refusals: DashMap::new(),
+        };
+        for prefix in blocklist.relays() {
+            published.mirror_relay(blocklist, prefix);
+        }
+        published
+    }
+
+    /// The newest snapshot.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// The pointer that always leads to the newest snapshot.
+    pub fn snapshots(&self) -> Arc<ArcSwap<Snapshot>> {
+        Arc::clone(&self.snapshot)
+    }
+
+    /// The newest traps.
+    pub fn traps(&self) -> Arc<KnownTraps> {
+        self.traps.load_full()
+    }
+
+    /// The pointer that always leads to the newest traps.
+    pub fn known_traps(&self) -> Arc<ArcSwap<KnownTraps>> {
+        Arc::clone(&self.traps)
+    }
+
+    /// The newest donors.
+    pub fn donors(&self) -> Arc<Donors> {
+        self.donors.load_full()
+    }
+
+    /// The pointer that always leads to the newest donors.
+    pub fn known_donors(&self) -> Arc<ArcSwap<Donors>> {
+        Arc::clone(&self.donors)
+    }
+
+    /// The state of the list as a whole: freeze, held listings, exemptions, notes, end of the audit
+    /// record.
+    pub fn standing(&self) -> Arc<Standing> {
+        self.standing.load_full()
+    }
+
+    /// Why a directive had no effect, if it had none. About the last 1024 reasons are remembered.
+    pub fn refusal(&self, offset: Offset) -> Option<&'static str> {
+        self.refusals.get(&offset).map(|why| *why)
+    }
+
+    pub(super) fn refuse(&self, offset: Offset, changes: &Changes) {
+        let why = changes.list.iter().find_map(|change| match change {
+            Change::Ignored { why } => Some(*why),
+            _ => None,
+        });
+        if let Some(why) = why {
+            if self.refusals.len() >= REFUSALS_MAX {
+                self.refusals.clear();
+            }
+            self.refusals.insert(offset, why);
+        }
+    }
+
+    /// The record of a relay. For an IPv6 relay it includes what was decided about the network
+    /// around the relay.
+    pub fn relay(&self, relay: Relay) -> Option<Arc<RelayRecord>> {
+        let of = |prefix| self.mirror.get(&prefix).map(|record| Arc::clone(&record));
+        let around = relay.address().is_ipv6().then(|| of(relay.line())).flatten();
+        match (of(Prefix::host(relay)), around) {
+            (Some(host), Some(around)) => {
+                // Decisions about the surrounding network apply to the relay as well.
+                let mut both = (*host).clone();
+                for (key, record) in &around.records {
+                    both.records.entry(key.clone()).or_insert_with(|| record.clone());
+                }
+                Some(Arc::new(both))
+            }
+            (host, around) => host.or(around),
+        }
+    }
+
+    /// The offset of the last entry that took effect.
+    pub fn applied(&self) -> Offset {
+        *self.applied.borrow()
+    }
+
+    /// Waits until an entry has taken effect; `false` if it has not within `REACH_TIMEOUT`.
+    pub async fn reached(&self, offset: Offset) -> bool {
+        let mut applied = self.applied.subscribe();
+        let reached = applied.wait_for(|&applied| applied >= offset);
+        tokio::time::timeout(REACH_TIMEOUT, reached).await.is_ok_and(|reached| reached.is_ok())
+    }
+
+    pub(super) fn mirror_relay(&self, blocklist: &Blocklist, prefix: Prefix) {
+        match blocklist.relay_record(prefix) {
+            Some(record) => {
+                self.mirror.insert(prefix, Arc::new(record));
+            }
+            None => {
+                self.mirror.remove(&prefix);
+            }
+        }
+    }
+}
