@@ -1,4 +1,4 @@
-//! Another policy over the same journal: who would be added, dropped or judged otherwise, and why.
+//! Backtests: applying another policy to the same journal, and comparing the listings.
 
 use std::collections::BTreeMap;
 
@@ -12,51 +12,85 @@ use crate::publish::{PublishError, restore};
 use crate::relay::{Prefix, Relay};
 use crate::time::Timestamp;
 
+<<<<<<< /tmp/tmpy1yyqnp4/a
 /// Most relays that are named in each list.
+=======
+/// The maximum number of entries read at once.
+const READ_ENTRIES_MAX: usize = 1_024;
+/// The maximum number of relays that each list of the result names.
+>>>>>>> /tmp/tmpy1yyqnp4/c
 const NAMED_MAX: usize = 1_000;
 
+/// Why a backtest failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BacktestError {
+    /// The state could not be restored from the journal.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// The journal could not be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    #[error("the journal never adopted {0}; name that zone's origin in the file")]
+    /// The journal contains no zone of this origin.
+    #[error("the journal contains no zone {0}; write the origin of an adopted zone in the file")]
     NeverAdopted(String),
 }
 
-/// Two policies over one journal.
+/// The result of a backtest. "Before" is the policy in the journal, "after" the other one. Each
+/// pair of relay and code counts as one listing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backtest {
+    /// The zone's origin.
     pub zone: String,
+<<<<<<< /tmp/tmpy1yyqnp4/a
     pub first_entry: Offset,
     pub last_entry: Offset,
+=======
+    /// The first entry of the journal.
+    pub first_entry: u64,
+    /// The last entry that was applied.
+    pub last_entry: u64,
+    /// The fold's time at the last entry.
+>>>>>>> /tmp/tmpy1yyqnp4/c
     pub until: Timestamp,
-    /// Relays that were listed at any time, by the policy as it was and by the other.
+    /// The number of relays that the policy in the journal listed at any time.
     pub listed_before: usize,
+    /// The number of relays that the other policy listed at any time.
     pub listed_after: usize,
-    /// Listed by the other policy alone, by the first alone, and by both but at other times.
+    /// The number of relays that only the other policy listed.
     pub added: usize,
+    /// The number of relays that only the policy in the journal listed.
     pub dropped: usize,
+    /// The number of relays that both policies listed, but at different times or not equally often.
     pub changed: usize,
+    /// The first of the added relays.
     pub added_named: Vec<Difference>,
+    /// The first of the dropped relays.
     pub dropped_named: Vec<Difference>,
+    /// The first of the changed relays.
     pub changed_named: Vec<Difference>,
 }
 
+/// The difference between the two policies for one relay and code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
+    /// The address or network.
     pub relay: String,
+    /// The code.
     pub code: u8,
+    /// When the policy in the journal first listed the relay.
     pub listed_first_before: Option<Timestamp>,
+    /// When the other policy first listed the relay.
     pub listed_first_after: Option<Timestamp>,
-    /// How often it was listed or extended, by each.
+    /// The number of listings and extensions by the policy in the journal.
     pub times_before: u32,
+    /// The number of listings and extensions by the other policy.
     pub times_after: u32,
-    /// What the policy that doesn't list it finds missing at the end.
+    /// The rules that are not satisfied at the end under the policy that does not list the relay;
+    /// empty if both list it.
     pub why: String,
 }
 
+<<<<<<< /tmp/tmpy1yyqnp4/a
 /// A journal folded to its end by one policy.
 struct Fold {
     blocklist: Blocklist,
@@ -65,11 +99,22 @@ struct Fold {
     /// By relay and code: when it was listed first, and how often it was listed, extended or held.
     listed: BTreeMap<(Prefix, u8), (Timestamp, u32)>,
 }
+=======
+/// The time of the first listing, and the number of listings and extensions.
+type Listed = BTreeMap<(Prefix, u8), (Timestamp, u32)>;
+>>>>>>> /tmp/tmpy1yyqnp4/c
 
-/// Folds a journal twice, as it was and with another text in the place of a zone's file. It changes nothing.
+/// Applies a journal twice, once as it is and once with `text` as the file of the zone `origin`,
+/// and compares the listings. The journal is not changed.
 ///
-/// Where the journal no longer begins with its first entry, both begin with the traps, zones and exemptions of its checkpoint and
-/// no evidence, and fold all that is there. What the guards hold counts as listed: whoever adopts a policy lets it in.
+/// If the first entries of the journal were dropped, both runs begin with the traps, zones and
+/// exemptions of the checkpoint and without evidence. Listings that the guards hold count as
+/// listings, because an operator who adopts a policy releases them.
+///
+/// # Errors
+///
+/// Fails if the journal cannot be read or its state cannot be restored, or if the journal contains
+/// no zone of this origin.
 pub fn backtest(journal: &dyn Journal, origin: &str, text: &str) -> Result<Backtest, BacktestError> {
     let Fold { blocklist: before, first, listed: was } = fold(journal, origin, None)?;
     let Fold { blocklist: after, listed: would_be, .. } = fold(journal, origin, Some(text))?;
@@ -121,12 +166,27 @@ pub fn backtest(journal: &dyn Journal, origin: &str, text: &str) -> Result<Backt
     Ok(found)
 }
 
+<<<<<<< /tmp/tmpy1yyqnp4/a
 fn fold(journal: &dyn Journal, origin: &str, text: Option<&str>) -> Result<Fold, BacktestError> {
     let beginning = journal.beginning()?;
     let blocklist = match (beginning, text) {
         (Offset::START, _) => Blocklist::new(),
         (_, None) => restore(journal)?.without_evidence(beginning),
         (_, Some(text)) => restore(journal)?.with_zone(origin, text).without_evidence(beginning),
+=======
+/// Applies the entries of a journal and records the listings in one zone.
+fn fold(
+    journal: &dyn Journal,
+    origin: &str,
+    text: Option<&str>,
+) -> Result<(Blocklist, Listed), BacktestError> {
+    let whole = journal.first()? == Offset(1);
+    let kept = |blocklist: Blocklist, first| blocklist.without_evidence(first);
+    let mut blocklist = match (whole, text) {
+        (true, _) => Blocklist::new(),
+        (false, None) => kept(restore(journal)?, journal.first()?),
+        (false, Some(text)) => kept(restore(journal)?.with_zone(origin, text), journal.first()?),
+>>>>>>> /tmp/tmpy1yyqnp4/c
     };
     let mut fold = Fold { blocklist, first: None, listed: BTreeMap::new() };
     for entries in journal::follow(journal, beginning) {
@@ -151,6 +211,7 @@ fn fold(journal: &dyn Journal, origin: &str, text: Option<&str>) -> Result<Fold,
     Ok(fold)
 }
 
+/// Replaces the content of the zone's file if the order adopts it.
 fn replace(order: &mut Order, origin: &str, by: &str) {
     match order {
         Order::AdoptZone { origin: of, text } if of == origin => by.clone_into(text),
@@ -158,7 +219,8 @@ fn replace(order: &mut Order, origin: &str, by: &str) {
     }
 }
 
-/// The rules that are open at the end by a policy that doesn't list.
+/// The rules that are not satisfied at the end under a policy that does not list the relay, in
+/// words.
 fn missing(blocklist: &Blocklist, origin: &str, key: &(Prefix, u8)) -> String {
     let (prefix, code) = *key;
     let record = blocklist.relay_record(prefix);
@@ -178,5 +240,9 @@ fn missing(blocklist: &Blocklist, origin: &str, key: &(Prefix, u8)) -> String {
         .filter(|rule| !rule.met)
         .map(|rule| format!("{} has {}, needs {}", rule.rule, rule.has, rule.needs))
         .collect();
-    if open.is_empty() { "met at another time, or never judged by it".to_owned() } else { open.join("; ") }
+    if open.is_empty() {
+        "every rule is satisfied at the end, or the policy has no such code".to_owned()
+    } else {
+        open.join("; ")
+    }
 }

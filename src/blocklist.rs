@@ -1,8 +1,11 @@
-//! The fold: journal entries in, changes of the list out. The same entries make the same list, on every machine.
+//! The fold: it applies journal entries in order and keeps the list. The same entries produce the
+//! same list on every machine.
 //!
-//! `apply` is the only way in. The fold's time is moved by ticks alone; everything else happens at that time. State is
-//! plain and ordered, and has one owner. Nothing in here fails: an entry that can't take effect is ignored, with the
-//! reason as a change. Every change of the list leaves an audit record.
+//! [`Blocklist::apply`] is the only function that changes the state. Only ticks advance the fold's
+//! time; every other entry takes effect at the time of the last tick. The state has one owner and
+//! contains only ordered collections. Applying an entry cannot fail: an entry that cannot take
+//! effect is ignored, and the reason is returned as a [`Change`]. Every change of the list produces
+//! an audit record.
 
 mod audit;
 mod counting;
@@ -33,21 +36,21 @@ use crate::time::{Span, Timestamp};
 use crate::trap::{Contribution, Donor, DonorTerms, KnownTraps, TrapKey, TrapSet};
 use crate::zone::{self, Entries, Snapshot};
 
-/// The horizon where no zone states one.
+/// The horizon if no zone is published.
 const HORIZON_DEFAULT: Span = Span::from_days(28);
-/// Most public notes that are kept.
+/// The maximum number of public notes that are kept.
 const NOTES_MAX: usize = 100;
 
-/// The list, and everything it was made from.
+/// The list, and the state from which it is derived.
 #[derive(Debug, Default)]
 pub struct Blocklist {
     state: State,
     zones: BTreeMap<String, Derived>,
-    /// When evidence stops to wait, soonest first.
+    /// When evidence stops waiting for its observation, the earliest first.
     deadlines: BTreeSet<(Timestamp, Offset, Digest)>,
 }
 
-/// What a checkpoint keeps. The numbers are its format.
+/// The state that a checkpoint contains. The numbers on the fields are the checkpoint's format.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 struct State {
     #[n(0)]
@@ -58,16 +61,17 @@ struct State {
     donors: BTreeSet<Donor>,
     #[n(3)]
     traps: TrapSet,
-    /// By address: nobody answers for his neighbour in an IPv6 /64.
+    /// By address. Each IPv6 address has a ledger of its own, also within one /64.
     #[n(4)]
     ledgers: BTreeMap<Prefix, Ledger>,
-    /// Evidence that waits for its observation, by its id.
+    /// Evidence that waits for its observation, by id.
     #[n(5)]
     pending: BTreeMap<Digest, Pending>,
     /// By origin.
     #[n(6)]
     zones: BTreeMap<String, ZoneState>,
-    /// What is known of the mail that bears a trap's name, by the key that the trap was registered by.
+    /// The injector networks and relays seen for each trap, by the key that the trap was registered
+    /// by.
     #[n(7)]
     sightings: BTreeMap<TrapKey, Sighting>,
     #[n(8)]
@@ -76,12 +80,12 @@ struct State {
     frozen: bool,
     #[n(10)]
     notes: Vec<Note>,
-    /// By ledger prefix and `Donor::short`.
+    /// By ledger prefix and [`Donor::short`].
     #[n(11)]
     good_mail: BTreeMap<(Prefix, u32), GoodMail>,
     #[n(12)]
     audit: AuditHead,
-    /// Of donors of whom the operator said something.
+    /// The terms of those donors for which they were set.
     #[n(13)]
     #[cbor(default)]
     terms: BTreeMap<Donor, DonorTerms>,
@@ -92,43 +96,49 @@ struct State {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 struct ZoneState {
-    /// The zone's file.
+    /// The content of the zone's file.
     #[n(0)]
     text: String,
     /// By ledger prefix and code.
     #[n(1)]
     records: BTreeMap<(Prefix, u8), Record>,
-    /// The last entry that changed what the zone publishes.
+    /// The last entry that changed the published zone.
     #[n(2)]
     changed: Offset,
-    /// A zone that was withdrawn keeps its records.
+    /// Whether the zone is published. A withdrawn zone keeps its records.
     #[n(3)]
     published: bool,
-    /// Emptied for good (RFC 6471 §3.4).
+    /// Whether the zone is shut down, that is published empty (RFC 6471 §3.4).
     #[n(4)]
     shut_down: bool,
     #[n(5)]
     guard: Guard,
 }
 
-/// What may never be listed by decision of the operator, who is to look at it again.
+/// The operator's decision never to list a prefix.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Exemption {
+    /// When the exemption began.
     #[n(0)]
     pub since: Timestamp,
+    /// When the operator must review it.
     #[n(1)]
     pub review_by: Timestamp,
+    /// The name of the operator.
     #[n(2)]
     pub by: String,
+    /// The reason.
     #[n(3)]
     pub why: String,
 }
 
-/// What the public is told of a fault of the list's own.
+/// A public note about an error in the list (RFC 6471 §3.9).
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Note {
+    /// When the note was made.
     #[n(0)]
     pub at: Timestamp,
+    /// The text.
     #[n(1)]
     pub text: String,
 }
@@ -141,75 +151,101 @@ struct GoodMail {
     at: Timestamp,
 }
 
-/// What follows from a zone's state and is not kept.
+/// Data that is derived from a zone's state and not stored in a checkpoint.
 #[derive(Debug)]
 struct Derived {
     config: Arc<zone::Config>,
     entries: Arc<Entries>,
-    /// When listings end, soonest first.
+    /// When listings end, the earliest first.
     due: BTreeSet<(Timestamp, Prefix, u8)>,
 }
 
-/// What an entry brought about.
+/// One effect of a journal entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Evidence was added to a ledger.
     Counted {
+        /// The relay that brought the evidence.
         relay: Relay,
     },
+    /// A listing began.
     Listed {
+        /// The zone's origin.
         origin: String,
+        /// The prefix of the ledger.
         relay: Prefix,
+        /// The code of the listing.
         code: u8,
+        /// When the listing ends.
         until: Timestamp,
     },
+    /// A listing was extended.
     Extended {
+        /// The zone's origin.
         origin: String,
+        /// The prefix of the ledger.
         relay: Prefix,
+        /// The code of the listing.
         code: u8,
+        /// When the listing ends.
         until: Timestamp,
     },
+    /// A listing ended.
     Ended {
+        /// The zone's origin.
         origin: String,
+        /// The prefix of the ledger.
         relay: Prefix,
+        /// The code of the listing.
         code: u8,
+        /// Why the listing ended.
         how: Ending,
     },
-    /// A guard, or a freeze, keeps a relay from being listed until somebody looks.
+    /// A guard or a freeze holds a new listing until the operator releases it.
     Held {
+        /// The zone's origin.
         origin: String,
+        /// The prefix of the ledger.
         relay: Prefix,
+        /// The code of the listing.
         code: u8,
     },
-    /// More listings ended within an hour than is usual.
+    /// More listings ended within an hour than the guards expect.
     Shrinking {
+        /// The zone's origin.
         origin: String,
     },
-    /// A trap is known to one injector alone, and counts for nothing.
+    /// A trap is burned: forged mail in its name comes from one network only, so it no longer
+    /// counts.
     Burned,
-    /// The traps or donors are others than before.
+    /// The traps, the donors or the donors' terms changed.
     Traps,
-    /// A zone is published, published otherwise, or published no longer.
+    /// A zone was published, changed, withdrawn, shut down or reopened.
     Zone {
+        /// The zone's origin.
         origin: String,
     },
-    /// A directive took effect that is none of the above.
+    /// A directive took effect in another way.
     Decided,
     /// The entry had no effect.
     Ignored {
+        /// The reason.
         why: &'static str,
     },
 }
 
-/// The changes of one entry, the ledgers they touched, and the records of them.
+/// All effects of one journal entry.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
+    /// The effects, in order.
     pub list: Vec<Change>,
+    /// The ledger prefixes whose ledger or records changed.
     pub relays: BTreeSet<Prefix>,
+    /// The audit records of the effects.
     pub audit: Vec<AuditRecord>,
 }
 
-/// An entry while it takes effect.
+/// A journal entry that is being applied.
 struct Turn<'a> {
     by: &'a str,
     why: &'a str,
@@ -226,58 +262,71 @@ impl Turn<'_> {
     }
 }
 
-/// All that is known of one relay, for whoever reads without stopping the fold.
+/// A copy of the state of one relay, for readers that run while the fold continues.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RelayRecord {
+    /// The counted reports.
     pub ledger: Ledger,
-    /// By origin and code.
+    /// The listings in the published zones, by origin and code.
     pub records: BTreeMap<(Arc<str>, u8), Record>,
+    /// The number of wanted messages that donors received from the relay within the horizon.
     pub good_messages: u64,
-    /// The last entry applied when this was taken.
+    /// The last entry that was applied before the copy was made.
     pub offset: Offset,
 }
 
-/// All donors, by name.
+/// All donors, ordered by name.
 pub type Donors = BTreeMap<Donor, DonorRecord>;
 
-/// What is known of a donor.
+/// The terms and the contribution of a donor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DonorRecord {
+    /// What the donor may do.
     pub terms: DonorTerms,
+    /// What the donor has contributed.
     pub contribution: Contribution,
 }
 
-/// How the list stands as a whole.
+/// The state of the list as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
+    /// Whether new listings are frozen.
     pub frozen: bool,
-    /// What the guards hold, by origin.
+    /// The number of listings that the guards hold, by origin. Zones without held listings are
+    /// omitted.
     pub held: BTreeMap<String, usize>,
+    /// The origins of the zones that are shut down.
     pub shut_down: Vec<String>,
+    /// The exemptions, by prefix.
     pub exemptions: BTreeMap<Prefix, Exemption>,
+    /// The public notes, the oldest first.
     pub notes: Vec<Note>,
+    /// The end of the audit chain.
     pub audit: AuditHead,
 }
 
 impl Blocklist {
+    /// An empty list, before the first entry.
     pub fn new() -> Self {
         Blocklist::default()
     }
 
+    /// The last entry that was applied.
     pub fn offset(&self) -> Offset {
         self.state.offset
     }
 
-    /// The fold's time: that of the last tick.
+    /// The fold's time: the time of the last tick.
     pub fn time(&self) -> Timestamp {
         self.state.time
     }
 
+    /// The registered traps.
     pub fn traps(&self) -> &TrapSet {
         &self.state.traps
     }
 
-    /// The traps, for those who take mail in.
+    /// A copy of the traps for the SMTP intake.
     pub fn known_traps(&self) -> KnownTraps {
         let traps = self.state.traps.clone();
         let hashing = self.state.terms.iter().filter(|(_, terms)| terms.sends_hashes && !terms.suspended);
@@ -285,7 +334,7 @@ impl Blocklist {
         KnownTraps { domains: traps.domains(), traps, hashing }
     }
 
-    /// What is known of every donor.
+    /// The terms and the contribution of every donor.
     pub fn donors(&self) -> Donors {
         let of = |donor: &Donor| DonorRecord {
             terms: self.state.terms.get(donor).cloned().unwrap_or_default(),
@@ -294,23 +343,24 @@ impl Blocklist {
         self.state.donors.iter().map(|donor| (donor.clone(), of(donor))).collect()
     }
 
-    /// The text of a zone's file as it was adopted.
+    /// The content of a zone's file as it was adopted.
     pub fn zone_text(&self, origin: &str) -> Option<&str> {
         self.state.zones.get(origin).map(|zone| zone.text.as_str())
     }
 
+    /// The origins of all zones, including the withdrawn ones.
     pub fn origins(&self) -> impl Iterator<Item = &str> {
         self.state.zones.keys().map(String::as_str)
     }
 
-    /// Every prefix that anything is known of.
+    /// Every prefix that has a ledger or a record.
     pub fn relays(&self) -> BTreeSet<Prefix> {
         let recorded =
             self.state.zones.values().flat_map(|zone| zone.records.keys().map(|(prefix, _)| *prefix));
         self.state.ledgers.keys().copied().chain(recorded).collect()
     }
 
-    /// The number of relays against which evidence is kept.
+    /// The number of relays that have a ledger.
     pub fn ledgers(&self) -> usize {
         self.state.ledgers.len()
     }
@@ -320,6 +370,7 @@ impl Blocklist {
         self.state.pending.values().map(|pending| &*pending.evidence)
     }
 
+    /// The state of the list as a whole.
     pub fn standing(&self) -> Standing {
         let zones = &self.state.zones;
         let held = zones.iter().filter(|(_, zone)| !zone.guard.held.is_empty());
@@ -337,7 +388,7 @@ impl Blocklist {
         }
     }
 
-    /// The zones as they stand.
+    /// The zones as they are to be published now.
     pub fn snapshot(&self) -> Snapshot {
         let zones = self.state.zones.iter().filter_map(|(origin, state)| {
             let derived = self.zones.get(origin)?;
@@ -351,6 +402,7 @@ impl Blocklist {
         Snapshot::new(zones.collect(), self.state.time)
     }
 
+    /// A copy of the state of one relay, or `None` if there is no ledger and no record.
     pub fn relay_record(&self, prefix: Prefix) -> Option<RelayRecord> {
         let of_zone = |(origin, zone): (&String, &ZoneState)| {
             let origin: Arc<str> = origin.as_str().into();
@@ -371,7 +423,8 @@ impl Blocklist {
         })
     }
 
-    /// Takes the next entry. Entries at or before the last one taken are passed over.
+    /// Applies the next entry and returns its effects. An entry that was applied before has no
+    /// effect.
     pub fn apply(&mut self, recorded: &Recorded) -> Changes {
         let mut turn = Turn { by: FOLD, why: "", changes: Changes::default() };
         if recorded.offset <= self.state.offset {
@@ -417,7 +470,7 @@ impl Blocklist {
         }
     }
 
-    /// Once a day: drops what nobody looks back to any more.
+    /// Drops, once a day, the evidence and records that no longer have any effect.
     fn forget(&mut self, now: Timestamp, changes: &mut Changes) {
         let horizon = self.horizon();
         let touched = &mut changes.relays;
@@ -432,7 +485,7 @@ impl Blocklist {
             zone.guard.held.retain(|(prefix, _)| ledgers.contains_key(prefix));
             let terms = self.zones.get(origin).map(|derived| &derived.config.terms);
             zone.records.retain(|(prefix, _), record| {
-                // A floor matters as long as evidence below it is still there.
+                // The floor is needed while the ledger contains evidence from before it.
                 let kept =
                     terms.is_none_or(|terms| record.forget(now, terms)) || ledgers.contains_key(prefix);
                 if !kept {
@@ -456,7 +509,7 @@ impl Blocklist {
         of_relay.fold(0, |sum, (_, good)| sum.saturating_add(good.messages))
     }
 
-    /// The records there are of a ledger's prefix, by origin and code.
+    /// The origins and codes of the records for a ledger's prefix.
     fn recorded(&self, prefix: Prefix) -> Vec<(String, u8)> {
         let of = |(origin, zone): (&String, &ZoneState)| {
             records_of(&zone.records, prefix).map(|(code, _)| (origin.clone(), code)).collect::<Vec<_>>()
@@ -464,7 +517,8 @@ impl Blocklist {
         self.state.zones.iter().flat_map(of).collect()
     }
 
-    /// The one place where a record changes: keeps what is published, what is due and the serial in step with it.
+    /// Changes a record. Every change of a record uses this function, which also updates the
+    /// published entries, the times at which listings end, and the serial.
     fn change_record(
         &mut self,
         origin: &str,
@@ -536,7 +590,7 @@ impl Blocklist {
         turn.changes.audit.push(self.state.audit.link(record));
     }
 
-    /// A record about nothing yet.
+    /// An audit record for the current entry, without zone, subject and digests.
     fn record(&self, turn: &Turn<'_>, act: &str, why: String) -> AuditRecord {
         AuditRecord {
             number: 0,
@@ -556,7 +610,7 @@ impl Blocklist {
         }
     }
 
-    /// Notes a decision that is about no single listing.
+    /// Writes an audit record about a decision that does not concern a single listing.
     fn note(&mut self, turn: &mut Turn<'_>, act: &str, zone: &str, about: String) {
         let why = turn.why.to_owned();
         let record = AuditRecord { zone: zone.to_owned(), about, ..self.record(turn, act, why) };
@@ -564,15 +618,15 @@ impl Blocklist {
     }
 }
 
-/// In words, what a listing stands on, or why it ended.
+/// The reason for an audit record: the grounds of a listing, or why it ended.
 fn why(listing: &crate::listing::Listing, outcome: &RecordChange) -> String {
     let grounds = &listing.grounds;
     match outcome {
-        RecordChange::Ended(Ending::Expired) => "its time had come".to_owned(),
-        RecordChange::Ended(Ending::Withdrawn) => "the zone changed".to_owned(),
+        RecordChange::Ended(Ending::Expired) => "its end was reached".to_owned(),
+        RecordChange::Ended(Ending::Withdrawn) => "the zone was changed or withdrawn".to_owned(),
         RecordChange::Ended(Ending::Voided) => "its evidence was voided".to_owned(),
         _ => format!(
-            "{} points, {} trap domains, {} injector networks, {} parties, {} reports",
+            "{} points, {} trap domains, {} networks the forged mail came from, {} distinct failed recipients, {} reports",
             grounds.points, grounds.trap_domains, grounds.injector_networks, grounds.parties, grounds.reports
         ),
     }
@@ -604,7 +658,7 @@ impl Derived {
     }
 }
 
-/// What a zone publishes for one ledger: its current listings, with the codes that go with them.
+/// The published entries for one ledger: the current listings, and the codes that accompany them.
 fn published(
     records: &BTreeMap<(Prefix, u8), Record>,
     prefix: Prefix,
@@ -639,7 +693,8 @@ fn is_judged(basis: &Basis) -> bool {
     matches!(basis, Basis::Kinds { .. })
 }
 
-/// The low 32 bits of base + offset (RFC 1982 arithmetic lets secondaries follow it round the end).
+/// The zone's serial: the low 32 bits of base + offset. Secondaries compare serials by the
+/// arithmetic of RFC 1982, so the number may wrap.
 fn serial(base: u32, changed: Offset) -> u32 {
     (u64::from(base).wrapping_add(changed.number()) & u64::from(u32::MAX)) as u32
 }

@@ -1,4 +1,5 @@
-//! From evidence to listing, rule by rule, for whoever asks why: enough to recompute every figure by hand.
+//! Explanations: how the evidence against an address led to its listing, rule by rule. The figures
+//! are sufficient to recompute every result by hand.
 
 mod notice;
 mod text;
@@ -19,135 +20,198 @@ use crate::score::{Case, Docket, FACTORS, Mark, Points, Quorum, RULES, Relation,
 use crate::time::Timestamp;
 use crate::zone::{Config, Snapshot};
 
-/// All that the fold knows of an address. For operators: it shows evidence that nobody else may see.
+/// The state of an address in every zone. It is for operators only, because it shows evidence.
 #[derive(Debug, Serialize)]
 pub struct Explanation {
+    /// The address.
     pub address: String,
-    /// What its evidence is grouped by.
+    /// The prefix under which its evidence is stored.
     pub ledger: String,
-    /// Why it may never be listed, if so.
+    /// Why the address may never be listed, if that is the case.
     pub never_listed: Option<String>,
+    /// The fold's time.
     pub time: Timestamp,
+    /// The last entry that was applied.
     pub offset: Offset,
+    /// One explanation for each published zone.
     pub zones: Vec<ZoneExplanation>,
 }
 
+/// The state of an address in one zone.
 #[derive(Debug, Serialize)]
 pub struct ZoneExplanation {
+    /// The zone's origin.
     pub zone: String,
-    /// What the main zone answers.
+    /// The answer of the main zone, such as `127.0.0.2`, or `None` if the address is not listed.
     pub answer: Option<String>,
+    /// The digest of the zone's file.
     pub policy: String,
+    /// One explanation for each code that is based on reports.
     pub codes: Vec<CodeExplanation>,
 }
 
+/// The state of an address under one code.
 #[derive(Debug, Serialize)]
 pub struct CodeExplanation {
+    /// The value of the code.
     pub value: u8,
+    /// The name of the code.
     pub name: String,
-    /// clear, noted (there is evidence), warned (half of everything is there), met, or listed.
+    /// One of: `clear` (no counted reports), `noted` (there are counted reports), `warned` (at
+    /// least half of every requirement is satisfied), `met` (every rule is satisfied), `listed`.
     pub standing: &'static str,
+    /// The current listing.
     pub listing: Option<ListingExplanation>,
+    /// The past listings, the oldest first.
     pub past: Vec<PastExplanation>,
-    /// Evidence at or before this entry counts no more.
+    /// Counted reports start after this entry.
     pub floor: Offset,
+    /// The result of each rule for the next listing or extension.
     pub rules: Vec<RuleExplanation>,
+    /// How the points are computed.
     pub score: ScoreExplanation,
+    /// Every stored report of the code's kinds.
     pub evidence: Vec<EvidenceExplanation>,
 }
 
+/// A current listing.
 #[derive(Debug, Serialize)]
 pub struct ListingExplanation {
+    /// The published address or network.
     pub published: String,
+    /// When the listing began.
     pub since: Timestamp,
+    /// When the listing ends.
     pub until: Timestamp,
+    /// The number of listings within the repeat window, this one included.
     pub times: u32,
+    /// The digest of the zone file whose policy was applied.
     pub policy: String,
+    /// What the listing is based on: `case` or `decision`.
     pub criterion: &'static str,
+    /// The entry that completed the case, or the entry of the decision.
     pub completed_by_entry: Offset,
-    /// The case's evidence lies behind this entry.
+    /// The counted reports of the case start after this entry.
     pub after_entry: Offset,
+    /// When the case was completed.
     pub at: Timestamp,
+    /// The points of the case.
     pub points: String,
+    /// The number of distinct trap domains.
     pub trap_domains: u32,
+    /// The number of distinct networks the forged mail came from.
     pub injector_networks: u32,
+    /// The number of distinct failed recipients.
     pub parties: u32,
+    /// The number of reports.
     pub reports: u32,
-    /// The entries that it stands on.
+    /// The grounds: the first entries that contain the evidence, or the entry of the decision.
     pub evidence: Vec<Offset>,
-    /// The case as it was when it was made, as far as its evidence lies within the horizon.
+    /// How the points were computed when the case was completed. Evidence beyond the horizon is
+    /// missing.
     pub score: ScoreExplanation,
+    /// The counted reports of the case. Evidence beyond the horizon is missing.
     pub case: Vec<EvidenceExplanation>,
 }
 
+/// A past listing.
 #[derive(Debug, Serialize)]
 pub struct PastExplanation {
+    /// When the listing began.
     pub since: Timestamp,
+    /// When the listing ended.
     pub ended: Timestamp,
+    /// Why the listing ended.
     pub how: &'static str,
 }
 
+/// The result of one rule.
 #[derive(Debug, Serialize)]
 pub struct RuleExplanation {
+    /// The name of the rule.
     pub rule: &'static str,
+    /// The value that the case has.
     pub has: String,
+    /// The value that the quorum requires.
     pub needs: String,
+    /// Whether the rule is satisfied.
     pub met: bool,
+    /// The reason for the rule.
     pub why: &'static str,
 }
 
-/// How the points come about.
+/// How the points are computed.
 #[derive(Debug, Serialize)]
 pub struct ScoreExplanation {
+    /// The half-life of a report's weight, in hours.
     pub half_life_hours: u32,
+    /// The weight of the reports to each trap domain.
     pub trap_domains: Vec<TrapDomainExplanation>,
-    /// Before the donors' shares are capped and wanted mail is taken into account.
+    /// The sum over the trap domains, before the limit for each donor and the division.
     pub sum: String,
+    /// The number of wanted messages that donors received from the relay.
     pub wanted_mail: u64,
-    /// log2(2 + wanted mail), rounded down.
+    /// log2(2 + wanted messages), rounded down.
     pub divisor: u32,
+    /// The points.
     pub points: String,
 }
 
+/// The weight of the reports to one trap domain.
 #[derive(Debug, Serialize)]
 pub struct TrapDomainExplanation {
-    /// A letter, not the domain.
+    /// A letter that stands for the domain.
     pub trap_domain: String,
+    /// The donors of the traps in the domain.
     pub donors: Vec<String>,
-    /// Bursts: kinds apart, reports from one injector network within one hour weigh as the heaviest of them.
+    /// The number of distinct pairs of injector network and hour. The reports of each pair weigh as
+    /// the heaviest of them.
     pub bursts: usize,
+    /// The total weight, with four decimal places.
     pub weight: String,
-    /// The square root of it.
+    /// The square root of the weight.
     pub points: String,
 }
 
-/// One mark of the ledger.
+/// One stored report of the ledger.
 #[derive(Debug, Serialize)]
 pub struct EvidenceExplanation {
+    /// The entry that contains the evidence.
     pub entry: Offset,
+    /// When the trap node received it.
     pub seen_at: Timestamp,
+    /// The kind of report.
     pub kind: &'static str,
-    /// Letters and numbers stand for whom nobody may read here.
+    /// A letter that stands for the trap domain.
     pub trap_domain: String,
+    /// A number that stands for the donor of the trap, as in `donor 1`.
     pub donor: String,
+    /// A number that stands for the failed recipient or the responder, as in `failed recipient 1`.
     pub party: Option<String>,
+    /// The network the forged mail came from.
     pub injector_network: Option<String>,
+    /// The sender of the original: `the trap`, `unknown` or `another`.
     pub original_sender: &'static str,
+    /// Whether the DNS says that the relay serves the failed recipient's domain: `confirmed`,
+    /// `unknown`, `refuted` or `not asked`.
     pub relation: &'static str,
+    /// Why delivery failed.
     pub cause: &'static str,
+    /// Whether the SPF or DMARC record of the trap's domain forbade the original.
     pub forbidden: bool,
-    /// Further reports that weigh nothing more.
+    /// The number of further reports of the same burst, which do not add weight.
     pub more: u32,
-    /// 2^(-age / half-life).
+    /// The decay with age, 2^(-age / half-life), with four decimal places.
     pub decay: String,
-    /// What each factor gives, in thousandths.
+    /// The value of each factor, in thousandths.
     pub factors: BTreeMap<&'static str, u32>,
-    /// The product.
+    /// The product of the decay and the factors, with four decimal places.
     pub weight: String,
+    /// Whether the report counts for the rules of this case.
     pub counts: bool,
 }
 
-/// Explains an address by its record, at the snapshot's time.
+/// Explains an address from its record, at the snapshot's time. `offset` is the last entry applied.
 pub fn explain(
     relay: Relay,
     record: Option<&RelayRecord>,
@@ -177,7 +241,7 @@ pub fn explain(
     let exempt = exemptions.iter().find(|(prefix, _)| prefix.overlaps(Prefix::host(relay)));
     let exempt = exempt.map(|(prefix, exemption)| {
         let Exemption { since, review_by, by, why } = exemption;
-        format!("{prefix} was exempted at {since} by {by} ({why}), to be reviewed by {review_by}")
+        format!("{prefix} is exempt since {since} by decision of {by} ({why}), review due by {review_by}")
     });
     Explanation {
         address: relay.to_string(),
@@ -189,13 +253,13 @@ pub fn explain(
     }
 }
 
-/// The listing of a relay under a code in a zone.
+/// The listings of a relay under a code in a zone.
 pub fn record_of<'a>(record: &'a RelayRecord, config: &Config, code: u8) -> Option<&'a Record> {
     let origin = config.apex.origin.to_string();
     record.records.get(&(origin.into(), code))
 }
 
-/// What the main zone returns for the relay, as bits.
+/// The codes that the main zone returns for the relay, as a bit mask; zero if it is not listed.
 pub fn answer_mask(relay: Relay, record: &RelayRecord, config: &Config) -> u8 {
     let listed = |listing: &&Listing| listing.prefix.contains(relay.address());
     let mut mask = 0;
@@ -210,7 +274,8 @@ pub fn answer_mask(relay: Relay, record: &RelayRecord, config: &Config) -> u8 {
     mask & config.main.mask
 }
 
-/// Letters that stand for trap domains, donors and parties, the same all over one explanation.
+/// Letters and numbers that stand for trap domains, donors and failed recipients within one
+/// explanation.
 #[derive(Default)]
 struct Letters {
     trap_domains: BTreeMap<u32, String>,
@@ -230,7 +295,11 @@ impl Letters {
             let next = letters.donors.len() + 1;
             letters.donors.entry(mark.donor).or_insert_with(|| format!("donor {next}"));
             let next = letters.parties.len() + 1;
-            letters.parties.entry(mark.party).or_insert_with(|| format!("party {next}"));
+            let role = match mark.kind {
+                Kind::AutoReply | Kind::Challenge => "responder",
+                _ => "failed recipient",
+            };
+            letters.parties.entry(mark.party).or_insert_with(|| format!("{role} {next}"));
         }
         letters
     }
@@ -385,7 +454,7 @@ fn explain_listing(
     }
 }
 
-/// Units of 2^-32 with four places behind the point, rounded down.
+/// A number in units of 2^-32 as text with four decimal places, rounded down.
 fn fraction(units: u64) -> String {
     let ten_thousandths = (u128::from(units) * 10_000) >> 32;
     format!("{}.{:04}", ten_thousandths / 10_000, ten_thousandths % 10_000)

@@ -144,13 +144,13 @@ const FAULTS: &[Fault] = &[
         file: "zones/backscatter.toml",
         replace: "dsn-failed = 1000",
         by: "dsn-failed = 1000\ndsn-delayed = 1",
-        complaint: &["policy.weights.kinds.dsn-delayed: well-run hosts send these"],
+        complaint: &["policy.weights.kinds.dsn-delayed: well-run hosts send reports of this kind"],
     },
     Fault {
         file: "zones/backscatter.toml",
         replace: "\"28d\"]",
         by: "\"60d\"]",
-        complaint: &["listing.durations:", "none of them longer than 28d"],
+        complaint: &["listing.durations:", "none may exceed 28d"],
     },
     Fault {
         file: "zones/backscatter.toml",

@@ -52,7 +52,7 @@ impl Installation {
     /// Reports that are known against an address, and whether they weigh anything.
     fn counted(&self, address: &str) -> (usize, bool) {
         let told = self.ok(&["explain", address]);
-        (told.matches(" to trap domain ").count(), told.contains("relation confirmed"))
+        (told.matches(" to trap domain ").count(), told.contains("serves the recipient's domain: yes"))
     }
 }
 

@@ -133,10 +133,10 @@ fn what_is_no_trap_weighs_nothing() {
     let mut world = World::new();
     let mut report = world.report(RELAY);
     report.trap = "someone@elsewhere.example";
-    assert_eq!(ignored(&world.send(report.clone())), "the recipient is no trap");
+    assert_eq!(ignored(&world.send(report.clone())), "the recipient is not a trap");
 
     world.add_trap("bait@elsewhere.example");
-    assert_eq!(ignored(&world.send(report.clone())), "the recipient is no trap", "unseeded local part");
+    assert_eq!(ignored(&world.send(report.clone())), "the recipient is not a trap", "unseeded local part");
     report.trap = "bait@elsewhere.example";
     assert!(matches!(world.send(report.clone()).list[..], [Change::Counted { .. }]));
 
@@ -144,7 +144,7 @@ fn what_is_no_trap_weighs_nothing() {
         .address(&backscatterd::mail::Mailbox::parse("bait@elsewhere.example").unwrap());
     world.order(Order::RetireTrap { key });
     report.message = "another".to_owned();
-    assert_eq!(ignored(&world.send(report)), "the recipient is no trap", "retired");
+    assert_eq!(ignored(&world.send(report)), "the recipient is not a trap", "retired");
 }
 
 #[test]
@@ -404,7 +404,7 @@ fn a_zone_that_is_withdrawn_is_gone_and_one_that_loses_a_network_ends_its_listin
     assert!(!world.is_listed(RELAY), "the shipped zone lists no laboratory");
     world.order(Order::WithdrawZone { origin: ORIGIN.to_owned() });
     assert_eq!(world.rcode(RELAY), backscatterd::zone::Rcode::Refused);
-    assert_eq!(ignored(&world.adopt("nonsense")), "this program can't read the zone's file");
+    assert_eq!(ignored(&world.adopt("nonsense")), "this program cannot read the zone's file");
 }
 
 /// Zones change; what was forgiven or used stays so.

@@ -1,4 +1,4 @@
-//! Evidence, from its arrival until it is counted.
+//! Counting: admission of evidence, the wait for its observation, and its addition to a ledger.
 
 use minicbor::{Decode, Encode};
 
@@ -10,54 +10,68 @@ use crate::score::{Added, Mark, MarkSource, weighs};
 use crate::time::{Span, Timestamp};
 use crate::trap::{Donor, DonorTerms, Scope, TrapKey};
 
-/// How far before the fold's time evidence may say that it was seen: a trap node may have been cut off for a while.
+/// How far before the fold's time the time of receipt of evidence may lie. A trap node may have
+/// been disconnected for a while.
 ///
-/// Evidence from further back counts as seen now: a clock that is wrong must not make a burst look like a pattern of days,
-/// so this is less than the span that any case needs.
+/// Evidence with an earlier or a future time counts as received now. The limit is shorter than the
+/// span that a case needs, so that a wrong clock cannot make a burst look like reports over days.
 const EVIDENCE_LAG_MAX: Span = Span::from_hours(12);
-/// Most relays whose evidence is kept. One that doesn't fit is not listed, which is the safe side to fail on.
+/// The maximum number of ledgers. Evidence against further relays is dropped, so they are not
+/// listed.
 const LEDGERS_MAX: usize = 4_000_000;
-/// Of all of these, the part up to which a relay is kept against which nothing counts.
+/// The divisor of that limit, and of the following ones, for relays with no report that has weight.
 const IDLE_SHARE: usize = 4;
-/// Most of them in one IPv6 /64, and in one /48.
+/// The maximum number of ledgers in one IPv6 /64.
 const LINE_LEDGERS_MAX: usize = 64;
+/// The maximum number of ledgers in one IPv6 /48.
 const SITE_LEDGERS_MAX: usize = 1_024;
-/// Most evidence that waits for its observation; beyond it, evidence counts without one, which adds nothing to it.
+/// The maximum amount of evidence that waits for its observation. Beyond it, evidence counts at
+/// once, with unknown answers.
 const PENDING_MAX: usize = 1_000_000;
 
+/// Evidence that waits for its observation.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(super) struct Pending {
+    /// When the evidence counts without an observation.
     #[n(0)]
     pub(super) deadline: Timestamp,
+    /// The entry that contains the evidence.
     #[n(1)]
     pub(super) offset: Offset,
+    /// When the trap node received it, after the check of that time.
     #[n(2)]
     pub(super) seen_at: Timestamp,
+    /// The evidence.
     #[n(3)]
     pub(super) evidence: Box<Evidence>,
-    /// The key that the trap was registered by, and who gave it.
+    /// The key that the trap was registered by.
     #[n(4)]
     pub(super) trap: TrapKey,
+    /// The donor that gave the trap.
     #[n(5)]
     pub(super) donor: Donor,
 }
 
-/// Who sends mail in a trap's name, as far as it tells whether one hand alone knows the trap.
+/// The injector networks and relays seen for one trap. They show whether the trap is burned, that
+/// is known to an attacker.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub(super) struct Sighting {
-    /// Short: a second one is enough.
+    /// The first injector networks, at most two.
     #[n(0)]
     networks: Vec<Network>,
-    /// The relays that reported, as far as they are needed.
+    /// The first relays that reported, at most `burned_after_relays`.
     #[n(1)]
     relays: Vec<Relay>,
+    /// The time of the last report with a known injector.
     #[n(2)]
     pub(super) last: Timestamp,
 }
 
+/// The number of injector networks at which a trap is not burned.
 const SIGHTING_NETWORKS_MAX: usize = 2;
 
 impl Blocklist {
+    /// Applies an evidence entry: checks it, and counts it or lets it wait for its observation.
     pub(super) fn evidence(&mut self, evidence: &Evidence, turn: &mut Turn<'_>) {
         let now = self.state.time;
         let plausible = evidence.seen_at >= now.minus(EVIDENCE_LAG_MAX) && evidence.seen_at <= now;
@@ -70,7 +84,7 @@ impl Blocklist {
                 .map_or_else(|| DonorTerms::default().reports_per_day_max, |terms| terms.reports_per_day_max);
             let contribution = self.state.contributions.entry(donor.clone()).or_default();
             if contribution.forwarded_on(now) >= most {
-                return turn.ignore("the donor's quota of reports for the day is used up");
+                return turn.ignore("the donor's daily limit of reports is reached");
             }
             contribution.forward(now);
         }
@@ -97,6 +111,7 @@ impl Blocklist {
         }
     }
 
+    /// Applies an observation: counts the evidence that waits for it.
     pub(super) fn observation(&mut self, observation: &Observation, turn: &mut Turn<'_>) {
         match self.state.pending.remove(&observation.evidence) {
             Some(pending) => {
@@ -107,7 +122,7 @@ impl Blocklist {
         }
     }
 
-    /// Counts what has waited long enough, as something of which nothing is known.
+    /// Counts evidence whose deadline has passed, with unknown answers.
     pub(super) fn end_waits(&mut self, now: Timestamp, turn: &mut Turn<'_>) {
         let mut ready: Vec<(Offset, Digest)> = Vec::new();
         while let Some(&(deadline, offset, id)) = self.deadlines.first() {
@@ -125,7 +140,7 @@ impl Blocklist {
         }
     }
 
-    /// Lets evidence wait no longer.
+    /// Drops waiting evidence that `dropped` selects.
     pub(super) fn drop_pending(&mut self, dropped: impl Fn(&Pending) -> bool) {
         let deadlines = &mut self.deadlines;
         self.state.pending.retain(|id, pending| {
@@ -137,13 +152,14 @@ impl Blocklist {
         });
     }
 
-    /// Counts evidence against its relay and judges the relay anew.
+    /// Adds evidence to the ledger of its relay, and judges the relay in every published zone.
     fn count(&mut self, pending: &Pending, observation: Option<&Observation>, turn: &mut Turn<'_>) {
         let evidence = &pending.evidence;
         let prefix = Prefix::host(evidence.relay);
         let injector = self.injector(evidence, observation);
         let discount = self.state.terms.get(&pending.donor).map_or(0, DonorTerms::discount);
-        // A trap may stand for domains below its own; what a hash stands for, its donor alone knows.
+        // A trap may cover the subdomains of its domain, which then count as one trap domain. For a
+        // hashed trap, only its donor knows the domain.
         let above = self.state.traps.get(pending.trap).filter(|trap| trap.scope == Scope::Subdomains);
         let source = MarkSource {
             trap: pending.trap,
@@ -156,12 +172,12 @@ impl Blocklist {
             return turn.ignore("the same report was counted before");
         }
         let counts = self.zones.values().any(|zone| weighs(&mark, &zone.config.policy.weights));
-        // What nobody answers for tells nothing of who knows a trap.
+        // A report without weight does not show who knows the trap.
         if counts && self.sighted(pending, injector, turn) {
-            return turn.ignore("the trap is known to one injector alone");
+            return turn.ignore("the trap is burned: the forged mail comes from one network only");
         }
         if !self.has_room(evidence.relay, counts) {
-            return turn.ignore("too many relays are known; no further one is until the horizon has passed");
+            return turn.ignore("there are too many ledgers; evidence against a new relay is not kept");
         }
         let zones = &self.zones;
         let by_any = |mark: &Mark| zones.values().any(|zone| weighs(mark, &zone.config.policy.weights));
@@ -180,8 +196,10 @@ impl Blocklist {
         }
     }
 
-    /// Whether evidence against the relay can be kept: neither many addresses of one network, nor relays against which nothing
-    /// counts, may crowd out everybody else.
+    /// Whether there is room for a ledger of the relay. `counts` is whether the report has weight.
+    ///
+    /// The limits per IPv6 network and for relays without weight prevent them from displacing
+    /// others.
     fn has_room(&self, relay: Relay, counts: bool) -> bool {
         let ledgers = &self.state.ledgers;
         if ledgers.contains_key(&Prefix::host(relay)) {
@@ -194,33 +212,35 @@ impl Blocklist {
                 .take_while(|(prefix, _)| around.contains(prefix.network()));
             known.take(most).count() < most
         };
-        // What counts for nothing has a share of the room, and no more.
+        // Relays without weight may use only a part of the room.
         let share = if counts { 1 } else { IDLE_SHARE };
         ledgers.len() < LEDGERS_MAX / share
             && (relay.address().is_ipv4()
                 || room_around(64, LINE_LEDGERS_MAX / share) && room_around(48, SITE_LEDGERS_MAX / share))
     }
 
-    /// Whether evidence may count at all; the trap it came to, and its donor.
+    /// Checks whether evidence may count. Returns the key of its trap and the trap's donor, or the
+    /// reason why the evidence is ignored.
     fn admissible(&self, evidence: &Evidence) -> Result<(TrapKey, Donor), &'static str> {
         let kind = evidence.facts.kind;
         let scores = |zone: &Derived| zone.config.codes.iter().any(|code| code.basis.judges(kind).is_some());
         let relay = evidence.relay.address();
         let Some((key, trap)) = self.state.traps.find(evidence.trap, evidence.trap_domain, &evidence.wider)
         else {
-            return Err("the recipient is no trap");
+            return Err("the recipient is not a trap");
         };
         let donor = &trap.donor;
         if self.state.terms.get(donor).is_some_and(|terms| terms.suspended) {
             return Err("the donor is suspended");
         }
-        // Else the evidence would stand to somebody else's account than the trap.
+        // A donor may forward only mail to its own traps, so that evidence and trap have the same
+        // donor.
         if evidence.forwarded_by.as_ref().is_some_and(|by| by != donor) {
-            return Err("it was handed on by somebody else than gave the trap");
+            return Err("the donor that forwarded it did not give the trap");
         }
         let age = self.zones.values().map(|zone| zone.config.policy.trap_age).max().unwrap_or_default();
         if evidence.facts.solicited {
-            Err("a tag of ours says that the mail was sent")
+            Err("the tag in the recipient address shows that the original was sent from here")
         } else if trap.silent_since.plus(age) > self.state.time {
             Err("the trap has not been silent for long enough")
         } else if !self.zones.values().any(scores) {
@@ -238,8 +258,9 @@ impl Blocklist {
         }
     }
 
-    /// The network that is counted for the injector; none where it is the relay itself or an address that says nothing
-    /// about who is behind it.
+    /// The network that is counted for the injector: its autonomous system, or else its address
+    /// prefix. `None` if the injector is unknown, is the relay itself or has a special-purpose
+    /// address.
     fn injector(&self, evidence: &Evidence, observation: Option<&Observation>) -> Option<Network> {
         let injector = evidence.facts.injector.map(Relay::new)?;
         let public = self.zones.values().any(|zone| zone.config.listable.permits(injector.address()).is_ok());
@@ -247,15 +268,19 @@ impl Blocklist {
         (public && injector != evidence.relay).then(|| system.unwrap_or_else(|| injector.network()))
     }
 
-    /// Remembers who knows a trap; whether it is burned: many relays were made to report to it, all by one injector
-    /// (PITFALLS 3). What it brought before goes then.
+    /// Records the injector network and the relay for the trap, and returns whether the trap is
+    /// burned.
+    ///
+    /// A trap is burned if `burned_after_relays` relays reported to it and all of the forged mail
+    /// came from one network: an attacker then uses the trap to make other hosts look like sources.
+    /// When a trap becomes burned, earlier reports to it are removed from every ledger.
     fn sighted(&mut self, pending: &Pending, injector: Option<Network>, turn: &mut Turn<'_>) -> bool {
         let relays_max = self.zones.values().map(|zone| zone.config.policy.burned_after_relays).min();
         let Some(relays_max) = relays_max else { return false };
-        // What is handed on can be made up: it neither burns a trap nor takes that back.
+        // Forwarded evidence can be invented, so it neither burns a trap nor ends that state.
         let told = injector.filter(|_| pending.evidence.way == Way::Direct);
         let Some(injector) = told else {
-            // It tells nobody more, and counts no more than the rest.
+            // The report shows no injector network, so the state of the trap does not change.
             let known = self.state.sightings.get(&pending.trap);
             return known.is_some_and(|sighting| sighting.is_burned(relays_max));
         };
@@ -279,12 +304,14 @@ impl Blocklist {
     }
 }
 
-/// A session without a message names nobody whose DNS could be asked.
+/// Whether the DNS is asked about evidence of this kind. A session without a message names no
+/// failed recipient whose domain could be looked up.
 fn kind_is_asked_about(evidence: &Evidence) -> bool {
     !evidence.facts.kind.is_without_message()
 }
 
 impl Sighting {
+    /// Whether enough relays and only one injector network have been seen.
     fn is_burned(&self, relays_max: usize) -> bool {
         self.relays.len() >= relays_max && self.networks.len() < SIGHTING_NETWORKS_MAX
     }

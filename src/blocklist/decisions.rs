@@ -1,4 +1,4 @@
-//! Directives: what somebody decided.
+//! Directives: how the decisions of operators and donors take effect.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,13 +14,17 @@ use crate::time::{Span, Timestamp};
 use crate::trap::{DONOR_RELAYS_MAX, DONORS_MAX, Donor, DonorTerms, HASHING_DONORS_MAX, Trap, TrapKey};
 use crate::zone;
 
-/// Longest time until somebody has to look at an exemption again, and that an operator's listing may last.
+/// The maximum time until an exemption must be reviewed, and the maximum duration of a listing by
+/// decision.
 const DECISION_MAX: Span = Span::from_days(366);
-/// The widest network that may be exempted, as a prefix length: more would switch the list off by mistake.
+/// The shortest IPv4 prefix that may be exempted. An exemption of a wider network would switch the
+/// list off by mistake.
 const EXEMPT_IPV4_LENGTH_MIN: u8 = 8;
+/// The shortest IPv6 prefix that may be exempted.
 const EXEMPT_IPV6_LENGTH_MIN: u8 = 19;
 
 impl Blocklist {
+    /// Applies a directive.
     pub(super) fn directive(&mut self, order: &Order, turn: &mut Turn<'_>) {
         let now = self.state.time;
         match order {
@@ -58,7 +62,7 @@ impl Blocklist {
                     self.note(turn, "end-exemption", "", prefix.to_string());
                     turn.change(Change::Decided);
                 } else {
-                    turn.ignore("no such exemption");
+                    turn.ignore("the prefix is not exempt");
                 }
             }
             Order::List { origin, prefix, code, until } => {
@@ -106,7 +110,8 @@ impl Blocklist {
         turn.change(Change::Traps);
     }
 
-    /// Traps that are new, or that their donor had taken back. What another gave, or the operator retired, is kept beside.
+    /// Registers a donor's traps, also those that the donor withdrew earlier. If another donor's
+    /// registration of a trap is active, or the operator barred it, both registrations are kept.
     fn add_traps(&mut self, donor: &Donor, given: &[GivenTrap], turn: &mut Turn<'_>) {
         let now = self.state.time;
         let terms = self.state.terms.get(donor).cloned().unwrap_or_default();
@@ -116,7 +121,8 @@ impl Blocklist {
         self.state.donors.insert(donor.clone());
         let traps = &mut self.state.traps;
         for trap in given {
-            // A list that takes another's place comes before the other is taken back; what was taken back is forgotten later.
+            // A donor that replaces its list adds the new traps before it withdraws the old ones,
+            // and withdrawn traps are kept for a while, so the limits are multiples of `traps_max`.
             let count = traps.count_of(donor);
             if count.active >= terms.traps_max.saturating_mul(2)
                 || count.all >= terms.traps_max.saturating_mul(4)
@@ -142,8 +148,8 @@ impl Blocklist {
         turn.change(Change::Traps);
     }
 
-    /// Takes a relay off every zone, and forgives what came before: a case half made, and evidence that waits, too. A network
-    /// around it that was listed by decision goes with it.
+    /// Removes a relay from every zone, and an IPv6 /64 around it that is listed by decision.
+    /// Evidence that was recorded before, or that waits for its observation, no longer counts.
     fn remove(&mut self, relay: Relay, turn: &mut Turn<'_>) {
         let (host, now, offset) = (Prefix::host(relay), self.state.time, self.state.offset);
         self.drop_pending(|pending| pending.evidence.relay == relay);
@@ -161,13 +167,13 @@ impl Blocklist {
             turn.changes.relays.insert(prefix);
         }
         if turn.changes.list.len() == before {
-            // It is not listed; still, nothing that came before counts against it.
+            // The relay was not listed, but evidence recorded before no longer counts.
             self.note(turn, "forgiven", "", host.to_string());
             turn.change(Change::Decided);
         }
     }
 
-    /// Lets nothing in a prefix wait for a release.
+    /// Drops the held listings in a prefix.
     fn unhold(&mut self, prefix: Prefix) {
         for zone in self.state.zones.values_mut() {
             zone.guard.held.retain(|(held, _)| !prefix.overlaps(*held));
@@ -176,13 +182,13 @@ impl Blocklist {
 
     fn adopt(&mut self, origin: &str, text: &str, turn: &mut Turn<'_>) {
         let Ok(config) = zone::read(origin, text) else {
-            return turn.ignore("this program can't read the zone's file");
+            return turn.ignore("this program cannot read the zone's file");
         };
         if config.apex.origin.to_string() != origin {
-            return turn.ignore("the zone's file is about another origin");
+            return turn.ignore("the zone's file has another origin");
         }
         let (now, changed) = (self.state.time, self.state.offset);
-        // A zone that was withdrawn had a serial too, and secondaries remember it.
+        // Secondaries remember the serial of a zone that was withdrawn, so it counts too.
         let before = self
             .state
             .zones
@@ -191,17 +197,17 @@ impl Blocklist {
         if let Some((state, known)) = before {
             let published = serial(known.serial_base, state.changed);
             let ahead = serial(config.serial_base, changed).wrapping_sub(published);
-            // RFC 1982 §3.2: secondaries would take it for an older zone.
+            // Secondaries would treat the zone as older (RFC 1982 §3.2).
             if ahead == 0 || ahead > i32::MAX as u32 {
-                return turn.ignore("the serial would go back; raise serial_base");
+                return turn.ignore("the serial would go backwards; raise serial_base");
             }
         }
         let state = self.state.zones.entry(origin.to_owned()).or_default();
         text.clone_into(&mut state.text);
         state.changed = changed;
         state.published = true;
-        // A code that is lost, or an address that may no longer be listed, ends those listings. The records stay: what
-        // was used up or forgiven is not to count again.
+        // Listings end if the code no longer exists or the address may no longer be listed. The
+        // records are kept, so that evidence before their floor does not count again.
         let lost: Vec<(Prefix, u8)> = state
             .records
             .keys()
@@ -223,7 +229,7 @@ impl Blocklist {
         turn.change(Change::Zone { origin: origin.to_owned() });
     }
 
-    /// Publishes a zone no longer. Its records stay, without their listings.
+    /// Stops publishing a zone and ends its listings. Its records are kept.
     fn withdraw(&mut self, origin: &str, turn: &mut Turn<'_>) {
         let now = self.state.time;
         let Some(state) = self.state.zones.get(origin).filter(|state| state.published) else {
@@ -251,7 +257,7 @@ impl Blocklist {
             return turn.ignore("the network is too wide to be exempted");
         }
         if review_by <= now || review_by > now.plus(DECISION_MAX) {
-            return turn.ignore("the date of review must lie within a year from now");
+            return turn.ignore("the review date must be within a year from now");
         }
         let (by, why) = (turn.by.to_owned(), turn.why.to_owned());
         self.state.exemptions.insert(prefix, Exemption { since: now, review_by, by, why });
@@ -281,7 +287,7 @@ impl Blocklist {
             return turn.ignore("no such zone is published");
         };
         if config.quorum(code).is_none() {
-            return turn.ignore("the zone has no such code that a relay can be listed under");
+            return turn.ignore("the zone has no such code for listings");
         }
         let relay = Relay::new(prefix.network());
         if prefix != Prefix::host(relay) && prefix != relay.line() {
@@ -294,11 +300,11 @@ impl Blocklist {
             return turn.ignore("the list is frozen, or the address is exempt");
         }
         if until <= now || until > now.plus(DECISION_MAX) {
-            return turn.ignore("the end must lie within a year from now");
+            return turn.ignore("the end must be within a year from now");
         }
         let record = self.state.zones.get(origin).and_then(|zone| zone.records.get(&(prefix, code)));
         if record.is_some_and(|record| record.current.is_some() && !record.is_decided()) {
-            return turn.ignore("it is listed by its own evidence");
+            return turn.ignore("the address is already listed because of evidence");
         }
         self.change_record(origin, prefix, code, turn, |record| {
             let was_listed = record.current.is_some();
@@ -307,7 +313,8 @@ impl Blocklist {
         });
     }
 
-    /// Counts nothing of a source since a moment, and tells the public (RFC 6471 §3.9).
+    /// Voids the evidence of a source since a given time, and publishes a note about it (RFC 6471
+    /// §3.9).
     fn void(&mut self, source: &Source, since: Timestamp, turn: &mut Turn<'_>) {
         let since = since.min(self.state.time);
         let (ended, what) = match source {
@@ -328,10 +335,10 @@ impl Blocklist {
                 (self.strike(|mark| mark.came_to(*key) && mark.seen_at >= since, turn), "a trap")
             }
         };
-        // It brings nothing more until it is added again.
+        // The source brings no further evidence until it is added again.
         let retired = match source {
             Source::Donor(donor) => {
-                // Its token would bring them back otherwise.
+                // With its token, the donor could otherwise add the traps again.
                 self.state.terms.entry(donor.clone()).or_default().suspended = true;
                 self.state.traps.withdraw_all(donor, self.state.time)
             }
@@ -341,7 +348,7 @@ impl Blocklist {
             turn.change(Change::Traps);
         }
         let text = format!(
-            "evidence of {what} since {since} counts no more, and {ended} listings that stood on it ended: {}",
+            "evidence from {what} since {since} is void; listings that ended because of this: {ended}; reason: {}",
             turn.why
         );
         if self.state.notes.len() >= NOTES_MAX {
@@ -374,16 +381,16 @@ impl Blocklist {
                 self.note(turn, if shut_down { "shut-down" } else { "reopen" }, origin, String::new());
                 turn.change(Change::Zone { origin: origin.to_owned() });
             }
-            Some(_) => turn.ignore("the zone is so already"),
+            Some(_) => turn.ignore("the zone is already in that state"),
             None => turn.ignore("no such zone is published"),
         }
     }
 
     fn count_good_mail(&mut self, relay: Relay, donor: &Donor, messages: u64, turn: &mut Turn<'_>) {
         let prefix = Prefix::host(relay);
-        // Only of relays that there is something against: a donor's mail would fill the memory otherwise.
+        // Only relays with a ledger are counted, to limit the memory that a donor can use.
         if !self.state.ledgers.contains_key(&prefix) {
-            return turn.ignore("nothing is known against the relay");
+            return turn.ignore("the relay has no ledger");
         }
         let at = self.state.time;
         self.state.good_mail.insert((prefix, donor.short()), GoodMail { messages, at });

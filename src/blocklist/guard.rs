@@ -1,5 +1,5 @@
-//! What keeps a fault from listing the world: additions beyond what is usual are held until somebody looks (DESIGN:
-//! publishing is guarded). What is removed always passes.
+//! The guards of one zone at work: new listings beyond the hourly limit are held until the operator
+//! releases them, so that a fault cannot list many addresses. Removals are never held.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,21 +9,21 @@ use crate::listing::Guards;
 use crate::relay::Prefix;
 use crate::time::Timestamp;
 
-/// One zone's hour, as the guards see it.
+/// The additions and endings in one zone during the current hour.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub(super) struct Guard {
-    /// Hours since 1970, of fold time.
+    /// The current hour of the fold's time, counted from 1970-01-01T00:00:00Z.
     #[n(0)]
     hour: u32,
-    /// Entries when the hour began.
+    /// The number of entries when the hour began.
     #[n(1)]
     size: u64,
-    /// By code: who can make many listings of one must not hold those of another.
+    /// Additions by code. Many additions under one code must not hold those under another.
     #[n(2)]
     added: BTreeMap<u8, u64>,
     #[n(3)]
     ended: u64,
-    /// Relays, and the codes under which they would be listed.
+    /// The held listings: ledger prefix and code.
     #[n(4)]
     pub(super) held: BTreeSet<(Prefix, u8)>,
 }
@@ -36,7 +36,7 @@ impl Guard {
         }
     }
 
-    /// Whether one more may be added under a code in this hour; if so it is counted.
+    /// Whether the limit permits another addition under a code in this hour. If so, counts it.
     pub(super) fn admits(&mut self, now: Timestamp, code: u8, size: usize, guards: &Guards) -> bool {
         self.turn(now, size);
         let most = guards.additions_max(self.size);
@@ -46,7 +46,8 @@ impl Guard {
         admitted
     }
 
-    /// Counts a listing that ended; whether so many of them call for somebody, which is told once an hour.
+    /// Counts a listing that ended. Returns `true` when the number reaches the alarm limit, which
+    /// happens at most once per hour.
     pub(super) fn ended(&mut self, now: Timestamp, size: usize, guards: &Guards) -> bool {
         self.turn(now, size);
         self.ended += 1;

@@ -1,4 +1,4 @@
-//! From a ledger to a listing.
+//! Judging: whether the ledger of a relay satisfies the rules for a listing.
 
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use crate::relay::Prefix;
 use crate::score::{Case, Docket, Finding, Mark, Quorum, RULES};
 
 impl Blocklist {
-    /// Lists the relay, or extends its listing, under the code of that kind if its case is made.
+    /// Judges the relay under the code for a kind of report. Lists it or extends its listing if
+    /// every rule is satisfied.
     pub(super) fn judge(&mut self, origin: &str, prefix: Prefix, kind: Kind, turn: &mut Turn<'_>) {
         let Some(config) = self.zones.get(origin).map(|zone| Arc::clone(&zone.config)) else { return };
         let judged = |code: &&crate::listing::Code| code.basis.judges(kind).is_some();
@@ -19,7 +20,7 @@ impl Blocklist {
         }
     }
 
-    /// The same for a code; `pass` says whether the guards are asked.
+    /// Judges the relay under one code. `pass` decides whether the guards apply.
     pub(super) fn judge_code(
         &mut self,
         origin: &str,
@@ -35,7 +36,8 @@ impl Blocklist {
         let Some(zone) = self.state.zones.get(origin) else { return };
         let record = zone.records.get(&(prefix, code));
         let after = record.map_or(Offset::START, |record| record.floor).max(ledger.forgiven());
-        // What an operator decided stands until it ends; the evidence waits for that.
+        // A listing by decision is not changed by evidence. The evidence counts after the listing
+        // ends.
         if record.is_some_and(Record::is_decided) {
             return;
         }
@@ -59,7 +61,7 @@ impl Blocklist {
         });
     }
 
-    /// Whether a freeze or a guard keeps a new listing back; it is remembered then.
+    /// Whether a freeze or a guard holds a new listing. If so, records it as held.
     fn holds(&mut self, origin: &str, prefix: Prefix, code: u8, turn: &mut Turn<'_>) -> bool {
         let (now, frozen) = (self.state.time, self.state.frozen);
         let (Some(zone), Some(derived)) = (self.state.zones.get_mut(origin), self.zones.get(origin)) else {
@@ -73,14 +75,15 @@ impl Blocklist {
         }
         zone.guard.held.insert((prefix, code));
         turn.change(Change::Held { origin: origin.to_owned(), relay: prefix, code });
-        let why = if frozen { "the list is frozen" } else { "more additions than an hour may bring" };
+        let why = if frozen { "the list is frozen" } else { "the limit on additions per hour is reached" };
         let mut record = self.record(turn, "held", why.to_owned());
         (record.zone, record.about, record.code) = (origin.to_owned(), prefix.to_string(), Some(code));
         turn.changes.audit.push(self.state.audit.link(record));
         true
     }
 
-    /// Takes marks out of every ledger, and ends every listing that does not stand without them.
+    /// Removes counted reports from every ledger, and ends every listing that does not satisfy the
+    /// rules without them. Returns the number of listings that ended.
     pub(super) fn strike(&mut self, struck: impl Fn(&Mark) -> bool, turn: &mut Turn<'_>) -> usize {
         let mut touched = Vec::new();
         for (prefix, ledger) in &mut self.state.ledgers {
@@ -99,8 +102,10 @@ impl Blocklist {
         ended
     }
 
-    /// Ends a listing that stood on what was struck and whose case is no longer made by the rest, and forgets past ones that
-    /// did; whether a current one ended.
+    /// Reviews the listings of one relay under one code after the entries `gone` were removed.
+    ///
+    /// Ends the current listing if it was based on such an entry and the rest does not satisfy the
+    /// rules, and drops past listings likewise. Returns whether the current listing ended.
     fn review(
         &mut self,
         origin: &str,
@@ -133,25 +138,27 @@ impl Blocklist {
         true
     }
 
+    /// Whether an exemption covers any part of a prefix.
     pub(super) fn is_exempt(&self, prefix: Prefix) -> bool {
         self.state.exemptions.keys().any(|exempt| exempt.overlaps(prefix))
     }
 }
 
-/// Whether the guards are asked.
+/// Whether the guards apply to a new listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pass {
+    /// The guards apply.
     Guarded,
-    /// An operator looked and let it in.
+    /// The operator released the listing.
     Released,
 }
 
-/// Whether every rule is met; those that cost least are asked first.
+/// Whether a case satisfies every rule.
 fn is_made(case: &Case<'_>, quorum: &Quorum) -> bool {
     !case.marks().is_empty() && RULES.iter().all(|rule| (rule.judge)(case, quorum).met)
 }
 
-/// What every rule finds in a case.
+/// The result of every rule for a case, in the order of [`RULES`].
 pub fn findings(case: &Case<'_>, quorum: &Quorum) -> Vec<Finding> {
     RULES.iter().map(|rule| (rule.judge)(case, quorum)).collect()
 }

@@ -1,4 +1,4 @@
-//! Checkpoints: the fold's state as octets, and back.
+//! Checkpoints: encoding and decoding the fold's state.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,41 +7,51 @@ use super::{Blocklist, Derived, State};
 use crate::complaint::Complaint;
 use crate::evidence::Offset;
 
-/// Goes up with the state's form. Older checkpoints must read for ever: once the first entries are dropped, they are
-/// the only copy of old traps and zones. So a field is only ever added, under a number of its own and with a default;
-/// `tests/golden` keeps a checkpoint of every version.
+/// The version of the checkpoint format.
+///
+/// Every later version of the program must read older checkpoints, because they are the only copy
+/// of old traps and zones once the first journal entries are dropped. A new field must therefore
+/// have a new number and a default. `tests/golden` contains a checkpoint of every version.
 pub const STATE_VERSION: u32 = 1;
 
-/// Why a checkpoint can't be used.
+/// Why a checkpoint cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
+    /// The checkpoint cannot be decoded.
     #[error("the checkpoint is damaged: {0}")]
     Damaged(#[from] minicbor::decode::Error),
-    #[error("the checkpoint holds a zone that this program can't read: {0}")]
+    /// A zone's file in the checkpoint is not valid for this version of the program.
+    #[error("the checkpoint contains a zone that this program cannot read: {0}")]
     Zone(Complaint),
 }
 
 impl Blocklist {
-    /// The state as octets; equal octets, equal states.
+    /// Encodes the state. Two states are equal if and only if their encodings are.
     pub fn to_checkpoint(&self) -> Vec<u8> {
-        minicbor::to_vec(&self.state).expect("writing to memory can't fail")
+        minicbor::to_vec(&self.state).expect("writing to memory cannot fail")
     }
 
-    /// The same with another text in the place of a published zone's file, for trying it.
+    /// Replaces the content of a published zone's file, to try another policy.
     pub fn with_zone(mut self, origin: &str, text: &str) -> Self {
         if let Some(zone) = self.state.zones.get_mut(origin).filter(|zone| zone.published) {
             let before = std::mem::replace(&mut zone.text, text.to_owned());
             match Derived::read(origin, zone) {
                 Ok(derived) => drop(self.zones.insert(origin.to_owned(), derived)),
-                // A text that can't be read changes nothing.
+                // A text that is not a valid zone file has no effect.
                 Err(_) => zone.text = before,
             }
         }
         self
     }
 
+<<<<<<< /tmp/tmp7bwqa1_6/a
     /// The same traps, zones and exemptions without any evidence or listing, as if the entry at `offset` had been the last.
     pub fn without_evidence(self, offset: Offset) -> Self {
+=======
+    /// Keeps the traps, donors, zones and exemptions, and drops all evidence and listings. The next
+    /// entry to apply is `next`.
+    pub fn without_evidence(self, next: Offset) -> Self {
+>>>>>>> /tmp/tmp7bwqa1_6/c
         let State { donors, traps, zones, exemptions, terms, .. } = self.state;
         let mut state = State { donors, traps, zones, exemptions, terms, ..State::default() };
         state.offset = offset;
@@ -56,13 +66,18 @@ impl Blocklist {
         Blocklist { state, zones: derived, deadlines: Default::default() }
     }
 
+    /// Decodes a checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the octets cannot be decoded, or if the file of a published zone is not valid.
     pub fn from_checkpoint(octets: &[u8]) -> Result<Self, CheckpointError> {
         let state: State = minicbor::decode(octets)?;
         let mut zones = BTreeMap::new();
         for (origin, zone) in state.zones.iter().filter(|(_, zone)| zone.published) {
             let derived = Derived::read(origin, zone).map_err(|complaints| {
                 let first = complaints.into_iter().next();
-                CheckpointError::Zone(first.expect("a zone that can't be read has a complaint"))
+                CheckpointError::Zone(first.expect("an invalid zone file has a complaint"))
             })?;
             zones.insert(origin.clone(), derived);
         }

@@ -1,7 +1,7 @@
-//! A notice to whoever runs a listed relay, as a feedback report (ARF, RFC 5965): for an operator of the list to send by hand.
+//! A notice to the administrator of a listed relay, as a feedback report (ARF, RFC 5965).
 //!
-//! The program itself never sends mail. No trap stands in it, no time is finer than the hour, and of mail nothing but what any
-//! report to a trap has.
+//! The operator of the list sends the notice; this program never sends mail. The notice names no
+//! trap, rounds times to the hour, and contains of the report only what every report to a trap has.
 
 use crate::blocklist::RelayRecord;
 use crate::mail::Mailbox;
@@ -9,18 +9,21 @@ use crate::relay::Relay;
 use crate::time::Timestamp;
 use crate::zone::Snapshot;
 
-/// Notices to one contact lie so many days apart; whoever sends them keeps to it.
+/// The minimum number of days between two notices to one contact. The operator must observe it.
 const DAYS_APART: u32 = 7;
 
-/// Between whom a notice goes, and when.
+/// The sender, the recipient and the date of a notice.
 pub struct Envelope<'a> {
-    /// A mailbox that is read: also the reverse-path, which must not be null (RFC 5965 §3.1 wants it to be answered).
+    /// The sender. It must be a mailbox that is read, and also the reverse-path, because the
+    /// recipient may reply (RFC 5965 §3.1).
     pub from: &'a Mailbox,
+    /// The administrator of the relay.
     pub to: &'a Mailbox,
+    /// The date of the notice.
     pub now: Timestamp,
 }
 
-/// Writes the notice about a relay, if it is listed.
+/// Writes the notice about a relay. Returns `None` if the relay is not listed.
 pub fn notice(
     relay: Relay,
     record: &RelayRecord,
@@ -46,7 +49,7 @@ pub fn notice(
         "From: {from}\n\
          To: {to}\n\
          Date: {date}\n\
-         Subject: {address} returns mail to people who never wrote it\n\
+         Subject: {address} sends bounces to forged senders\n\
          Auto-Submitted: auto-generated\n\
          MIME-Version: 1.0\n\
          Content-Type: multipart/report; report-type=feedback-report;\n boundary=\"{boundary}\"\n\
@@ -57,11 +60,12 @@ pub fn notice(
          Your host {address} is listed in {origin} as \"{name}\":\n\
          {meaning}.\n\
          \n\
-         The cure is to reject such mail in the SMTP session (550) instead of accepting and\n\
-         returning it later. What is known, what to change, and removal, free and at once:\n\
+         Please configure the host to reject such mail in the SMTP session (550) instead of\n\
+         accepting it and returning it later. This page shows the details, the changes that are\n\
+         needed, and how to have the listing removed at once and free of charge:\n\
          {url}\n\
          \n\
-         You will hear of this at most once in {DAYS_APART} days. This address is read by people.\n\
+         You will receive at most one notice in {DAYS_APART} days. Replies are read by a person.\n\
          \n\
          --{boundary}\n\
          Content-Type: message/feedback-report\n\

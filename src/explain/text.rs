@@ -1,23 +1,27 @@
-//! An explanation as text.
+//! The text form of an explanation.
 
 use std::fmt::{self, Display, Formatter};
 
 use super::{
     CodeExplanation, EvidenceExplanation, Explanation, ListingExplanation, ScoreExplanation, ZoneExplanation,
 };
+<<<<<<< /tmp/tmpxzwvkqsv/a
 use crate::evidence::Offset;
+=======
+use crate::score::RULES;
+>>>>>>> /tmp/tmpxzwvkqsv/c
 
 impl Display for Explanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} at {}, after entry {}", self.address, self.time, self.offset)?;
         if self.ledger != self.address {
-            writeln!(f, "  its evidence is kept for {}", self.ledger)?;
+            writeln!(f, "  its evidence is stored under {}", self.ledger)?;
         }
         if let Some(reason) = &self.never_listed {
             writeln!(f, "  never listed: {reason}")?;
         }
         if !self.zones.iter().flat_map(|zone| &zone.codes).any(CodeExplanation::tells_something) {
-            writeln!(f, "  nothing is known of it within the horizon")?;
+            writeln!(f, "  no evidence and no listing within the horizon")?;
         }
         self.zones.iter().try_for_each(|zone| write!(f, "{zone}"))
     }
@@ -27,20 +31,32 @@ impl Display for ZoneExplanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let answer = self.answer.as_deref().unwrap_or("not listed");
         writeln!(f, "\n{} answers: {answer} (policy {})", self.zone, self.policy)?;
-        let told = self.codes.iter().filter(|code| code.tells_something());
-        told.into_iter().try_for_each(|code| write!(f, "{code}"))
+        let shown = self.codes.iter().filter(|code| code.tells_something());
+        shown.into_iter().try_for_each(|code| write!(f, "{code}"))
     }
 }
 
 impl CodeExplanation {
+    /// Whether there is a listing, a past listing or a report to show.
     fn tells_something(&self) -> bool {
         self.listing.is_some() || !self.past.is_empty() || !self.evidence.is_empty()
+    }
+
+    /// The standing in words.
+    fn standing_in_words(&self) -> &'static str {
+        match self.standing {
+            "clear" => "no counted reports",
+            "noted" => "counted reports, but too few for a listing",
+            "warned" => "at least half of every requirement is satisfied",
+            "met" => "every rule is satisfied",
+            other => other,
+        }
     }
 }
 
 impl Display for CodeExplanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\n  code {} ({}): {}", self.value, self.name, self.standing)?;
+        writeln!(f, "\n  code {} ({}): {}", self.value, self.name, self.standing_in_words())?;
         match &self.listing {
             Some(listing) => write!(f, "{listing}")?,
             None => writeln!(f, "    not listed")?,
@@ -48,16 +64,23 @@ impl Display for CodeExplanation {
         for past in &self.past {
             writeln!(f, "    was listed from {} to {} ({})", past.since, past.ended, past.how)?;
         }
+<<<<<<< /tmp/tmpxzwvkqsv/a
         if self.floor > Offset::START {
             writeln!(f, "    evidence up to entry {} counts no more", self.floor)?;
+=======
+        if self.floor > 0 {
+            writeln!(f, "    counted reports start after entry {}", self.floor)?;
+>>>>>>> /tmp/tmpxzwvkqsv/c
         }
-        writeln!(f, "    towards the next listing:")?;
+        writeln!(f, "    rules for the next listing:")?;
         for rule in &self.rules {
-            let mark = if rule.met { "met " } else { "open" };
+            let mark = if rule.met { "satisfied    " } else { "still missing" };
+            let term =
+                RULES.iter().find(|known| known.name == rule.rule).map_or(rule.rule, |known| known.term);
             writeln!(
                 f,
-                "      {mark} {:<18} has {:>6}, needs {:>6}  ({})",
-                rule.rule, rule.has, rule.needs, rule.why
+                "      {mark} {term:<34} has {:>6}, needs {:>6}  ({})",
+                rule.has, rule.needs, rule.why
             )?;
         }
         write!(f, "{}", self.score)?;
@@ -70,7 +93,7 @@ impl Display for ScoreExplanation {
         for domain in &self.trap_domains {
             writeln!(
                 f,
-                "      trap domain {} ({}): {} bursts weigh {}, the root of which is {}",
+                "      trap domain {} ({}): {} bursts, total weight {}, square root {}",
                 domain.trap_domain,
                 domain.donors.join(", "),
                 domain.bursts,
@@ -83,7 +106,7 @@ impl Display for ScoreExplanation {
         }
         writeln!(
             f,
-            "      points: {} in all, {} with no donor above half but trusted ones, and {} wanted messages (divided by {})",
+            "      points: {} in all, {} after limiting each untrusted donor to half and, for {} wanted messages, dividing by {}",
             self.sum, self.points, self.wanted_mail, self.divisor
         )
     }
@@ -93,13 +116,13 @@ impl Display for ListingExplanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "    {} is listed from {} until {} (time {}, by {})",
+            "    {} is listed from {} until {} (number {} within the repeat window, based on a {})",
             self.published, self.since, self.until, self.times, self.criterion
         )?;
         let evidence: Vec<String> = self.evidence.iter().map(Offset::to_string).collect();
         writeln!(
             f,
-            "    entry {} completed the case at {}: {} points, {} trap domains, {} injector networks, {} parties, {} reports",
+            "    entry {} completed the case at {}: {} points, {} trap domains, {} networks the forged mail came from, {} distinct failed recipients, {} reports",
             self.completed_by_entry,
             self.at,
             self.points,
@@ -110,12 +133,12 @@ impl Display for ListingExplanation {
         )?;
         writeln!(
             f,
-            "    its evidence lies behind entry {}: entries {}",
+            "    counted reports start after entry {}: entries {}",
             self.after_entry,
             evidence.join(", ")
         )?;
         if !self.case.is_empty() {
-            writeln!(f, "    its case, as it was then:")?;
+            writeln!(f, "    the case at that time:")?;
         }
         write!(f, "{}", self.score)?;
         self.case.iter().try_for_each(|evidence| write!(f, "{evidence}"))
@@ -126,28 +149,128 @@ impl Display for EvidenceExplanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "      entry {}: {} {} ({}) to trap domain {}, injected from {}, in the name of {}, about {}, relation {}{}{}",
+            "      entry {}: {} {} ({}) to trap domain {}, forged mail from {}, original sender {}, {}, the DNS says this host serves the recipient's domain: {}{}{}",
             self.entry,
             self.seen_at,
             self.kind,
             self.cause,
             self.trap_domain,
             self.injector_network.as_deref().unwrap_or("an unknown network"),
-            self.original_sender,
-            self.party.as_deref().unwrap_or("nobody"),
-            self.relation,
-            if self.forbidden { ", forbidden" } else { "" },
+            match self.original_sender {
+                "another" => "another address",
+                other => other,
+            },
+            self.party.as_deref().unwrap_or("no failed recipient named"),
+            match self.relation {
+                "confirmed" => "yes",
+                "refuted" => "no",
+                "unknown" => "no answer",
+                other => other,
+            },
+            if self.forbidden { ", SPF or DMARC forbade the original" } else { "" },
             if self.more > 0 { format!(", and {} more", self.more) } else { String::new() },
         )?;
-        let factors: Vec<String> =
-            self.factors.iter().map(|(name, thousandths)| format!("{name} {thousandths}")).collect();
-        writeln!(
-            f,
-            "        {} {} x {} / 1000 each = {}",
-            if self.counts { "weighs" } else { "does not count:" },
-            self.decay,
-            factors.join(" x "),
-            self.weight
-        )
+        let verb = if self.counts { "weighs" } else { "does not count:" };
+        let (factors, weight) = (self.factors_below_one(), rounded(&self.weight));
+        if factors.is_empty() {
+            return writeln!(f, "        {verb} {weight}");
+        }
+        writeln!(f, "        {verb} {} = {weight}", factors.join(" x "))
+    }
+}
+
+impl EvidenceExplanation {
+    /// The decay with age and the factors, each with its reason. Those that are one are omitted.
+    fn factors_below_one(&self) -> Vec<String> {
+        let mut factors = Vec::new();
+        if trimmed(&self.decay) != "1" {
+            factors.push(format!("{} (age)", rounded(&self.decay)));
+        }
+        for (name, thousandths) in self.factors.iter().filter(|(_, thousandths)| **thousandths != 1_000) {
+            let value = format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000);
+            factors.push(format!("{} ({})", trimmed(&value), self.reason(name)));
+        }
+        factors
+    }
+
+    /// Why a factor is not one.
+    fn reason(&self, factor: &str) -> String {
+        match factor {
+            "authentication" if self.forbidden => "SPF or DMARC forbade the original".to_owned(),
+            "authentication" => "no SPF record forbade the original".to_owned(),
+            "cause" => format!("cause {}", self.cause),
+            "donor" => "weight of the donor".to_owned(),
+            "injector" if self.injector_network.is_none() => "origin of the forged mail unknown".to_owned(),
+            "kind" => format!("kind {}", self.kind),
+            "manners" => "RFC 3834 compliance".to_owned(),
+            "original sender" if self.original_sender == "another" => {
+                "original sender is another address".to_owned()
+            }
+            "original sender" => format!("original sender {}", self.original_sender),
+            "relation" if self.relation == "unknown" => "the DNS gave no answer".to_owned(),
+            "relation" if self.relation == "refuted" => "not responsible for the failed recipient".to_owned(),
+            "relation" => "the DNS leads to this host".to_owned(),
+            "way" => "evidence from a donor".to_owned(),
+            other => other.to_owned(),
+        }
+    }
+}
+
+/// A number with four decimal places, rounded to two. A number below 0.01 keeps its places.
+fn rounded(number: &str) -> String {
+    match number.parse::<f64>() {
+        Ok(value) if value >= 0.01 => format!("{value:.2}"),
+        _ => trimmed(number).to_owned(),
+    }
+}
+
+/// A decimal number without the zeros at its end.
+fn trimmed(number: &str) -> &str {
+    number.trim_end_matches('0').trim_end_matches('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::time::Timestamp;
+
+    fn evidence(decay: &str, factors: &[(&'static str, u32)], weight: &str) -> EvidenceExplanation {
+        EvidenceExplanation {
+            entry: 6,
+            seen_at: Timestamp::default(),
+            kind: "dsn-failed",
+            trap_domain: "A".to_owned(),
+            donor: "donor 1".to_owned(),
+            party: Some("failed recipient 1".to_owned()),
+            injector_network: Some("198.51.0.0/16".to_owned()),
+            original_sender: "the trap",
+            relation: "confirmed",
+            cause: "address",
+            forbidden: false,
+            more: 0,
+            decay: decay.to_owned(),
+            factors: factors.iter().copied().collect::<BTreeMap<_, _>>(),
+            weight: weight.to_owned(),
+            counts: true,
+        }
+    }
+
+    #[test]
+    fn a_weight_shows_only_the_factors_that_differ_from_one() {
+        let whole = [("authentication", 800), ("cause", 1_000), ("kind", 1_000)];
+        for (evidence, shown) in [
+            (
+                evidence("0.8876", &whole, "0.7101"),
+                "\n        weighs 0.89 (age) x 0.8 (no SPF record forbade the original) = 0.71\n",
+            ),
+            (evidence("1.0000", &[("cause", 1_000)], "1.0000"), "\n        weighs 1.00\n"),
+            (evidence("1.0000", &[("cause", 0)], "0.0000"), "\n        weighs 0 (cause address) = 0\n"),
+            (evidence("0.0042", &[("cause", 1_000)], "0.0042"), "\n        weighs 0.0042 (age) = 0.0042\n"),
+        ] {
+            let text = evidence.to_string();
+            assert!(text.ends_with(shown), "{text}");
+        }
     }
 }

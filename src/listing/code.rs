@@ -1,4 +1,4 @@
-//! Return codes: the `[[codes]]` of a zone's file.
+//! Return codes: the `[[codes]]` tables of a zone's file.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,53 +7,75 @@ use crate::classify::Kind;
 use crate::complaint::Complaints;
 use crate::score::{Policy, Quorum, QuorumSpec};
 
+/// A `[[codes]]` table as written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CodeSpec {
     /// A power of two from 2 to 64: the bit in the last octet of 127.0.0.x.
     pub value: u8,
+    /// The name of the code.
     pub name: String,
+    /// The meaning of the code, for people.
     pub meaning: String,
-    /// Whether the main zone returns it; the sublists that do name it themselves.
+    /// Whether the main zone returns the code. A sublist names its codes itself.
     pub main: bool,
-    /// The kinds of evidence that earn it.
+    /// The kinds of report that count for this code.
     #[serde(default)]
     pub kinds: Vec<String>,
-    /// Instead of kinds: shown beside the other codes of a relay that was listed this often within the window.
+    /// Instead of kinds: the number of listings within the repeat window from which on the code is
+    /// returned with the relay's other codes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed_times: Option<usize>,
-    /// Instead of kinds: shown beside the other codes of a relay of whose reports so large a share, in thousandths, was
-    /// about mail that the trap's domain had forbidden.
+    /// Instead of kinds: the share of reports, in thousandths, about mail that the SPF or DMARC
+    /// record of the trap's domain forbade, from which on the code is returned with the relay's
+    /// other codes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forbidden_thousandths: Option<u16>,
-    /// Instead of the policy's, where its kinds can't show all of it.
+    /// Replaces the policy's quorum, if the code's kinds cannot satisfy it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quorum: Option<QuorumSpec>,
 }
 
-/// One bit of the answer.
+/// A checked [`CodeSpec`]: one bit of the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Code {
+    /// See [`CodeSpec::value`].
     pub value: u8,
+    /// See [`CodeSpec::name`].
     pub name: String,
+    /// See [`CodeSpec::meaning`].
     pub meaning: String,
+    /// See [`CodeSpec::main`].
     pub main: bool,
+    /// When a relay gets the code.
     pub basis: Basis,
 }
 
-/// What earns a code.
+/// When a relay gets a code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Basis {
-    /// A case made of evidence of these kinds.
-    Kinds { kinds: Vec<Kind>, quorum: Quorum },
-    /// Having been listed that often, under another code that is current.
-    Repeated { times: usize },
-    /// Returning mail that the trap's domain had forbidden, under another code that is current.
-    Forbidden { thousandths: u16 },
+    /// A case of reports of certain kinds satisfies a quorum.
+    Kinds {
+        /// The kinds of report that count.
+        kinds: Vec<Kind>,
+        /// The quorum.
+        quorum: Quorum,
+    },
+    /// The relay is listed under another code, and was listed often.
+    Repeated {
+        /// The minimum number of listings within the repeat window, the current one included.
+        times: usize,
+    },
+    /// The relay is listed under another code, and returned mail that the SPF or DMARC record of
+    /// the trap's domain forbade.
+    Forbidden {
+        /// The minimum share of such reports, in thousandths.
+        thousandths: u16,
+    },
 }
 
 impl Basis {
-    /// What is judged by a code with this basis, if reports of that kind are.
+    /// The quorum for reports of a kind, or `None` if the kind does not count.
     pub fn judges(&self, kind: Kind) -> Option<&Quorum> {
         match self {
             Basis::Kinds { kinds, quorum } if kinds.contains(&kind) => Some(quorum),
@@ -61,7 +83,7 @@ impl Basis {
         }
     }
 
-    /// Whether a listing under another code earns this one as well.
+    /// Whether a listing under another code entitles the relay to this code as well.
     pub fn goes_with(&self, listing: &Listing) -> bool {
         match self {
             Basis::Kinds { .. } => false,
@@ -75,6 +97,7 @@ impl Basis {
 }
 
 impl CodeSpec {
+    /// Checks the table named `key` and converts it. Problems are added to `complaints`.
     pub fn check(&self, key: &str, policy: &Policy, complaints: &mut Complaints) -> Option<Code> {
         complaints.require(
             self.value.is_power_of_two() && (2..=64).contains(&self.value),
@@ -89,8 +112,8 @@ impl CodeSpec {
                     complaints.require(
                         policy.weights.has(kind),
                         &format!("{key}.kinds"),
-                        format!("{kind} weighs nothing by policy.weights.kinds"),
-                        "give it a weight there, or remove it here",
+                        format!("{kind} weighs nothing according to policy.weights.kinds"),
+                        "give the kind a weight there, or remove it here",
                     );
                     kinds.push(kind);
                 }
@@ -109,8 +132,8 @@ impl CodeSpec {
             _ => {
                 complaints.add(
                     key,
-                    "not earned by exactly one of kinds, repetition or forbidden mail",
-                    "write one of kinds = [...], listed_times = 2 or more, forbidden_thousandths = 1 to 1000",
+                    "exactly one of kinds, listed_times and forbidden_thousandths must be set",
+                    "write kinds = [...], listed_times = 2 or more, or forbidden_thousandths = 1 to 1000",
                 );
                 return None;
             }

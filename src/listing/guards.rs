@@ -1,22 +1,30 @@
-//! How many listings an hour may bring before somebody has to look: the `[guards]` of a zone's file.
+//! The `[guards]` table of a zone's file: limits on the changes within one hour.
 
 use serde::{Deserialize, Serialize};
 
 use crate::complaint::Complaints;
 
+/// Limits on new and ended listings within one hour.
+///
+/// New listings beyond the limit are held until the operator releases them. Ended listings are
+/// never held; beyond the limit an alarm is raised.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Guards {
-    /// Additions an hour that always pass, however short the list is.
+    /// The number of additions per hour that is always allowed.
     pub additions_floor: u64,
-    /// Additions an hour that pass as well, in thousandths of the entries there were when the hour began.
+    /// The number of additions per hour that is allowed in a large list, in thousandths of the
+    /// number of entries at the beginning of the hour. The larger of the two limits applies.
     pub additions_thousandths: u64,
-    /// Endings an hour that are no reason to alarm anybody, however short the list is.
+    /// The number of ended listings per hour that never raises an alarm.
     pub endings_floor: u64,
+    /// The number of ended listings per hour that raises no alarm in a large list, in thousandths
+    /// of the number of entries at the beginning of the hour. The larger of the two limits applies.
     pub endings_thousandths: u64,
 }
 
 impl Guards {
+    /// Checks the values. Problems are added to `complaints`.
     pub fn check(&self, complaints: &mut Complaints) {
         complaints.require(
             self.additions_floor >= 1,
@@ -27,17 +35,18 @@ impl Guards {
         complaints.require(
             self.additions_thousandths <= 1_000 && self.endings_thousandths <= 1_000,
             "guards.additions_thousandths",
-            "more than the whole list within an hour is no guard",
+            "a limit above the whole list has no effect",
             "write 1000 or less, here and in guards.endings_thousandths",
         );
     }
 
-    /// Most additions of an hour that began with so many entries.
+    /// The maximum number of additions within an hour that began with `size` entries.
     pub fn additions_max(&self, size: u64) -> u64 {
         self.additions_floor.max(size.saturating_mul(self.additions_thousandths) / 1_000)
     }
 
-    /// So many endings alarm somebody.
+    /// The number of ended listings at which an hour that began with `size` entries raises an
+    /// alarm.
     pub fn endings_alarm(&self, size: u64) -> u64 {
         self.endings_floor.max(size.saturating_mul(self.endings_thousandths) / 1_000) + 1
     }

@@ -1,4 +1,4 @@
-//! From a case that is made to a listing: who, under which code, why, and until when.
+//! Listings: the relay, the code, the grounds and the end of each.
 
 mod code;
 mod guards;
@@ -17,45 +17,51 @@ use crate::relay::Prefix;
 use crate::score::{Case, Docket, Points};
 use crate::time::Timestamp;
 
-/// Most evidence that a listing names; the case may have held more.
+/// The maximum number of evidence entries that a listing names. The case may contain more.
 const EVIDENCE_MAX: usize = 32;
 
-/// One relay under one code, now and before.
+/// The current and past listings of one relay under one code.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Record {
+    /// The current listing, if the relay is listed.
     #[n(0)]
     pub current: Option<Listing>,
-    /// Listings that ended, oldest first, as far back as the terms look.
+    /// Past listings within the repeat window, the oldest first.
     #[n(1)]
     pub past: Vec<Past>,
-    /// Evidence at or before this offset counts no more: an earlier listing used it, or a removal forgave it.
+    /// Counted reports start after this entry. A listing, an extension or a removal sets it to the
+    /// entry that caused it.
     #[n(2)]
     pub floor: Offset,
 }
 
-/// A relay's address is published under a code. Every listing ends.
+/// A listing: an address that is published under a code. Every listing has an end.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Listing {
-    /// What is published: an address, or, by decision, an IPv6 /64.
+    /// The published address or, by decision of the operator, IPv6 /64.
     #[n(0)]
     pub prefix: Prefix,
+    /// When the listing began.
     #[n(1)]
     pub since: Timestamp,
+    /// When the listing ends.
     #[n(2)]
     pub until: Timestamp,
-    /// The digest of the zone file that it was judged by.
+    /// The digest of the zone file whose policy was applied.
     #[n(3)]
     pub policy: Digest,
+    /// What the listing is based on.
     #[n(4)]
     pub grounds: Grounds,
-    /// How often the relay was listed within the repeat window when the case was made, this time included.
+    /// The number of listings of the relay within the repeat window, this one included.
     #[n(5)]
     pub times: u32,
 }
 
 impl Listing {
-    /// How far its case went beyond the points that the policy asked for, in four steps up to 100: coarse, so that nobody
-    /// can watch single reports arrive. A decision is sure.
+    /// The confidence of the listing in percent: 25, 50, 75 or 100, depending on how far the points
+    /// exceed the `asked` ones. The steps are coarse, so that single reports cannot be observed. A
+    /// listing by decision has a confidence of 100.
     pub fn confidence(&self, asked: Points) -> u8 {
         if self.grounds.criterion == Criterion::Decision {
             return 100;
@@ -69,74 +75,91 @@ impl Listing {
     }
 }
 
-/// What made the listing, or extended it last: never nothing (RFC 6471 §2.1).
+/// The grounds of a listing, or of its last extension. A listing always has grounds (RFC 6471
+/// §2.1).
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Grounds {
-    /// The entry that completed the case.
+    /// The entry that completed the case, or the entry of the decision.
     #[n(0)]
     pub completed: Offset,
+    /// The fold's time at that entry.
     #[n(1)]
     pub at: Timestamp,
+    /// The points of the case.
     #[n(2)]
     pub points: Points,
+    /// The number of distinct trap domains.
     #[n(3)]
     pub trap_domains: u32,
+    /// The number of distinct networks the forged mail came from.
     #[n(4)]
     pub injector_networks: u32,
+    /// The number of distinct failed recipients.
     #[n(5)]
     pub parties: u32,
+    /// The number of reports.
     #[n(6)]
     pub reports: u32,
-    /// The entries that hold the first of the evidence, or the decision; at least one.
+    /// The first entries that contain the evidence, or the entry of the decision. Never empty.
     #[n(7)]
     pub evidence: Vec<Offset>,
+    /// Whether the listing is based on evidence or on a decision.
     #[n(8)]
     pub criterion: Criterion,
-    /// The case's evidence lies behind this entry.
+    /// The counted reports of the case start after this entry.
     #[n(9)]
     pub after: Offset,
-    /// The share of its reports whose original the trap's domain had forbidden, in thousandths.
+    /// The share of reports whose original the SPF or DMARC record of the trap's domain forbade, in
+    /// thousandths.
     #[n(10)]
     pub forbidden_thousandths: u16,
-    /// Wanted mail that donors had from it then.
+    /// The number of wanted messages that donors had received from the relay at that time.
     #[n(11)]
     pub good_messages: u64,
 }
 
-/// By what a listing stands.
+/// What a listing is based on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Criterion {
-    /// Every rule of the policy was met by evidence.
+    /// Evidence satisfied every rule of the policy.
     #[n(0)]
     Case,
-    /// An operator listed it, with a reason and an end.
+    /// The operator listed the address, with a reason and an end.
     #[n(1)]
     Decision,
 }
 
+/// A listing that ended.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Past {
+    /// When the listing began.
     #[n(0)]
     pub since: Timestamp,
+    /// When the listing ended.
     #[n(1)]
     pub ended: Timestamp,
+    /// Why the listing ended.
     #[n(2)]
     pub how: Ending,
-    /// What it stood on, so that it can be struck if that turns out to be worth nothing.
+    /// The grounds of the listing. They are kept so that the listing can be dropped from the record
+    /// if its evidence is voided later.
     #[n(3)]
     pub grounds: Grounds,
 }
 
+/// Why a listing ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Ending {
+    /// Its end was reached.
     #[n(0)]
     Expired,
+    /// The relay was removed.
     #[n(1)]
     Removed,
-    /// The zone's file no longer lets it be listed, or the zone is published no longer.
+    /// The zone's file no longer permits the listing, or the zone is no longer published.
     #[n(2)]
     Withdrawn,
-    /// What it stood on was voided.
+    /// Its evidence was voided, and the rest does not satisfy the rules.
     #[n(3)]
     Voided,
     /// The operator exempted the address.
@@ -145,6 +168,7 @@ pub enum Ending {
 }
 
 impl Ending {
+    /// The name in JSON, in text and in audit records.
     pub const fn name(self) -> &'static str {
         match self {
             Ending::Expired => "expired",
@@ -157,6 +181,8 @@ impl Ending {
 }
 
 impl Grounds {
+    /// The grounds of a case that the entry `completed` satisfied. Its counted reports start after
+    /// the entry `after`.
     pub fn of(case: &Case<'_>, after: Offset, completed: Offset, at: Timestamp) -> Self {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Grounds {
@@ -175,13 +201,13 @@ impl Grounds {
         }
     }
 
-    /// The case as it was when it was made.
+    /// Selects the counted reports of the case as it was when it was completed.
     pub fn docket<'a>(&self, kinds: &'a [Kind]) -> Docket<'a> {
         let Grounds { after, completed: until, at: now, good_messages, .. } = *self;
         Docket { kinds, after, until, now, good_messages }
     }
 
-    /// An operator's decision, which is an entry like evidence.
+    /// The grounds of a listing by the directive in `entry`.
     pub fn decision(entry: Offset, at: Timestamp) -> Self {
         Grounds {
             completed: entry,
@@ -201,7 +227,8 @@ impl Grounds {
 }
 
 impl Record {
-    /// A case was made: lists the relay, or extends its listing. The evidence is used up by it.
+    /// Lists the relay because a case is complete, or extends its listing. Evidence up to the entry
+    /// that completed the case no longer counts.
     pub fn complete(&mut self, prefix: Prefix, grounds: Grounds, policy: Digest, terms: &Terms) {
         let now = grounds.at;
         let duration = terms.duration(&self.past, now);
@@ -212,7 +239,8 @@ impl Record {
         self.current = Some(Listing { prefix, since, until, policy, grounds, times });
     }
 
-    /// Lists by decision until a moment; a decision that stands is replaced. No evidence is used up.
+    /// Lists the relay by decision until a given time. It replaces an earlier decision and uses no
+    /// evidence.
     pub fn decide(
         &mut self,
         prefix: Prefix,
@@ -227,27 +255,28 @@ impl Record {
         self.current = Some(Listing { prefix, since, until, policy, grounds, times });
     }
 
-    /// Whether it is listed by decision, and not by its evidence.
+    /// Whether the current listing is a decision of the operator.
     pub fn is_decided(&self) -> bool {
         self.current.as_ref().is_some_and(|listing| listing.grounds.criterion == Criterion::Decision)
     }
 
-    /// Ends the listing if its time has come; the listing that ended.
+    /// Ends the listing if its end is reached, and returns it.
     pub fn expire(&mut self, now: Timestamp) -> Option<Listing> {
         let due = self.current.as_ref().is_some_and(|listing| listing.until <= now);
         if due { self.end(now, Ending::Expired) } else { None }
     }
 
-    /// Takes the relay off and forgives what came before; the listing that ended, if there was one.
+    /// Removes the relay: evidence up to the entry `at` no longer counts. Returns the listing that
+    /// ended, if any.
     pub fn remove(&mut self, now: Timestamp, at: Offset) -> Option<Listing> {
         self.floor = at;
         self.end(now, Ending::Removed)
     }
 
-    /// Ends the listing before its time. Its evidence stays used up.
+    /// Ends the listing early and returns it. Its evidence does not count again.
     pub fn end(&mut self, ended: Timestamp, how: Ending) -> Option<Listing> {
         let listing = self.current.take()?;
-        // What should not have been is no precedent.
+        // A listing based on voided evidence must not prolong later ones.
         if how != Ending::Voided {
             let grounds = listing.grounds.clone();
             self.past.push(Past { since: listing.since, ended, how, grounds });
@@ -255,7 +284,8 @@ impl Record {
         Some(listing)
     }
 
-    /// Drops what the terms no longer look back to; `false` where nothing is left but the floor.
+    /// Drops past listings that ended before the repeat window. Returns `false` if no listing
+    /// remains.
     pub fn forget(&mut self, now: Timestamp, terms: &Terms) -> bool {
         let oldest = now.minus(terms.repeat_window);
         self.past.retain(|past| past.ended >= oldest);
@@ -321,7 +351,7 @@ mod tests {
         assert_eq!(
             record.floor,
             Offset::from_number(7),
-            "a removal forgives whether or not there was a listing"
+            "a removal raises the floor whether or not there was a listing"
         );
         assert_eq!(list(&mut record, now, 9), Span::from_days(14));
     }

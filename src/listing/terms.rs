@@ -1,4 +1,4 @@
-//! How long a listing lasts: the `[listing]` of a zone's file.
+//! The `[listing]` table of a zone's file: the duration of listings.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,25 +6,31 @@ use super::{Ending, Past};
 use crate::complaint::Complaints;
 use crate::time::{Span, Timestamp};
 
-/// No listing lasts longer without new evidence, whatever a file says.
+/// The maximum duration of a listing without new evidence.
 const DURATION_MAX: Span = Span::from_days(28);
 
+/// The `[listing]` table as written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TermsSpec {
-    /// The first time, the second time, and so on; the last one for every further time.
+    /// The duration of the first listing, the second one, and so on. The last value applies to
+    /// every further listing.
     pub durations: Vec<Span>,
     /// How far back earlier listings count.
     pub repeat_window: Span,
 }
 
+/// A checked [`TermsSpec`]. The fields have the same meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
+    /// See [`TermsSpec::durations`].
     pub durations: Vec<Span>,
+    /// See [`TermsSpec::repeat_window`].
     pub repeat_window: Span,
 }
 
 impl TermsSpec {
+    /// Checks the table and converts it. Problems are added to `complaints`.
     pub fn check(&self, complaints: &mut Complaints) -> Terms {
         let sound = !self.durations.is_empty()
             && self.durations.is_sorted()
@@ -32,16 +38,17 @@ impl TermsSpec {
         complaints.require(
             sound,
             "listing.durations",
-            "not a rising row of spans, none of them longer than 28d",
-            "write for instance [\"3d\", \"7d\", \"14d\", \"28d\"]",
+            "the durations must be in ascending order and none may exceed 28d",
+            "write for example [\"3d\", \"7d\", \"14d\", \"28d\"]",
         );
         Terms { durations: self.durations.clone(), repeat_window: self.repeat_window }
     }
 }
 
 impl Terms {
-    /// The time a listing that starts now lasts: by how often there was one within the window, doubled if the last
-    /// one ended by removal, and never above the longest.
+    /// The duration of a listing that starts now. It depends on the number of listings within the
+    /// repeat window. It is doubled if the last listing ended by removal, but never exceeds the
+    /// longest duration.
     pub fn duration(&self, past: &[Past], now: Timestamp) -> Span {
         let oldest = now.minus(self.repeat_window);
         let times = self.repeats(past, now) as usize;
@@ -51,8 +58,9 @@ impl Terms {
         if removed { span.doubled().min(longest) } else { span }
     }
 
-    /// How many listings began within the window that were not taken back: who was exempted, or whose zone changed, is no
-    /// repeater for it.
+    /// The number of past listings that began within the repeat window and that expired or ended by
+    /// removal. Listings that ended because of an exemption, a changed zone or voided evidence do
+    /// not count.
     pub fn repeats(&self, past: &[Past], now: Timestamp) -> u32 {
         let oldest = now.minus(self.repeat_window);
         let counts =

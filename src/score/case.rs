@@ -1,4 +1,4 @@
-//! The part of a ledger that may count towards the next listing.
+//! A case: the counted reports of a ledger that may count towards the next listing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,50 +9,57 @@ use crate::evidence::{Offset, Way};
 use crate::relay::Network;
 use crate::time::{Span, Timestamp};
 
-/// Of what reports to a trap domain weigh, the part that hints can add.
+/// Hints can add at most one part in this many to the weight of the reports to a trap domain.
 const HINTS_SHARE: u64 = 10;
 
-/// Which marks are asked for: of these kinds, behind `after`, up to `until`.
+/// Selects counted reports from a ledger for a [`Case`].
 #[derive(Clone, Copy, Debug)]
 pub struct Docket<'a> {
+    /// The kinds of report.
     pub kinds: &'a [Kind],
-    /// Evidence at or before this entry was used up by an earlier listing, or forgiven by a removal.
+    /// Counted reports start after this entry: an earlier listing used the evidence up to it, or a
+    /// removal cleared it.
     pub after: Offset,
+    /// The last entry that counts.
     pub until: Offset,
+    /// The time at which the weights are computed.
     pub now: Timestamp,
-    /// Wanted mail that donors had from the relay within the horizon.
+    /// The number of wanted messages that donors received from the relay within the horizon.
     pub good_messages: u64,
 }
 
-/// The marks that count, in the order they were seen.
+/// The counted reports that a [`Docket`] selects, in order of receipt.
 #[derive(Clone, Debug)]
 pub struct Case<'a> {
     marks: Vec<&'a Mark>,
-    /// Marks that add a little to what the others show, and show nothing themselves.
+    /// Evidence from logs. It only adds weight and makes up no number.
     hints: Vec<&'a Mark>,
     policy: &'a Policy,
     now: Timestamp,
     good_messages: u64,
 }
 
-/// What the reports to one trap domain come to.
+/// The total of the reports to one trap domain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrapDomainSum {
-    /// In units of 2^-32; under the square root, points.
+    /// The total weight, in units of 2^-32. Its square root is in points.
     pub weight: u64,
+    /// The number of separate injector networks and hours.
     pub bursts: usize,
-    /// Who gave traps there.
+    /// The donors of the traps, as [`Donor::short`](crate::trap::Donor::short).
     pub donors: BTreeSet<u32>,
 }
 
 impl TrapDomainSum {
-    /// The root of units of 2^-32 is in units of 2^-16, which is what points are in.
+    /// The square root of the weight. The root of units of 2^-32 is in units of 2^-16, as
+    /// [`Points`] are.
     pub fn points(&self) -> Points {
         Points(self.weight.isqrt())
     }
 }
 
 impl<'a> Case<'a> {
+    /// Selects the reports of a ledger that a docket asks for and that weigh anything.
     pub fn open(ledger: &'a Ledger, docket: &Docket<'_>, policy: &'a Policy) -> Self {
         let oldest = docket.now.minus(policy.horizon);
         let counts = |mark: &&Mark| {
@@ -60,7 +67,7 @@ impl<'a> Case<'a> {
                 && mark.offset <= docket.until
                 && docket.kinds.contains(&mark.kind)
                 && mark.seen_at >= oldest
-                // What weighs nothing must not make up the numbers either.
+                // A report without weight must not count towards the other rules either.
                 && weighs(mark, &policy.weights)
         };
         let (hints, mut marks): (Vec<&Mark>, Vec<&Mark>) =
@@ -69,15 +76,17 @@ impl<'a> Case<'a> {
         Case { marks, hints, policy, now: docket.now, good_messages: docket.good_messages }
     }
 
+    /// The counted reports, in order of receipt, without the hints.
     pub fn marks(&self) -> &[&'a Mark] {
         &self.marks
     }
 
+    /// The policy that the case is judged by.
     pub fn policy(&self) -> &Policy {
         self.policy
     }
 
-    /// What one mark weighs now, in units of 2^-32; at most 2^32.
+    /// The weight of one counted report at the case's time, in units of 2^-32; at most 2^32.
     pub fn weight(&self, mark: &Mark) -> u64 {
         let age_hours = self.now.hour().saturating_sub(mark.seen_at.hour());
         let decayed = decay(age_hours, self.policy.half_life.hours());
@@ -86,7 +95,7 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// By trap domain: the sum of the heaviest mark of each injector network and hour.
+    /// For each trap domain, the sum of the heaviest report of each injector network and hour.
     pub fn trap_domain_sums(&self) -> BTreeMap<u32, TrapDomainSum> {
         let mut heaviest: BTreeMap<(u32, Option<Network>, u32), u64> = BTreeMap::new();
         let mut sums: BTreeMap<u32, TrapDomainSum> = BTreeMap::new();
@@ -104,7 +113,8 @@ impl<'a> Case<'a> {
         sums
     }
 
-    /// What hints add: a small part of what reports to the same trap domain weigh, on their donors' account too.
+    /// Adds the hints' weight, limited to a small part of the weight of the reports to the same
+    /// trap domain. The donors of the hints count as donors of the trap domain too.
     fn add_hints(&self, sums: &mut BTreeMap<u32, TrapDomainSum>) {
         let mut hints: BTreeMap<u32, u64> = BTreeMap::new();
         for mark in &self.hints {
@@ -120,8 +130,9 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The sum over trap domains of the square root of the sum of their weights, as far as no donor gives more than half
-    /// of it whom the operator doesn't trust (PITFALLS 16), over log2(2 + wanted mail) (PITFALLS 8).
+    /// The points of the case: the sum over trap domains of the square root of their weight,
+    /// divided by log2(2 + wanted messages). A donor that the policy does not trust contributes at
+    /// most half of the sum, so that one dishonest donor cannot list a relay.
     pub fn points(&self) -> Points {
         let sums = self.trap_domain_sums();
         let total: u64 = sums.values().map(|sum| sum.points().0).sum();
@@ -139,42 +150,47 @@ impl<'a> Case<'a> {
         Points(capped / u64::from(self.good_mail_divisor()))
     }
 
-    /// Whether the relay itself brought something.
+    /// Whether the relay itself brought any of the reports.
     pub fn has_direct(&self) -> bool {
         self.marks.iter().any(|mark| mark.way == Way::Direct)
     }
 
+    /// The number of wanted messages that donors received from the relay.
     pub fn good_messages(&self) -> u64 {
         self.good_messages
     }
 
-    /// log2(2 + wanted mail), rounded down: one where there is none.
+    /// log2(2 + wanted messages), rounded down. It is one if there is no wanted mail.
     pub fn good_mail_divisor(&self) -> u32 {
         self.good_messages.saturating_add(2).ilog2()
     }
 
+    /// The number of distinct trap domains.
     pub fn trap_domains(&self) -> usize {
         distinct(self.marks.iter().map(|mark| mark.trap_domain))
     }
 
-    /// Injectors that are not known count for nothing here.
+    /// The number of distinct networks the forged mail came from. Unknown injectors do not count.
     pub fn injector_networks(&self) -> usize {
         distinct(self.marks.iter().filter_map(|mark| mark.injector))
     }
 
+    /// The number of distinct donors.
     pub fn donors(&self) -> usize {
         distinct(self.marks.iter().map(|mark| mark.donor))
     }
 
-    /// Those that the relay failed to reach, or that wrote; who isn't named counts for nothing.
+    /// The number of distinct failed recipients or responders. Reports that name none do not count.
     pub fn parties(&self) -> usize {
         distinct(self.marks.iter().map(|mark| mark.party).filter(|&party| party != 0))
     }
 
-    /// How often, no two times closer than `apart`, it showed somebody new, or as many as `parties` since the last time; where
-    /// nobody is ever named, anything.
+    /// The number of separate occasions, each at least `apart` after the last.
     ///
-    /// Broken aliases report the same few names for ever, and a fault that passes is one occasion.
+    /// An occasion needs a new failed recipient, or at least `parties` distinct failed recipients
+    /// since the last occasion. A report that names no failed recipient counts as new. Broken
+    /// aliases report the same few addresses again and again, so they make no further occasions,
+    /// and a temporary fault is one occasion.
     pub fn occasions(&self, apart: Span, parties: usize) -> usize {
         let (mut known, mut since_last) = (BTreeSet::new(), BTreeSet::new());
         let (mut last, mut occasions): (Option<Timestamp>, _) = (None, 0);
@@ -190,27 +206,29 @@ impl<'a> Case<'a> {
         occasions
     }
 
-    /// From the first report to the last.
+    /// The time from the first report to the last.
     pub fn span(&self) -> Span {
         span(&self.marks)
     }
 
-    /// The part whose injectors are not known.
+    /// The reports whose injector is unknown, as a case of their own.
     pub fn without_injector(&self) -> Case<'a> {
         let marks = self.marks.iter().copied().filter(|mark| mark.injector.is_none()).collect();
         Case { marks, hints: Vec::new(), ..*self }
     }
 
+    /// The number of reports, including those merged into a burst.
     pub fn reports(&self) -> u64 {
         self.marks.iter().map(|mark| 1 + u64::from(mark.more)).sum()
     }
 
-    /// The entries that hold the evidence.
+    /// The entries that contain the evidence, including the hints.
     pub fn evidence(&self) -> impl Iterator<Item = Offset> {
         self.marks.iter().chain(&self.hints).map(|mark| mark.offset)
     }
 
-    /// The share of marks of which the trap's domain had forbidden the original, in thousandths.
+    /// The share of counted reports whose original the SPF or DMARC record of the trap's domain
+    /// forbade, in thousandths.
     pub fn forbidden_thousandths(&self) -> usize {
         let forbidden = self.marks.iter().filter(|mark| mark.forbidden).count();
         (forbidden * 1_000).checked_div(self.marks.len()).unwrap_or(0)

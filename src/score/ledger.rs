@@ -1,4 +1,4 @@
-//! The evidence against one relay.
+//! The ledger of one relay: its counted reports within the horizon.
 
 use std::collections::BTreeMap;
 
@@ -8,57 +8,63 @@ use super::Mark;
 use crate::evidence::Offset;
 use crate::time::{Span, Timestamp};
 
-/// Most marks of one ledger. What counts for nothing makes room first, then the hours in which most happened: a relay can't
-/// push out what it did, nor crowd a pattern of days into the last of them.
+/// The maximum number of counted reports in one ledger.
+///
+/// A full ledger drops reports without weight first, and then reports of the hours with the most
+/// reports. A relay therefore cannot displace its older reports by sending many new ones.
 pub const MARKS_MAX: usize = 512;
-/// Most marks of one burst, which weighs once in any case.
+/// The maximum number of reports stored for one burst. A burst weighs as one report in any case.
 pub const BURST_MARKS_MAX: usize = 8;
-/// Reports without a mark of their own that are remembered, so that the same one, sent again, counts for nothing.
+/// The maximum number of merged reports that are remembered to recognise a repeated one.
 const MERGED_MAX: usize = 256;
-/// The width of the hours among which a full ledger spreads its marks.
+/// The length of the intervals, in hours, among which a full ledger distributes its reports.
 const SLOT_HOURS: u32 = 6;
-/// Room for so many more marks at least, where there is none: doubling would leave most ledgers half empty.
+/// The minimum number of reports by which the storage grows. Doubling would leave most ledgers half
+/// empty.
 const ROOM_GROWS_BY: usize = 2;
 
-/// What a relay did within the horizon.
+/// The counted reports against one relay within the horizon.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Ledger {
-    /// In the order they were counted.
+    /// In the order in which they were counted.
     #[n(0)]
     marks: Vec<Mark>,
-    /// A removal forgave what was taken at or before this entry, whatever the zone and the code.
+    /// The entry of the last removal. In every zone and under every code, counted reports start
+    /// after it.
     #[n(1)]
     forgiven: Offset,
-    /// Short digests of reports that were merged into another's mark, the latest last.
+    /// Short digests of reports that were merged into another one, the latest last.
     #[n(2)]
     merged: Vec<u64>,
 }
 
-/// What became of a mark.
+/// The result of [`Ledger::add`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {
-    /// It may have changed what the ledger weighs.
+    /// The report was stored and may have changed the weight of the ledger.
     Counted,
-    /// It belongs to a burst that weighs as much without it.
+    /// The report was merged into a burst that weighs as much without it, or the ledger had no
+    /// room.
     Merged,
-    /// The same report is there already.
+    /// The same report was counted before.
     Repeated,
 }
 
 impl Ledger {
-    /// Whether a report, by its short digest, was counted already.
+    /// Whether the report with this short digest was counted before.
     pub fn knows(&self, report: u64) -> bool {
         self.merged.contains(&report) || self.marks.iter().any(|mark| mark.report == report)
     }
 
-    /// `weighs` says whether a mark counts for anything by any policy.
+    /// Adds a report. `weighs` decides whether a report has any weight under the policy of any
+    /// zone.
     pub fn add(&mut self, mark: Mark, weighs: impl Fn(&Mark) -> bool) -> Added {
         if self.knows(mark.report) {
             return Added::Repeated;
         }
         let burst = mark.burst();
         let counts = weighs(&mark);
-        // What weighs nothing takes no place of what does.
+        // A report without weight must not take the place of one that has weight.
         let mut of_burst =
             self.marks.iter_mut().filter(|known| known.burst() == burst && weighs(known) == counts);
         let (mut count, mut last, mut adds) = (0, None, true);
@@ -85,7 +91,8 @@ impl Ledger {
         Added::Counted
     }
 
-    /// Takes out a mark that counts for nothing; else, for one that counts, the last one of the hours in which most happened.
+    /// Drops a report without weight. If there is none and the new report `counts`, drops the last
+    /// report of the fullest interval. Returns whether there is room.
     fn make_room(&mut self, counts: bool, weighs: impl Fn(&Mark) -> bool) -> bool {
         let slot = |mark: &Mark| mark.seen_at.hour() / SLOT_HOURS;
         let gone = self.marks.iter().position(|mark| !weighs(mark)).or_else(|| {
@@ -97,19 +104,22 @@ impl Ledger {
         gone.map(|gone| self.marks.remove(gone)).is_some()
     }
 
+    /// The counted reports, in the order in which they were counted.
     pub fn marks(&self) -> &[Mark] {
         &self.marks
     }
 
+    /// Records a removal at an entry: counted reports start after it.
     pub fn forgive(&mut self, at: Offset) {
         self.forgiven = at;
     }
 
+    /// The entry of the last removal.
     pub fn forgiven(&self) -> Offset {
         self.forgiven
     }
 
-    /// Strikes marks; the entries of those that were struck.
+    /// Removes the reports that `struck` selects, and returns their entries.
     pub fn strike(&mut self, struck: impl Fn(&Mark) -> bool) -> Vec<Offset> {
         let mut gone = Vec::new();
         self.marks.retain(|mark| {
@@ -122,19 +132,20 @@ impl Ledger {
         gone
     }
 
-    /// Drops what is older than the horizon; whether anything was.
+    /// Drops reports that are older than the horizon, and returns whether there were any.
     pub fn forget(&mut self, now: Timestamp, horizon: Span) -> bool {
         let oldest = now.minus(horizon);
         !self.strike(|mark| mark.seen_at < oldest).is_empty()
     }
 
+    /// Whether the ledger contains no reports.
     pub fn is_empty(&self) -> bool {
         self.marks.is_empty()
     }
 }
 
 impl Mark {
-    /// Whether another of the same burst could show anything that this one doesn't.
+    /// Whether another report of the same burst differs in anything that the rules or factors use.
     fn adds_to(&self, other: &Mark) -> bool {
         let same =
             |mark: &Mark| (mark.party, mark.sender, mark.relation, mark.cause, mark.forbidden, mark.donor);

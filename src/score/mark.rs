@@ -1,4 +1,4 @@
-//! What is kept of one piece of evidence once it is counted: as little as the rules need, for there are millions.
+//! The compact form in which a counted report is stored: only what the rules need.
 
 use minicbor::{Decode, Encode};
 
@@ -8,19 +8,21 @@ use crate::relay::Network;
 use crate::time::Timestamp;
 use crate::trap::TrapKey;
 
-/// Whether the relay is responsible for the mail that it reports on.
+/// Whether the relay is responsible for the mail that it reports on: whether the DNS says that it
+/// serves the failed recipient's domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub enum Relation {
-    /// It isn't: a forwarder, a carrier, or somebody who imitates reports.
+    /// No: the DNS does not lead to the relay, the relay only transported the report, or an alias
+    /// or a forward led to the failed recipient.
     #[n(0)]
     Refuted,
-    /// Nobody could tell.
+    /// The DNS gave no answer.
     #[n(1)]
     Unknown,
-    /// The DNS of whom it handled mail for leads to it.
+    /// Yes: the DNS of the failed recipient's domain leads to the relay.
     #[n(2)]
     Confirmed,
-    /// There is nobody to ask about: a session without a message.
+    /// The DNS was not asked, because a session without a message names no failed recipient.
     #[n(3)]
     NotAsked,
 }
@@ -28,63 +30,77 @@ pub enum Relation {
 /// One counted report, or a session without one.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Mark {
-    /// The entry that holds the evidence.
+    /// The entry that contains the evidence.
     #[n(0)]
     pub offset: Offset,
+    /// When the trap node received it, after the fold's check of that time.
     #[n(1)]
     pub seen_at: Timestamp,
-    /// Short digests: of the report, so that the same one counts once; of whom it is about, zero where it names nobody.
+    /// Short digest of the report, so that a repeated report counts once.
     #[n(2)]
     pub report: u64,
+    /// Short digest of the failed recipient or the responder; zero if the report names none.
     #[n(3)]
     pub party: u64,
+    /// Short digest of the trap domain.
     #[n(4)]
     pub trap_domain: u32,
+    /// Short digest of the trap.
     #[n(5)]
     pub trap: u32,
+    /// The donor that gave the trap, as [`Donor::short`](crate::trap::Donor::short).
     #[n(6)]
     pub donor: u32,
+    /// The kind of report.
     #[n(7)]
     pub kind: Kind,
+    /// The network of the injector, if the report shows it.
     #[n(8)]
     pub injector: Option<Network>,
+    /// The sender of the returned original.
     #[n(9)]
     pub sender: Sender,
+    /// Whether the relay serves the failed recipient's domain.
     #[n(10)]
     pub relation: Relation,
+    /// Why delivery failed.
     #[n(11)]
     pub cause: Cause,
-    /// The trap's domain had forbidden the original by SPF or DMARC.
+    /// Whether the SPF or DMARC record of the trap's domain forbade the original.
     #[n(12)]
     pub forbidden: bool,
-    /// Further reports that weighed nothing more: of the same kind, trap domain, network and hour.
+    /// The number of further reports of the same burst that were merged into this one.
     #[n(13)]
     pub more: u32,
-    /// An automatic reply that keeps to RFC 3834.
+    /// Whether it is an automatic reply that complies with RFC 3834.
     #[n(14)]
     pub keeps_rfc3834: bool,
+    /// The channel by which the evidence arrived.
     #[n(15)]
     #[cbor(default)]
     pub way: Way,
-    /// What it weighs less than a whole report, in thousandths, because of who gave it.
+    /// By how much the donor's terms reduce the weight, in thousandths.
     #[n(16)]
     #[cbor(default)]
     pub discount: u16,
 }
 
-/// What the fold knows of where a piece of evidence came from.
+/// The origin of a piece of evidence, as the fold knows it.
 #[derive(Clone, Copy, Debug)]
 pub struct MarkSource {
-    /// The key that the trap was registered by, and the domain that it was registered in.
+    /// The key that the trap was registered by.
     pub trap: TrapKey,
+    /// The domain that counts as the trap domain.
     pub domain: TrapKey,
-    /// `Donor::short`.
+    /// The donor that gave the trap, as [`Donor::short`](crate::trap::Donor::short).
     pub donor: u32,
+    /// By how much the donor's terms reduce the weight, in thousandths.
     pub discount: u16,
 }
 
 impl Mark {
-    /// What counts of a piece of evidence, seen at a time that the fold has bounded.
+    /// Builds the counted report for a piece of evidence. `seen_at` is the time of receipt after
+    /// the fold's check.
     pub fn of(
         evidence: &Evidence,
         observation: Option<&Observation>,
@@ -97,11 +113,12 @@ impl Mark {
         Mark {
             offset,
             seen_at,
-            // A session without a message has nothing but its own id.
+            // A session without a message has no digest; its id takes the place.
             report: evidence.report.unwrap_or(evidence.id).short(),
             party: facts.party().map_or(0, |party| party.address.short()),
             trap_domain: source.domain.short(),
-            // A domain's traps are told apart by address; of all others, what was registered is the trap.
+            // If a whole domain is registered, each address in it is a trap of its own. Otherwise
+            // the registered key is the trap.
             trap: if source.trap == source.domain { evidence.trap.short() } else { source.trap.short() },
             donor: source.donor,
             kind: facts.kind,
@@ -117,30 +134,33 @@ impl Mark {
         }
     }
 
-    /// Reports that agree in this weigh as one: a burst is one event.
+    /// The burst that the report belongs to: kind, trap domain, injector network and hour. The
+    /// reports of one burst weigh as one.
     pub fn burst(&self) -> (Kind, u32, Option<Network>, u32) {
         (self.kind, self.trap_domain, self.injector, self.seen_at.hour())
     }
 
-    /// Whether a trap, or the domain that it lies in, received it.
+    /// Whether `key` is the trap that received it, or the trap's domain.
     pub fn came_to(&self, key: TrapKey) -> bool {
         [self.trap, self.trap_domain].contains(&key.short())
     }
 }
 
-/// Who answers for a report (PITFALLS 5 to 7).
+/// Whether the relay is responsible for a report.
 ///
-/// A relay that itself failed must be shown by the DNS to handle that domain's mail. One that was refused by another host
-/// may be a gateway that takes mail for names it doesn't know, or a well-run server with a user who forwards his mail: a
-/// gateway is the domain's MX, and what refused it stands behind it. One that only carried a report answers for nothing:
-/// whoever handed it over, a customer or a program on the same host, wrote all of it. What is unknown confirms nothing.
+/// If the relay itself could not deliver, the DNS must show that it handles mail for the failed
+/// recipient's domain. If another host refused the recipient, the relay is either a gateway that
+/// does not know the valid recipients, or a well-run server with a user who forwards mail. A
+/// gateway is an MX host of the domain, and the host that refused is behind it. A relay that only
+/// transported a report is not responsible, because a customer or a program on the same host wrote
+/// the report. An unknown answer never confirms the relation.
 fn relation(evidence: &Evidence, observation: Option<&Observation>) -> Relation {
     let facts = &evidence.facts;
     if facts.kind.is_without_message() {
         return Relation::NotAsked;
     }
-    // Mail for an address that it knows, and that leads on to another, is no mail for an unknown one: whose DNS would be asked is
-    // chosen by whoever set up the forward.
+    // The relay knows an address that it forwards, so it did not accept mail for an unknown one.
+    // The owner of the forward also chooses the domain whose DNS would be asked.
     if facts.carried || facts.leading_failure().is_some_and(|failure| failure.expanded) {
         return Relation::Refuted;
     }
@@ -149,8 +169,9 @@ fn relation(evidence: &Evidence, observation: Option<&Observation>) -> Relation 
     if remote {
         all([seen.mx_of_recipient, seen.refused_inside])
     } else {
-        // A domain that sends by way of a provider authorises hosts that the provider's other customers use as well: SPF tells
-        // whose host it is only where its name doesn't say that it is somebody else's.
+        // The SPF record of a domain that sends through a provider authorises hosts that the
+        // provider's other customers use too. SPF therefore counts only if the host's name does not
+        // belong to another organisation.
         let by_spf = match (seen.spf_of_recipient, seen.named_elsewhere) {
             (Some(true), Some(true) | None) => None,
             (by_spf, _) => by_spf,

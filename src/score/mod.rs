@@ -1,7 +1,9 @@
-//! What each relay did within the horizon, and what that weighs.
+//! Scoring: the counted reports against each relay, their weights, and the rules for a listing.
 //!
-//! A `Ledger` is a relay's evidence, one `Mark` a report. A `Case` is the part of a ledger that may count towards the next
-//! listing: the factors say what each mark weighs, and marks of one burst weigh as one. The rules judge the case.
+//! A [`Ledger`] contains the counted reports against one relay within the horizon, each as a
+//! [`Mark`]. A [`Case`] is the part of a ledger that may count towards the next listing. The
+//! [`FACTORS`] determine the weight of each counted report, and the reports of one burst weigh as
+//! one. The [`RULES`] judge the case.
 
 mod case;
 mod factors;
@@ -21,19 +23,21 @@ pub use rules::{Finding, RULES, Rule};
 
 use minicbor::{Decode, Encode};
 
-/// Points in fixed point: 65,536 are one point.
+/// Points as a fixed-point number: 65,536 units are one point.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 #[cbor(transparent)]
 pub struct Points(#[n(0)] u64);
 
 impl Points {
+    /// One point.
     pub const ONE: Points = Points(1 << 16);
 
+    /// Converts thousandths of a point, rounding down.
     pub const fn from_thousandths(thousandths: u32) -> Self {
         Points(((thousandths as u64) << 16) / 1_000)
     }
 
-    /// How many hundredths of others these are; of none, as many as there can be.
+    /// These points as hundredths of `others`; `u64::MAX` if `others` is zero.
     pub const fn hundredths_of(self, others: Points) -> u64 {
         match self.0.saturating_mul(100).checked_div(others.0) {
             Some(hundredths) => hundredths,
@@ -50,7 +54,7 @@ impl std::ops::Add for Points {
     }
 }
 
-/// Two places behind the point, rounded down, so that no score shows as reached before it is.
+/// Two decimal places, rounded down, so that a threshold is never shown as reached too early.
 impl std::fmt::Display for Points {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let hundredths = self.0.saturating_mul(100) >> 16;

@@ -1,4 +1,4 @@
-//! What evidence weighs and how much of it makes a case: the `[policy]` of a zone's file.
+//! The `[policy]` table of a zone's file: the weights of reports and the quorum for a listing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,131 +10,190 @@ use crate::complaint::Complaints;
 use crate::time::Span;
 use crate::trap::Donor;
 
-/// As written.
+/// The `[policy]` table as written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicySpec {
-    /// Evidence older than this counts for nothing.
+    /// Evidence older than this does not count.
     pub horizon: Span,
-    /// After this time a report weighs half.
+    /// The time after which a report weighs half.
     pub half_life: Span,
-    /// How long evidence waits for what the network tells about its relay, before it counts without.
+    /// How long evidence waits for the observation about its relay. After this time it counts
+    /// without one.
     pub observation_wait: Span,
-    /// A trap counts once it has been silent for so long.
+    /// How long a trap must have been silent before reports to it count.
     pub trap_age: Span,
-    /// A trap about which so many relays report, all of them mail from one injector network, is known to a poisoner.
+    /// The number of relays after which a trap is burned: if this many relays report to it and all
+    /// of the forged mail came from one network, an attacker knows the trap.
     pub burned_after_relays: usize,
-    /// Donors who may give more than half of a case's points.
+    /// Donors that may contribute more than half of a case's points.
     pub trusted_donors: Vec<String>,
+    /// What a case needs for a listing.
     pub quorum: QuorumSpec,
+    /// The weights of the factors.
     pub weights: WeightsSpec,
 }
 
-/// What a case needs, all of it. A code may state its own where its kind of report can't show one of these.
+/// What a case needs for a listing. Every requirement must be satisfied. A code may have its own
+/// quorum, if its kinds of report cannot satisfy one of the requirements.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QuorumSpec {
+    /// The minimum points, in thousandths.
     pub points_thousandths: u32,
+    /// The minimum number of distinct trap domains.
     pub trap_domains: usize,
+    /// The minimum number of distinct networks the forged mail came from.
     pub injector_networks: usize,
-    /// What stands for injector networks where the relay's reports never tell them.
+    /// What replaces the injector networks if the relay's reports do not show them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub without_injector: Option<WithoutInjectorSpec>,
-    /// Distinct failed recipients, or distinct writers of automatic replies.
+    /// The minimum number of distinct failed recipients, or of distinct responders of automatic
+    /// replies.
     pub parties: usize,
-    /// From the first report of a case to its last.
+    /// The minimum time from the first report of a case to the last.
     pub span: Span,
-    /// How often somebody new is named, or as many as `parties`, no two times closer than `apart`.
+    /// The minimum number of separate occasions. See [`Case::occasions`](super::Case::occasions).
     pub occasions: usize,
+    /// The minimum time between two occasions.
     pub apart: Span,
+    /// The minimum number of distinct donors.
     pub donors: usize,
 }
 
+/// What replaces the injector networks: many failed recipients over a long time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WithoutInjectorSpec {
+    /// The minimum number of distinct failed recipients among reports of unknown injector.
     pub parties: usize,
+    /// The minimum time from the first of these reports to the last.
     pub span: Span,
 }
 
+/// The `[policy.weights]` table as written. Every weight is in thousandths, at most 1,000.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WeightsSpec {
-    /// Thousandths by kind; a kind that is not named never scores.
+    /// By kind of report. A kind that is not named never scores.
     pub kinds: BTreeMap<String, u32>,
+    /// If the sender of the original is the trap.
     pub sender_is_trap: u32,
+    /// If the report does not show the sender of the original.
     pub sender_unknown: u32,
+    /// If the sender of the original is another address.
     pub sender_other: u32,
+    /// If the report shows the injector.
     pub injector_known: u32,
+    /// If the report does not show the injector.
     pub injector_unknown: u32,
+    /// If the DNS says that the relay serves the failed recipient's domain.
     pub relation_confirmed: u32,
+    /// If the DNS gave no answer.
     pub relation_unknown: u32,
+    /// If the SPF or DMARC record of the trap's domain forbade the original.
     pub original_forbidden: u32,
+    /// If no SPF or DMARC record forbade the original, or if that is unknown.
     pub original_not_forbidden: u32,
+    /// For an automatic reply that complies with RFC 3834.
     pub reply_keeps_rfc3834: u32,
-    /// A message that a donor handed on, and a line of a donor's log; nothing where a file doesn't say.
+    /// For a message that a donor forwarded. Zero if the file does not set it.
     #[serde(default)]
     pub submitted: u32,
+    /// For a line of a donor's log. Zero if the file does not set it.
     #[serde(default)]
     pub logged: u32,
-    /// Thousandths by cause of failure; one that is not named never scores.
+    /// By cause of failure. A cause that is not named never scores.
     pub causes: BTreeMap<String, u32>,
 }
 
-/// As checked.
+/// A checked [`PolicySpec`]. The fields have the same meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
+    /// See [`PolicySpec::horizon`].
     pub horizon: Span,
+    /// See [`PolicySpec::half_life`].
     pub half_life: Span,
+    /// See [`PolicySpec::observation_wait`].
     pub observation_wait: Span,
+    /// See [`PolicySpec::trap_age`].
     pub trap_age: Span,
+    /// See [`PolicySpec::burned_after_relays`].
     pub burned_after_relays: usize,
-    /// By `Donor::short`.
+    /// The trusted donors, as [`Donor::short`].
     pub trusted_donors: BTreeSet<u32>,
+    /// What a case needs for a listing.
     pub quorum: Quorum,
+    /// The weights of the factors.
     pub weights: Weights,
 }
 
+/// A checked [`QuorumSpec`]. The fields have the same meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quorum {
+    /// The minimum points.
     pub points: Points,
+    /// See [`QuorumSpec::trap_domains`].
     pub trap_domains: usize,
+    /// See [`QuorumSpec::injector_networks`].
     pub injector_networks: usize,
+    /// See [`QuorumSpec::without_injector`].
     pub without_injector: Option<WithoutInjectorSpec>,
+    /// See [`QuorumSpec::parties`].
     pub parties: usize,
+    /// See [`QuorumSpec::span`].
     pub span: Span,
+    /// See [`QuorumSpec::occasions`].
     pub occasions: usize,
+    /// See [`QuorumSpec::apart`].
     pub apart: Span,
+    /// See [`QuorumSpec::donors`].
     pub donors: usize,
 }
 
-/// All in thousandths, none above 1,000.
+/// A checked [`WeightsSpec`]. Every weight is in thousandths, at most 1,000, and the fields have
+/// the same meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Weights {
+    /// See [`WeightsSpec::kinds`].
     pub kinds: BTreeMap<Kind, u32>,
+    /// See [`WeightsSpec::causes`].
     pub causes: BTreeMap<Cause, u32>,
+    /// See [`WeightsSpec::sender_is_trap`].
     pub sender_is_trap: u32,
+    /// See [`WeightsSpec::sender_unknown`].
     pub sender_unknown: u32,
+    /// See [`WeightsSpec::sender_other`].
     pub sender_other: u32,
+    /// See [`WeightsSpec::injector_known`].
     pub injector_known: u32,
+    /// See [`WeightsSpec::injector_unknown`].
     pub injector_unknown: u32,
+    /// See [`WeightsSpec::relation_confirmed`].
     pub relation_confirmed: u32,
+    /// See [`WeightsSpec::relation_unknown`].
     pub relation_unknown: u32,
+    /// See [`WeightsSpec::original_forbidden`].
     pub original_forbidden: u32,
+    /// See [`WeightsSpec::original_not_forbidden`].
     pub original_not_forbidden: u32,
+    /// See [`WeightsSpec::reply_keeps_rfc3834`].
     pub reply_keeps_rfc3834: u32,
+    /// See [`WeightsSpec::submitted`].
     pub submitted: u32,
+    /// See [`WeightsSpec::logged`].
     pub logged: u32,
 }
 
 impl PolicySpec {
+    /// Checks the table and converts it. Problems are added to `complaints`.
     pub fn check(&self, complaints: &mut Complaints) -> Policy {
         let longer = |span: Span| format!("write a span longer than {span}, such as \"28d\"");
         complaints.require(
             self.half_life.hours() >= 1,
             "policy.half_life",
             format!("{} is shorter than an hour", self.half_life),
-            "scores are kept by the hour; write \"1h\" or more",
+            "ages are measured in hours; write \"1h\" or more",
         );
         complaints.require(
             self.burned_after_relays >= 2,
@@ -145,7 +204,10 @@ impl PolicySpec {
         complaints.require(
             self.horizon > self.quorum.span,
             "policy.horizon",
-            format!("{} is not longer than policy.quorum.span, so no case could ever be made", self.horizon),
+            format!(
+                "{} is not longer than policy.quorum.span, so no relay could ever be listed",
+                self.horizon
+            ),
             longer(self.quorum.span),
         );
         Policy {
@@ -175,6 +237,7 @@ impl PolicySpec {
 }
 
 impl QuorumSpec {
+    /// Checks the table named `key` and converts it. Problems are added to `complaints`.
     pub fn check(&self, key: &str, complaints: &mut Complaints) -> Quorum {
         complaints.require(
             self.trap_domains >= 2,
@@ -210,7 +273,7 @@ impl WeightsSpec {
             match name.parse::<Kind>() {
                 Ok(kind) if !kind.may_score() => complaints.add(
                     &key,
-                    "well-run hosts send these, so they may never score",
+                    "well-run hosts send reports of this kind, so they may never score",
                     "remove the line",
                 ),
                 Ok(kind) => {
@@ -241,13 +304,13 @@ impl WeightsSpec {
             self.relation_unknown <= self.relation_confirmed,
             "policy.weights.relation_unknown",
             format!("{} is more than relation_confirmed", self.relation_unknown),
-            "what is unknown must never add points",
+            "an unknown answer must never add points",
         );
         complaints.require(
             self.original_not_forbidden <= self.original_forbidden,
             "policy.weights.original_not_forbidden",
             format!("{} is more than original_forbidden", self.original_not_forbidden),
-            "what is unknown must never add points",
+            "an unknown answer must never add points",
         );
         let mut causes = BTreeMap::new();
         for (name, &weight) in &self.causes {
@@ -283,13 +346,13 @@ fn within_one(key: &str, weight: u32, complaints: &mut Complaints) {
     complaints.require(
         weight <= 1_000,
         key,
-        format!("{weight} is more than one whole report"),
+        format!("{weight} is more than the weight of one whole report"),
         "weights are thousandths; write 1000 or less",
     );
 }
 
 impl Weights {
-    /// Whether reports of this kind can weigh anything.
+    /// Whether reports of this kind have a weight above zero.
     pub fn has(&self, kind: Kind) -> bool {
         self.kinds.get(&kind).is_some_and(|&weight| weight > 0)
     }

@@ -1,4 +1,5 @@
-//! Powers of one half in fixed point, from a table: the same on every machine, which no floating point promises.
+//! Powers of one half as fixed-point numbers, from a table. Unlike floating-point powers, they are
+//! the same on every machine.
 
 /// floor(2^32 * 2^(-i/64)).
 const TABLE: [u64; 64] = [
@@ -68,7 +69,8 @@ const TABLE: [u64; 64] = [
     2_170_868_211,
 ];
 
-/// 2^(-age / half_life) in units of 2^-32, in steps of a 64th of the half-life; hours on both sides.
+/// 2^(-age / half-life) in units of 2^-32. The age is rounded down to a 64th of the half-life. A
+/// half-life of zero counts as one hour.
 pub fn decay(age_hours: u32, half_life_hours: u32) -> u64 {
     let steps = u64::from(age_hours) * 64 / u64::from(half_life_hours.max(1));
     let (halvings, step) = (steps / 64, steps % 64);
@@ -100,6 +102,6 @@ mod tests {
         assert_eq!(decay(4 * 168, 168), ONE / 16);
         assert_eq!(decay(u32::MAX, 1), 0);
         assert_eq!(decay(84, 168), TABLE[32]);
-        assert_eq!(decay(1, 0), ONE / 2, "a half-life of nothing counts as one hour");
+        assert_eq!(decay(1, 0), ONE / 2, "a half-life of zero counts as one hour");
     }
 }

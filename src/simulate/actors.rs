@@ -1,4 +1,4 @@
-//! Who there is, and what a trap sees of each.
+//! The simulated relays, and the reports that each sends to a trap.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,54 +11,68 @@ use crate::time::Timestamp;
 /// One relay.
 #[derive(Clone, Debug)]
 pub(super) struct Actor {
+    /// The index of its kind in the world's `[[relays]]` tables.
     pub row: u16,
+    /// Its address.
     pub address: IpAddr,
+    /// The mail server that its reports imitate.
     pub style: Style,
-    /// Milliseconds from the start of the world.
+    /// When its activity begins, in milliseconds from the start of the simulation.
     pub begins: u64,
+    /// When its activity ends, in milliseconds from the start of the simulation.
     pub ends: u64,
-    /// Between two reports, in the mean; none where it sends none by itself.
+    /// The mean time between two reports, in milliseconds. `None` if it reports only when attacked.
     pub gap: Option<u64>,
 }
 
-/// An occasion to report: mail reached a relay in a trap's name.
+/// An occasion: forged mail in a trap's name reaches a relay.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Occasion {
+    /// The number of the occasion.
     pub nth: u64,
+    /// When it happens.
     pub at: Timestamp,
+    /// The number of the relay.
     pub actor: u32,
+    /// The number of the trap domain.
     pub trap_domain: u32,
+    /// The host that hands the forged mail to the relay.
     pub injector: Ipv4Addr,
-    /// The attacker's own domain stands behind the relay's forwards, and its DNS says what he likes.
+    /// Whether the relay forwards the mail to a domain of the attacker, who controls its DNS.
     pub own_domain: bool,
-    /// The same report once more.
+    /// Whether the same report is sent a second time.
     pub again: bool,
 }
 
-/// What a relay makes of an occasion.
+/// What a relay sends to a trap on an occasion.
 pub(super) struct Made {
-    /// None for a session that ends before the message.
+    /// The message. `None` for a session that ends before the message.
     pub message: Option<String>,
+    /// The trap's address.
     pub trap: String,
+    /// The relay's HELO name.
     pub helo: String,
+    /// The answers of the DNS about the relay.
     pub answers: Answers,
 }
 
-/// Local parts of traps in one domain.
+/// The number of local parts in one trap domain.
 const TRAP_LOCAL_PARTS: u64 = 500;
-/// Domains that forwarded mail goes to, and of smarthosts' customers.
+/// The number of domains that receive forwarded mail or belong to customers of smarthosts.
 const OTHER_DOMAINS: u64 = 5_000;
 
+/// The name of a trap domain.
 pub(super) fn trap_domain(number: u32) -> String {
     format!("t{number}.example")
 }
 
-/// An address of its own for every number below 2^24, special-purpose ones left out.
+/// The address of a relay, distinct for every number below 2^24 and never special-purpose. `ipv6`
+/// is the number of the relay whose /64 it is in.
 pub(super) fn relay_address(number: u32, ipv6: Option<u32>) -> IpAddr {
     match ipv6 {
-        // The second of a pair stands in the first one's /64.
+        // The second relay of a pair is in the /64 of the first.
         Some(network) => {
-            // A site of its own for each.
+            // Each relay or pair has a /48 of its own.
             let high = (0x2a00_u128 << 112) | (u128::from(network) << 80);
             IpAddr::V6(Ipv6Addr::from(high | 0x25 | (u128::from(number) << 16)))
         }
@@ -69,7 +83,7 @@ pub(super) fn relay_address(number: u32, ipv6: Option<u32>) -> IpAddr {
     }
 }
 
-/// A host of the botnets' networks, or of an attacker's own.
+/// The address of an injector in a network of the botnets or of an attacker.
 pub(super) fn injector(network: u32, host: u64, attackers: bool) -> Ipv4Addr {
     let base: u32 = if attackers { 80 << 24 } else { 61 << 24 };
     let low = u32::try_from(host % 65_000).unwrap_or(0) + 10;
@@ -77,12 +91,13 @@ pub(super) fn injector(network: u32, host: u64, attackers: bool) -> Ipv4Addr {
 }
 
 impl Actor {
+    /// Whether the relay is active at this time from the start of the simulation.
     pub(super) fn is_active(&self, milliseconds: u64) -> bool {
         (self.begins..self.ends).contains(&milliseconds)
     }
 }
 
-/// What one relay has to go by.
+/// The circumstances of one occasion at one relay.
 struct Scene<'a> {
     world: &'a WorldSpec,
     spec: &'a RelaysSpec,
@@ -95,7 +110,7 @@ struct Scene<'a> {
     injector: String,
 }
 
-/// What the relay reports, if it reports at all.
+/// The relay's response to an occasion; `None` if it sends nothing.
 pub(super) fn respond(world: &WorldSpec, seed: u64, actor: &Actor, occasion: &Occasion) -> Option<Made> {
     let mut random = Random::new(seed, occasion.nth.wrapping_add(1 << 40));
     let spec = &world.relays[usize::from(actor.row)];
@@ -208,7 +223,7 @@ impl Scene<'_> {
         }
     }
 
-    /// Who fails, replies or writes.
+    /// The local part of the failed recipient, or of the user who replies.
     fn party(&mut self) -> String {
         let parties = self.spec.parties.unwrap_or(self.world.mail.local_parts);
         format!("p{}", self.random.below(u64::from(parties)))
@@ -233,7 +248,7 @@ impl Scene<'_> {
         }
     }
 
-    /// What the DNS says of the relay and a domain that mail was handled for.
+    /// Adds the DNS's answers about the relay and the failed recipient's domain to a message.
     fn about(self, domain: &str, message: String) -> Made {
         let own = domain == self.domain;
         let exchanger =
@@ -263,7 +278,7 @@ impl Scene<'_> {
         Made { message: Some(message), trap: self.trap, helo: self.host, answers }
     }
 
-    /// A Received line of a host that handed something in.
+    /// A Received header field that the relay adds for the host that handed in a message.
     fn handed_in(&self, from: &str, address: &str) -> String {
         let Scene { host, occasion, .. } = self;
         format!(
@@ -272,7 +287,7 @@ impl Scene<'_> {
         )
     }
 
-    /// The alias stands for an address elsewhere, whose host refuses.
+    /// A report about an alias that forwards to an address on another host, which refuses the mail.
     fn forward(mut self, alias: &str) -> Made {
         let number = self.random.below(OTHER_DOMAINS);
         let (target, remote) = (format!("x{number}@d{number}.example"), format!("mx.d{number}.example"));
@@ -294,7 +309,7 @@ impl Scene<'_> {
             let exchanger = self.actor.address;
             return self.with(message, vec![exchanger], true);
         }
-        // Postfix and qmail name the target, Exim and Sendmail the alias.
+        // Reports by Postfix and qmail name the target, those by Exim and Sendmail the alias.
         match self.actor.style {
             Style::Postfix | Style::Qmail => self.about(&format!("d{number}.example"), message),
             Style::Exim | Style::Sendmail => {
@@ -325,7 +340,8 @@ impl Scene<'_> {
         self.about(&own, message)
     }
 
-    /// A customer's server bounces by way of this one, which is the exchanger of some customers as well.
+    /// A report by a customer's server that is sent through this relay, which is also an MX host of
+    /// some customers.
     fn carried(mut self, party: &str) -> Made {
         let customer = format!("c{}.example", self.random.below(OTHER_DOMAINS));
         let (host, failed) = (format!("mail.{customer}"), format!("{party}@{customer}"));
@@ -336,7 +352,8 @@ impl Scene<'_> {
         self.with(message, exchangers, true)
     }
 
-    /// A perfect report about the host's own domain, with an injector to taste: all of it is the customer's work.
+    /// A forged report about the host's own domain with any injector, written by a customer of the
+    /// host.
     fn handed_in_by_customer(mut self, failed: &str) -> Made {
         let above = match self.random.below(3) {
             0 => format!(
@@ -357,7 +374,7 @@ impl Scene<'_> {
         self.about(&own, message)
     }
 
-    /// A bot's report in the name of some host that it has nothing to do with.
+    /// A report by a bot in the name of an unrelated host.
     fn imitation(mut self, party: &str) -> Made {
         let other = format!("v{}.example", self.random.below(OTHER_DOMAINS));
         let (host, failed) = (format!("mail.{other}"), format!("{party}@{other}"));

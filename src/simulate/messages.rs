@@ -1,38 +1,53 @@
-//! The octets of simulated reports, in the ways of real mail servers.
+//! The text of simulated reports, in the styles of real mail servers.
 
 use crate::time::Timestamp;
 
-/// How a mail server writes.
+/// The mail server whose reports are imitated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
+    /// Postfix.
     Postfix,
+    /// Exim.
     Exim,
+    /// Sendmail.
     Sendmail,
+    /// qmail.
     Qmail,
 }
 
+/// Every style.
 pub(super) const STYLES: [Style; 4] = [Style::Postfix, Style::Exim, Style::Sendmail, Style::Qmail];
 
-/// A report that could not be delivered.
+/// The content of a delivery report.
 pub(super) struct Bounce<'a> {
+    /// The style.
     pub style: Style,
-    /// The reporting host's name.
+    /// The name of the reporting MTA.
     pub host: &'a str,
+    /// The trap's address, which is the recipient of the report and the sender of the original.
     pub trap: &'a str,
+    /// The failed recipient.
     pub failed: &'a str,
-    /// Whom it was for at first, where that was another address.
+    /// The original recipient, if an alias or a forward led to the failed one.
     pub original: Option<&'a str>,
+    /// The address of the host that handed in the original.
     pub injector: &'a str,
+    /// The action (RFC 3464 §2.3.3).
     pub action: &'a str,
+    /// The status code (RFC 3463).
     pub status: &'a str,
+    /// The diagnostic text.
     pub diagnostic: &'a str,
-    /// The other host that refused it, as the report names it.
+    /// The other host that refused the recipient, as the report names it.
     pub remote: Option<&'a str>,
-    /// Received lines above the report's own: who handed it in.
+    /// Received header fields above the report's own, from the host that handed it in.
     pub above: String,
-    /// What the original's topmost line says instead of the injector.
+    /// Whether the topmost Received field of the original names a content filter on the same host
+    /// instead of the injector.
     pub filter: bool,
+    /// The number of the report.
     pub id: u64,
+    /// The date of the report and of the original.
     pub at: Timestamp,
 }
 
@@ -41,17 +56,19 @@ fn date(at: Timestamp) -> String {
 }
 
 impl Bounce<'_> {
+    /// The report as a message.
     pub(super) fn octets(&self) -> String {
         match self.style {
             Style::Postfix => self.postfix(),
             Style::Exim => self.exim(),
             Style::Sendmail => self.sendmail(),
-            // It tells of failures only, and in no fields.
+            // qmail reports only failures, without machine-readable fields.
             Style::Qmail if self.action == "failed" => self.qmail(),
             Style::Qmail => self.postfix(),
         }
     }
 
+    /// The Received header fields of the original that the reporting host added.
     fn received(&self) -> String {
         let Bounce { host, injector, id, at, .. } = self;
         let to = self.original.unwrap_or(self.failed);
@@ -67,7 +84,7 @@ impl Bounce<'_> {
                 date(*at)
             ),
             Style::Qmail => {
-                // An alias's program hands it in again.
+                // A program that an alias runs injects the message again.
                 let again = self.original.map_or_else(String::new, |alias| {
                     format!(
                         "Received: (qmail {id} invoked by uid 507); {}\nDelivered-To: {alias}\n",
@@ -87,6 +104,7 @@ impl Bounce<'_> {
         }
     }
 
+    /// The returned original.
     fn returned(&self) -> String {
         let to = self.original.unwrap_or(self.failed);
         let Bounce { trap, id, at, .. } = self;
@@ -142,7 +160,7 @@ impl Bounce<'_> {
 
     fn exim(&self) -> String {
         let Bounce { host, trap, action, diagnostic, id, at, .. } = self;
-        // It names the address it was sent to, whatever that was forwarded to.
+        // Exim names the original recipient, not the address that it was forwarded to.
         let failed = self.original.unwrap_or(self.failed);
         let opening = match *action {
             "delayed" => {
@@ -233,7 +251,7 @@ impl Bounce<'_> {
     }
 }
 
-/// A virus notice to whoever the mail seems to be from.
+/// A virus notice to the apparent sender.
 pub(super) fn notice(host: &str, domain: &str, party: &str, trap: &str, injector: &str, id: u64) -> String {
     format!(
         "Received: by {host} (Postfix)\n\tid {id:X}; today\nFrom: \"Content-filter at {host}\" <virusalert@{domain}>\nTo: <{trap}>\n\
@@ -249,7 +267,7 @@ pub(super) fn notice(host: &str, domain: &str, party: &str, trap: &str, injector
     )
 }
 
-/// Somebody is away.
+/// A vacation reply.
 pub(super) fn reply(party: &str, trap: &str, id: u64) -> String {
     format!(
         "From: {party}\nTo: {trap}\nSubject: Out of office: Offer {id}\nMessage-ID: <r{id}@away.example>\n\
@@ -257,7 +275,7 @@ pub(super) fn reply(party: &str, trap: &str, id: u64) -> String {
     )
 }
 
-/// Somebody's filter wants to know whether the sender is a person.
+/// A challenge of a challenge-response filter.
 pub(super) fn challenge(party: &str, trap: &str, id: u64) -> String {
     format!(
         "From: <{party}>\nTo: {trap}\nSubject: Your email requires verification verify#x{id}\n\
@@ -266,6 +284,7 @@ pub(super) fn challenge(party: &str, trap: &str, id: u64) -> String {
     )
 }
 
+/// A confirmation request of a mailing list manager.
 pub(super) fn list_response(domain: &str, trap: &str, id: u64) -> String {
     format!(
         "From: list+help@{domain}\nTo: {trap}\nSubject: Confirm subscription to list@{domain}\nMessage-ID: <l{id}@{domain}>\n\n\
@@ -274,6 +293,7 @@ pub(super) fn list_response(domain: &str, trap: &str, id: u64) -> String {
     )
 }
 
+/// A disposition notification (RFC 8098).
 pub(super) fn receipt(party: &str, trap: &str, id: u64) -> String {
     format!(
         "From: {party}\nTo: {trap}\nSubject: Read: hello\nMessage-ID: <m{id}@reader.example>\nMIME-Version: 1.0\n\
@@ -283,6 +303,7 @@ pub(super) fn receipt(party: &str, trap: &str, id: u64) -> String {
     )
 }
 
+/// A DMARC aggregate report (RFC 7489 §7.2).
 pub(super) fn aggregate_report(host: &str, domain: &str, trap: &str, id: u64) -> String {
     format!(
         "From: dmarc@{domain}\nTo: {trap}\nSubject: Report Domain: trap.example Submitter: {domain} Report-ID: <{id}>\n\

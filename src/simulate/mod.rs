@@ -1,7 +1,9 @@
-//! A world from a seed, and what a policy makes of it: recall, false listings and time to list as numbers.
+//! Simulations: a policy is applied to a simulated world, and the share of sources listed, the good
+//! relays listed and the time to list are measured.
 //!
-//! Every report is octets in the way of a real mail server; the classifier reads them, the fold judges them, and neither
-//! sees the truth. The same seed makes the same world and the same list.
+//! Every report is a complete message in the style of a real mail server. The classifier and the
+//! fold process it without access to the truth. The same seed produces the same world and the same
+//! list.
 
 mod actors;
 mod messages;
@@ -30,24 +32,29 @@ use crate::relay::{Prefix, Relay};
 use crate::time::{Span, Timestamp};
 use crate::trap::{Donor, Scope, TrapHasher};
 
-/// Occasions that are worked out at once, by all processors.
+/// The number of occasions that are processed as one batch, on all processors.
 const BATCH_OCCASIONS: usize = 8_192;
-/// Donors tell of wanted mail so often.
+/// How often the donor reports its count of wanted mail.
 const GOOD_MAIL_EVERY: Span = Span::from_days(7);
+/// One hour in milliseconds.
 const HOUR: u64 = 3_600_000;
 
-/// What is simulated.
+/// The parameters of a simulation.
 #[derive(Clone, Debug)]
 pub struct Setup {
+    /// The seed of all pseudorandom numbers.
     pub seed: u64,
+    /// The number of relays. The world states the share of each kind.
     pub relays: u32,
+    /// The simulated time in days.
     pub days: u32,
+    /// The world.
     pub world: WorldSpec,
-    /// A zone's file, whose policy is tried.
+    /// The content of the zone file whose policy is tried.
     pub zone: String,
 }
 
-/// Lives through a world. Every entry is shown to `taken` after the fold took it.
+/// Runs a simulation. `taken` is called with every journal entry after the fold has applied it.
 pub fn run(setup: &Setup, mut taken: impl FnMut(&Recorded)) -> Outcome {
     let mut run = Run::new(setup);
     run.begin(&mut taken);
@@ -71,7 +78,8 @@ pub fn run(setup: &Setup, mut taken: impl FnMut(&Recorded)) -> Outcome {
     run.outcome()
 }
 
-/// Who is what: nothing that judges may see it.
+/// The truth about every relay of a simulation. Neither the classifier nor the fold has access to
+/// it.
 pub fn truth(setup: &Setup) -> impl Iterator<Item = TruthLine> {
     populate(setup).into_iter().map(|actor| {
         let spec = &setup.world.relays[usize::from(actor.row)];
@@ -85,29 +93,34 @@ pub fn truth(setup: &Setup) -> impl Iterator<Item = TruthLine> {
     })
 }
 
-/// What will happen when.
+/// The schedule of occasions.
 struct Schedule<'a> {
     setup: &'a Setup,
     random: Random,
+    /// The end of the simulation, in milliseconds from its start.
     end: u64,
+    /// The number of the last occasion.
     nth: u64,
-    /// When each relay or attacker acts next; attackers come behind the relays.
+    /// When each relay or attacker acts next. The numbers of the attackers follow those of the
+    /// relays.
     next: BinaryHeap<Reverse<(u64, u32)>>,
-    /// Reports that come a second time.
+    /// Reports that are sent a second time.
     again: BinaryHeap<Reverse<(u64, u64, Repeat)>>,
     attackers: Vec<Attacker>,
 }
 
+/// An occasion that is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Repeat {
     actor: u32,
     trap_domain: u32,
     injector: std::net::Ipv4Addr,
     own_domain: bool,
-    /// When it came first: the report says so.
+    /// The time of the first occasion, which the repeated report contains.
     at: Timestamp,
 }
 
+/// One attacker.
 struct Attacker {
     first_network: u32,
     networks: u32,
@@ -159,6 +172,7 @@ impl<'a> Schedule<'a> {
         Schedule { setup, random, end, nth: 0, next, again: BinaryHeap::new(), attackers }
     }
 
+    /// The next occasions, in order of time; empty at the end of the simulation.
     fn next_batch(&mut self, actors: &[Actor]) -> Vec<Occasion> {
         let mut batch = Vec::with_capacity(BATCH_OCCASIONS);
         while batch.len() < BATCH_OCCASIONS {
@@ -184,7 +198,8 @@ impl<'a> Schedule<'a> {
         batch
     }
 
-    /// Lets a relay or an attacker act, and says when it does so next.
+    /// Lets a relay or an attacker act, and schedules its next action. Returns the occasion, if
+    /// there is one.
     fn act(&mut self, at: u64, who: u32, actors: &[Actor]) -> Option<Occasion> {
         let world = &self.setup.world;
         let (actor, trap_domain, injector, own_domain, gap, ends) = match actors.get(who as usize) {
@@ -225,24 +240,26 @@ fn below_u32(random: &mut Random, limit: u32) -> u32 {
     u32::try_from(random.below(u64::from(limit))).unwrap_or(0)
 }
 
-/// A world on its way.
+/// A running simulation.
 struct Run<'a> {
     setup: &'a Setup,
     actors: Vec<Actor>,
-    /// By the line that they are on.
+    /// The numbers of the actors, by address or IPv6 /64.
     by_prefix: BTreeMap<Prefix, Vec<u32>>,
     hasher: TrapHasher,
     blocklist: Blocklist,
     /// Number of entries so far.
     entries: u64,
-    /// The fold's time, and the next tick's.
+    /// The fold's time.
     now: Timestamp,
+    /// When the donor last reported its count of wanted mail.
     good_mail_told: Timestamp,
+    /// Since when a listing has been held.
     held_since: Option<Timestamp>,
     reports: u64,
     held: u64,
     releases: u64,
-    /// When each relay was listed first.
+    /// When each relay was first listed.
     listed: BTreeMap<u32, Timestamp>,
 }
 
@@ -270,7 +287,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Tells the fold the zone and the traps.
+    /// Adopts the zone and registers the traps.
     fn begin(&mut self, taken: &mut impl FnMut(&Recorded)) {
         self.tick(taken);
         let zone = &self.setup.zone;
@@ -298,7 +315,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// What a trap makes of each occasion; all processors work at it.
+    /// The evidence and observation that result from each occasion, computed on all processors.
     fn work_out(&self, occasions: &[Occasion]) -> Vec<Option<(Box<Evidence>, Observation)>> {
         let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let share = occasions.len().div_ceil(workers).max(1);
@@ -309,13 +326,14 @@ impl<'a> Run<'a> {
                 .collect();
             let done: Vec<Vec<_>> = working
                 .into_iter()
-                .map(|worker| worker.join().expect("working out a report doesn't fail"))
+                .map(|worker| worker.join().expect("computing a report does not panic"))
                 .collect();
             done.into_iter().flatten().collect()
         })
     }
 
-    /// The report that a trap receives on an occasion, judged as at the door.
+    /// The evidence that a trap receives on an occasion, classified as in an SMTP session, and its
+    /// observation. `None` if the relay sends no report.
     fn report(&self, occasion: &Occasion) -> Option<(Box<Evidence>, Observation)> {
         let actor = &self.actors[occasion.actor as usize];
         let made = respond(&self.setup.world, self.setup.seed, actor, occasion)?;
@@ -358,7 +376,7 @@ impl<'a> Run<'a> {
         Some((Box::new(evidence), observation))
     }
 
-    /// Ticks until a moment.
+    /// Advances the fold's time by ticks, and lets the operator and the donor act.
     fn advance(&mut self, until: Timestamp, taken: &mut impl FnMut(&Recorded)) {
         while self.now.plus(self.setup.world.tick) <= until {
             self.now = self.now.plus(self.setup.world.tick);
@@ -378,6 +396,7 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Reports the donor's count of wanted mail.
     fn tell_of_good_mail(&mut self, taken: &mut impl FnMut(&Recorded)) {
         let Ok(donor) = Donor::parse("isp-1") else { return };
         let wanted: Vec<(Relay, u64)> = self
@@ -420,7 +439,8 @@ impl<'a> Run<'a> {
         taken(&recorded);
     }
 
-    /// Whose address is in the zone now, by himself or through a network around him.
+    /// Records the actors whose address is in a zone now, as an address or through a listed
+    /// network.
     fn note_listed(&mut self, prefix: Prefix) {
         let snapshot = self.blocklist.snapshot();
         for &number in self.by_prefix.get(&Relay::new(prefix.network()).line()).into_iter().flatten() {
@@ -436,7 +456,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Everybody there is.
+/// Creates the relays of a simulation.
 fn populate(setup: &Setup) -> Vec<Actor> {
     let mut random = Random::new(setup.seed, 0);
     let end = u64::from(setup.days) * 24 * HOUR;

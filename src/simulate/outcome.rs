@@ -1,4 +1,4 @@
-//! What came of a world, against the truth.
+//! The outcome of a simulation, compared with the truth.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -8,52 +8,70 @@ use super::world::Truth;
 use super::{Run, actors::Actor};
 use crate::digest::{Digest, Digester};
 
-/// Most wronged relays that are named.
+/// The maximum number of good relays that the outcome names as listed.
 const NAMED_MAX: usize = 20;
 
+/// The outcome of a simulation.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
+    /// The seed.
     pub seed: u64,
+    /// The number of relays that was asked for.
     pub relays: u32,
+    /// The simulated time in days.
     pub days: u32,
+    /// The number of reports that reached traps.
     pub reports: u64,
-    /// Entries that the fold took.
+    /// The number of journal entries.
     pub entries: u64,
-    /// Good citizens whose address was in any zone at any time, under any code.
+    /// The number of good relays whose address was in any zone at any time, under any code.
     pub good_listed: u64,
+    /// The first of the good relays that were listed.
     pub good_listed_named: Vec<String>,
-    /// Sources that were active for long enough, and how many of them were listed at any time.
+    /// The number of persistent sources: sources that were active for at least `persistent_after`.
     pub persistent_sources: u64,
+    /// The number of persistent sources that were listed at any time.
     pub persistent_sources_listed: u64,
-    /// Whether or not a trap saw them.
+    /// The share of persistent sources that were listed, from 0 to 1. Sources that never reported
+    /// to a trap are included.
     pub sources_listed_share: f64,
-    /// From when a persistent source began to when it was listed first.
+    /// The median time from the beginning of a persistent source to its first listing, in hours.
     pub median_hours_to_list: Option<u64>,
-    /// New listings that the guards held, and how often an operator let them in.
+    /// The number of new listings that the guards held.
     pub held: u64,
+    /// The number of times that the operator released held listings.
     pub releases: u64,
+    /// The results for each kind of relay.
     pub rows: Vec<RowOutcome>,
-    /// Of the list and of all that made it: equal digests, equal runs.
+    /// A digest of the list and the fold's state. Equal runs have equal digests.
     pub digest: String,
 }
 
-/// Relays of one kind.
+/// The results for one kind of relay.
 #[derive(Clone, Debug, Serialize)]
 pub struct RowOutcome {
+    /// The name of the kind.
     pub name: String,
+    /// Whether these relays should be listed.
     pub truth: Truth,
+    /// The number of relays.
     pub relays: u64,
+    /// The number of relays that were active for at least `persistent_after`.
     pub persistent: u64,
+    /// The number of relays that were listed at any time.
     pub listed: u64,
+    /// The median time from the beginning of a relay's activity to its first listing, in hours.
     pub median_hours_to_list: Option<u64>,
 }
 
+/// The median. For an even number of values it is the lower one of the two in the middle.
 fn median(mut hours: Vec<u64>) -> Option<u64> {
     hours.sort_unstable();
     hours.get(hours.len().checked_sub(1)? / 2).copied()
 }
 
 impl Run<'_> {
+    /// Compares the listings with the truth.
     pub(super) fn outcome(&self) -> Outcome {
         let Run { setup, actors, listed, .. } = self;
         let world = &setup.world;
@@ -157,13 +175,13 @@ impl Display for Outcome {
         let hours = self.median_hours_to_list.map_or_else(|| "none".to_owned(), |hours| hours.to_string());
         writeln!(
             f,
-            "\n{} relays, {} days, {} reports; {} listings held, let in {} times",
+            "\n{} relays, {} days, {} reports; {} listings held, released {} times",
             self.relays, self.days, self.reports, self.held, self.releases
         )?;
-        writeln!(f, "good citizens listed: {} {}", self.good_listed, self.good_listed_named.join(", "))?;
+        writeln!(f, "good relays listed: {} {}", self.good_listed, self.good_listed_named.join(", "))?;
         writeln!(
             f,
-            "persistent sources listed: {} of {} ({:.2} %), after {hours} hours in the median",
+            "persistent sources listed: {} of {} ({:.2} %), median time to list {hours} hours",
             self.persistent_sources_listed,
             self.persistent_sources,
             self.sources_listed_share * 100.0
@@ -175,10 +193,14 @@ impl Display for Outcome {
 /// The truth about one relay.
 #[derive(Clone, Debug, Serialize)]
 pub struct TruthLine {
+    /// The address.
     pub address: String,
+    /// The name of the kind of relay.
     pub relays: String,
+    /// Whether the relay should be listed.
     pub truth: Truth,
-    /// Hours from the start of the world.
+    /// When its activity begins, in hours from the start of the simulation.
     pub begins: u64,
+    /// When its activity ends, in hours from the start of the simulation.
     pub ends: u64,
 }

@@ -1,10 +1,11 @@
-//! Whether the trap's domain had said that the original was forged.
+//! Factor: whether the SPF or DMARC record of the trap's domain forbade the original.
 
 use super::Factor;
 
+/// The factor `authentication`.
 pub(super) const FACTOR: Factor = Factor {
     name: "authentication",
-    why: "who bounces mail that SPF or DMARC forbade was told beforehand that its sender was forged",
+    why: "a relay that checks SPF or DMARC could have known that the sender was forged",
     thousandths: |mark, weights| {
         if mark.forbidden { weights.original_forbidden } else { weights.original_not_forbidden }
     },

@@ -1,9 +1,10 @@
-//! Why delivery failed.
+//! Factor: why delivery failed.
 
 use super::Factor;
 
+/// The factor `cause`.
 pub(super) const FACTOR: Factor = Factor {
     name: "cause",
-    why: "a full mailbox, or a host that is down, makes a well-run server return mail that it took in good faith",
+    why: "a well-run server also returns mail if a mailbox is full or a host is down",
     thousandths: |mark, weights| weights.causes.get(&mark.cause).copied().unwrap_or(0),
 };

@@ -1,9 +1,10 @@
-//! What the operator lets the donor's evidence weigh.
+//! Factor: the weight that the operator set for the donor's evidence.
 
 use super::Factor;
 
+/// The factor `donor`.
 pub(super) const FACTOR: Factor = Factor {
     name: "donor",
-    why: "a donor that has not proved itself counts for less",
+    why: "evidence of a donor that is not yet trusted counts less",
     thousandths: |mark, _| 1_000 - u32::from(mark.discount.min(1_000)),
 };

@@ -1,10 +1,12 @@
-//! Whether the report tells who handed the forged original in.
+//! Factor: whether the report shows the injector, the host that handed the forged original to the
+//! relay.
 
 use super::Factor;
 
+/// The factor `injector`.
 pub(super) const FACTOR: Factor = Factor {
     name: "injector",
-    why: "a report that doesn't tell who handed the forged original in could be one attacker's work",
+    why: "a report that does not show where the forged mail came from could be the work of one attacker",
     thousandths: |mark, weights| {
         if mark.injector.is_some() { weights.injector_known } else { weights.injector_unknown }
     },

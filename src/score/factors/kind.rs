@@ -1,9 +1,10 @@
-//! What kind of report it is.
+//! Factor: the kind of report.
 
 use super::Factor;
 
+/// The factor `kind`.
 pub(super) const FACTOR: Factor = Factor {
     name: "kind",
-    why: "well-run hosts send success and delay reports, receipts and feedback: only failures and notices score",
+    why: "well-run hosts also send delay and success reports, receipts and feedback; only failures and notices score",
     thousandths: |mark, weights| weights.kinds.get(&mark.kind).copied().unwrap_or(0),
 };

@@ -1,9 +1,10 @@
-//! Whether an automatic reply keeps to the rules for such replies.
+//! Factor: RFC 3834 compliance of an automatic reply.
 
 use super::Factor;
 
+/// The factor `manners`.
 pub(super) const FACTOR: Factor = Factor {
     name: "manners",
-    why: "users of a well-run server may be away: a reply that keeps to RFC 3834 shows no fault of the server's",
+    why: "users of a well-run server send automatic replies; a reply that complies with RFC 3834 shows no fault",
     thousandths: |mark, weights| if mark.keeps_rfc3834 { weights.reply_keeps_rfc3834 } else { 1_000 },
 };

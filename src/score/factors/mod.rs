@@ -1,4 +1,5 @@
-//! What one report weighs: a product of factors, one file each.
+//! The factors of a report's weight, one file each. The weight is their product, times the decay
+//! with age.
 
 mod authentication;
 mod cause;
@@ -12,21 +13,22 @@ mod way;
 
 use super::{Mark, Weights};
 
-/// One reason to weigh a report more or less.
+/// One factor of a report's weight.
 pub struct Factor {
+    /// The name of the factor, as in the JSON form of an explanation.
     pub name: &'static str,
-    /// What it guards against, for whoever reads an explanation.
+    /// The reason for the factor, in words.
     pub why: &'static str,
-    /// At most 1,000.
+    /// The value of the factor in thousandths; at most 1,000.
     pub thousandths: fn(&Mark, &Weights) -> u32,
 }
 
-/// Whether a report weighs anything.
+/// Whether a report has any weight: whether no factor is zero.
 pub fn weighs(mark: &Mark, weights: &Weights) -> bool {
     FACTORS.iter().all(|factor| (factor.thousandths)(mark, weights) > 0)
 }
 
-/// A report weighs the product; one of nothing makes it count for nothing.
+/// All factors. If one of them is zero, the report does not count.
 pub const FACTORS: &[Factor] = &[
     kind::FACTOR,
     relation::FACTOR,

@@ -1,11 +1,12 @@
-//! Whether the relay answers for the mail that it reports on.
+//! Factor: whether the relay is responsible for the mail that it reports on.
 
 use super::Factor;
 use crate::score::Relation;
 
+/// The factor `relation`.
 pub(super) const FACTOR: Factor = Factor {
     name: "relation",
-    why: "who imitates reports, forwards mail or carries another's report is not the one that accepted and bounced",
+    why: "a relay that imitates, forwards or only transports a report did not accept and bounce the mail itself",
     thousandths: |mark, weights| match mark.relation {
         Relation::Confirmed => weights.relation_confirmed,
         Relation::Unknown => weights.relation_unknown,

@@ -1,11 +1,12 @@
-//! How the evidence came to us.
+//! Factor: the channel by which the evidence arrived.
 
 use super::Factor;
 use crate::evidence::Way;
 
+/// The factor `way`.
 pub(super) const FACTOR: Factor = Factor {
     name: "way",
-    why: "what others hand on can be made up, or changed on its way: what a relay brings itself weighs most",
+    why: "forwarded evidence can be invented or changed; evidence that the relay itself brought weighs most",
     thousandths: |mark, weights| match mark.way {
         Way::Direct => 1_000,
         Way::Submitted => weights.submitted,

@@ -1,14 +1,16 @@
-//! Distinct donors whose traps received reports.
+//! Rule: distinct donors whose traps received reports.
 
 use super::{Rule, count};
 
-/// Where no relay brought anything itself, it takes the word of two.
+/// The minimum number of donors if the relay itself brought none of the reports.
 const WITHOUT_DIRECT_MIN: usize = 2;
 
+/// The rule `donors`.
 pub(super) const RULE: Rule = Rule {
     name: "donors",
-    why: "a donor may be mistaken, or may lie",
-    shows: "they reached traps of as many donors as the policy asks for",
+    term: "donors",
+    why: "one donor may be mistaken or dishonest",
+    shows: "the reports reached traps of as many donors as the policy requires",
     judge: |case, quorum| {
         let least = if case.has_direct() { 0 } else { WITHOUT_DIRECT_MIN };
         count("donors", case.donors(), quorum.donors.max(least))

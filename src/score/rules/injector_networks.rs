@@ -1,17 +1,19 @@
-//! Distinct networks that handed the forged originals to the relay.
+//! Rule: distinct networks the forged mail came from.
 
 use super::{Finding, Rule, count};
 use crate::score::{Case, Quorum};
 
+/// The rule `injector_networks`.
 pub(super) const RULE: Rule = Rule {
     name: "injector_networks",
-    why: "one attacker must not be able to make a victim look like a source",
-    shows: "the forged mail had been handed in from more than one network, or was about many recipients for days",
+    term: "networks the forged mail came from",
+    why: "one attacker must not be able to make another host look like a source",
+    shows: "the forged mail came from more than one network, or was for many recipients over days",
     judge,
 };
 
-/// Behind a content filter on the same host, a relay's reports never tell the injector. Then many distinct recipients over
-/// a long time stand for it.
+/// The reports of a relay behind a content filter on the same host never show the injector. Many
+/// distinct failed recipients over a long time then replace the injector networks.
 fn judge(case: &Case<'_>, quorum: &Quorum) -> Finding {
     let finding = count("injector_networks", case.injector_networks(), quorum.injector_networks);
     let Some(instead) = quorum.without_injector.as_ref().filter(|_| !finding.met) else { return finding };
@@ -20,6 +22,6 @@ fn judge(case: &Case<'_>, quorum: &Quorum) -> Finding {
     if parties < instead.parties || span < instead.span {
         return finding;
     }
-    let has = format!("{}, and without one {parties} parties over {span}", finding.has);
+    let has = format!("{}; of unknown origin: {parties} distinct failed recipients over {span}", finding.has);
     Finding { met: true, half_met: true, has, ..finding }
 }

@@ -1,4 +1,4 @@
-//! What a case has to show before a relay is listed: one file a rule.
+//! The rules that a case must satisfy before a relay is listed, one file each.
 
 mod donors;
 mod injector_networks;
@@ -10,28 +10,36 @@ mod trap_domains;
 
 use super::{Case, Quorum};
 
-/// One thing that a case needs.
+/// One rule.
 pub struct Rule {
+    /// The name of the rule, as in the quorum of a zone's file.
     pub name: &'static str,
-    /// What it guards against, for whoever reads an explanation.
+    /// What the rule counts or measures, for text.
+    pub term: &'static str,
+    /// The reason for the rule, for the operator who reads an explanation.
     pub why: &'static str,
-    /// What a case has shown that met it, for whoever is listed; it tells no count.
+    /// What a satisfied rule means, for the page about a listed address. It reveals no numbers.
     pub shows: &'static str,
+    /// Compares a case with a quorum.
     pub judge: fn(&Case<'_>, &Quorum) -> Finding,
 }
 
-/// What a rule found.
+/// The result of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
+    /// The name of the rule.
     pub rule: &'static str,
+    /// The value that the case has.
     pub has: String,
+    /// The value that the quorum requires.
     pub needs: String,
+    /// Whether the rule is satisfied.
     pub met: bool,
-    /// Whether at least half of what is needed is there.
+    /// Whether the case has at least half of the required value.
     pub half_met: bool,
 }
 
-/// A relay is listed when every one of them is met. Those that cost least to judge come first.
+/// All rules, the cheapest first. A relay is listed when every rule is satisfied.
 pub const RULES: &[Rule] = &[
     trap_domains::RULE,
     injector_networks::RULE,

@@ -1,10 +1,12 @@
-//! Distinct recipients that the relay could not reach, or distinct writers of automatic replies.
+//! Rule: distinct failed recipients, or distinct responders of automatic replies.
 
 use super::{Rule, count};
 
+/// The rule `parties`.
 pub(super) const RULE: Rule = Rule {
     name: "parties",
-    why: "a well-run host fails for the one address that is broken, and replies for the one user who is away",
-    shows: "they were about several recipients, or in the name of several users",
+    term: "distinct failed recipients",
+    why: "a well-run host bounces for the one address that is broken and replies for the one user who is away",
+    shows: "the reports named several failed recipients, or the replies came from several users",
     judge: |case, quorum| count("parties", case.parties(), quorum.parties),
 };

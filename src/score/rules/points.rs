@@ -1,11 +1,13 @@
-//! Weight of the evidence, damped by the square root within each trap domain.
+//! Rule: points, the weight of the reports, reduced by the square root within each trap domain.
 
 use super::{Rule, at_least};
 
+/// The rule `points`.
 pub(super) const RULE: Rule = Rule {
     name: "points",
-    why: "a few reports, or many to one trap domain, or those of one donor, prove little",
-    shows: "together they weigh enough",
+    term: "points",
+    why: "a few reports, many reports to one trap domain, or the reports of one donor prove little",
+    shows: "together the reports weigh enough",
     judge: |case, quorum| {
         let points = case.points();
         at_least("points", points, points + points, quorum.points)

@@ -1,10 +1,12 @@
-//! Time from the first report of a case to its last.
+//! Rule: the time from the first report of a case to the last.
 
 use super::{Rule, at_least};
 
+/// The rule `span`.
 pub(super) const RULE: Rule = Rule {
     name: "span",
-    why: "a passing fault is mended within a day",
-    shows: "they came over more than a day",
+    term: "time from first to last",
+    why: "a temporary fault is repaired within a day",
+    shows: "the reports arrived over more than a day",
     judge: |case, quorum| at_least("span", case.span(), case.span().doubled(), quorum.span),
 };

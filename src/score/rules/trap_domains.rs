@@ -1,10 +1,12 @@
-//! Distinct trap domains that received reports.
+//! Rule: distinct trap domains that received reports.
 
 use super::{Rule, count};
 
+/// The rule `trap_domains`.
 pub(super) const RULE: Rule = Rule {
     name: "trap_domains",
-    why: "one trap domain can be known to a poisoner, or broken",
-    shows: "they reached traps in more than one domain, which never send mail",
+    term: "trap domains",
+    why: "an attacker may know one trap domain, or one may be misconfigured",
+    shows: "the reports reached traps in more than one domain; traps never send mail",
     judge: |case, quorum| count("trap_domains", case.trap_domains(), quorum.trap_domains),
 };
