@@ -114,7 +114,7 @@ fn a_donor_feeds_lists_changes_and_takes_back_its_traps_and_nobody_elses() {
         "{\"trap\":\"b@one.example\"}\n{\"trap\":\"c@one.example\"}\n{\"trap\":\"d@one.example\"}\n",
     );
     assert_eq!((&told["taken"], &told["problems"][0]["line"]), (&2.into(), &3.into()));
-    assert_eq!(told["problems"][0]["problem"], "your quota of traps is used up");
+    assert_eq!(told["problems"][0]["problem"], "the trap quota is used up");
 
     // PUT is the whole list; a wrong line keeps the others.
     let (_, told) = installation.feed("PUT", &isp, "text/plain", "a@one.example\nnonsense\n");
@@ -298,12 +298,13 @@ fn what_a_donor_hands_on_is_evidence_against_whoever_brought_it_to_the_donor() {
     assert_eq!((others[0].0, &others[0]), (422, &others[1]));
     let old = forwarded("198.18.0.25", 8).replace("Thu, 1 Jan 2026", "Wed, 1 Jan 2025");
     let (status, told) = installation.hand_on(&token, "", None, &old);
-    assert!(status == 422 && told["error"].as_str().unwrap().contains("older than half a day"), "{told}");
+    assert!(status == 422 && told["error"].as_str().unwrap().contains("older than 12 hours"), "{told}");
     let other = installation.donor("other", &["--gives-domains", "true"]);
     installation.feed("POST", &other, "text/plain", "others.example");
     let (status, told) = installation.hand_on(&other, "?recipient=x@others.example", None, &direct);
     assert!(
-        status == 422 && told["error"].as_str().unwrap().contains("nothing tells who brought it"),
+        status == 422
+            && told["error"].as_str().unwrap().contains("the relay that delivered the message is unknown"),
         "{told}"
     );
     let (status, _) = installation.hand_on(&token, "?recipient=nonsense", None, &direct);

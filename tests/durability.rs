@@ -59,7 +59,8 @@ fn load(
             let message = report(trap, &format!("u{id}@relay.example"), injectors[(id % 3) as usize], id);
             match smtp.deliver("", trap, &message) {
                 Ok(reply) => {
-                    let id = reply.strip_prefix("250 2.0.0 taken as ").expect("a 250 or no reply at all");
+                    let id =
+                        reply.strip_prefix("250 2.0.0 Ok: queued as ").expect("a 250 or no reply at all");
                     taken.lock().unwrap().insert(id.to_owned());
                 }
                 Err(_) => break,

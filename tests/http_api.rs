@@ -42,7 +42,7 @@ fn what_anyone_may_know_of_an_address() {
     assert_eq!(clear["listed"], false);
     assert_eq!(clear["special_purpose"], "benchmarking (RFC 2544)");
     let (status, page) = installation.get("/ip/9.9.9.9").unwrap();
-    assert!(status == 200 && page.contains("Not listed") && !page.contains("The cure"));
+    assert!(status == 200 && page.contains("Not listed") && !page.contains("How to fix it"));
 
     for wrong in
         ["/api/v1/addresses/nonsense", "/ip/%3Cscript%3E", "/api/v1/addresses/1.2.3.4.5", "/?address=x"]

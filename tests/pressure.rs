@@ -134,7 +134,8 @@ fn load(installation: &Installation, told: &Told) {
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 Ok(reply) => {
-                    let id = reply.strip_prefix("250 2.0.0 taken as ").unwrap_or_else(|| panic!("{reply}"));
+                    let id =
+                        reply.strip_prefix("250 2.0.0 Ok: queued as ").unwrap_or_else(|| panic!("{reply}"));
                     told.taken.lock().unwrap().insert(id.to_owned());
                 }
                 Err(_) => break,

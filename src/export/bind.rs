@@ -1,4 +1,4 @@
-//! Master files, for BIND, NSD, Knot, and whoever else serves zones.
+//! Master files (RFC 1035 §5) for BIND, NSD, Knot and other authoritative name servers.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -6,6 +6,10 @@ use std::net::IpAddr;
 use super::master::{owners, quoted, records, soa};
 use crate::zone::Contents;
 
+/// Writes a zone as a master file.
+///
+/// # Errors
+/// `InvalidInput` when the zone has no name servers; any error of `out`.
 pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<()> {
     let apex = contents.apex();
     let (ttl, numbers) = soa(contents);
@@ -15,7 +19,7 @@ pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<
     writeln!(out, "@ {ttl} IN SOA {} {} {numbers}", apex.soa.primary, apex.soa.mailbox)?;
     if apex.ns.is_empty() {
         let problem =
-            format!("{} has no name servers, without which no zone is loaded: tell them by $NS", apex.origin);
+            format!("{} has no name servers, which a master file requires: set them with $NS", apex.origin);
         return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
     }
     for ns in &apex.ns {

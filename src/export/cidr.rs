@@ -1,4 +1,5 @@
-//! Plain lists of networks, as few as there can be.
+//! A plain list of networks in CIDR notation, one per line. Adjacent ranges are merged, so that the
+//! list is as short as possible.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -6,6 +7,10 @@ use std::net::IpAddr;
 use super::{networks, real, short};
 use crate::zone::Contents;
 
+/// Writes the listed networks of the zone's own name, without sublists.
+///
+/// # Errors
+/// Any error of `out`.
 pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,

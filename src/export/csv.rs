@@ -1,10 +1,14 @@
-//! Rows for tables and scripts (RFC 4180). No field holds a comma or a quotation mark.
+//! CSV (RFC 4180). No field contains a comma or a quotation mark, so no field is quoted.
 
 use std::io::{self, Write};
 
 use super::{networks, real, short};
 use crate::zone::{Contents, Said};
 
+/// Writes a zone and its sublists as rows of zone, network, value, codes and end.
+///
+/// # Errors
+/// Any error of `out`.
 pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "zone,network,value,codes,until\r\n")?;
     let origin = &contents.apex().origin;

@@ -1,4 +1,4 @@
-//! One JSON object, of which each entry is a line.
+//! One JSON object, written with one entry per line.
 
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
@@ -9,9 +9,10 @@ use super::{networks, real, short};
 use crate::time::Timestamp;
 use crate::zone::Contents;
 
+/// One entry: a network with one value.
 #[derive(Serialize)]
 struct Line<'z> {
-    /// The label of a sublist.
+    /// The label of the sublist; absent for the zone's own name.
     #[serde(skip_serializing_if = "Option::is_none")]
     sublist: Option<&'z str>,
     network: String,
@@ -24,6 +25,10 @@ struct Line<'z> {
     text: Option<String>,
 }
 
+/// Writes a zone and its sublists as a JSON object.
+///
+/// # Errors
+/// Any error of `out`.
 pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<()> {
     let zone = contents.apex().origin.to_string();
     write!(out, "{{\"zone\":{},\"serial\":{},", serde_json::to_string(&zone)?, contents.serial())?;

@@ -1,4 +1,4 @@
-//! What the forms of master files (RFC 1035 §5) have in common.
+//! Owner names and records for the formats that are master files (RFC 1035 §5).
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -8,10 +8,12 @@ use ipnet::IpNet;
 use super::{cut, networks};
 use crate::zone::{Contents, Data, Listed, Said, reversed};
 
-/// Labels left of the zone's name, with what stands there for: an address, or all that lies below a wildcard.
+/// The owner names of a listed range, relative to the zone's name, each with the first address that
+/// it stands for. An owner is the name of one address or a wildcard for a network.
 ///
-/// Networks are cut where labels end, at octets and at nibbles; as no two of them overlap, nothing else lies below a wildcard, which it
-/// would hide (RFC 4592 §2.2.1). And no wildcard of one family stands for names of the other.
+/// Networks are split at label boundaries: octets in IPv4, nibbles in IPv6. Networks do not
+/// overlap, so no other name exists below a wildcard, which would make the wildcard ineffective for
+/// names below it (RFC 4592 §2.2.1). No wildcard of one address family matches names of the other.
 pub(super) fn owners(listed: &Listed<'_>) -> impl Iterator<Item = (String, IpAddr)> {
     networks(listed.first, listed.last).into_iter().flat_map(unambiguous).map(|network| {
         let bits = if network.addr().is_ipv4() { 8 } else { 4 };
@@ -26,19 +28,22 @@ pub(super) fn owners(listed: &Listed<'_>) -> impl Iterator<Item = (String, IpAdd
     })
 }
 
-/// The parts of a network that end with a label and whose wildcards mean their own family alone.
+/// Splits a network at label boundaries so that each wildcard matches only names of its own address
+/// family.
 fn unambiguous(network: IpNet) -> Vec<IpNet> {
     match network {
         IpNet::V4(v4) => {
             let length = v4.prefix_len().next_multiple_of(8);
             cut(network, length).into_iter().flat_map(of_ipv4_alone).collect()
         }
-        // With four labels or more nothing that lies below is an IPv4 address, which has four.
+        // The name of an IPv4 address has four labels, so no such name is below a wildcard with
+        // four or more labels.
         IpNet::V6(v6) => cut(network, v6.prefix_len().next_multiple_of(4).max(16)),
     }
 }
 
-/// `*.2` would be 2.0.0.0/8 and 2000::/4: below a wildcard of single digits there are IPv6 addresses.
+/// Splits an IPv4 network further while all of its labels are single digits: `*.2` would match
+/// 2.0.0.0/8 and 2000::/4.
 fn of_ipv4_alone(network: IpNet) -> Vec<IpNet> {
     let (IpAddr::V4(address), length) = (network.addr(), network.prefix_len()) else { return vec![network] };
     let labels = usize::from(length / 8);
@@ -48,14 +53,17 @@ fn of_ipv4_alone(network: IpNet) -> Vec<IpNet> {
     cut(network, length + 8).into_iter().flat_map(of_ipv4_alone).collect()
 }
 
-/// The records of one owner.
+/// Writes the A and TXT records of one owner. `address` replaces the placeholder in texts.
+///
+/// # Errors
+/// Any error of `out`.
 pub(super) fn records(
     out: &mut dyn Write,
     owner: &str,
     address: IpAddr,
     said: &[Said<'_>],
 ) -> io::Result<()> {
-    // A set holds a record once (RFC 2181 §5).
+    // An RRset contains each record once (RFC 2181 §5).
     for (nth, Said { ttl, value, .. }) in said.iter().enumerate() {
         if said[..nth].iter().all(|before| before.value != *value) {
             writeln!(out, "{owner} {ttl} IN A {value}")?;
@@ -71,7 +79,8 @@ pub(super) fn records(
     Ok(())
 }
 
-/// A character string (RFC 1035 §5.1).
+/// A quoted character string (RFC 1035 §5.1). Octets that are not printable ASCII are written as
+/// `\DDD`.
 pub(super) fn quoted(octets: &[u8]) -> String {
     let mut text = String::with_capacity(octets.len() + 2);
     text.push('"');
@@ -86,7 +95,7 @@ pub(super) fn quoted(octets: &[u8]) -> String {
     text
 }
 
-/// Five numbers behind the names of an SOA record, and its TTL.
+/// The TTL of the SOA record, and its five numbers: serial, refresh, retry, expire, minimum.
 pub(super) fn soa(contents: &Contents<'_>) -> (u32, String) {
     let record = contents.apex().soa(contents.serial());
     let Data::Soa(data) = record.data else { return (record.ttl, String::new()) };
@@ -106,7 +115,7 @@ mod tests {
         owners(&listed).map(|(owner, _)| owner).collect()
     }
 
-    /// Whether a name lies below a wildcard.
+    /// Whether a name is below a wildcard.
     fn stands_for(owner: &str, name: &str) -> bool {
         owner.strip_prefix('*').is_some_and(|below| name.ends_with(below))
     }

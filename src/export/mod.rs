@@ -1,4 +1,5 @@
-//! Zones written down for other programs: one file a form, one row in [`FORMS`].
+//! Export of zones in the formats of other programs. Each format has one module and one row in
+//! [`FORMS`].
 
 mod bind;
 mod cidr;
@@ -15,45 +16,51 @@ use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
 
 use crate::zone::{Contents, Listed};
 
-/// A form to write a zone in.
+/// An export format.
 #[derive(Clone, Copy, Debug)]
 pub struct Form {
-    /// On the command line.
+    /// Its name on the command line.
     pub name: &'static str,
+    /// Its description in help texts.
     pub meaning: &'static str,
+    /// Writes a zone. It fails when the zone cannot be expressed in the format or the writer fails.
     pub write: fn(&Contents<'_>, &mut dyn Write) -> io::Result<()>,
 }
 
-/// All of them.
+/// All formats.
 pub const FORMS: [Form; 6] = [
-    Form { name: "rbldnsd", meaning: "a combined data set of rbldnsd", write: rbldnsd::write },
+    Form { name: "rbldnsd", meaning: "a combined dataset for rbldnsd", write: rbldnsd::write },
     Form { name: "bind", meaning: "a master file (RFC 1035 §5)", write: bind::write },
     Form {
         name: "rpz",
-        meaning: "a response policy zone with which a resolver answers DNSBL queries itself",
+        meaning: "a response policy zone (RPZ), with which a resolver answers DNSBL queries itself",
         write: rpz::write,
     },
-    Form { name: "cidr", meaning: "networks of the zone's own name, one a line", write: cidr::write },
+    Form {
+        name: "cidr",
+        meaning: "networks of the zone without its sublists, one per line",
+        write: cidr::write,
+    },
     Form {
         name: "csv",
-        meaning: "rows of zone, network, value, codes and end (RFC 4180)",
+        meaning: "CSV rows of zone, network, value, codes and end (RFC 4180)",
         write: csv::write,
     },
-    Form { name: "json", meaning: "one object, with one line an entry", write: json::write },
+    Form { name: "json", meaning: "one JSON object, with one entry per line", write: json::write },
 ];
 
-/// The form of a name.
+/// Finds a format by its name.
 ///
 /// # Errors
-/// With the names that there are.
+/// When there is no such format; the error lists all names.
 pub fn form(name: &str) -> Result<&'static Form, String> {
     FORMS.iter().find(|form| form.name == name).ok_or_else(|| {
         let names: Vec<&str> = FORMS.iter().map(|form| form.name).collect();
-        format!("{name:?} is no form; write one of {}", names.join(", "))
+        format!("{name:?} is not an export format; use one of {}", names.join(", "))
     })
 }
 
-/// The networks that addresses from one to another make up.
+/// The fewest networks that cover exactly the addresses from `first` to `last`.
 fn networks(first: IpAddr, last: IpAddr) -> Vec<IpNet> {
     match (first, last) {
         (IpAddr::V4(first), IpAddr::V4(last)) => Ipv4Subnets::new(first, last, 0).map(IpNet::from).collect(),
@@ -62,7 +69,7 @@ fn networks(first: IpAddr, last: IpAddr) -> Vec<IpNet> {
     }
 }
 
-/// The networks of at least so many bits that a network makes up.
+/// Splits a network into networks of prefix length `length`, if it is shorter.
 fn cut(network: IpNet, length: u8) -> Vec<IpNet> {
     match network.subnets(length) {
         Ok(subnets) => subnets.collect(),
@@ -70,7 +77,7 @@ fn cut(network: IpNet, length: u8) -> Vec<IpNet> {
     }
 }
 
-/// A network in the shortest way: an address by itself without a length.
+/// A network as text; a single address without a prefix length.
 fn short(network: IpNet) -> String {
     if network.prefix_len() == network.max_prefix_len() {
         network.addr().to_string()
@@ -79,7 +86,8 @@ fn short(network: IpNet) -> String {
     }
 }
 
-/// What other programs are to judge by: test entries are for those who look whether the zone answers.
+/// Without test entries (RFC 5782 §5), which serve to check that a DNSBL responds and must not be
+/// used for filtering.
 fn real<'z>(listed: impl Iterator<Item = Listed<'z>>) -> impl Iterator<Item = Listed<'z>> {
     listed.filter(|listed| !listed.is_test)
 }

@@ -1,6 +1,7 @@
-//! Data sets of rbldnsd: all in one file, as a `combined` one, which has its sublists as subzones.
+//! A `combined` dataset for rbldnsd: one file with the zone and its sublists as subzones.
 //!
-//! An `ip4set` has all that is said of an address; an `ip6trie` the first of it.
+//! For an address with several values, rbldnsd returns all of them from an `ip4set`, but only the
+//! first from an `ip6trie`.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -11,6 +12,10 @@ use super::master::soa;
 use super::{networks, short};
 use crate::zone::{Contents, Listed, Part, Said};
 
+/// Writes a zone and its sublists.
+///
+/// # Errors
+/// Any error of `out`.
 pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<()> {
     let apex = contents.apex();
     let (ttl, numbers) = soa(contents);
@@ -29,7 +34,7 @@ pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<
     Ok(())
 }
 
-/// It knows a mapped address by its words only.
+/// A network as rbldnsd reads it. rbldnsd reads an IPv4-mapped IPv6 address only in hexadecimal.
 fn place(network: IpNet) -> String {
     match network.addr() {
         IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
@@ -47,8 +52,9 @@ fn data_set(part: Part<'_>, kind: &str, family: fn(&IpAddr) -> bool, out: &mut d
         return Ok(());
     }
     writeln!(out, "$DATASET {kind} {}", part.label.unwrap_or("@"))?;
-    // One for the data set: the least, so that nothing is remembered for longer than it lasts. Test entries don't end, and 0 would be
-    // the program's default.
+    // A dataset has one TTL. The lowest TTL is used, so that no record is cached after its listing
+    // ends. Test entries do not end, so they count only if there are no others. A TTL of 0 would
+    // mean rbldnsd's default.
     let ttls = |listed: Listed<'_>| listed.said.iter().map(|said| said.ttl).min();
     let least = all().filter(|listed| !listed.is_test).filter_map(ttls).min();
     let least = least.or_else(|| all().filter_map(ttls).min());

@@ -1,7 +1,9 @@
-//! Response policy zones: a resolver that has one answers DNSBL queries by itself, without asking us.
+//! A response policy zone (RPZ): a resolver with this zone answers DNSBL queries itself, without a
+//! query to the list's name servers.
 //!
-//! Its triggers are the names that are asked for, never the addresses of relays: those would hide whole hosts from all of the resolver's
-//! clients, where the list means mail from the null reverse-path only. Names are relative, so that the zone may have any name.
+//! Its triggers are query names (QNAME), never the addresses of relays. Address triggers would
+//! block all names of a host for the resolver's clients, although the list applies only to mail
+//! from the null reverse-path. All names are relative, so that the zone can have any name.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -10,7 +12,7 @@ use std::net::IpAddr;
 use super::master::{owners, records, soa};
 use crate::zone::{Contents, Listed};
 
-/// Whether a stretch may hold a whole IPv6 /16.
+/// Whether a range is large enough to contain an IPv6 /16.
 fn is_large_ipv6(listed: &Listed<'_>) -> bool {
     match (listed.first, listed.last) {
         (IpAddr::V6(first), IpAddr::V6(last)) => u128::from(last) - u128::from(first) >= (1 << 112) - 1,
@@ -18,6 +20,10 @@ fn is_large_ipv6(listed: &Listed<'_>) -> bool {
     }
 }
 
+/// Writes a zone and its sublists.
+///
+/// # Errors
+/// Any error of `out`.
 pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<()> {
     let (ttl, numbers) = soa(contents);
     let origin = contents.apex().origin.to_string();
@@ -25,8 +31,9 @@ pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<
     writeln!(out, "$TTL {ttl}")?;
     writeln!(out, "@ IN SOA localhost. hostmaster.localhost. {numbers}")?;
     writeln!(out, "@ IN NS localhost.")?;
-    // What is not listed doesn't exist: below the zone's name, and below each name that has something below it, for which
-    // a wildcard further up doesn't stand (RFC 4592 §2.2.1).
+    // Names that are not listed get NXDOMAIN (`CNAME .`). A wildcard does not match below an
+    // existing name (RFC 4592 §2.2.1), so one is needed below the zone's name and below each name
+    // that has names below it.
     writeln!(out, "*.{origin} IN CNAME .")?;
     for part in contents.parts() {
         let below = part.label.map_or_else(|| origin.to_owned(), |label| format!("{label}.{origin}"));
@@ -39,21 +46,22 @@ pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<
             .flat_map(|listed| owners(&listed).collect::<Vec<_>>())
             .map(|(owner, _)| owner)
             .collect();
-        // Owners rise, so that those with an end in common follow each other.
+        // Owners are in ascending order, so that those with common rightmost labels follow each
+        // other.
         let mut before: Vec<String> = Vec::new();
         for listed in part.listed() {
             for (owner, address) in owners(&listed) {
                 let labels: Vec<String> = owner.rsplit('.').map(str::to_owned).collect();
                 let shared = labels.iter().zip(&before).take_while(|(one, other)| one == other).count();
                 for depth in shared + 1..labels.len() {
-                    // Nothing else lies below a wildcard's own parent.
+                    // The parent of a wildcard needs no further wildcard.
                     if labels[depth] != "*" {
                         let end: Vec<&str> = labels[..depth].iter().rev().map(String::as_str).collect();
                         writeln!(out, "*.{}.{below} IN CNAME .", end.join("."))?;
                     }
                 }
                 records(out, &format!("{owner}.{below}"), address, &listed.said)?;
-                // An address of single digits is the start of IPv6 addresses, too.
+                // The name of an IPv4 address of single digits is also the beginning of IPv6 names.
                 let beneath = format!("*.{owner}");
                 if labels.len() == 4
                     && labels.iter().all(|label| label.len() == 1)

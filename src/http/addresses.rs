@@ -1,6 +1,8 @@
-//! What anyone may know of an address: listed or not, under which codes, until when, why, and the cure.
+//! The public information about an address: whether it is listed, its codes, the reasons and the
+//! end of each listing.
 //!
-//! No counts, no trap, no evidence, times by the hour: traps are secrets, and attackers own relays to probe with.
+//! It contains no counts, traps or evidence, and times are rounded to the hour. Anything more
+//! precise would help an attacker who owns a relay to find out which addresses are traps.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,25 +23,31 @@ use crate::score::RULES;
 use crate::time::{Span, Timestamp};
 use crate::zone::{Config, reversed};
 
+/// The public information about one address.
 #[derive(Debug, Serialize)]
 pub(super) struct Address {
     address: IpAddr,
+    /// Listed in any zone.
     listed: bool,
-    /// Why it can never be listed, if so.
+    /// The kind of special-purpose address, which cannot be listed outside of a laboratory; `None`
+    /// for any other address.
     special_purpose: Option<&'static str>,
     zones: Vec<Zone>,
 }
 
+/// The information of one zone.
 #[derive(Debug, Serialize)]
 struct Zone {
     zone: String,
-    /// The name to ask the DNS for.
+    /// The DNS name to query.
     query: String,
+    /// The value of the A record; `None` if the address is not listed in the zone.
     answer: Option<IpAddr>,
     url: String,
     codes: Vec<Code>,
 }
 
+/// A listing under one code.
 #[derive(Debug, Serialize)]
 struct Code {
     value: u8,
@@ -48,15 +56,16 @@ struct Code {
     since: Timestamp,
     until: Timestamp,
     policy: String,
-    /// The months of the first and the last report that it stands on; nothing finer, for who owns a relay could tell by it which
-    /// addresses are traps.
+    /// The months of the first and the last report of the case. More precise times would let the
+    /// owner of a relay find out which addresses are traps.
     reports: Option<[String; 2]>,
-    /// Everything that the reports had to show together.
+    /// The rules that the reports satisfied; empty if an operator made the listing.
     rules: Vec<&'static str>,
-    /// Codes that go with it.
+    /// Further codes that apply to the same listing.
     beside: Vec<Beside>,
 }
 
+/// A further code of a listing.
 #[derive(Debug, Serialize)]
 struct Beside {
     value: u8,
@@ -64,8 +73,10 @@ struct Beside {
     why: String,
 }
 
+/// The body of every error response.
 #[derive(Debug, Serialize)]
 pub(super) struct Problem {
+    /// What is wrong.
     pub(super) error: String,
 }
 
@@ -79,6 +90,7 @@ struct Page<'a> {
 #[template(path = "index.html")]
 struct Index;
 
+/// Query parameters of the front page.
 #[derive(Deserialize)]
 pub(super) struct Asked {
     address: Option<String>,
@@ -120,7 +132,7 @@ fn codes(relay: Relay, record: &RelayRecord, config: &Config) -> Vec<Code> {
             value: code.value,
             name: code.name.clone(),
             why: code.meaning.clone(),
-            // Nobody may tell which of his reports completed a case.
+            // A more precise time would reveal which report completed the case.
             since: listing.since.whole_hour(),
             until: listing.until.plus(Span::from_hours(1)).whole_hour(),
             policy: listing.policy.to_string(),
@@ -141,17 +153,19 @@ fn beside(config: &Config, listing: &Listing) -> Vec<Beside> {
         .collect()
 }
 
+/// The months of the first and the last report of a case.
 fn months(record: &RelayRecord, grounds: &Grounds) -> Option<[String; 2]> {
     let of_case = record.ledger.marks().iter().filter(|mark| grounds.evidence.contains(&mark.offset));
     let seen: Vec<Timestamp> = of_case.map(|mark| mark.seen_at).collect();
     Some([seen.iter().min()?.month(), seen.iter().max()?.month()])
 }
 
+/// A 400 response.
 pub(super) fn bad_address(problem: String) -> Response {
     (StatusCode::BAD_REQUEST, Json(Problem { error: problem })).into_response()
 }
 
-/// `GET /api/v1/addresses/{address}`
+/// `GET /api/v1/addresses/{address}`: the public information about an address, as JSON.
 pub(super) async fn api(State(app): State<Arc<App>>, Path(address): Path<String>) -> Response {
     match address.parse() {
         Ok(relay) => Json(describe(&app, relay)).into_response(),
@@ -159,7 +173,7 @@ pub(super) async fn api(State(app): State<Arc<App>>, Path(address): Path<String>
     }
 }
 
-/// `GET /ip/{address}`
+/// `GET /ip/{address}`: the public information about an address, as HTML.
 pub(super) async fn page(State(app): State<Arc<App>>, Path(address): Path<String>) -> Response {
     match address.parse() {
         Ok(relay) => render(&Page { address: &describe(&app, relay) }),
@@ -167,7 +181,7 @@ pub(super) async fn page(State(app): State<Arc<App>>, Path(address): Path<String
     }
 }
 
-/// `GET /`, with or without an address to go to.
+/// `GET /`: the front page; with `?address=...`, a redirect to the page of that address.
 pub(super) async fn index(Query(asked): Query<Asked>) -> Response {
     match asked.address.map(|text| text.trim().parse::<Relay>()) {
         Some(Ok(relay)) => Redirect::to(&format!("/ip/{relay}")).into_response(),
@@ -180,7 +194,7 @@ fn render(template: &impl Template) -> Response {
     match template.render() {
         Ok(html) => Html(html).into_response(),
         Err(error) => {
-            tracing::error!(%error, "a page can't be rendered");
+            tracing::error!(%error, "cannot render a page");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

@@ -1,4 +1,5 @@
-//! `POST /api/v1/classify`: the judge by itself. Nothing of the message is kept.
+//! `POST /api/v1/classify`: classifies a message without recording it. Nothing of the message is
+//! stored.
 
 use std::net::IpAddr;
 
@@ -14,25 +15,29 @@ use super::addresses::{Problem, bad_address};
 use crate::classify::{self, Session};
 use crate::mail::{self, Mailbox, ReversePath};
 
-/// Most octets of a message to judge; 413 beyond.
+/// Maximum size of a message in octets; 413 beyond.
 pub(super) const MESSAGE_OCTETS_MAX: usize = 1 << 20;
-/// Messages judged at once; 503 beyond.
+/// Maximum number of messages that are classified at one time; 503 beyond.
 const AT_ONCE_MAX: usize = 8;
 
 static AT_ONCE: Semaphore = Semaphore::const_new(AT_ONCE_MAX);
 
-/// What the session said, as far as it is known.
+/// Query parameters: facts of the SMTP session that delivered the message, as far as they are
+/// known.
 #[derive(Deserialize)]
 pub(super) struct Asked {
-    /// `<>` is the null reverse-path.
+    /// The reverse-path; `<>` is the null reverse-path.
     reverse_path: Option<String>,
+    /// The address of the SMTP client.
     client: Option<IpAddr>,
+    /// The recipient, a trap.
     trap: Option<String>,
 }
 
+/// `POST /api/v1/classify`
 pub(super) async fn classify(Query(asked): Query<Asked>, message: Bytes) -> Response {
     let recipient = match asked.trap.as_deref().map(|trap| (trap, Mailbox::parse(trap))) {
-        Some((trap, None)) => return bad_address(format!("trap: {trap:?} is no address")),
+        Some((trap, None)) => return bad_address(format!("trap: {trap:?} is not a mail address")),
         other => other.and_then(|(_, mailbox)| mailbox),
     };
     let session = Session {
@@ -43,7 +48,7 @@ pub(super) async fn classify(Query(asked): Query<Asked>, message: Bytes) -> Resp
     };
     let Ok(_place) = AT_ONCE.try_acquire() else {
         let problem =
-            Problem { error: format!("{AT_ONCE_MAX} messages are being judged; come back in a moment") };
+            Problem { error: format!("{AT_ONCE_MAX} messages are being classified; try again later") };
         return (StatusCode::SERVICE_UNAVAILABLE, Json(problem)).into_response();
     };
     match tokio::task::spawn_blocking(move || classify::classify(&mail::read(&message), &session)).await {

@@ -1,4 +1,4 @@
-//! How often one client may do what costs others something.
+//! Hourly limits per client network, for actions that must not be repeated without bound.
 
 use std::net::IpAddr;
 
@@ -9,10 +9,12 @@ use super::App;
 use crate::relay::{Prefix, Relay};
 use crate::time::Timestamp;
 
-/// Most clients that are counted at one time; beyond it nobody new is let in until the hour is over.
+/// Maximum number of client networks in the table. While it is full, no other network is admitted
+/// until the hour is over.
 const CLIENTS_MAX: usize = 100_000;
 
-/// Who asks: behind a proxy of ours, whom it names last.
+/// The network of a request's client: its IPv4 /24 or IPv6 /48. If the peer is a configured proxy,
+/// the client is the last address in X-Forwarded-For.
 pub(super) fn client_network(app: &App, peer: IpAddr, headers: &HeaderMap) -> Prefix {
     let named = headers
         .get_all("x-forwarded-for")
@@ -27,18 +29,19 @@ pub(super) fn client_network(app: &App, peer: IpAddr, headers: &HeaderMap) -> Pr
     Prefix::around(client, if client.is_ipv4() { 24 } else { 48 })
 }
 
-/// What clients did within the hour, by their network.
+/// Counts an action per client network and hour, against a limit.
 pub struct PerHour {
     per_client_max: u32,
     counted: DashMap<Prefix, (u32, u32)>,
 }
 
 impl PerHour {
+    /// A counter that admits `per_client_max` actions per hour from each client network.
     pub fn new(per_client_max: u32) -> Self {
         PerHour { per_client_max, counted: DashMap::new() }
     }
 
-    /// Counts once more; whether that is still within what is allowed.
+    /// Counts one action. `false` if it exceeds the limit.
     pub(super) fn admits(&self, client: Prefix, now: Timestamp) -> bool {
         let hour = now.hour();
         if self.counted.len() >= CLIENTS_MAX {

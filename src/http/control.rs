@@ -1,4 +1,4 @@
-//! The operator's verbs. Whoever reaches the socket may use them all.
+//! The operator's requests on the control socket. Access to the socket is the only authorisation.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -26,100 +26,142 @@ use crate::time::{Span, Timestamp};
 use crate::trap::{Donor, DonorTerms, Named};
 use crate::zone::{Contents, Name, Within};
 
-/// Octets of an export that wait for whoever reads it.
+/// Size in octets of the buffer between the writer of an export and the HTTP response.
 const EXPORT_OCTETS: usize = 64 << 10;
 
-/// A trap to add: an address, or a whole domain.
+/// A trap to add: an address, a pattern or a domain.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct NewTrap {
+    /// The address, pattern or domain.
     pub trap: String,
+    /// The donor that gives it.
     pub donor: String,
-    /// Since when it has been known to send no mail and to expect none; else since now.
+    /// Since when the address has sent no mail and expected none; the time of the directive if
+    /// absent.
     #[serde(default)]
     pub silent_since: Option<Timestamp>,
+    /// Who made the change.
     pub by: String,
+    /// Why.
     pub why: String,
 }
 
-/// A trap to retire: an address, a domain, or the key that stands for it.
+/// A trap to retire.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RetireTrap {
+    /// The address, pattern or domain, or the key of the trap.
     pub trap: String,
+    /// Who made the change.
     pub by: String,
+    /// Why.
     pub why: String,
 }
 
+/// A removal of an address from all zones.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Removal {
+    /// The address to remove.
     pub address: String,
+    /// Who removed it.
     pub by: String,
+    /// Why.
     pub why: String,
 }
 
-/// How far to move a laboratory's clock.
+/// An advance of the laboratory clock.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Advance {
+    /// How far to advance it.
     pub advance: Span,
 }
 
-/// A directive took effect.
+/// The response to a directive that took effect.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Done {
+    /// The directive's journal entry.
     pub offset: Offset,
+    /// The time of the fold after it.
     pub time: Timestamp,
 }
 
-/// What a donor may do from now on; what is left out stays as it is.
+/// A change of a donor's terms. Absent fields remain as they are.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DonorChange {
+    /// The donor. One that does not exist is created.
     pub donor: String,
-    /// As `backscatterd token` prints it; empty for none.
+    /// The digest of the donor's token, as `backscatterd token` prints it; an empty string removes
+    /// the token.
     pub token_digest: Option<String>,
+    /// Maximum number of active traps.
     pub traps_max: Option<u64>,
+    /// Maximum number of forwarded messages and log lines per day.
     pub reports_per_day_max: Option<u64>,
-    /// Thousandths of a whole report.
+    /// Weight of the donor's evidence in thousandths of a whole report, at most 1,000.
     pub weight: Option<u16>,
+    /// Nothing is accepted from the donor, and nothing that its traps receive counts.
     pub suspended: Option<bool>,
+    /// The donor's `silent_since` times are used.
     pub silence_believed: Option<bool>,
+    /// The donor sends hashes of addresses instead of addresses.
     pub sends_hashes: Option<bool>,
+    /// The donor may give whole domains, domains with their subdomains, and patterns.
     pub gives_domains: Option<bool>,
+    /// Addresses and networks of the donor's mail hosts, whose Received lines are trusted in
+    /// forwarded messages.
     pub relays: Option<Vec<String>>,
+    /// Who made the change.
     pub by: String,
+    /// Why.
     pub why: String,
 }
 
-/// In which form a list is.
+/// Query parameters of a trap list import.
 #[derive(Deserialize)]
 pub(super) struct Import {
+    /// The format: `lines`, `csv` or `jsonl`.
     form: String,
+    /// Who imports it.
     by: String,
+    /// Retire the donor's other traps.
     #[serde(default)]
     replace: bool,
 }
 
+/// All zones at one time.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Zones {
+    /// The time of the snapshot.
     pub time: Timestamp,
+    /// The last journal entry folded.
     pub offset: Offset,
+    /// The zones.
     pub zones: Vec<ZoneLine>,
 }
 
+/// One zone.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ZoneLine {
+    /// The origin.
     pub origin: String,
+    /// The SOA serial.
     pub serial: u32,
+    /// Number of listed addresses and ranges.
     pub entries: usize,
+    /// The digest of the zone's contents.
     pub digest: String,
 }
 
+/// Query parameters of an explanation.
 #[derive(Deserialize)]
 pub(super) struct Form {
+    /// `text` for plain text, else JSON.
     #[serde(default)]
     format: String,
 }
 
-/// `GET /control/v1/explain/{address}`, as JSON or, with `format=text`, for people.
+/// `GET /control/v1/explain/{address}`: an explanation as JSON or, with `format=text`, as plain
+/// text.
 pub(super) async fn explain(
     State(app): State<Arc<App>>,
     Path(address): Path<String>,
@@ -145,19 +187,21 @@ pub(super) async fn explain(
     }
 }
 
+/// Query parameters of a notice: the mail addresses of its sender and its recipient.
 #[derive(Deserialize)]
 pub(super) struct Correspondents {
     from: String,
     to: String,
 }
 
-/// `GET /control/v1/notice/{address}?from=...&to=...`: a feedback report for the operator to send.
+/// `GET /control/v1/notice/{address}?from=...&to=...`: a feedback report (RFC 5965) that the
+/// operator can send.
 pub(super) async fn notice(
     State(app): State<Arc<App>>,
     Path(address): Path<String>,
     Query(between): Query<Correspondents>,
 ) -> Response {
-    let mailbox = |text: &str| Mailbox::parse(text).ok_or_else(|| format!("{text:?} is no address"));
+    let mailbox = |text: &str| Mailbox::parse(text).ok_or_else(|| format!("{text:?} is not a mail address"));
     let read = address
         .parse::<Relay>()
         .and_then(|relay| Ok((relay, mailbox(&between.from)?, mailbox(&between.to)?)));
@@ -176,11 +220,12 @@ pub(super) async fn notice(
     }
 }
 
+/// `GET /control/v1/traps`: the traps of all donors, as JSON lines of [`feed::TrapLine`].
 pub(super) async fn traps(State(app): State<Arc<App>>) -> Response {
     feed::listed(&app, None)
 }
 
-/// `GET /control/v1/donors`
+/// `GET /control/v1/donors`: all donors.
 pub(super) async fn donors(State(app): State<Arc<App>>) -> Json<Vec<DonorLine>> {
     let (traps, now) = (app.published.traps(), app.published.snapshot().time);
     let line = |(donor, record): (&Donor, &DonorRecord)| {
@@ -189,7 +234,7 @@ pub(super) async fn donors(State(app): State<Arc<App>>) -> Json<Vec<DonorLine>> 
     Json(app.published.donors().iter().map(line).collect())
 }
 
-/// `POST /control/v1/donors`
+/// `POST /control/v1/donors`: creates a donor or changes its terms.
 pub(super) async fn set_donor(State(app): State<Arc<App>>, Json(change): Json<DonorChange>) -> Response {
     let changed = Donor::parse(&change.donor).and_then(|donor| {
         let before = app.published.donors().get(&donor).map(|record| record.terms.clone());
@@ -204,7 +249,7 @@ pub(super) async fn set_donor(State(app): State<Arc<App>>, Json(change): Json<Do
         }
         terms.weight = change.weight.unwrap_or(terms.weight);
         if terms.weight > 1_000 {
-            return Err(format!("weight {} is more than one whole report, which is 1000", terms.weight));
+            return Err(format!("weight {} is more than 1000, the weight of a whole report", terms.weight));
         }
         terms.traps_max = change.traps_max.unwrap_or(terms.traps_max);
         terms.reports_per_day_max = change.reports_per_day_max.unwrap_or(terms.reports_per_day_max);
@@ -220,7 +265,8 @@ pub(super) async fn set_donor(State(app): State<Arc<App>>, Json(change): Json<Do
     }
 }
 
-/// `GET /control/v1/donors/{donor}/key`: what a donor hashes its addresses with.
+/// `GET /control/v1/donors/{donor}/key`: the key, in hexadecimal, with which the donor hashes its
+/// addresses.
 pub(super) async fn donor_key(State(app): State<Arc<App>>, Path(donor): Path<String>) -> Response {
     match Donor::parse(&donor) {
         Ok(donor) => {
@@ -232,7 +278,8 @@ pub(super) async fn donor_key(State(app): State<Arc<App>>, Path(donor): Path<Str
     }
 }
 
-/// `GET /control/v1/donors/{donor}/address`: the local part to which a donor forwards reports.
+/// `GET /control/v1/donors/{donor}/address`: the local part of the address to which the donor
+/// forwards reports.
 pub(super) async fn donor_address(State(app): State<Arc<App>>, Path(donor): Path<String>) -> Response {
     match Donor::parse(&donor).map(|donor| (app.published.donors().get(&donor).cloned(), donor)) {
         Ok((Some(record), donor)) => app.keys.hasher().forward_local(&donor, &record.terms).into_response(),
@@ -244,7 +291,8 @@ pub(super) async fn donor_address(State(app): State<Arc<App>>, Path(donor): Path
     }
 }
 
-/// `POST /control/v1/donors/{donor}/traps?form=...&by=...`: a list, as the donor would send it.
+/// `POST /control/v1/donors/{donor}/traps?form=...&by=...&replace=...`: imports a trap list in the
+/// donor's name.
 pub(super) async fn import_traps(
     State(app): State<Arc<App>>,
     Path(donor): Path<String>,
@@ -256,14 +304,15 @@ pub(super) async fn import_traps(
         (Err(problem), _) | (_, Err(problem)) => return bad_address(problem),
     };
     let terms = app.published.donors().get(&donor).map(|record| record.terms.clone()).unwrap_or_default();
-    // The operator knows what he says.
+    // The restrictions of the donor's terms do not apply to the operator.
     let terms = DonorTerms { silence_believed: true, gives_domains: true, sends_hashes: true, ..terms };
     let change = if import.replace { feed::Change::Replace } else { feed::Change::Add };
     let list = feed::List { from: feed::From::Operator, donor, terms, by: import.by, form, change };
     feed::change(&app, list, body).await
 }
 
-/// `POST /control/v1/reports`: a message to any trap, in the name of whoever gave it.
+/// `POST /control/v1/reports`: submits a message to any trap, in the name of the trap's donor or of
+/// the donor in the query.
 pub(super) async fn report(
     State(app): State<Arc<App>>,
     Query(handed): Query<donors::Handed>,
@@ -281,6 +330,7 @@ pub(super) async fn report(
     donors::submit(&app, known, handed, &headers, message).await
 }
 
+/// `POST /control/v1/traps`: adds a trap.
 pub(super) async fn add_trap(State(app): State<Arc<App>>, Json(new): Json<NewTrap>) -> Response {
     let order =
         match Donor::parse(&new.donor).and_then(|donor| Ok((app.keys.hasher().named(&new.trap)?, donor))) {
@@ -292,6 +342,7 @@ pub(super) async fn add_trap(State(app): State<Arc<App>>, Json(new): Json<NewTra
     direct(&app, new.by, new.why, order).await
 }
 
+/// `POST /control/v1/traps/retire`: retires a trap.
 pub(super) async fn retire_trap(State(app): State<Arc<App>>, Json(retire): Json<RetireTrap>) -> Response {
     let key = retire.trap.parse().or_else(|_| app.keys.hasher().named(&retire.trap).map(|named| named.key));
     match key {
@@ -299,14 +350,14 @@ pub(super) async fn retire_trap(State(app): State<Arc<App>>, Json(retire): Json<
             direct(&app, retire.by, retire.why, Order::RetireTrap { key }).await
         }
         Ok(_) => {
-            let problem = Problem { error: "no active trap has that name or key".to_owned() };
+            let problem = Problem { error: "there is no active trap with this name or key".to_owned() };
             (StatusCode::NOT_FOUND, Json(problem)).into_response()
         }
         Err(problem) => bad_address(problem),
     }
 }
 
-/// `POST /control/v1/log-lines?donor=...`: lines of an MTA's log.
+/// `POST /control/v1/log-lines?donor=...`: submits lines of the mail log of a donor's MTA.
 pub(super) async fn log_lines(
     State(app): State<Arc<App>>,
     Query(handed): Query<donors::Handed>,
@@ -321,6 +372,7 @@ pub(super) async fn log_lines(
     }
 }
 
+/// `POST /control/v1/removals`: removes an address from all zones.
 pub(super) async fn remove(State(app): State<Arc<App>>, Json(removal): Json<Removal>) -> Response {
     match removal.address.parse() {
         Ok(relay) => direct(&app, removal.by, removal.why, Order::Remove { relay }).await,
@@ -328,6 +380,7 @@ pub(super) async fn remove(State(app): State<Arc<App>>, Json(removal): Json<Remo
     }
 }
 
+/// `GET /control/v1/zones`: all zones.
 pub(super) async fn zones(State(app): State<Arc<App>>) -> Json<Zones> {
     let line = |zone: ZoneDigest| ZoneLine {
         origin: zone.origin,
@@ -342,7 +395,7 @@ pub(super) async fn zones(State(app): State<Arc<App>>) -> Json<Zones> {
     })
 }
 
-/// A zone as it stands, in one of the forms that other programs read.
+/// `GET /control/v1/zones/{zone}/export/{form}`: a zone in one of the formats of [`export::FORMS`].
 pub(super) async fn export(
     State(app): State<Arc<App>>,
     Path((zone, form)): Path<(String, String)>,
@@ -360,16 +413,15 @@ pub(super) async fn export(
     tokio::task::spawn_blocking(move || {
         let contents = Contents::new(Within::Judged(&snapshot.zones()[nth]), now);
         let mut out = std::io::BufWriter::with_capacity(EXPORT_OCTETS, SyncIoBridge::new(writer));
-        // It fails only where nobody reads any more.
         let written = (form.write)(&contents, &mut out).and_then(|()| out.flush());
         if let Err(error) = written {
-            tracing::debug!(%error, "an export was not read to its end");
+            tracing::debug!(%error, "an export was not completed");
         }
     });
     axum::body::Body::from_stream(ReaderStream::new(reader)).into_response()
 }
 
-/// Folds the journal anew beside the fold that runs.
+/// `GET /control/v1/replay/{beginning}`: folds the journal again, apart from the running fold.
 pub(super) async fn replay(State(app): State<Arc<App>>, Path(beginning): Path<String>) -> Response {
     let beginning = match beginning.parse() {
         Ok(beginning) => beginning,
@@ -384,7 +436,8 @@ pub(super) async fn replay(State(app): State<Arc<App>>, Path(beginning): Path<St
     }
 }
 
-/// `POST /control/v1/backtest`: the body is a zone's file, whose policy is tried over the journal.
+/// `POST /control/v1/backtest`: applies the policy of a zone file, the request body, to the
+/// journal.
 pub(super) async fn backtest(State(app): State<Arc<App>>, text: String) -> Response {
     let origin = match crate::zone::read("the file", &text) {
         Ok(zone) => zone.apex.origin.to_string(),
@@ -402,18 +455,20 @@ pub(super) async fn backtest(State(app): State<Arc<App>>, text: String) -> Respo
     }
 }
 
-/// Moves a laboratory's clock and ticks at once.
+/// `POST /control/v1/clock`: advances the laboratory clock and appends a tick.
 pub(super) async fn advance_clock(State(app): State<Arc<App>>, Json(advance): Json<Advance>) -> Response {
     let Some(laboratory) = &app.laboratory else {
-        let problem = "the clock is the machine's; only clock.laboratory can be moved".to_owned();
+        let problem = "the system clock cannot be advanced; set clock.laboratory".to_owned();
         return (StatusCode::CONFLICT, Json(Problem { error: problem })).into_response();
     };
     let now = laboratory.advance(advance.advance);
     append(&app, Entry::Tick(tick_number(now, app.tick_interval))).await
 }
 
+/// Appends a directive to the journal and responds when it has taken effect.
 pub(super) async fn direct(app: &App, by: String, why: String, order: Order) -> Response {
-    // Told apart by what it says and when: the same order a moment later is another one.
+    // The id includes the time and the head of the journal, so that a repeated order is a new
+    // directive.
     let mut digester = Digester::default();
     let now = app.clock.now().milliseconds().to_be_bytes();
     let head = app.journal.head().borrow().number().to_be_bytes();
@@ -421,12 +476,13 @@ pub(super) async fn direct(app: &App, by: String, why: String, order: Order) -> 
     append(app, Entry::Directive(Directive { id: digester.digest(), by, why, order })).await
 }
 
-/// Answers once the entry has taken effect, so that whoever asks next sees it.
+/// Appends an entry and responds when it has taken effect, so that the client's next request sees
+/// it.
 async fn append(app: &App, entry: Entry) -> Response {
     match app.journal.append(entry.into()).await {
         Ok(offset) if !app.published.reached(offset).await => {
             let problem =
-                format!("taken as entry {offset}, but it has not taken effect yet; see the daemon's log");
+                format!("recorded as entry {offset}, but it has not taken effect yet; see the daemon's log");
             (StatusCode::GATEWAY_TIMEOUT, Json(Problem { error: problem })).into_response()
         }
         Ok(offset) if app.published.refusal(offset).is_some() => {

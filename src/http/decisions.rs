@@ -1,4 +1,5 @@
-//! Decisions about the list, on the control socket and, with a token, in the API; and removals that anyone may ask for.
+//! Operators' decisions, through the control socket or with a token through the API, and
+//! self-service removals.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -21,60 +22,129 @@ use crate::relay::{Prefix, Relay};
 use crate::time::{Span, Timestamp};
 use crate::trap::Donor;
 
-/// Most audit records in one answer.
+/// Maximum number of audit records in one response.
 const AUDIT_RECORDS_MAX: usize = 10_000;
-/// The longest wait for a further removal is 2^5 days.
+/// The longest wait before a further removal is 2^5 days.
 const LOCK_DOUBLINGS_MAX: u32 = 5;
 
-/// Who decides what, and why.
+/// An operator's decision.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Decision {
-    /// On the control socket, whoever sits there; in the API, whose token it is.
+    /// The operator. In the API it is the owner of the token; on the control socket it is the name
+    /// that the request gives.
     #[serde(default)]
     pub by: String,
+    /// The reason.
     pub why: String,
+    /// What was decided.
     #[serde(flatten)]
     pub decided: Decided,
 }
 
+/// What an operator can decide.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "decision", rename_all = "kebab-case")]
 pub enum Decided {
-    Remove { address: String },
-    Exempt { network: String, review_by: Timestamp },
-    EndExemption { network: String },
-    List { zone: String, address: String, code: u8, until: Timestamp },
-    VoidDonor { donor: String, since: Timestamp },
-    VoidTrap { trap: String, since: Timestamp },
+    /// Remove an address from all zones. Reports received before no longer count.
+    Remove {
+        /// The address.
+        address: String,
+    },
+    /// Never list a network.
+    Exempt {
+        /// The network or address.
+        network: String,
+        /// When the exemption should be reviewed.
+        review_by: Timestamp,
+    },
+    /// End an exemption.
+    EndExemption {
+        /// The exempted network.
+        network: String,
+    },
+    /// List an address or network without a case.
+    List {
+        /// The zone's origin.
+        zone: String,
+        /// The address or network.
+        address: String,
+        /// The code.
+        code: u8,
+        /// When the listing ends.
+        until: Timestamp,
+    },
+    /// Suspend a donor, retire its traps, and void its evidence.
+    VoidDonor {
+        /// The donor.
+        donor: String,
+        /// Evidence since this time is void.
+        since: Timestamp,
+    },
+    /// Retire a trap and void its evidence.
+    VoidTrap {
+        /// The trap or its key.
+        trap: String,
+        /// Evidence since this time is void.
+        since: Timestamp,
+    },
+    /// Add nothing to any zone until a release.
     Freeze,
+    /// End a freeze and release the listings that a guard holds.
     Release,
-    ShutDown { zone: String },
-    Reopen { zone: String },
-    CountGoodMail { address: String, donor: String, messages: u64 },
+    /// Shut a zone down (RFC 6471 §3.4).
+    ShutDown {
+        /// The zone's origin.
+        zone: String,
+    },
+    /// Reopen a zone that was shut down.
+    Reopen {
+        /// The zone's origin.
+        zone: String,
+    },
+    /// Record good mail that a donor received from a relay.
+    CountGoodMail {
+        /// The relay's address.
+        address: String,
+        /// The donor.
+        donor: String,
+        /// Number of messages.
+        messages: u64,
+    },
 }
 
-/// How the list stands as a whole, for operators.
+/// The state of the whole list, for operators.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct StandingLine {
+    /// Nothing is added to any zone.
     pub frozen: bool,
-    /// New listings that wait for a release, by zone.
+    /// Zones with the number of new listings held until a release.
     pub held: Vec<(String, usize)>,
+    /// Zones that are shut down.
     pub shut_down: Vec<String>,
+    /// All exemptions.
     pub exemptions: Vec<ExemptionLine>,
-    /// Records of the audit, and the digest of the last one.
+    /// Number of audit records.
     pub audit_records: u64,
+    /// The digest of the last audit record.
     pub audit_digest: Option<String>,
 }
 
+/// One exemption.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ExemptionLine {
+    /// The network that is never listed.
     pub network: String,
+    /// When the exemption was made.
     pub since: Timestamp,
+    /// When it should be reviewed.
     pub review_by: Timestamp,
+    /// The operator that made it.
     pub by: String,
+    /// The reason.
     pub why: String,
 }
 
+/// One public note.
 #[derive(Debug, Serialize)]
 pub(super) struct NoteLine {
     at: Timestamp,
@@ -83,7 +153,7 @@ pub(super) struct NoteLine {
 
 impl Decided {
     fn order(&self, app: &App) -> Result<Order, String> {
-        // A name is written with or without its last dot.
+        // The final dot of a name may be omitted.
         let zone = |zone: &String| crate::zone::Name::parse(zone).map(|name| name.to_string());
         Ok(match self {
             Decided::Remove { address } => Order::Remove { relay: address.parse()? },
@@ -114,7 +184,7 @@ impl Decided {
     }
 }
 
-/// `POST /control/v1/decisions`
+/// `POST /control/v1/decisions`: makes a decision.
 pub(super) async fn decide(State(app): State<Arc<App>>, Json(decision): Json<Decision>) -> Response {
     match decision.decided.order(&app) {
         Ok(order) => direct(&app, decision.by, decision.why, order).await,
@@ -122,7 +192,7 @@ pub(super) async fn decide(State(app): State<Arc<App>>, Json(decision): Json<Dec
     }
 }
 
-/// `POST /api/v1/decisions`, with `Authorization: Bearer` and an operator's token.
+/// `POST /api/v1/decisions`: makes a decision, with an operator's token in `Authorization: Bearer`.
 pub(super) async fn decide_by_token(
     state: State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -137,7 +207,7 @@ pub(super) async fn decide_by_token(
     decide(state, Json(decision)).await
 }
 
-/// `GET /control/v1/standing`
+/// `GET /control/v1/standing`: the state of the whole list.
 pub(super) async fn standing(State(app): State<Arc<App>>) -> Json<StandingLine> {
     let standing = app.published.standing();
     let exemptions = standing.exemptions.iter().map(|(prefix, exemption)| ExemptionLine {
@@ -157,21 +227,24 @@ pub(super) async fn standing(State(app): State<Arc<App>>) -> Json<StandingLine> 
     })
 }
 
-/// `GET /api/v1/notes`: what the public is told of the list's own faults (RFC 6471 §3.9).
+/// `GET /api/v1/notes`: public notes about errors of the list itself (RFC 6471 §3.9).
 pub(super) async fn notes(State(app): State<Arc<App>>) -> Json<Vec<NoteLine>> {
     let standing = app.published.standing();
     Json(standing.notes.iter().map(|note| NoteLine { at: note.at, text: note.text.clone() }).collect())
 }
 
+/// Query parameters that select audit records.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct AuditWanted {
+    /// Only records about addresses and networks that overlap this one.
     #[serde(default)]
     pub address: Option<String>,
+    /// Only records with a number above this one.
     #[serde(default)]
     pub after: u64,
 }
 
-/// `GET /control/v1/audit?address=...&after=...`, oldest first.
+/// `GET /control/v1/audit?address=...&after=...`: audit records, oldest first.
 pub(super) async fn audit(State(app): State<Arc<App>>, Query(wanted): Query<AuditWanted>) -> Response {
     let about: Option<Prefix> = match wanted.address.as_deref().map(str::parse).transpose() {
         Ok(about) => about,
@@ -187,20 +260,20 @@ pub(super) async fn audit(State(app): State<Arc<App>>, Query(wanted): Query<Audi
     }
 }
 
-/// One listing as anyone may read it: no evidence, by the hour.
+/// A listing as the public sees it: without evidence, with times rounded to the hour.
 #[derive(Debug, Serialize)]
 pub(super) struct PublicListing {
     zone: String,
     code: u8,
     since: Timestamp,
-    /// Until when it stands, or stood.
+    /// When it ended or will end.
     until: Timestamp,
-    /// How it ended, if it did.
+    /// How it ended; `None` while it is current.
     ended: Option<&'static str>,
     policy: Option<String>,
 }
 
-/// `GET /api/v1/addresses/{address}/history`: the listings of the last months, oldest first.
+/// `GET /api/v1/addresses/{address}/history`: current and past listings, oldest first.
 pub(super) async fn history(State(app): State<Arc<App>>, Path(address): Path<String>) -> Response {
     let relay: Relay = match address.parse() {
         Ok(relay) => relay,
@@ -234,7 +307,7 @@ fn failed(error: String) -> Response {
     (StatusCode::INTERNAL_SERVER_ERROR, Json(Problem { error })).into_response()
 }
 
-/// `POST /api/v1/addresses/{address}/removal`
+/// `POST /api/v1/addresses/{address}/removal`: removes an address.
 pub(super) async fn removal(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -244,7 +317,7 @@ pub(super) async fn removal(
     remove_oneself(&app, peer.ip(), &headers, &address).await
 }
 
-/// `POST /ip/{address}/removal`: the same from the page, which is shown again.
+/// `POST /ip/{address}/removal`: the same from the address's page, with a redirect back to it.
 pub(super) async fn removal_form(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -258,8 +331,9 @@ pub(super) async fn removal_form(
     }
 }
 
-/// Takes an address off at once: no account, no payment, no question (RFC 6471 §2.2.4, §2.2.5), and whoever asks may be
-/// listed himself (§2.2.2). Only how often one client asks is limited.
+/// Removes an address at once, without account, payment or conditions (RFC 6471 §2.2.4, §2.2.5).
+/// The requester's own address may be listed (RFC 6471 §2.2.2). Only the number of requests of a
+/// client network is limited.
 async fn remove_oneself(app: &App, peer: IpAddr, headers: &HeaderMap, address: &str) -> Response {
     let relay: Relay = match address.parse() {
         Ok(relay) => relay,
@@ -275,11 +349,12 @@ async fn remove_oneself(app: &App, peer: IpAddr, headers: &HeaderMap, address: &
         return (StatusCode::NOT_FOUND, Json(problem)).into_response();
     }
     let client = client_network(app, peer, headers);
-    // Who asks from the relay's own network is no stranger who would keep it from being mended.
+    // The waiting time does not apply to requests from the relay's own network. Otherwise others
+    // could use up its removals.
     let own = client.contains(relay.address());
     if let Some(until) = locked_until(app, relay).filter(|_| !own) {
         let problem =
-            format!("{relay} was removed before and came back; it can be removed again from {until}");
+            format!("{relay} was removed before and listed again; it can be removed again from {until}");
         let wait = until.since(app.clock.now()).seconds().to_string();
         return (
             StatusCode::TOO_MANY_REQUESTS,
@@ -290,16 +365,17 @@ async fn remove_oneself(app: &App, peer: IpAddr, headers: &HeaderMap, address: &
     }
     if !app.removals.admits(client, app.clock.now()) {
         let problem = Problem {
-            error: "too many removals from your network within an hour; come back later".to_owned(),
+            error: "too many removals from your network within an hour; try again later".to_owned(),
         };
         return (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "3600")], Json(problem))
             .into_response();
     }
-    direct(app, format!("self-service from {client}"), "asked for".to_owned(), Order::Remove { relay }).await
+    direct(app, format!("self-service from {client}"), "requested".to_owned(), Order::Remove { relay }).await
 }
 
-/// The first removal is immediate. After each further one, whoever comes back waits twice as long for the next, a day at
-/// first: removing is for those who mended something.
+/// Until when a relay cannot be removed by self-service, if it cannot. The first removal is
+/// immediate. After the second listing the wait is one day from the last removal, and it doubles
+/// with each further removal, up to 32 days.
 fn locked_until(app: &App, relay: Relay) -> Option<Timestamp> {
     let record = app.published.relay(relay)?;
     let removed =

@@ -1,4 +1,5 @@
-//! What donors may do: feed traps, hand reports on, and see what came of it.
+//! The donors' part of the API: manage traps, submit reports, and read one's own terms and
+//! contribution.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,38 +23,51 @@ use crate::mail::{Mailbox, ReversePath};
 use crate::time::Timestamp;
 use crate::trap::{Donor, TrapCount, feed::Form};
 
-/// Most octets of a message that a donor hands on.
+/// Maximum size of a submitted message in octets; 413 beyond.
 const REPORT_OCTETS_MAX: usize = crate::mail::MESSAGE_OCTETS_MAX;
-/// Messages taken in at one time; 503 beyond.
+/// Messages that are received at one time; 503 beyond.
 static REPORTS_AT_ONCE: Semaphore = Semaphore::const_new(16);
-/// Time for one to come.
+/// Maximum time to receive a message; 408 beyond.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(60);
-/// Longest idempotency key, in octets.
+/// Maximum length of an idempotency key in octets.
 const KEY_OCTETS_MAX: usize = 255;
 
-/// A donor as the donor sees itself.
+/// A donor's terms and contribution, as the donor and the operator see them.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct DonorLine {
+    /// The donor's name.
     pub donor: String,
+    /// Nothing is accepted from the donor, and nothing that its traps receive counts.
     pub suspended: bool,
-    /// Thousandths of a whole report.
+    /// Weight of the donor's evidence in thousandths of a whole report.
     pub weight: u16,
+    /// The donor's `silent_since` times are used.
     pub silence_believed: bool,
+    /// The donor sends hashes of addresses instead of addresses.
     pub sends_hashes: bool,
+    /// The donor may give whole domains, domains with their subdomains, and patterns.
     pub gives_domains: bool,
-    /// Hosts and networks whose Received lines are believed in what the donor hands on.
+    /// Addresses and networks of the donor's mail hosts, whose Received lines are trusted in
+    /// forwarded messages.
     pub relays: Vec<String>,
+    /// Number of active traps.
     pub traps_active: u64,
+    /// Number of retired traps.
     pub traps_retired: u64,
+    /// Maximum number of active traps.
     pub traps_max: u64,
+    /// Messages and log lines accepted today.
     pub reports_today: u64,
+    /// Maximum number of messages and log lines per day.
     pub reports_per_day_max: u64,
-    /// Evidence that was counted against relays, of whatever weight. In coarse steps, for a trap may be tried out by it.
+    /// Number of counted reports of any weight, rounded down to one significant digit.
     pub counted: String,
+    /// The day of the last counted report.
     pub counted_last: Option<Timestamp>,
 }
 
 impl DonorLine {
+    /// The line of one donor. `now` is the time of the snapshot.
     pub(super) fn of(donor: &Donor, record: &DonorRecord, traps: TrapCount, now: Timestamp) -> Self {
         let DonorRecord { terms, contribution } = record;
         DonorLine {
@@ -75,7 +89,8 @@ impl DonorLine {
     }
 }
 
-/// A number in steps: a donor could tell by an exact one which of many addresses had been a trap before.
+/// Rounds a count down to one significant digit; counts from 1 to 9 are not distinguished. An exact
+/// count would let a donor find out which of many addresses were traps before.
 fn coarse(count: u64) -> String {
     match count {
         0 => "0".to_owned(),
@@ -87,7 +102,8 @@ fn coarse(count: u64) -> String {
     }
 }
 
-/// The donor whose token came along: known before anything of a body is read.
+/// The donor authenticated by the request's token. As a request extractor it runs before the body
+/// is read.
 pub(super) struct Known(Donor, DonorRecord);
 
 impl FromRequestParts<Arc<App>> for Known {
@@ -102,14 +118,14 @@ impl FromRequestParts<Arc<App>> for Known {
             tokens::bearer(app, peer.ip(), &parts.headers, by_token).map_err(|refused| *refused)?;
         if record.terms.suspended {
             let problem =
-                Problem { error: "your feed is suspended; ask the operator of this list".to_owned() };
+                Problem { error: "this donor is suspended; contact the operator of the list".to_owned() };
             return Err((StatusCode::FORBIDDEN, Json(problem)).into_response());
         }
         Ok(Known(donor.clone(), record.clone()))
     }
 }
 
-/// `GET /api/v1/donor`
+/// `GET /api/v1/donor`: the donor's terms and contribution.
 pub(super) async fn donor(State(app): State<Arc<App>>, Known(donor, record): Known) -> Json<DonorLine> {
     let count = app.published.traps().traps.count_of(&donor);
     Json(DonorLine::of(&donor, &record, count, app.published.snapshot().time))
@@ -120,8 +136,9 @@ async fn changed(app: Arc<App>, known: Known, headers: HeaderMap, body: Body, ch
     let media_type =
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Some(form) = Form::of_media_type(media_type) else {
-        let problem =
-            format!("{media_type:?} is none of text/plain, text/csv, application/x-ndjson, application/json");
+        let problem = format!(
+            "{media_type:?} is not one of text/plain, text/csv, application/x-ndjson, application/json"
+        );
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, Json(Problem { error: problem })).into_response();
     };
     let by = format!("donor {donor}");
@@ -129,7 +146,7 @@ async fn changed(app: Arc<App>, known: Known, headers: HeaderMap, body: Body, ch
     feed::change(&app, list, body).await
 }
 
-/// `POST /api/v1/traps`: these as well.
+/// `POST /api/v1/traps`: adds the traps of the list.
 pub(super) async fn add_traps(
     State(app): State<Arc<App>>,
     known: Known,
@@ -139,7 +156,7 @@ pub(super) async fn add_traps(
     changed(app, known, headers, body, Change::Add).await
 }
 
-/// `PUT /api/v1/traps`: these, and no others.
+/// `PUT /api/v1/traps`: adds the traps of the list and retires all others of the donor.
 pub(super) async fn put_traps(
     State(app): State<Arc<App>>,
     known: Known,
@@ -149,7 +166,7 @@ pub(super) async fn put_traps(
     changed(app, known, headers, body, Change::Replace).await
 }
 
-/// `DELETE /api/v1/traps`: these no more.
+/// `DELETE /api/v1/traps`: retires the traps of the list.
 pub(super) async fn delete_traps(
     State(app): State<Arc<App>>,
     known: Known,
@@ -159,33 +176,35 @@ pub(super) async fn delete_traps(
     changed(app, known, headers, body, Change::Retire).await
 }
 
-/// `GET /api/v1/traps`: the donor's own, a JSON object a line.
+/// `GET /api/v1/traps`: the donor's traps, as JSON lines of [`feed::TrapLine`].
 pub(super) async fn traps(State(app): State<Arc<App>>, Known(donor, _): Known) -> Response {
     feed::listed(&app, Some(donor))
 }
 
-/// What a donor says of a message beside it.
+/// Query parameters of a submitted message: facts of its delivery to the donor.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Handed {
-    /// Whom it was for.
+    /// The envelope recipient.
     recipient: Option<String>,
-    /// `<>` is the null reverse-path.
+    /// The reverse-path; `<>` is the null reverse-path.
     reverse_path: Option<String>,
-    /// Who brought it to the donor's host.
+    /// The address of the relay that delivered the message to the donor's host.
     client: Option<std::net::IpAddr>,
-    /// Only on the control socket: in whose name.
+    /// Only on the control socket: the donor in whose name the message is submitted.
     #[serde(default)]
     pub(super) donor: Option<String>,
 }
 
-/// Where a message went.
+/// The response to an accepted message.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Taken {
+    /// The id of the message, as in the log.
     pub id: String,
 }
 
-/// `POST /api/v1/reports`: a message that came to a donor's trap, as message/rfc822. `Idempotency-Key` makes a second try of the same message
-/// safe; without one, the message is its own key.
+/// `POST /api/v1/reports`: submits a message that a donor's trap received, as message/rfc822. With
+/// the same `Idempotency-Key`, the same message and parameters count once, so that a request can be
+/// repeated. Without the header, the key is empty.
 pub(super) async fn report(
     State(app): State<Arc<App>>,
     Known(donor, record): Known,
@@ -196,13 +215,13 @@ pub(super) async fn report(
     let Ok(_place) = REPORTS_AT_ONCE.try_acquire() else {
         return problem(
             StatusCode::SERVICE_UNAVAILABLE,
-            "other reports are being taken in; come back in a moment",
+            "too many other reports are being received; try again later",
         );
     };
     let read = axum::body::to_bytes(message, REPORT_OCTETS_MAX);
     match tokio::time::timeout(REPORT_TIMEOUT, read).await {
-        Err(_) => problem(StatusCode::REQUEST_TIMEOUT, "it comes too slowly"),
-        Ok(Err(_)) => problem(StatusCode::PAYLOAD_TOO_LARGE, "the message is too large, or broke off"),
+        Err(_) => problem(StatusCode::REQUEST_TIMEOUT, "the message is sent too slowly"),
+        Ok(Err(_)) => problem(StatusCode::PAYLOAD_TOO_LARGE, "the message is too large or incomplete"),
         Ok(Ok(message)) => submit(&app, Some((donor, record)), handed, &headers, message).await,
     }
 }
@@ -211,7 +230,8 @@ fn problem(status: StatusCode, problem: &str) -> Response {
     (status, Json(Problem { error: problem.to_owned() })).into_response()
 }
 
-/// Takes a message in, in a donor's name or, by the operator, in that of whoever gave the trap.
+/// Submits a message in the name of `donor`. Without one, which only the operator can do, it is
+/// submitted in the name of the donor that gave the trap.
 pub(super) async fn submit(
     app: &App,
     donor: Option<(Donor, DonorRecord)>,
@@ -223,19 +243,22 @@ pub(super) async fn submit(
         record.contribution.forwarded_on(app.published.snapshot().time) >= record.terms.reports_per_day_max
     });
     if over {
-        return problem(StatusCode::TOO_MANY_REQUESTS, "your quota of reports for today is used up");
+        return problem(StatusCode::TOO_MANY_REQUESTS, "the donor's quota of reports for today is used up");
     }
     let Some(intake) = app.intake.get() else {
-        return problem(StatusCode::SERVICE_UNAVAILABLE, "no daemon runs that takes reports");
+        return problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "reports can be submitted only while the daemon is running",
+        );
     };
     let recipient = match handed.recipient.as_deref().map(|text| Mailbox::parse(text).ok_or(text)) {
-        Some(Err(text)) => return bad_address(format!("recipient: {text:?} is no address")),
+        Some(Err(text)) => return bad_address(format!("recipient: {text:?} is not a mail address")),
         other => other.and_then(Result::ok),
     };
     let key = match headers.get("idempotency-key").map(|value| value.to_str()) {
         Some(Ok(key)) if (1..=KEY_OCTETS_MAX).contains(&key.len()) => key.to_owned(),
         Some(_) => {
-            return problem(StatusCode::BAD_REQUEST, "Idempotency-Key: write 1 to 255 printable characters");
+            return problem(StatusCode::BAD_REQUEST, "Idempotency-Key must be 1 to 255 printable characters");
         }
         None => String::new(),
     };
@@ -252,32 +275,39 @@ pub(super) async fn submit(
     match intake.submit(submission).await {
         Submitted::Durable { id } => (StatusCode::ACCEPTED, Json(Taken { id })).into_response(),
         Submitted::Later => {
-            problem(StatusCode::SERVICE_UNAVAILABLE, "it can't be kept safely now; come back later")
+            problem(StatusCode::SERVICE_UNAVAILABLE, "the message cannot be stored now; try again later")
         }
         Submitted::NoTrap => unprocessable(
-            "it names no trap of yours: say for whom it was by \"recipient\", and give that trap first",
+            "the recipient is not a trap of this donor: set the query parameter \"recipient\", or add the trap first",
         ),
         Submitted::Unattributed => unprocessable(
-            "nothing tells who brought it to you: say so by \"client\", or have your mail hosts declared, whose Received lines tell",
+            "the relay that delivered the message is unknown: set the query parameter \"client\", or have the operator register your mail hosts, whose Received lines name the relay",
         ),
-        Submitted::TooOld => unprocessable("it is older than half a day, and would count as of today"),
+        Submitted::TooOld => {
+            unprocessable("the message is older than 12 hours and would count as received today")
+        }
     }
 }
 
-/// What became of log lines.
+/// The result of submitted log lines.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct LogReport {
+    /// Lines read.
     pub lines: u64,
-    /// Lines that are evidence.
+    /// Lines that became evidence.
     pub taken: u64,
-    /// Lines that tell of somebody who was turned away from an address that is no trap.
+    /// Rejections that are no evidence: the recipient is no trap of the donor, or the client is a
+    /// host of the donor or of this installation.
     pub no_trap: u64,
 }
 
-/// Takes in the lines of an MTA's log that say that somebody was turned away.
+/// Submits the lines of an MTA's log that report a rejected recipient. Other lines are ignored.
 pub(super) async fn log_lines(app: &App, donor: &Donor, record: &DonorRecord, text: &str) -> Response {
     let Some(intake) = app.intake.get() else {
-        return problem(StatusCode::SERVICE_UNAVAILABLE, "no daemon runs that takes reports");
+        return problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "reports can be submitted only while the daemon is running",
+        );
     };
     let mut room = record
         .terms
@@ -288,7 +318,10 @@ pub(super) async fn log_lines(app: &App, donor: &Donor, record: &DonorRecord, te
         report.lines += 1;
         let Some(rejected) = crate::mail::rejected(line) else { continue };
         if room == 0 {
-            return problem(StatusCode::TOO_MANY_REQUESTS, "the quota of reports for today is used up");
+            return problem(
+                StatusCode::TOO_MANY_REQUESTS,
+                "the donor's quota of reports for today is used up",
+            );
         }
         match intake.logged(donor, line, &rejected, now).await {
             Submitted::Durable { .. } => (report.taken, room) = (report.taken + 1, room - 1),
@@ -296,7 +329,7 @@ pub(super) async fn log_lines(app: &App, donor: &Donor, record: &DonorRecord, te
             Submitted::Later => {
                 return problem(
                     StatusCode::SERVICE_UNAVAILABLE,
-                    "it can't be kept safely now; come back later",
+                    "the log line cannot be stored now; try again later",
                 );
             }
         }

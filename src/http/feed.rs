@@ -1,4 +1,7 @@
-//! Lists of traps, taken in as they come: a million lines in one request, each wrong one told, none of them quoted.
+//! Import of trap lists: a request body is read as a stream, and may have millions of lines.
+//!
+//! The report names each wrong line by its number and never quotes it, because trap addresses are
+//! secret.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,79 +26,89 @@ use crate::time::{Stopwatch, Timestamp};
 use crate::trap::feed::{Author, Form, LINE_OCTETS_MAX, read};
 use crate::trap::{Donor, DonorTerms, KnownTraps, TrapHasher, TrapKey};
 
-/// Lists taken in at one time; 503 beyond.
+/// Maximum number of donors' lists that are imported at one time; 503 beyond.
 const AT_ONCE_MAX: usize = 4;
-/// Most octets of a list; 413 beyond.
+/// Maximum size of a list in octets; 413 beyond.
 const LIST_OCTETS_MAX: u64 = 512 << 20;
-/// Most traps in a list; 413 beyond.
+/// Maximum number of traps in a list; 413 beyond.
 const LIST_TRAPS_MAX: usize = 4_000_000;
-/// Most octets of a single object or array of JSON.
+/// Maximum size in octets of a list that is one JSON object or array.
 const JSON_OCTETS_MAX: usize = 1 << 20;
-/// Most wrong lines that are told one by one.
+/// Maximum number of wrong lines that are reported individually.
 const PROBLEMS_MAX: usize = 10_000;
-/// Time for a client to send something.
+/// Maximum time in which a client must send or receive something.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
-/// Octets of a listing that wait for whoever reads it.
+/// Size in octets of the buffer between the writer of a trap listing and the HTTP response.
 const LISTED_OCTETS: usize = 64 << 10;
 
-/// So many traps may go with `PUT` however few remain.
+/// `PUT` may always retire this many traps, even if they are more than half of the donor's traps.
 const SHRINK_FLOOR: usize = 10;
-/// Least octets a second that a list comes in, after its first minute.
+/// Minimum rate of a list in octets per second, after its first minute.
 const LIST_RATE_MIN: u64 = 1 << 10;
 
 static AT_ONCE: Semaphore = Semaphore::const_new(AT_ONCE_MAX);
+/// The operator imports one list at a time, independent of donors.
 static OPERATORS_PLACE: Semaphore = Semaphore::const_new(1);
-/// Listings of traps that are read at one time; 503 beyond.
+/// Trap listings that are sent at one time; 503 beyond.
 static LISTED_AT_ONCE: Semaphore = Semaphore::const_new(8);
 
 /// What to do with the traps of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
+    /// Add them (`POST`).
     Add,
-    /// And retire the donor's others, if no line was wrong.
+    /// Add them and, if no line was wrong, retire all other traps of the donor (`PUT`).
     Replace,
+    /// Retire them (`DELETE`).
     Retire,
 }
 
-/// What became of a list.
+/// The result of an import.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedReport {
+    /// Lines read.
     pub lines: u64,
-    /// Traps that were added, or retired where that was asked for.
+    /// Traps added, or for `DELETE` retired.
     pub taken: u64,
-    /// Named twice, or so already.
+    /// Lines without effect: the trap occurs twice in the list, or was active before (for `DELETE`:
+    /// was not active).
     pub known: u64,
+    /// Wrong lines.
     pub rejected: u64,
-    /// The wrong lines, the first of them.
+    /// The first wrong lines, at most 10,000.
     pub problems: Vec<FeedProblem>,
-    /// Wrong lines beyond these.
+    /// Number of further wrong lines.
     pub problems_left_out: u64,
-    /// Of `PUT`: traps that the list doesn't name any more.
+    /// For `PUT`: number of traps retired because the list does not contain them.
     pub retired: u64,
-    /// Of `PUT`: why none was retired, if so.
+    /// For `PUT`: why no trap was retired, if there was a reason not to.
     pub kept: Option<String>,
-    /// Why the list was not read to its end, if so. What was taken before stays; sending it again does no harm.
+    /// Why the list was not read to its end, if it was not. Traps read before remain added or
+    /// retired; sending the list again does no harm.
     pub stopped: Option<String>,
 }
 
+/// One wrong line of a list.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedProblem {
-    /// The first is 1.
+    /// The number of the line; the first line is 1.
     pub line: u64,
+    /// What is wrong with it.
     pub problem: String,
 }
 
-/// A list while it is read.
+/// The state of an import.
 struct Reading {
     hasher: TrapHasher,
     known: Arc<KnownTraps>,
     author: Author,
     form: Form,
     change: Change,
-    /// What of the donor's quota is left.
+    /// What is left of the donor's trap quota.
     room: u64,
-    /// Whether it is believed how long traps have been silent.
+    /// Whether the `silent_since` times of the list are used.
     believed: bool,
+    /// The beginning of an incomplete line.
     rest: Vec<u8>,
     named: HashSet<TrapKey>,
     ready: Vec<GivenTrap>,
@@ -103,7 +116,7 @@ struct Reading {
 }
 
 impl Reading {
-    /// Reads the lines that are whole.
+    /// Reads all complete lines and keeps the rest.
     fn take(&mut self, octets: &[u8]) {
         let mut octets = octets;
         while let Some(end) = memchr(b'\n', octets) {
@@ -119,7 +132,8 @@ impl Reading {
         self.keep(octets);
     }
 
-    /// Keeps the beginning of a line; of one that is too long, as much as shows that.
+    /// Appends to the incomplete line. No more is kept than is needed to recognise a line that is
+    /// too long.
     fn keep(&mut self, octets: &[u8]) {
         let room = (LINE_OCTETS_MAX + 2).saturating_sub(self.rest.len());
         self.rest.extend_from_slice(&octets[..octets.len().min(room)]);
@@ -136,7 +150,7 @@ impl Reading {
         self.report.lines += 1;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.len() > LINE_OCTETS_MAX {
-            return self.reject(format!("it is longer than {LINE_OCTETS_MAX} octets"));
+            return self.reject(format!("the line is longer than {LINE_OCTETS_MAX} octets"));
         }
         match read(line, self.form, &self.hasher, &self.author) {
             Ok(None) => {}
@@ -155,13 +169,13 @@ impl Reading {
         let counts = match self.change {
             Change::Retire => false,
             Change::Add => !is_given,
-            // The others go.
+            // All others will be retired.
             Change::Replace => true,
         };
         if counts {
             if self.room == 0 {
                 self.named.remove(&key);
-                return self.reject("your quota of traps is used up".to_owned());
+                return self.reject("the trap quota is used up".to_owned());
             }
             self.room -= 1;
         }
@@ -195,7 +209,8 @@ enum Stopped {
     Journal(JournalError),
 }
 
-/// Orders of one list, told apart from those of any other.
+/// Appends the directives of one import to the journal. The list's nonce and a counter make their
+/// ids unique.
 struct Orders<'a> {
     app: &'a App,
     by: String,
@@ -216,14 +231,17 @@ impl Orders<'_> {
     }
 }
 
-/// Who sends a list.
+/// The sender of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum From {
+    /// The donor, through the API.
     Donor,
+    /// The operator, through the control socket.
     Operator,
 }
 
-/// A donor's turn: two lists of one donor would each be measured by what was before both.
+/// A lock per donor. Two concurrent lists of a donor would both be checked against the same
+/// remaining quota.
 struct OneAtATime<'a> {
     app: &'a App,
     donor: Donor,
@@ -241,18 +259,24 @@ impl Drop for OneAtATime<'_> {
     }
 }
 
-/// A list, and how it is to be taken.
+/// A list to import.
 pub(super) struct List {
+    /// Who sent it.
     pub(super) from: From,
+    /// The donor of the traps.
     pub(super) donor: Donor,
+    /// The donor's terms.
     pub(super) terms: DonorTerms,
-    /// For the record.
+    /// The author of the directives, for the journal and the audit log.
     pub(super) by: String,
+    /// The format of the list.
     pub(super) form: Form,
+    /// What to do with the traps.
     pub(super) change: Change,
 }
 
-/// Takes a list in.
+/// Imports a list. The response contains a [`FeedReport`], or a [`Problem`] if nothing of the list
+/// was read.
 pub(super) async fn change(app: &App, list: List, body: Body) -> Response {
     let List { from, donor, terms, by, form, change } = list;
     let busy = |error: String| (StatusCode::SERVICE_UNAVAILABLE, Json(Problem { error })).into_response();
@@ -265,12 +289,12 @@ pub(super) async fn change(app: &App, list: List, body: Body) -> Response {
         From::Operator => OPERATORS_PLACE.try_acquire().ok(),
     };
     let Some(_place) = place else {
-        return busy("other lists are being taken in; come back in a moment".to_owned());
+        return busy("too many other lists are being imported; try again later".to_owned());
     };
     let Some(_turn) = OneAtATime::of(app, &donor) else {
-        return busy("another list of yours is being taken in; come back in a moment".to_owned());
+        return busy("another list of this donor is being imported; try again later".to_owned());
     };
-    let Ok(nonce) = app.keys.nonce() else { return busy("the system gives no random numbers".to_owned()) };
+    let Ok(nonce) = app.keys.nonce() else { return busy("the system provides no random numbers".to_owned()) };
     let known = app.published.traps();
     let mut reading = Reading {
         hasher: app.keys.hasher().clone(),
@@ -298,7 +322,8 @@ pub(super) async fn change(app: &App, list: List, body: Body) -> Response {
     let mut report = std::mem::take(&mut reading.report);
     if change == Change::Replace && stopped.is_none() {
         if report.rejected > 0 {
-            report.kept = Some("lines were wrong, so none of your other traps was retired".to_owned());
+            report.kept =
+                Some("some lines are wrong, so none of the donor's other traps was retired".to_owned());
         } else {
             match tokio::task::block_in_place(|| others(&reading)) {
                 Err(why) => report.kept = Some(why),
@@ -309,15 +334,17 @@ pub(super) async fn change(app: &App, list: List, body: Body) -> Response {
             }
         }
     }
-    // Whoever asks next sees it.
+    // Wait until the changes have taken effect, so that the client's next request sees them.
     if orders.last > Offset::START && !app.published.reached(orders.last).await {
-        tracing::warn!(offset = %orders.last, "a donor's list has not taken effect yet");
+        tracing::warn!(offset = %orders.last, "a donor's trap list has not taken effect yet");
     }
     let (status, why) = match stopped {
         None => (StatusCode::OK, None),
         Some(Stopped::TooMuch) => (
             StatusCode::PAYLOAD_TOO_LARGE,
-            Some(format!("more than {LIST_OCTETS_MAX} octets or {LIST_TRAPS_MAX} traps; send several lists")),
+            Some(format!(
+                "the list has more than {LIST_OCTETS_MAX} octets or {LIST_TRAPS_MAX} traps; send several lists"
+            )),
         ),
         Some(Stopped::Client(why)) => (StatusCode::BAD_REQUEST, Some(why)),
         Some(Stopped::Journal(error)) => (StatusCode::SERVICE_UNAVAILABLE, Some(error.to_string())),
@@ -333,18 +360,18 @@ async fn read_list(reading: &mut Reading, orders: &mut Orders<'_>, mut body: Bod
     loop {
         let frame = tokio::time::timeout(READ_TIMEOUT, body.frame())
             .await
-            .map_err(|_| Stopped::Client("nothing came for a minute".to_owned()))?;
+            .map_err(|_| Stopped::Client("no data was received for 60 seconds".to_owned()))?;
         let Some(frame) = frame else { break };
         let frame = frame.map_err(|error| Stopped::Client(error.to_string()))?;
         let Ok(data) = frame.into_data() else { continue };
         octets += data.len() as u64;
         if u64::from(begun.seconds()) > READ_TIMEOUT.as_secs() + octets / LIST_RATE_MIN {
-            return Err(Stopped::Client("it comes too slowly".to_owned()));
+            return Err(Stopped::Client("the list is sent too slowly".to_owned()));
         }
         if octets > LIST_OCTETS_MAX || reading.is_too_much() {
             return Err(Stopped::TooMuch);
         }
-        // A small JSON document may be of several lines.
+        // A small list may be one JSON document that spans several lines.
         if is_one_document && octets <= JSON_OCTETS_MAX as u64 {
             whole.extend_from_slice(&data);
             continue;
@@ -358,7 +385,8 @@ async fn read_list(reading: &mut Reading, orders: &mut Orders<'_>, mut body: Bod
     give(reading, orders, 1).await
 }
 
-/// An object or an array of JSON as lines; what is neither is left as it is.
+/// Converts a JSON array to one line per element, and any other JSON document to one line. Anything
+/// else, such as JSON lines, is returned as it is.
 fn one_a_line(octets: Vec<u8>) -> Vec<u8> {
     match serde_json::from_slice::<serde_json::Value>(&octets) {
         Ok(serde_json::Value::Array(values)) => {
@@ -369,7 +397,8 @@ fn one_a_line(octets: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// Reads lines where they hold nobody up.
+/// Reads lines. A large piece is read with `block_in_place`, so that other tasks of this thread can
+/// move away.
 async fn take(reading: &mut Reading, octets: Vec<u8>) {
     if octets.len() < LINE_OCTETS_MAX {
         return reading.take(&octets);
@@ -377,7 +406,7 @@ async fn take(reading: &mut Reading, octets: Vec<u8>) {
     tokio::task::block_in_place(|| reading.take(&octets));
 }
 
-/// Gives the traps that are ready to the journal, as far as they make orders of so many.
+/// Appends the traps that are ready to the journal, while there are at least `least` of them.
 async fn give(reading: &mut Reading, orders: &mut Orders<'_>, least: usize) -> Result<(), Stopped> {
     while reading.ready.len() >= least {
         let count = reading.ready.len().min(ORDER_TRAPS_MAX);
@@ -394,8 +423,11 @@ async fn give(reading: &mut Reading, orders: &mut Orders<'_>, least: usize) -> R
     Ok(())
 }
 
-/// Retires what a list doesn't name.
-/// The donor's traps that a list doesn't name; nothing where these are so many that somebody may have sent the wrong file.
+/// The donor's active traps that the list does not contain.
+///
+/// # Errors
+/// When they are more than half of the donor's active traps and more than [`SHRINK_FLOOR`]: the
+/// list may be the wrong file.
 fn others(reading: &Reading) -> Result<Vec<TrapKey>, String> {
     let mut others = Vec::new();
     let mut active = 0;
@@ -409,13 +441,14 @@ fn others(reading: &Reading) -> Result<Vec<TrapKey>, String> {
     }
     if others.len() > SHRINK_FLOOR && others.len() * 2 > active {
         return Err(format!(
-            "the list leaves out {} of your {active} traps, so none was retired; take them back with DELETE",
+            "the list does not contain {} of the donor's {active} traps, so none was retired; use DELETE to retire them",
             others.len()
         ));
     }
     Ok(others)
 }
 
+/// Retires traps; returns their number.
 async fn retire(donor: &Donor, keys: &[TrapKey], orders: &mut Orders<'_>) -> Result<u64, JournalError> {
     for keys in keys.chunks(ORDER_TRAPS_MAX) {
         orders.give(Order::RetireTraps { donor: donor.clone(), keys: keys.to_vec() }).await?;
@@ -423,28 +456,34 @@ async fn retire(donor: &Donor, keys: &[TrapKey], orders: &mut Orders<'_>) -> Res
     Ok(keys.len() as u64)
 }
 
-/// A trap as far as anyone may see it: its key, not its address.
+/// One trap of a listing. It is identified by its key, as the address is not stored.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct TrapLine {
+    /// The trap's key.
     pub key: String,
+    /// `address`, `pattern`, `domain` or `subdomains`.
     pub scope: String,
+    /// The donor that gave the trap.
     pub donor: String,
+    /// When it was added.
     pub since: Timestamp,
+    /// Since when the address has sent no mail.
     pub silent_since: Timestamp,
+    /// When it was retired; `None` if it is active.
     pub retired: Option<Timestamp>,
 }
 
-/// Traps of one donor or of all, a JSON object a line.
+/// Responds with the traps of one donor, or of all donors, as JSON lines of [`TrapLine`].
 pub(super) fn listed(app: &App, donor: Option<Donor>) -> Response {
     let Ok(place) = LISTED_AT_ONCE.try_acquire() else {
-        let error = "others read their traps; come back in a moment".to_owned();
+        let error = "too many trap listings are being sent; try again later".to_owned();
         return (StatusCode::SERVICE_UNAVAILABLE, Json(Problem { error })).into_response();
     };
     let known = app.published.traps();
     let (writer, reader) = tokio::io::duplex(LISTED_OCTETS);
     tokio::spawn(async move {
         let _place = place;
-        // It fails only where nobody reads any more.
+        // An error means that the client has disconnected.
         let _ = match &donor {
             Some(donor) => write_lines(known.traps.of_donor(donor), writer).await,
             None => write_lines(known.traps.iter(), writer).await,

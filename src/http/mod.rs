@@ -1,4 +1,5 @@
-//! Pages, API, metrics, and the verbs of the control socket: one router, of which the public sees a part.
+//! The HTTP server: public pages, the API, metrics, and the operator's requests on the control
+//! socket.
 
 mod addresses;
 mod classify;
@@ -40,42 +41,51 @@ use crate::publish::Published;
 use crate::time::{Clock, LaboratoryClock, Span};
 use crate::trap::Donor;
 
-/// Most octets of a request's body.
+/// Maximum size of a request body in octets, where no other limit applies.
 const BODY_OCTETS_MAX: usize = 64 << 10;
-/// Most octets of a zone's file that is tried.
+/// Maximum size of a zone file for a backtest, in octets.
 const ZONE_OCTETS_MAX: usize = 256 << 10;
-/// Most octets of a message that a donor hands on.
+/// Maximum size of a message that a donor submits, in octets.
 const REPORT_OCTETS_MAX: usize = crate::mail::MESSAGE_OCTETS_MAX;
-/// Most octets of log lines in one request.
+/// Maximum number of octets of log lines in one request.
 const LOG_OCTETS_MAX: usize = 1 << 20;
-/// How far the fold may be behind the journal and still be called ready, in entries.
+/// Maximum number of journal entries that are not folded yet while `/readyz` reports ready.
 const READY_LAG_MAX: u64 = 10_000;
 
-/// What the handlers need.
+/// The state that all handlers share.
 pub struct App {
+    /// The published snapshot and the state of the fold.
     pub published: Arc<Published>,
+    /// The journal that directives are appended to.
     pub journal: Arc<dyn Journal>,
+    /// The installation's secret keys.
     pub keys: Arc<Keys>,
+    /// All metrics.
     pub metrics: Arc<Metrics>,
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// The same clock, where it is a laboratory's.
+    /// The same clock, if it is a laboratory clock.
     pub laboratory: Option<Arc<LaboratoryClock>>,
+    /// Interval between two ticks.
     pub tick_interval: Span,
+    /// Directory of the audit log.
     pub audit_directory: std::path::PathBuf,
-    /// Who may take decisions through the API, and the digests of their tokens.
+    /// Names of the operators that may make decisions through the API, with the digests of their
+    /// tokens.
     pub operators: Vec<(String, Digest)>,
-    /// Proxies whose X-Forwarded-For is believed.
+    /// Networks of the proxies whose X-Forwarded-For header is used.
     pub proxies: Vec<IpNet>,
+    /// Limit on self-service removals.
     pub removals: PerHour,
-    /// Wrong tokens, by who came with them.
+    /// Limit on wrong tokens.
     pub wrong_tokens: PerHour,
-    /// Donors whose lists are being taken in.
+    /// Donors with a trap list that is being imported.
     pub feeding: DashSet<Donor>,
-    /// What takes reports in, while a daemon runs.
+    /// Turns submitted messages into evidence; set while the daemon runs.
     pub intake: OnceLock<Arc<Intake>>,
 }
 
-/// What anyone may ask.
+/// The routes that need neither a client address nor authentication.
 pub fn public(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(addresses::index))
@@ -96,7 +106,8 @@ pub fn public(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// What anyone may ask who has an address: how often he may is counted by it.
+/// All routes of the public server: those of [`public`], and those that authenticate or limit
+/// clients by their network.
 fn public_to_clients(app: Arc<App>) -> Router {
     let counted = Router::new()
         .route("/api/v1/addresses/{address}/removal", post(decisions::removal))
@@ -105,7 +116,7 @@ fn public_to_clients(app: Arc<App>) -> Router {
         .route("/api/v1/donor", get(donors::donor))
         .route("/api/v1/reports", post(donors::report))
         .layer(axum::extract::DefaultBodyLimit::max(BODY_OCTETS_MAX))
-        // Lists are read as they come, and bounded while they are.
+        // Trap lists are read as a stream with their own limits.
         .route(
             "/api/v1/traps",
             get(donors::traps).post(donors::add_traps).put(donors::put_traps).delete(donors::delete_traps),
@@ -114,7 +125,7 @@ fn public_to_clients(app: Arc<App>) -> Router {
     public(app).merge(counted)
 }
 
-/// What the operator may ask besides.
+/// All routes of the control socket: those of [`public`] and the operator's.
 pub fn control(app: Arc<App>) -> Router {
     let verbs = Router::new()
         .route("/control/v1/explain/{address}", get(control::explain))
@@ -150,24 +161,29 @@ pub fn control(app: Arc<App>) -> Router {
     public(app).merge(verbs)
 }
 
-/// Serves the public part over TCP until told to stop.
+/// Serves the public routes over TCP until `stop` is cancelled.
 pub async fn serve_public(listener: TcpListener, app: Arc<App>, stop: CancellationToken) {
     let service = public_to_clients(app).into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await;
     if let Err(error) = served {
-        tracing::error!(%error, "HTTP ended");
+        tracing::error!(%error, "the HTTP server failed");
     }
 }
 
-/// Serves everything over the control socket until told to stop.
+/// Serves the control socket until `stop` is cancelled.
 pub async fn serve_control(listener: UnixListener, app: Arc<App>, stop: CancellationToken) {
     let served = axum::serve(listener, control(app)).with_graceful_shutdown(stop.cancelled_owned()).await;
     if let Err(error) = served {
-        tracing::error!(%error, "the control socket ended");
+        tracing::error!(%error, "the control socket's server failed");
     }
 }
 
-/// Binds the control socket; one that a dead daemon left behind is replaced.
+/// Binds the control socket with mode 0600. A socket that a terminated daemon left behind is
+/// replaced.
+///
+/// # Errors
+/// `AddrInUse` when another daemon listens on the socket or the path is not a socket; any error of
+/// the file system.
 pub fn bind_control(path: &Path) -> std::io::Result<UnixListener> {
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory)?;
@@ -179,7 +195,7 @@ pub fn bind_control(path: &Path) -> std::io::Result<UnixListener> {
         if !dead {
             return Err(std::io::Error::new(
                 ErrorKind::AddrInUse,
-                "another daemon's socket, or no socket at all",
+                "another daemon uses this socket, or the file is not a socket",
             ));
         }
         std::fs::remove_file(path)?;
@@ -189,7 +205,7 @@ pub fn bind_control(path: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// The API, described; a test holds it to what is served.
+/// The description of the API. A test compares it with the routes.
 async fn openapi() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], include_str!("openapi.json"))
 }
@@ -198,12 +214,12 @@ async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.expose())
 }
 
-/// The process answers.
+/// `GET /healthz`: the process responds.
 async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// The zone is published and follows the journal.
+/// `GET /readyz`: 200 when a zone is published and the fold keeps up with the journal, else 503.
 async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, String) {
     let (head, applied) = (*app.journal.head().borrow(), app.published.applied());
     let zones = app.published.snapshot().zones().len();

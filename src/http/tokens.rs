@@ -1,4 +1,5 @@
-//! Who speaks, by the token in `Authorization: Bearer` (RFC 6750). Only digests of tokens are kept.
+//! Authentication by the token in `Authorization: Bearer` (RFC 6750). Only digests of tokens are
+//! stored.
 
 use std::net::IpAddr;
 
@@ -11,12 +12,17 @@ use super::addresses::Problem;
 use super::clients::client_network;
 use crate::digest::Digest;
 
-/// Wrong tokens an hour from one IPv4 /24 or IPv6 /48; 429 to further wrong ones.
+/// Maximum number of wrong tokens per hour from one IPv4 /24 or IPv6 /48. Further wrong ones get
+/// 429.
 pub const WRONG_TOKENS_MAX: u32 = 30;
-/// When to come back then, in seconds.
+/// The value of Retry-After with 429, in seconds.
 const RETRY_AFTER: &str = "3600";
 
-/// Whoever has the token. The digests are compared, so that the time it takes tells nothing of the token.
+/// Authenticates a request. `known` looks the digest of its token up. Digests are compared instead
+/// of tokens, so that the duration of the comparison reveals nothing about a token.
+///
+/// # Errors
+/// The response to send: 401 when there is no known token, 429 after too many wrong tokens.
 pub(super) fn bearer<T>(
     app: &App,
     peer: IpAddr,
@@ -32,14 +38,15 @@ pub(super) fn bearer<T>(
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "));
-    // Whoever has a token is let in, whatever others in his network try: tokens are too long to be guessed, wrong ones only cost time.
+    // A client with a known token is admitted even if its network has exceeded the limit. Tokens
+    // are too long to be guessed; the limit only saves work.
     if let Some(found) = token.and_then(|token| known(Digest::of(token.as_bytes()))) {
         return Ok(found);
     }
     if token.is_some() && !app.wrong_tokens.admits(client, now) {
-        let problem = "too many wrong tokens from your network within an hour; come back later";
+        let problem = "too many wrong tokens from your network within an hour; try again later";
         return Err(refused(StatusCode::TOO_MANY_REQUESTS, (header::RETRY_AFTER, RETRY_AFTER), problem));
     }
-    let problem = "this needs a token that is known here, as \"Authorization: Bearer TOKEN\"";
+    let problem = "this request requires a valid token, as \"Authorization: Bearer TOKEN\"";
     Err(refused(StatusCode::UNAUTHORIZED, (header::WWW_AUTHENTICATE, "Bearer"), problem))
 }

@@ -1,4 +1,5 @@
-//! What the name server counts: by each thread for itself, added up when somebody looks.
+//! Metrics of the name server. Each thread counts for itself; the counts are summed when metrics
+//! are collected.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,40 +10,51 @@ use prometheus::proto::{Bucket, Counter, Histogram, LabelPair, Metric, MetricFam
 use super::NAMESPACE;
 use crate::zone::Name;
 
-/// How a question was answered.
+/// The response to a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// With records below a zone's name.
+    /// Records of a name below a zone's origin.
     Listed,
-    /// With records at a zone's own name.
+    /// Records of a zone's origin.
     Apex,
+    /// NOERROR without records (RFC 2308 §2.2).
     NoData,
+    /// NXDOMAIN.
     NameError,
+    /// REFUSED.
     Refused,
+    /// SERVFAIL.
     ServFail,
+    /// FORMERR.
     FormErr,
+    /// NOTIMP.
     NotImp,
+    /// BADVERS (RFC 6891 §6.1.3).
     BadVers,
+    /// BADCOOKIE (RFC 7873).
     BadCookie,
-    /// Empty, with TC set, because of too many like it.
+    /// An empty response with TC set, because of response rate limiting.
     Slipped,
 }
 
-/// Why a message was answered with nothing.
+/// Why a message got no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dropped {
+    /// The client is not permitted to query.
     Access,
+    /// A rate limit was exceeded.
     Limit,
-    /// No query, and nobody to tell.
+    /// It is not a query, so no response may be sent.
     Malformed,
-    /// From a port that answers whatever comes.
+    /// Its source port belongs to a service that responds to any message, which could cause a loop.
     Port,
-    /// Too many at once that only the library can read.
+    /// It needs the slow parser, and too many such messages are waiting.
     Queue,
-    /// The network did not take the response.
+    /// The network did not accept the response.
     Unsent,
 }
 
+/// Outcomes with their label values.
 const OUTCOMES: [(Outcome, &str); 11] = [
     (Outcome::Listed, "listed"),
     (Outcome::Apex, "apex"),
@@ -56,6 +68,7 @@ const OUTCOMES: [(Outcome, &str); 11] = [
     (Outcome::BadCookie, "badcookie"),
     (Outcome::Slipped, "slipped"),
 ];
+/// Reasons with their label values.
 const DROPS: [(Dropped, &str); 6] = [
     (Dropped::Access, "access"),
     (Dropped::Limit, "limit"),
@@ -64,48 +77,50 @@ const DROPS: [(Dropped, &str); 6] = [
     (Dropped::Queue, "queue"),
     (Dropped::Unsent, "unsent"),
 ];
-/// By number (RFC 1035 §3.2.2 and later); all others are the last.
+/// Query types with their label values (RFC 1035 §3.2.2 and later). The last one stands for all
+/// others.
 const TYPES: [(u16, &str); 8] =
     [(1, "A"), (28, "AAAA"), (16, "TXT"), (6, "SOA"), (2, "NS"), (255, "ANY"), (15, "MX"), (0, "other")];
 const COOKIES: [&str; 2] = ["valid", "other"];
-/// Upper bounds in microseconds; what takes longer falls into a last one.
+/// Upper bounds of the latency buckets in microseconds. Longer times are counted in an additional
+/// last bucket.
 const LATENCY: [u64; 11] = [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 100_000];
 
-/// What all threads of the name server counted.
+/// The counts of all threads of the name server.
 pub struct DnsMetrics {
     layout: Layout,
     lanes: Mutex<Vec<Arc<Lane>>>,
     families: Vec<Desc>,
 }
 
-/// A zone by its origin, in words and on the wire.
+/// A zone's origin as text and in wire format.
 struct Zone {
     name: String,
     wire: Vec<u8>,
 }
 
-/// Where which number stands.
+/// The index of each count in the array of cells.
 #[derive(Clone)]
 struct Layout {
     zones: Arc<[Zone]>,
     keys: Arc<[String]>,
 }
 
-/// What was counted over one transport, by one thread or by a few.
+/// The counts of one thread, or of a few threads, over one transport.
 pub(super) struct Lane {
     transport: &'static str,
     layout: Layout,
     cells: Box<[AtomicU64]>,
 }
 
-/// Numbers that are not yet added to their lane's.
+/// Counts of one thread that are not added to the shared counts yet.
 pub struct Tally {
     lane: Arc<Lane>,
     cells: Box<[u64]>,
 }
 
 impl Layout {
-    /// What lies in no zone is counted behind the zones.
+    /// The index of a zone. Queries for names in no zone have the index after the last zone.
     fn zone(&self, zone: Option<usize>) -> usize {
         zone.filter(|zone| *zone < self.zones.len()).unwrap_or(self.zones.len())
     }
@@ -130,7 +145,7 @@ impl Layout {
         self.cookie(COOKIES.len()) + nth
     }
 
-    /// Microseconds, in all.
+    /// The sum of all times in microseconds.
     fn latency_sum(&self) -> usize {
         self.latency(LATENCY.len() + 1)
     }
@@ -145,6 +160,7 @@ impl Layout {
 }
 
 impl Tally {
+    /// Counts a query: its zone's place (`None` for names in no zone), its type and its outcome.
     pub fn answered(&mut self, zone: Option<usize>, query_type: u16, outcome: Outcome) {
         let zone = self.lane.layout.zone(zone);
         let nth = TYPES.iter().position(|(number, _)| *number == query_type).unwrap_or(TYPES.len() - 1);
@@ -152,27 +168,29 @@ impl Tally {
         self.cells[self.lane.layout.query_type(zone, nth)] += 1;
     }
 
+    /// Counts messages without a response.
     pub fn dropped(&mut self, why: Dropped, count: u64) {
         self.cells[self.lane.layout.dropped(why as usize)] += count;
     }
 
+    /// Counts a query with a DNS cookie, valid or not.
     pub fn cookie(&mut self, valid: bool) {
         self.cells[self.lane.layout.cookie(usize::from(!valid))] += 1;
     }
 
-    /// A key that stood in a name, by its place.
+    /// Counts a query with a key in its name, by the key's index.
     pub fn key(&mut self, nth: usize) {
         self.cells[self.lane.layout.key(nth)] += 1;
     }
 
-    /// So many messages that were answered within a time.
+    /// Counts `count` messages that were each answered after `microseconds`.
     pub fn took(&mut self, microseconds: u64, count: u64) {
         let nth = LATENCY.iter().position(|bound| microseconds <= *bound).unwrap_or(LATENCY.len());
         self.cells[self.lane.layout.latency(nth)] += count;
         self.cells[self.lane.layout.latency_sum()] += microseconds * count;
     }
 
-    /// Adds the numbers to the lane's.
+    /// Adds the counts to the shared counts and resets them.
     pub fn flush(&mut self) {
         for (cell, of_lane) in self.cells.iter_mut().zip(&self.lane.cells).filter(|(cell, _)| **cell != 0) {
             of_lane.fetch_add(std::mem::take(cell), Ordering::Relaxed);
@@ -181,7 +199,7 @@ impl Tally {
 }
 
 impl DnsMetrics {
-    /// For zones and keys by their names.
+    /// Metrics for zones, by their origins, and for keys, by their names.
     pub fn new(zones: Vec<Name>, keys: Vec<String>) -> Self {
         let zones = zones.into_iter().map(|zone| Zone { name: zone.to_string(), wire: zone.to_wire() });
         let desc = |(name, help, labels): (&str, &str, &[&str])| {
@@ -197,20 +215,24 @@ impl DnsMetrics {
         let families = [
             (
                 "dns_answers_total",
-                "DNS questions by zone, transport and answer",
+                "DNS queries by zone, transport and answer",
                 &["zone", "transport", "answer"][..],
             ),
             (
                 "dns_questions_total",
-                "DNS questions by zone, transport and type",
+                "DNS queries by zone, transport and type",
                 &["zone", "transport", "type"],
             ),
-            ("dns_dropped_total", "DNS messages answered with nothing, by reason", &["transport", "reason"]),
-            ("dns_cookies_total", "DNS cookies of clients", &["transport", "state"]),
-            ("dns_keys_total", "DNS questions with a key in the name", &["key"]),
+            ("dns_dropped_total", "DNS messages without a response, by reason", &["transport", "reason"]),
+            (
+                "dns_cookies_total",
+                "DNS queries with a cookie, by state of the cookie",
+                &["transport", "state"],
+            ),
+            ("dns_keys_total", "DNS queries with a key in the name, by key", &["key"]),
             (
                 "dns_response_seconds",
-                "From reading a batch of UDP questions until its answers were sent",
+                "Time from reading a batch of UDP queries until its responses were sent",
                 &["transport"],
             ),
         ];
@@ -221,12 +243,13 @@ impl DnsMetrics {
         }
     }
 
-    /// A zone's place, by its origin on the wire; `None` for one that was not there at the start.
+    /// The index of a zone by its origin in wire format; `None` for a zone that did not exist at
+    /// the start.
     pub fn zone(&self, origin: &[u8]) -> Option<usize> {
         self.layout.zones.iter().position(|zone| zone.wire == origin)
     }
 
-    /// Numbers of one more thread or task.
+    /// A tally for one more thread or task.
     pub fn tally(&self, transport: &'static str) -> Tally {
         let zeros = || (0..self.layout.cells()).map(|_| 0u64);
         let cells = zeros().map(AtomicU64::new).collect();
@@ -348,7 +371,7 @@ impl Collector for DnsMetrics {
     }
 }
 
-/// The registry wants to own what it asks.
+/// A collector that the registry can own.
 pub(super) struct Shared(pub(super) Arc<DnsMetrics>);
 
 impl Collector for Shared {
@@ -379,7 +402,7 @@ mod tests {
         let listed = metrics.layout.outcome(0, 0);
         assert!(
             metrics.sums().iter().all(|(_, cells)| cells.iter().all(|cell| *cell == 0)),
-            "nothing is flushed"
+            "nothing is flushed yet"
         );
         one.flush();
         other.flush();

@@ -1,4 +1,4 @@
-//! Every metric: its name, its help, its unit (in the name). The edges count; the core returns facts.
+//! All Prometheus metrics of the process, with their names, help texts and labels.
 
 mod dns;
 mod process;
@@ -14,21 +14,33 @@ use crate::evidence::Offset;
 use crate::time::Timestamp;
 use crate::zone::Snapshot;
 
-/// The prefix of every name.
+/// The prefix of all metric names.
 const NAMESPACE: &str = "backscatterd";
 
+/// The metrics of the process, except for those of the name server, which [`Metrics::serve_dns`]
+/// adds.
 pub struct Metrics {
     registry: Registry,
+    /// Open SMTP and LMTP sessions.
     pub smtp_sessions: IntGauge,
+    /// Sessions started.
     pub smtp_sessions_total: IntCounter,
+    /// Connections refused before a session; label `reason`.
     pub smtp_refused_total: IntCounterVec,
+    /// Replies sent; label `code`.
     pub smtp_replies_total: IntCounterVec,
+    /// TLS handshakes; label `version`: `1.2`, `1.3` or `failed`.
     pub smtp_tls_total: IntCounterVec,
+    /// Clients that named a trap and sent no message; label `how`: `callout`, `slow` or
+    /// `interrupted`.
     pub smtp_left_total: IntCounterVec,
+    /// Replies that were delayed.
     pub smtp_tarpitted_total: IntCounter,
     evidence_total: IntCounterVec,
     observations_total: IntCounterVec,
+    /// Messages received; label `outcome`.
     pub messages_total: IntCounterVec,
+    /// HTTP requests without a valid token.
     pub http_unauthorized_total: IntCounter,
     entries_applied_total: IntCounter,
     changes_total: IntCounterVec,
@@ -50,47 +62,44 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// Creates and registers all metrics.
     pub fn new() -> Self {
         let registry = Registry::new();
         let r = &registry;
         let metrics = Metrics {
-            smtp_sessions: gauge(r, "smtp_sessions", "SMTP sessions open now"),
-            smtp_sessions_total: counter(r, "smtp_sessions_total", "SMTP sessions begun"),
+            smtp_sessions: gauge(r, "smtp_sessions", "Open SMTP sessions"),
+            smtp_sessions_total: counter(r, "smtp_sessions_total", "SMTP sessions started"),
             smtp_refused_total: counters(
                 r,
                 "smtp_refused_total",
-                "Connections refused before a session",
+                "SMTP connections refused before a session, by reason",
                 "reason",
             ),
             smtp_replies_total: counters(r, "smtp_replies_total", "SMTP replies by code", "code"),
             smtp_tls_total: counters(
                 r,
                 "smtp_tls_total",
-                "TLS sessions begun, by version, or failed",
+                "TLS handshakes of SMTP sessions, by TLS version, or failed",
                 "version",
             ),
             smtp_left_total: counters(
                 r,
                 "smtp_left_total",
-                "Clients that named a trap and left without a message, by how it was taken",
+                "SMTP clients that named a trap and sent no message, by classification",
                 "how",
             ),
-            smtp_tarpitted_total: counter(
-                r,
-                "smtp_tarpitted_total",
-                "Replies that a client was made to wait for",
-            ),
-            messages_total: counters(r, "messages_total", "Messages by what became of them", "outcome"),
+            smtp_tarpitted_total: counter(r, "smtp_tarpitted_total", "SMTP replies that were delayed"),
+            messages_total: counters(r, "messages_total", "Messages received, by outcome", "outcome"),
             http_unauthorized_total: counter(
                 r,
                 "http_unauthorized_total",
-                "Requests without a token that is known",
+                "HTTP requests without a valid token",
             ),
-            evidence_total: counters(r, "evidence_total", "Evidence made durable, by kind", "kind"),
+            evidence_total: counters(r, "evidence_total", "Evidence written to the journal, by kind", "kind"),
             observations_total: counters(
                 r,
                 "observations_total",
-                "What was asked of the DNS about relays, by how much of it was answered",
+                "DNS observations of relays, by completeness",
                 "outcome",
             ),
             entries_applied_total: counter(
@@ -98,44 +107,56 @@ impl Metrics {
                 "entries_applied_total",
                 "Journal entries folded by this process",
             ),
-            changes_total: counters(r, "changes_total", "What entries brought about", "change"),
-            fold_offset: gauge(r, "fold_offset", "Offset of the last entry folded"),
-            fold_time_seconds: gauge(r, "fold_time_seconds", "The fold's time in seconds since 1970"),
-            listed_addresses: gauges(r, "listed_addresses", "Addresses and ranges listed", "zone"),
-            zone_serial: gauges(r, "zone_serial", "Serial of the zone", "zone"),
-            held_listings: gauges(r, "held_listings", "New listings that wait for a release", "zone"),
-            frozen: gauge(r, "frozen", "1 while nothing is added to any zone"),
-            exemptions: gauge(r, "exemptions", "Addresses and networks that are never listed"),
-            exemptions_overdue: gauge(r, "exemptions_overdue", "Exemptions whose date of review has passed"),
-            audit_records: gauge(r, "audit_records", "Records of the audit so far"),
+            changes_total: counters(
+                r,
+                "changes_total",
+                "Changes caused by journal entries, by kind",
+                "change",
+            ),
+            fold_offset: gauge(r, "fold_offset", "Offset of the last journal entry folded"),
+            fold_time_seconds: gauge(
+                r,
+                "fold_time_seconds",
+                "Time of the fold in seconds since 1970-01-01 UTC",
+            ),
+            listed_addresses: gauges(r, "listed_addresses", "Listed addresses and ranges, by zone", "zone"),
+            zone_serial: gauges(r, "zone_serial", "SOA serial, by zone", "zone"),
+            held_listings: gauges(r, "held_listings", "New listings held until a release, by zone", "zone"),
+            frozen: gauge(r, "frozen", "1 while the list is frozen and nothing is added to any zone, else 0"),
+            exemptions: gauge(r, "exemptions", "Exempted addresses and networks, which are never listed"),
+            exemptions_overdue: gauge(r, "exemptions_overdue", "Exemptions whose review date has passed"),
+            audit_records: gauge(r, "audit_records", "Records in the audit log"),
             registry,
         };
         register(&metrics.registry, process::ProcessCollector::new());
         metrics
     }
 
+    /// Counts evidence written to the journal.
     pub fn evidence(&self, kind: Kind) {
         self.evidence_total.with_label_values(&[kind.name()]).inc();
     }
 
-    /// One inquiry: `whole`, `partial` or `dropped`.
+    /// Counts one observation. `outcome` is `whole`, `partial` or `dropped`.
     pub fn observation(&self, outcome: &str) {
         self.observations_total.with_label_values(&[outcome]).inc();
     }
 
-    /// Takes the name server's numbers in.
+    /// Adds the name server's metrics to the exposition.
     ///
     /// # Panics
-    /// If it has taken some in already: a process has one name server.
+    /// When called twice: a process has one name server.
     pub fn serve_dns(&self, dns: &Arc<DnsMetrics>) {
         register(&self.registry, dns::Shared(Arc::clone(dns)));
     }
 
+    /// Counts a folded journal entry and its changes.
     pub fn applied(&self, changes: &Changes) {
         self.entries_applied_total.inc();
         for change in &changes.list {
             let name = match change {
-                // Whether a report counted tells which addresses are seeded: nobody may read that off a metric.
+                // Not counted, because metrics are public and these changes would reveal which
+                // addresses are traps.
                 Change::Counted { .. } | Change::Ignored { .. } | Change::Burned => continue,
                 Change::Listed { .. } => "listed",
                 Change::Extended { .. } => "extended",
@@ -150,6 +171,7 @@ impl Metrics {
         }
     }
 
+    /// Sets the gauges that describe the fold and the published zones.
     pub fn published(&self, offset: Offset, time: Timestamp, snapshot: &Snapshot) {
         self.fold_offset.set(i64::try_from(offset.number()).unwrap_or(i64::MAX));
         self.fold_time_seconds.set(time.seconds());
@@ -161,7 +183,7 @@ impl Metrics {
         }
     }
 
-    /// How the list stands as a whole.
+    /// Sets the gauges that describe the state of the whole list.
     pub fn standing(&self, standing: &Standing, zones: &Snapshot) {
         let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         for zone in zones.zones() {
@@ -176,11 +198,11 @@ impl Metrics {
         self.audit_records.set(i64::try_from(standing.audit.number).unwrap_or(i64::MAX));
     }
 
-    /// The text exposition format.
+    /// All metrics in Prometheus' text exposition format.
     pub fn expose(&self) -> Vec<u8> {
         let mut octets = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut octets) {
-            tracing::error!(%error, "metrics can't be written");
+            tracing::error!(%error, "cannot encode metrics");
         }
         octets
     }

@@ -1,4 +1,5 @@
-//! What clients may take of the trap: sessions at one time, and messages, octets and errors a minute.
+//! Limits per client and for all clients together: concurrent sessions, and messages, octets and
+//! errors per minute.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -9,37 +10,47 @@ use super::session::Tally;
 use crate::relay::Relay;
 use crate::time::Timestamp;
 
-/// Most clients that are remembered at one time; beyond it only those who are remembered get in.
+/// Maximum number of clients in the table. While the table is full, only clients that are in it are
+/// admitted.
 const CLIENTS_MAX: usize = 100_000;
 const MILLISECONDS_PER_MINUTE: i64 = 60_000;
 
-/// 421 beyond these; 0 is no limit for what is counted by the minute.
+/// Session and rate limits. A client that exceeds one of them gets a 421 reply.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientLimits {
+    /// Maximum number of concurrent sessions of all clients.
     pub sessions_max: usize,
-    /// An IPv4 address or an IPv6 /64.
+    /// Maximum number of concurrent sessions of one client. A client is an IPv4 address or an IPv6
+    /// /64.
     pub sessions_per_client_max: usize,
+    /// Rates for each client.
     pub per_client: Rates,
-    /// All clients together.
+    /// Rates for all clients together.
     pub global: Rates,
 }
 
-/// Within one minute of the clock.
+/// Rate limits within one minute of the clock. 0 means no limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rates {
+    /// Messages per minute.
     pub messages_max: u32,
+    /// Octets received per minute.
     pub octets_max: u64,
+    /// Error replies per minute.
     pub errors_max: u32,
 }
 
-/// Why a client is turned away.
+/// Why a connection is refused before its session begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
+    /// A limit on concurrent sessions is reached, or the table of clients is full.
     TooManySessions,
+    /// The client, or all clients together, exceeded a rate in this minute.
     TooFast,
 }
 
 impl Refusal {
+    /// The value of the `reason` label in metrics.
     pub(super) const fn label(self) -> &'static str {
         match self {
             Refusal::TooManySessions => "too-many",
@@ -89,17 +100,18 @@ impl Account {
     }
 }
 
-/// Everybody who is here, or was within the minute.
+/// The clients that have a session open or used something in the current minute, with their usage.
 pub struct Clients {
     limits: ClientLimits,
     accounts: DashMap<IpAddr, Account>,
     global: std::sync::Mutex<Account>,
     sessions: AtomicUsize,
-    /// The minute in which those who are gone were forgotten last.
+    /// The minute of the last sweep, which removes clients that have left.
     swept: AtomicI64,
 }
 
 impl Clients {
+    /// An empty table with the given limits.
     pub fn new(limits: ClientLimits) -> Self {
         Clients {
             limits,
@@ -110,11 +122,17 @@ impl Clients {
         }
     }
 
-    /// A place for one session, given back when it is dropped. Who speaks for others has none as a client.
+    /// Admits one session. Dropping the returned [`Place`] ends it.
+    ///
+    /// `client` is `None` for a peer that forwards the mail of other clients; only the global
+    /// limits apply to it.
+    ///
+    /// # Errors
+    /// When a limit on sessions or a rate is exceeded.
     pub(super) fn enter(&self, client: Option<Relay>, now: Timestamp) -> Result<Place<'_>, Refusal> {
         let minute = minute(now);
         self.sweep(minute);
-        // One IPv6 host has a /64 to choose its addresses from.
+        // One IPv6 host may use any address of its /64.
         let client = client.map(|client| client.line().network());
         if self.sessions.fetch_add(1, Ordering::Relaxed) >= self.limits.sessions_max {
             self.sessions.fetch_sub(1, Ordering::Relaxed);
@@ -146,7 +164,7 @@ impl Clients {
         Ok(())
     }
 
-    /// Forgets, once a minute, who is gone.
+    /// Once a minute, removes clients that have no session and used nothing in this minute.
     fn sweep(&self, minute: i64) {
         if self.swept.swap(minute, Ordering::Relaxed) != minute {
             self.accounts.retain(|_, account| account.sessions > 0 || account.minute == minute);
@@ -162,14 +180,15 @@ const fn minute(now: Timestamp) -> i64 {
     now.milliseconds() / MILLISECONDS_PER_MINUTE
 }
 
-/// One session's place among those that are allowed.
+/// The admission of one session.
 pub(super) struct Place<'a> {
     clients: &'a Clients,
     client: Option<IpAddr>,
 }
 
 impl Place<'_> {
-    /// Counts what a session cost; whether that is within what is allowed.
+    /// Adds a session's usage to its client's and to the global account. `false` if a rate is now
+    /// exceeded.
     pub(super) fn spend(&self, tally: Tally, now: Timestamp) -> bool {
         let (minute, limits) = (minute(now), &self.clients.limits);
         let global = {
@@ -191,7 +210,8 @@ impl Drop for Place<'_> {
         if let Some(mut account) = self.clients.accounts.get_mut(&client) {
             account.sessions = account.sessions.saturating_sub(1);
         }
-        // Who took nothing is forgotten at once: there are more addresses than places.
+        // A client that used nothing is removed at once, so that idle connections from many
+        // addresses do not fill the table.
         self.clients
             .accounts
             .remove_if(&client, |_, account| account.sessions == 0 && account.spent.is_nothing());
@@ -227,7 +247,7 @@ mod tests {
         let six = clients.enter(client("2001:db8::1"), now).ok();
         assert_eq!(clients.enter(client("198.18.0.26"), now).err(), Some(Refusal::TooManySessions));
         drop(one);
-        assert!(clients.enter(client("198.18.0.26"), now).is_ok(), "places are given back");
+        assert!(clients.enter(client("198.18.0.26"), now).is_ok(), "a dropped place is free again");
         drop((two, six));
         assert_eq!(clients.sessions.load(Ordering::Relaxed), 0);
     }
@@ -237,16 +257,16 @@ mod tests {
         let (clients, now) = (Clients::new(LIMITS), Timestamp::default());
         let place = clients.enter(client("198.18.0.25"), now).ok().unwrap();
         assert!(place.spend(messages(2), now));
-        assert!(!place.spend(messages(1), now), "beyond its limit");
+        assert!(!place.spend(messages(1), now), "the client's limit is exceeded");
         assert_eq!(clients.enter(client("198.18.0.25"), now).err(), Some(Refusal::TooFast));
         let other = clients.enter(client("198.18.0.26"), now).ok().unwrap();
-        assert!(!other.spend(messages(1), now), "beyond everybody's limit");
+        assert!(!other.spend(messages(1), now), "the global limit is exceeded");
         let later = now.plus(Span::from_seconds(60));
         assert!(other.spend(messages(1), later));
         assert!(!other.spend(Tally { octets: 1_001, ..Tally::default() }, later));
         drop((place, other));
         clients.enter(client("198.18.0.27"), later.plus(Span::from_seconds(60))).ok().unwrap();
-        assert!(clients.accounts.is_empty(), "who is gone is forgotten");
-        assert!(clients.enter(None, later).is_ok(), "who speaks for others is nobody's client");
+        assert!(clients.accounts.is_empty(), "clients that left are removed");
+        assert!(clients.enter(None, later).is_ok(), "a peer that forwards mail has no limit per client");
     }
 }

@@ -1,37 +1,39 @@
-//! The octets between DATA and the final dot (RFC 5321 §4.5.2).
+//! Receiver for the octets between DATA and the final dot, with dot unstuffing (RFC 5321 §4.5.2).
 //!
-//! Our own, because the parser crate's receiver keeps a doubled dot at the very beginning of a message, and can't cut a
-//! message while it reads.
+//! It replaces the receiver of the `smtp-proto` crate, which keeps a doubled dot at the very
+//! beginning of a message and cannot truncate a message while it reads.
 
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-/// A line's end, and the dot that begins the next one.
+/// The end of a line and a dot that begins the next line.
 static DOT_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\r\n."));
 
-/// Where a message stands between its lines.
+/// The state of the receiver between two reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Data {
-    /// Behind CR LF, or at the beginning.
+    /// After CR LF, or at the beginning of the message.
     #[default]
     LineStart,
-    /// Behind a dot that began a line.
+    /// After a dot at the beginning of a line.
     Dot,
-    /// Behind a dot and CR that began a line.
+    /// After a dot and a CR at the beginning of a line.
     DotCr,
+    /// Within a line.
     Line,
-    /// Behind a CR.
+    /// After a CR within a line.
     Cr,
 }
 
 impl Data {
-    /// Reads octets into a message up to its end: how many were read, and whether the end was among them. Only
-    /// CR LF dot CR LF ends a message, and only a CR LF ends a line.
+    /// Appends `octets` to `message`, unstuffed, up to the end of the message. Returns the number
+    /// of octets consumed and whether the end was found. Only CR LF dot CR LF ends a message, and
+    /// only CR LF ends a line.
     pub(super) fn read(&mut self, octets: &[u8], message: &mut Vec<u8>) -> (usize, bool) {
         let mut at = 0;
         while let Some(&octet) = octets.get(at) {
-            // Few lines begin with a dot: up to the next one, all is the message's.
+            // Few lines begin with a dot. Everything up to the next one is copied at once.
             if *self == Data::Line || *self == Data::LineStart && octet != b'.' {
                 let rest = &octets[at..];
                 let Some(found) = DOT_LINE.find(rest) else {
@@ -63,7 +65,7 @@ impl Data {
                     return (at, true);
                 }
                 (Data::DotCr, _) => {
-                    // The dot was the sender's addition, the CR was not.
+                    // The dot was stuffed by the client; the CR belongs to the message.
                     message.push(b'\r');
                     if octet == b'\r' { Data::Cr } else { Data::Line }
                 }

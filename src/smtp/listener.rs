@@ -1,4 +1,5 @@
-//! Sockets for sessions: thin, bounded, and in no hurry to give up.
+//! The SMTP and LMTP listeners: they accept connections and run a [`Session`] on each of them,
+//! within fixed limits.
 
 use std::future::poll_fn;
 use std::io;
@@ -28,75 +29,99 @@ use crate::relay::Relay;
 use crate::sockets;
 use crate::time::{Clock, Span};
 
-/// Pause after an accept that failed, such as for want of file descriptors: weather, not death.
+/// Pause after a failed accept. Most such failures, such as a lack of file descriptors, pass.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Time for a trusted peer to say who the client is.
+/// Time in which a trusted peer must send its PROXY header.
 const PROXY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time for a client to take a reply.
+/// Time in which a client must accept a reply.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
-/// Time for a client to agree on TLS.
+/// Time for a TLS handshake.
 const TLS_TIMEOUT: Duration = Duration::from_secs(30);
-/// What a client that was turned away may still send until it has read the reply, and for how long it is listened to.
+/// Maximum number of octets read from a client after the server ended its session, so that it
+/// receives the last reply.
 const LINGER_OCTETS_MAX: usize = 1 << 20;
+/// Maximum time for reading from such a client.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
-/// Most clients that are kept waiting for a reply at one time; beyond it replies come at once.
+/// Maximum number of clients that wait for a delayed reply at one time. Beyond it, replies are not
+/// delayed.
 pub const TARPIT_SESSIONS_MAX: usize = 256;
-/// Octets held for all clients together: commands, and messages on their way to being durable. 421 beyond.
+/// Maximum number of octets held in memory for all clients together: unread input, and messages
+/// that are not durable yet. Beyond it, sessions end with 421.
 const HELD_OCTETS_MAX: usize = 512 << 20;
-/// A session that holds less is let go on: it could not help.
+/// A session that holds no more octets than this is not ended for lack of memory, as that would
+/// free little.
 const HELD_OCTETS_SMALL: usize = 64 << 10;
-/// Octets of replies that wait to be sent together.
+/// Replies to pipelined commands are sent when they reach this many octets, or when no command is
+/// left.
 const REPLY_OCTETS_MAX: usize = 16 << 10;
-/// Octets read from a socket at once.
+/// Maximum number of octets read from a socket at once.
 const READ_OCTETS: usize = 16 << 10;
 
-/// What every session shares.
+/// What all sessions share.
 pub struct Serve {
+    /// Limits of each session.
     pub limits: Arc<Limits>,
+    /// The server's host name, as in the greeting.
     pub hostname: Arc<str>,
+    /// Makes messages durable and turns them into evidence.
     pub intake: Arc<Intake>,
+    /// The clock of all time stamps and limits.
     pub clock: Arc<dyn Clock>,
+    /// Counts sessions, replies and refusals.
     pub metrics: Arc<Metrics>,
+    /// The clients with a session, and their limits.
     pub clients: Clients,
-    /// Who may name another client by the PROXY protocol.
+    /// Networks of the peers that may name a client by the PROXY protocol.
     pub proxy_peers: Vec<IpNet>,
-    /// Who may by XCLIENT and XFORWARD.
+    /// Networks of the peers that may name a client by XCLIENT and XFORWARD.
     pub naming_peers: Vec<IpNet>,
-    /// Who may speak LMTP.
+    /// Networks of the peers that may use LMTP.
     pub lmtp_peers: Vec<IpNet>,
+    /// Accepts TLS sessions; `None` if STARTTLS is not offered.
     pub tls: Option<TlsAcceptor>,
-    /// Places for those who are kept waiting.
+    /// Permits for delayed replies, [`TARPIT_SESSIONS_MAX`] of them.
     pub tarpit: Semaphore,
-    /// Octets held for all of them.
+    /// Octets held for all clients together.
     pub held: AtomicUsize,
 }
 
-/// How clients come in.
+/// The protocol of a listening socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Door {
+    /// SMTP (RFC 5321).
     Smtp,
-    /// SMTP behind the PROXY protocol.
+    /// SMTP after a PROXY protocol header.
     Proxied,
+    /// LMTP (RFC 2033).
     Lmtp,
 }
 
-/// A socket that is bound.
+/// A bound listening socket.
 pub struct Listening {
     listener: TcpListener,
     door: Door,
 }
 
 impl Listening {
+    /// Binds a socket.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
     pub fn bind(address: SocketAddr, door: Door) -> io::Result<Self> {
         Ok(Listening { listener: sockets::tcp(address)?, door })
     }
 
+    /// The address that the socket is bound to.
+    ///
+    /// # Errors
+    /// When the system does not report it.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 }
 
-/// Accepts until told to stop, then waits for the sessions that are not idle.
+/// Accepts connections until `stop` is cancelled, then waits until all sessions have ended. Idle
+/// sessions end at once; a session that is receiving a message ends after it.
 pub async fn serve(listening: Listening, serve: Arc<Serve>, stop: CancellationToken) {
     let sessions = TaskTracker::new();
     let door = listening.door;
@@ -112,7 +137,7 @@ pub async fn serve(listening: Listening, serve: Arc<Serve>, stop: CancellationTo
                 sessions.spawn(async move { serve.connection(stream, peer.ip(), door, stop).await });
             }
             Err(error) => {
-                tracing::warn!(%error, "a connection can't be accepted");
+                tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -121,7 +146,7 @@ pub async fn serve(listening: Listening, serve: Arc<Serve>, stop: CancellationTo
     sessions.wait().await;
 }
 
-/// How a conversation went on.
+/// Why a conversation on one stream ended.
 enum Then {
     Ended,
     StartTls,
@@ -137,7 +162,7 @@ impl Serve {
             Proxied::Client(client) => client,
             Proxied::Local => peer,
         });
-        // Those who speak for others are limited as everybody is together, and not as one.
+        // A peer that forwards mail of other clients is subject to the global limits only.
         let speaks_for_others =
             door == Door::Lmtp || proxied == Proxied::Local || holds(&self.naming_peers, relay.address());
         let client = (!speaks_for_others).then_some(relay);
@@ -145,8 +170,10 @@ impl Serve {
             Ok(place) => place,
             Err(refusal) => {
                 self.refused(refusal.label());
-                let busy =
-                    format!("421 4.7.0 {} has no place for you now, come back later\r\n", self.hostname);
+                let busy = format!(
+                    "421 4.7.0 {} Too many connections or messages, try again later\r\n",
+                    self.hostname
+                );
                 let _ = tokio::time::timeout(WRITE_TIMEOUT, stream.write_all(busy.as_bytes())).await;
                 return;
             }
@@ -157,9 +184,9 @@ impl Serve {
         let mut session = self.session(relay, proxied, door);
         session.receive(&early, self.clock.now());
         drop(early);
-        // A client that left in the middle needs no more than the end of its session.
+        // An error means that the client has disconnected. The session is over in any case.
         let _ = visit.talk(stream, &mut session).await;
-        // What it cost is counted however it ends.
+        // The usage counts no matter how the session ended.
         visit.place.spend(session.rest_of_tally(), self.clock.now());
         self.metrics.smtp_sessions.dec();
     }
@@ -212,7 +239,7 @@ fn holds(networks: &[IpNet], address: IpAddr) -> bool {
     networks.iter().any(|network| network.contains(&address.to_canonical()))
 }
 
-/// One session while it lasts.
+/// A session that is running.
 struct Visit<'a> {
     serve: &'a Serve,
     place: Place<'a>,
@@ -220,9 +247,10 @@ struct Visit<'a> {
     stop: CancellationToken,
 }
 
-/// What few clients come to, or none for long, is put on the heap: the tasks of all that sit idle stay small.
+/// Futures that are large and that few sessions reach, or only for a short time, are boxed. This
+/// keeps the tasks of idle sessions small.
 impl Visit<'_> {
-    /// A session from its greeting to its end.
+    /// Runs a session from its greeting to its end.
     async fn talk(&mut self, mut stream: TcpStream, session: &mut Session) -> io::Result<()> {
         match (self.converse(session, &mut stream).await?, &self.serve.tls) {
             (Then::StartTls, Some(acceptor)) => Box::pin(self.talk_by_tls(stream, acceptor, session)).await,
@@ -249,7 +277,7 @@ impl Visit<'_> {
         tls_total.with_label_values(&[version]).inc();
         session.secured(self.serve.clock.now());
         self.converse(session, &mut stream).await?;
-        // TLS takes its leave (RFC 8446 §6.1).
+        // Send close_notify (RFC 8446 §6.1).
         tokio::time::timeout(WRITE_TIMEOUT, stream.shutdown()).await?
     }
 
@@ -272,7 +300,7 @@ impl Visit<'_> {
             match answered {
                 Answered::Open => {}
                 Answered::StartTls => return Ok(Then::StartTls),
-                // Nothing is left unread: letting the socket go says the rest.
+                // The client has nothing left to send, so the socket can be closed at once.
                 Answered::Closed(Ending::Quit) => return Ok(Then::Ended),
                 Answered::Closed(Ending::CutOff) => {
                     Box::pin(linger(stream)).await;
@@ -283,7 +311,7 @@ impl Visit<'_> {
             if wrote {
                 session.replied(now);
             }
-            // A message that was on its way is durable, or given back.
+            // A message that was being made durable is no longer held.
             self.held.set(session.held_octets());
             let patience = session.patience(now);
             let read = tokio::select! {
@@ -306,7 +334,8 @@ impl Visit<'_> {
         }
     }
 
-    /// Does what the session asks for; whether the client was told something. Replies to pipelined commands go out together.
+    /// Handles the session's pending events. Returns how the session goes on and whether a reply
+    /// was sent. Replies to pipelined commands are sent together.
     async fn answer<S: AsyncWrite + Unpin>(
         &self,
         session: &mut Session,
@@ -357,7 +386,7 @@ impl Visit<'_> {
     }
 }
 
-/// What became of the events that were there.
+/// How a session goes on after its pending events.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Answered {
     Open,
@@ -365,7 +394,8 @@ enum Answered {
     Closed(Ending),
 }
 
-/// Reads what is there into the session. The buffer is on the stack and lives no longer than the reading: idle clients hold none.
+/// Reads available octets into the session. Returns their number; 0 is the end of the stream. The
+/// buffer is on the stack for the duration of one read only, so that idle sessions have no buffer.
 async fn receive<S: AsyncRead + Unpin>(
     stream: &mut S,
     session: &mut Session,
@@ -381,7 +411,8 @@ async fn receive<S: AsyncRead + Unpin>(
     .await
 }
 
-/// Ends the sending side and reads on for a moment: a socket that is closed with octets unread takes the reply with it.
+/// Shuts down the sending side and continues to read for a moment. If a socket is closed with
+/// unread octets, the client receives a reset and may lose the last reply.
 async fn linger<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
     let mut left = LINGER_OCTETS_MAX;
     let drain = async {
@@ -395,7 +426,7 @@ async fn linger<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
             }
         }
     };
-    // Whatever comes of it, the session is over.
+    // The session is over whether this succeeds or not.
     let _ = tokio::time::timeout(LINGER_TIMEOUT, drain).await;
 }
 
@@ -411,7 +442,7 @@ async fn write<S: AsyncWrite + Unpin>(stream: &mut S, replies: &mut Vec<u8>) -> 
     Ok(())
 }
 
-/// What one session holds of what all may hold.
+/// One session's part of the octets held for all clients.
 struct Held<'a> {
     all: &'a AtomicUsize,
     own: usize,

@@ -1,4 +1,4 @@
-//! The trap's door: SMTP (RFC 5321). It takes mail in and never sends any.
+//! The SMTP and LMTP server (RFC 5321, RFC 2033). It receives mail and never sends any.
 
 mod clients;
 mod data;

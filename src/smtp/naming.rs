@@ -1,51 +1,60 @@
-//! XCLIENT and XFORWARD: a trusted peer says who its client is (Postfix, XCLIENT_README and XFORWARD_README).
+//! XCLIENT and XFORWARD: a trusted peer names the client whose mail it forwards (Postfix,
+//! XCLIENT_README and XFORWARD_README).
 //!
-//! XCLIENT speaks of the whole session, as a proxy does; XFORWARD of the next transaction, which an MTA took from that client.
+//! XCLIENT applies to the rest of the session, as for a proxy. XFORWARD applies to the next
+//! transaction, which an MTA received from the named client.
 
 use std::net::IpAddr;
 
 use crate::mail::decode_xtext;
 use crate::relay::Relay;
 
-/// Attributes that are understood; what else a peer sends is passed over.
+/// Attributes announced in the EHLO reply. Only ADDR and HELO are used; all others are ignored.
 const ATTRIBUTES: &str = "NAME ADDR PORT PROTO HELO";
-/// Most octets of a name that are kept.
+/// Maximum number of octets of a HELO name that are kept.
 const NAME_OCTETS_MAX: usize = 255;
 
-/// Whom a peer names.
+/// The client that a peer named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Named {
-    /// What was said of its address: another one, or that nobody knows it.
+    /// The last ADDR attribute: `Some(None)` if it was `[UNAVAILABLE]`, `None` if there was none.
     told: Option<Option<Relay>>,
+    /// The HELO attribute: the name that the client gave to the peer.
     pub(super) helo: Option<String>,
 }
 
 impl Named {
+    /// The client's address, if the peer named it.
     pub(super) fn relay(&self) -> Option<Relay> {
         self.told.flatten()
     }
 
-    /// Attributes may come in several commands.
+    /// Adds the attributes of a further command. Later attributes replace earlier ones.
     pub(super) fn add(&mut self, more: Named) {
         self.told = more.told.or(self.told);
         self.helo = more.helo.or(self.helo.take());
     }
 }
 
+/// A parsed XCLIENT or XFORWARD command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command {
+    /// XCLIENT
     Client(Named),
+    /// XFORWARD
     Forward(Named),
 }
 
-/// The lines of an EHLO reply. Who speaks LMTP has taken the message itself: it speaks for no client of the session.
+/// The EHLO reply lines that announce XFORWARD and, with `xclient`, XCLIENT. LMTP peers are not
+/// offered XCLIENT, because they have accepted the message themselves.
 pub(super) fn offers(xclient: bool) -> String {
     let xclient = if xclient { format!("250-XCLIENT {ATTRIBUTES}\r\n") } else { String::new() };
     format!("{xclient}250-XFORWARD {ATTRIBUTES}\r\n")
 }
 
 impl Command {
-    /// Reads a command line, if it is one of the two.
+    /// Parses a command line. `None` if it is neither XCLIENT nor XFORWARD; `Some(Err(_))`, with
+    /// the text of the reply, if the attributes are wrong.
     pub(super) fn parse(line: &[u8]) -> Option<Result<Self, &'static str>> {
         let line = std::str::from_utf8(line).ok()?;
         let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
@@ -63,7 +72,7 @@ fn attributes(text: &str) -> Result<Named, &'static str> {
     let mut named = Named::default();
     for attribute in text.split_ascii_whitespace() {
         let Some((name, value)) = attribute.split_once('=') else {
-            return Err("write attributes as NAME=value");
+            return Err("Syntax: attributes must have the form NAME=value");
         };
         let value = decode_xtext(value);
         let unavailable =
@@ -75,7 +84,7 @@ fn attributes(text: &str) -> Result<Named, &'static str> {
             continue;
         }
         match name.to_ascii_uppercase().as_str() {
-            "ADDR" => named.told = Some(Some(address(&value).ok_or("ADDR is no IP address")?)),
+            "ADDR" => named.told = Some(Some(address(&value).ok_or("Bad ADDR syntax: not an IP address")?)),
             "HELO" => {
                 named.helo = Some(value[..value.floor_char_boundary(NAME_OCTETS_MAX)].to_owned());
             }
@@ -114,7 +123,7 @@ mod tests {
         both.add(named("XFORWARD HELO=x"));
         assert_eq!(both.relay(), relay("198.18.0.25"));
         both.add(named("XFORWARD ADDR=[UNAVAILABLE]"));
-        assert_eq!(both.relay(), None, "what is said last counts");
+        assert_eq!(both.relay(), None, "the last ADDR counts");
         assert_eq!(named("XCLIENT HELO=a+2Bb").helo.as_deref(), Some("a+b"));
         for wrong in ["XCLIENT ADDR=relay.example", "XCLIENT ADDR", "XFORWARD ADDR="] {
             assert!(matches!(Command::parse(wrong.as_bytes()), Some(Err(_))), "{wrong}");

@@ -1,4 +1,4 @@
-//! The PROXY protocol, versions 1 and 2: who the client is, told by a trusted peer in front of us.
+//! The PROXY protocol, versions 1 and 2: a trusted proxy in front of the server names the client.
 
 use std::io;
 use std::net::IpAddr;
@@ -6,26 +6,29 @@ use std::net::IpAddr;
 use ppp::{HeaderResult, PartialResult, v1, v2};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// Most octets of a header, its extensions included.
+/// Maximum length of a header in octets, including its extensions (TLVs).
 const HEADER_OCTETS_MAX: usize = 1_024;
 
-/// How a header of version 1 begins.
+/// The beginning of a version 1 header.
 const TEXT: &[u8] = b"PROXY ";
-/// Its longest line, with its end.
+/// Maximum length of a version 1 header line in octets, including CR LF.
 const LINE_OCTETS_MAX: usize = 107;
 
 /// The client that a header names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Proxied {
+    /// The address of the client.
     Client(IpAddr),
-    /// The peer speaks for itself: a health check.
+    /// The connection is the proxy's own, such as a health check (LOCAL or UNKNOWN).
     Local,
 }
 
-/// Reads the header that opens a connection; what follows it is given back.
+/// Reads the header that opens a connection. Returns the client and the octets that followed the
+/// header.
 ///
 /// # Errors
-/// `InvalidData` where it is no header, or one of something that isn't TCP over IP.
+/// `InvalidData` when the octets are no PROXY header or the header names no TCP client,
+/// `UnexpectedEof` when the connection ends within the header, and any error of the stream.
 pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(Proxied, Vec<u8>)> {
     let mut octets = Vec::with_capacity(64);
     loop {
@@ -40,9 +43,9 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(P
     }
 }
 
-/// The client and the header's length; nothing where more of it has to come.
+/// The client and the length of the header in octets; `None` while the header is incomplete.
 fn parse(octets: &[u8]) -> io::Result<Option<(Proxied, usize)>> {
-    // The crate takes a line of version 1 that ends in the midst for a wrong one.
+    // The crate reports an incomplete version 1 line as an error.
     let is_text = octets.starts_with(&TEXT[..octets.len().min(TEXT.len())]);
     if is_text && !octets.windows(2).any(|end| end == b"\r\n") {
         return if octets.len() < LINE_OCTETS_MAX { Ok(None) } else { Err(invalid("the line is too long")) };

@@ -1,4 +1,4 @@
-//! Whose mail is taken.
+//! Which recipients the server accepts.
 
 use std::sync::Arc;
 
@@ -6,21 +6,26 @@ use crate::blocklist::Donors;
 use crate::mail::Mailbox;
 use crate::trap::{Donor, KnownTraps, TrapHasher};
 
+/// Local parts of the operator's addresses (docs/STANDARDS.md S2).
 const OPERATORS: [&str; 3] = ["postmaster", "abuse", "removal"];
 
-/// What a recipient is to the trap's host.
+/// The class of a recipient address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recipient {
-    /// Any local part of a trap domain: whether it was ever seeded does not show.
+    /// Any local part of a trap domain. All local parts are accepted alike, so that a client cannot
+    /// find out which addresses were seeded.
     Trap,
-    /// postmaster, abuse (RFC 5321 §4.5.1, RFC 2142) and removal (RFC 6471 §2.2.2): read by people, never scored.
+    /// postmaster and abuse (RFC 5321 §4.5.1, RFC 2142) and removal (RFC 6471 §2.2.2) at a trap
+    /// domain or at the server's host name. People read this mail; it is never scored.
     Operator,
-    /// A donor's own address for reports that are forwarded as attachments.
+    /// A donor's address at the server's host name, to which the donor forwards reports as
+    /// attachments.
     Donor(Donor),
+    /// Any other address. It is refused.
     Unknown,
 }
 
-/// The domains of active traps and the host's own name.
+/// The addresses that the server accepts: those of active traps, of the operator and of donors.
 #[derive(Debug)]
 pub struct Recipients {
     hasher: TrapHasher,
@@ -30,10 +35,12 @@ pub struct Recipients {
 }
 
 impl Recipients {
+    /// The recipients for these traps and donors. `hostname` is the server's host name.
     pub fn new(hasher: TrapHasher, traps: Arc<KnownTraps>, donors: Arc<Donors>, hostname: Arc<str>) -> Self {
         Recipients { hasher, traps, donors, hostname }
     }
 
+    /// The class of a mailbox.
     pub fn of(&self, mailbox: &Mailbox) -> Recipient {
         let trap_domain = self.traps.takes_mail_for(&self.hasher, mailbox.domain());
         let operator = OPERATORS.iter().any(|name| mailbox.local().eq_ignore_ascii_case(name));

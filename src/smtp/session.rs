@@ -1,7 +1,11 @@
-//! One SMTP or LMTP session as a value: octets and the time go in, replies and transactions come out (RFC 5321, 2033, 3030, 3207).
+//! One SMTP or LMTP session as a state machine without a socket (RFC 5321, RFC 2033, RFC 3030,
+//! RFC 3207).
 //!
-//! It waits for the message whatever the recipient, so that a callout shows itself by leaving; it answers VRFY with 252
-//! alike for everyone, so that nobody learns which addresses are traps.
+//! The caller passes in received octets and the time; the session returns replies and transactions.
+//!
+//! The session accepts every recipient at a trap domain, so that a callout (a client that verifies
+//! an address and sends no message) can be recognised by its leaving after RCPT. VRFY gets the same
+//! 252 reply for every address, so that it does not reveal which addresses are traps.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,112 +21,124 @@ use crate::mail::{Mailbox, ReversePath};
 use crate::relay::Relay;
 use crate::time::{Span, Timestamp};
 
-/// Most octets of one command line: RFC 5321 §4.5.3.1.4 asks for 512, and extensions add to it.
+/// Maximum length of a command line in octets. RFC 5321 §4.5.3.1.4 requires 512, to which
+/// extensions add.
 const COMMAND_OCTETS_MAX: usize = 2_048;
-/// Octets of a client's buffer that are kept while it is empty.
+/// An empty input buffer with a larger capacity than this, in octets, is released.
 const INPUT_OCTETS_KEPT: usize = 512;
-/// Commands that bring no message, such as NOOP and RSET, between two messages; 421 beyond.
+/// Maximum number of commands between two messages that are not part of a transaction, such as NOOP
+/// and RSET. Beyond it, the session ends with 421.
 const IDLE_COMMANDS_MAX: usize = 200;
-/// Octets of most reports: a message has as much room from the beginning.
+/// Initial capacity for a message, in octets. Most reports fit into it.
 const MESSAGE_OCTETS_USUAL: usize = 8 << 10;
-/// Octets that are counted together.
+/// Octets received are reported in a [`Tally`] when there are at least this many.
 const TALLY_OCTETS_MIN: u64 = 16 << 10;
-/// Errors that cost no time.
+/// Number of errors after which further error replies are delayed.
 const ERRORS_FREE: usize = 3;
-/// What each further error adds to the time that a client waits.
+/// Delay that each further error adds.
 const TARPIT_STEP: Span = Span::from_milliseconds(500);
-/// Most octets of a HELO name that are kept.
+/// Maximum number of octets of a HELO name that are kept.
 const HELO_OCTETS_MAX: usize = 255;
 
-/// What a session may cost, each with the reply that tells the client.
+/// Limits of one session. Each states the reply that a client gets beyond it.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// 552: a larger message is not taken.
+    /// Maximum size of a message in octets; 552 beyond.
     pub message_octets_max: usize,
-    /// Octets of a message that are kept for judging; the rest is counted.
+    /// Number of octets of a message to a trap that are kept for classification. The rest is only
+    /// counted.
     pub kept_octets_max: usize,
-    /// 452: further recipients are not taken.
+    /// Maximum number of recipients of a message; 452 for each further one.
     pub recipients_max: usize,
-    /// 421: the session ends.
+    /// Maximum number of messages in a session; 421 beyond.
     pub messages_max: usize,
-    /// 421: the session ends.
+    /// Number of errors at which the session ends with 421.
     pub errors_max: usize,
-    /// 421: the session ends when no whole command comes for so long, or nothing of a message.
+    /// Maximum time without a complete command, or without an octet of a message; 421 beyond.
     pub idle_timeout: Span,
-    /// 421: the session ends when a message takes longer.
+    /// Maximum time from MAIL to the end of a message; 421 beyond.
     pub message_timeout: Span,
-    /// The longest that a client who errs is kept waiting for a reply.
+    /// Maximum delay of an error reply.
     pub tarpit_max: Span,
 }
 
-/// What the two protocols differ in.
+/// The protocol of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
+    /// SMTP (RFC 5321).
     Smtp,
-    /// For an MTA in front (RFC 2033): one reply for every recipient.
+    /// LMTP, for an MTA in front of this server (RFC 2033): one reply per recipient after a
+    /// message.
     Lmtp,
 }
 
-/// Who a session is with, and what it may say.
+/// The client of a session and its permissions.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer {
+    /// The client's address, or the one that a proxy named.
     pub relay: Relay,
-    /// It speaks for others, and has not said for whom.
+    /// The peer forwards mail of other clients and has not named the client.
     pub unnamed: bool,
+    /// The protocol of the session.
     pub protocol: Protocol,
-    /// It may say for whom it speaks (XCLIENT, XFORWARD).
+    /// The peer may use XCLIENT (SMTP only) and XFORWARD.
     pub names_clients: bool,
+    /// STARTTLS is offered.
     pub tls_offered: bool,
 }
 
-/// What a session has cost since it was asked last.
+/// Usage of a session since the last report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
+    /// Messages, and callouts.
     pub messages: u32,
+    /// Octets received.
     pub octets: u64,
+    /// Error replies, without 452.
     pub errors: u32,
 }
 
 /// What the listener has to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event {
+    /// Send this reply, which ends with CR LF.
     Reply(Vec<u8>),
-    /// A message came: make it durable, then `settle`.
+    /// A message was received: make it durable, then call [`Session::settle`].
     Message(Box<Transaction>),
-    /// The client named a trap and left without a message: note it.
+    /// A callout: the client named a trap and ended the transaction without a message. Record it.
     Left(Box<Transaction>),
-    /// Wait before the next reply.
+    /// Wait this long before the next reply.
     Pause(Span),
-    /// Begin TLS, then tell by `secured`.
+    /// Start TLS, then call [`Session::secured`].
     StartTls,
-    /// Nothing more to say.
+    /// The session has ended: close the connection.
     Close(Ending),
 }
 
 /// How a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// The client said that it was done, and waits for nothing but the reply.
+    /// The client sent QUIT and only waits for the reply.
     Quit,
-    /// We ended it; the client may be sending still.
+    /// The server ended the session. The client may still be sending.
     CutOff,
 }
 
 enum State {
     Command,
-    /// A line that is too long, up to its end.
+    /// Discarding a line that is too long, up to its end.
     LongLine,
     Data(Data),
-    /// Octets of a chunk that are still to come (RFC 3030).
+    /// Receiving the octets of a chunk (RFC 3030).
     Chunk(Chunk),
-    /// TLS is being begun.
+    /// Waiting for TLS to start.
     Securing,
-    /// A message is on its way to being durable; so many replies are due then.
+    /// Waiting until a message is durable. This many replies follow.
     Unsettled(usize),
     Closed(Ending),
 }
 
-/// One BDAT.
+/// One BDAT command.
 #[derive(Clone, Copy)]
 struct Chunk {
     octets: usize,
@@ -131,48 +147,51 @@ struct Chunk {
     fate: Fate,
 }
 
-/// What becomes of a chunk's octets. Clients send them without waiting, so they have to be read in any case.
+/// Whether a chunk's octets are kept. Clients send them without waiting for a reply, so they are
+/// read in any case.
 #[derive(Clone, Copy)]
 enum Fate {
+    /// They belong to the message.
     Taken,
-    /// 503: there is nobody to take them for.
+    /// There is no transaction or it has no recipient; 503.
     Unwanted,
-    /// 552
+    /// The message is too large; 552.
     TooMuch,
 }
 
+/// An SMTP or LMTP session.
 pub struct Session {
     limits: Arc<Limits>,
     recipients: Arc<Recipients>,
     hostname: Arc<str>,
     peer: Peer,
-    /// Whom the peer says the next transaction is from (XFORWARD).
+    /// The client of the next transaction, as named by XFORWARD.
     forwarded: Option<Named>,
     secure: bool,
     state: State,
     input: Vec<u8>,
-    /// How much of the input was read.
+    /// Number of octets of `input` that were consumed.
     read: usize,
     now: Timestamp,
-    /// Since when the client has had the word.
+    /// When the last reply was sent. The idle timeout runs from then.
     since: Timestamp,
-    /// When the open transaction was begun.
+    /// When the open transaction began.
     begun: Timestamp,
-    /// Commands since the last message that bring none.
+    /// Commands since the last message that are not part of a transaction.
     idle_commands: usize,
     helo: Option<String>,
     transaction: Option<Transaction>,
-    /// A part of the transaction's message has come.
+    /// A chunk of the transaction's message was accepted.
     chunked: bool,
     messages: usize,
     errors: usize,
     tally: Tally,
-    /// Events that came of one command together.
+    /// Events that the caller has not fetched yet.
     queued: std::collections::VecDeque<Event>,
 }
 
 impl Session {
-    /// A session that has greeted its client.
+    /// Starts a session. Its first event is the greeting.
     pub fn new(
         limits: Arc<Limits>,
         recipients: Arc<Recipients>,
@@ -211,10 +230,11 @@ impl Session {
             Protocol::Smtp => "ESMTP",
             Protocol::Lmtp => "LMTP",
         };
-        self.reply(&format!("220 {} {protocol} backscatterd", self.hostname));
+        self.reply(&format!("220 {} {protocol}", self.hostname));
     }
 
-    /// Takes octets that came at a time. What `next_event` leaves of them is less than a command line.
+    /// Adds octets that were received at `now`. After [`Session::next_event`] has returned `None`,
+    /// less than a command line of them is left.
     pub fn receive(&mut self, octets: &[u8], now: Timestamp) {
         self.now = now;
         self.tally.octets += octets.len() as u64;
@@ -223,7 +243,8 @@ impl Session {
         self.input.extend_from_slice(octets);
     }
 
-    /// The replies so far were sent; the client has the word.
+    /// To be called when all replies so far were sent at `now`. The client's idle time runs from
+    /// then.
     pub fn replied(&mut self, now: Timestamp) {
         let waited = now.since(self.now);
         if let Some(open) = &mut self.transaction {
@@ -232,7 +253,8 @@ impl Session {
         self.since = now;
     }
 
-    /// How much longer to wait for octets, now. Octets of an unfinished command line win no time.
+    /// How long the caller may wait for octets. Octets of an incomplete command line do not extend
+    /// this time.
     pub fn patience(&self, now: Timestamp) -> Span {
         let limits = &self.limits;
         let whole = match &self.transaction {
@@ -245,7 +267,8 @@ impl Session {
         }
     }
 
-    /// TLS was begun; what was said before it counts no more (RFC 3207 §4.2).
+    /// To be called when TLS has started. The session discards everything it knows from before
+    /// (RFC 3207 §4.2).
     pub fn secured(&mut self, now: Timestamp) {
         debug_assert!(matches!(self.state, State::Securing));
         self.state = State::Command;
@@ -255,18 +278,19 @@ impl Session {
         (self.now, self.since) = (now, now);
     }
 
-    /// What is left to count at the end.
+    /// The usage that was not reported yet, at the end of the session.
     pub fn rest_of_tally(&mut self) -> Tally {
         std::mem::take(&mut self.tally)
     }
 
-    /// What the session has cost since this was asked last, once it is worth counting.
+    /// The usage since the last call, if it includes a message, an error, or at least 16 KiB.
     pub fn take_tally(&mut self) -> Option<Tally> {
         let Tally { messages, octets, errors } = self.tally;
         (messages > 0 || errors > 0 || octets >= TALLY_OCTETS_MIN).then(|| std::mem::take(&mut self.tally))
     }
 
-    /// The next thing to do; `None` while the session waits for octets or for a message to be settled.
+    /// The next event; `None` while the session waits for octets, for TLS, or for
+    /// [`Session::settle`].
     pub fn next_event(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.queued.pop_front() {
@@ -285,51 +309,52 @@ impl Session {
         }
     }
 
-    /// Tells what became of the message of the last `Event::Message`.
+    /// Passes in the outcome of the last [`Event::Message`] and queues the replies to it.
     pub fn settle(&mut self, outcome: &Outcome) {
         debug_assert!(matches!(self.state, State::Unsettled(_)));
         let State::Unsettled(recipients) = self.state else { return };
         self.state = State::Command;
         let reply = match outcome {
-            Outcome::Durable { id } => format!("250 2.0.0 taken as {id}"),
-            Outcome::Later => "451 4.3.0 can't be kept safely now, come back later".to_owned(),
+            Outcome::Durable { id } => format!("250 2.0.0 Ok: queued as {id}"),
+            Outcome::Later => "451 4.3.0 Temporary local error, try again later".to_owned(),
         };
         for _ in 0..recipients {
             self.reply(&reply);
         }
     }
 
-    /// The client was silent for too long.
+    /// Ends the session because the client exceeded its time.
     pub fn timed_out(&mut self) {
-        self.close("421 4.4.2 nothing came for too long");
+        self.close("421 4.4.2 Timeout exceeded");
     }
 
-    /// Octets that are held for this client.
+    /// Number of octets held in memory for this session.
     pub fn held_octets(&self) -> usize {
         self.input.len() + self.transaction.as_ref().map_or(0, |open| open.message.capacity())
     }
 
-    /// The client, or all of them together, sent more than is taken in such a time.
+    /// Ends the session because the client, or all clients together, exceeded a rate.
     pub fn overspent(&mut self) {
-        self.close("421 4.7.0 too much for now, come back later");
+        self.close("421 4.7.0 Rate limit exceeded, try again later");
     }
 
-    /// The client is gone: whether it named a trap and sent nothing. That may be a callout or a broken line, so it counts for neither.
+    /// Whether a client that has disconnected had named a trap in an open transaction. It may have
+    /// made a callout or lost its connection, so this is not counted as a callout.
     pub fn is_interrupted(&self) -> bool {
         self.transaction.as_ref().is_some_and(|open| !open.traps.is_empty())
     }
 
-    /// All clients together have more on its way than the server can hold.
+    /// Ends the session because the server holds too many octets for all clients together.
     pub fn crowded_out(&mut self) {
-        self.close("421 4.3.1 too much mail is on its way here, come back later");
+        self.close("421 4.3.1 Insufficient system resources, try again later");
     }
 
-    /// The server stops; what was acknowledged is safe.
+    /// Ends the session because the server stops. Messages acknowledged before are durable.
     pub fn stop(&mut self) {
-        self.close("421 4.3.2 going down, come back later");
+        self.close("421 4.3.2 Service shutting down, try again later");
     }
 
-    /// Whether a stop would cost the client nothing but its connection.
+    /// Whether the session waits for a command, so that ending it loses no message.
     pub fn is_idle(&self) -> bool {
         matches!(self.state, State::Command) && self.queued.is_empty()
     }
@@ -348,18 +373,19 @@ impl Session {
         self.queued.push_back(Event::Reply([text, "\r\n"].concat().into_bytes()));
     }
 
-    /// A reply that counts as an error of the client's.
+    /// Queues an error reply and counts the error.
     fn refuse(&mut self, text: &str) {
         self.errors += 1;
         self.tally.errors += 1;
         self.slow_down();
         self.reply(text);
         if self.errors >= self.limits.errors_max {
-            self.close("421 4.7.0 too many errors");
+            self.close("421 4.7.0 Too many errors");
         }
     }
 
-    /// A client that goes on erring waits longer and longer: what guesses or floods has no use for it.
+    /// Delays the replies to a client that makes many errors, longer with each error. This slows
+    /// down clients that guess addresses or flood the server.
     fn slow_down(&mut self) {
         let beyond = self.errors.saturating_sub(ERRORS_FREE);
         let pause = Span::from_milliseconds(TARPIT_STEP.milliseconds().saturating_mul(beyond as i64));
@@ -372,7 +398,7 @@ impl Session {
     fn consume(&mut self, octets: usize) {
         self.read += octets;
         if self.read >= self.input.len() {
-            // Thousands of clients sit idle for minutes: a buffer is kept only where it is small.
+            // Thousands of sessions may be idle for minutes, so only a small buffer is kept.
             if self.input.capacity() > INPUT_OCTETS_KEPT {
                 self.input = Vec::new();
             }
@@ -381,7 +407,7 @@ impl Session {
         }
     }
 
-    /// Reads one command line, if it is there whole.
+    /// Reads and executes one command line, if it is complete. `false` if it is not.
     fn line(&mut self) -> bool {
         let waiting = &self.input[self.read..];
         let end = memchr(b'\n', waiting);
@@ -390,15 +416,15 @@ impl Session {
             Some(end) if long => {
                 self.consume(end + 1);
                 self.state = State::Command;
-                self.refuse("500 5.5.2 line too long");
+                self.refuse("500 5.5.2 Line too long");
             }
             Some(end) => {
                 let line = waiting[..end].strip_suffix(b"\r").unwrap_or(&waiting[..end]);
                 if line.len() > COMMAND_OCTETS_MAX {
                     self.consume(end + 1);
-                    self.refuse("500 5.5.2 line too long");
+                    self.refuse("500 5.5.2 Line too long");
                 } else {
-                    // The parser wants the end of the line; it is given one that is right whatever the client sent.
+                    // The parser requires CR LF at the end. The client may have sent a bare LF.
                     let ended = [line, b"\r\n"].concat();
                     self.consume(end + 1);
                     self.command(&ended, ended.len() - 2);
@@ -413,14 +439,14 @@ impl Session {
         true
     }
 
-    /// Does what a command line says, which goes up to `end` and has CR LF behind it.
+    /// Executes a command line. It is `ended[..end]`; CR LF follows it.
     fn command(&mut self, ended: &[u8], end: usize) {
         let line = &ended[..end];
         if line.iter().any(|octet| octet.is_ascii_control() && *octet != b'\t') {
-            return self.refuse("500 5.5.2 control characters in a command");
+            return self.refuse("500 5.5.2 Syntax error: control character in command");
         }
         if std::str::from_utf8(line).is_err() {
-            return self.refuse("500 5.5.2 not UTF-8");
+            return self.refuse("500 5.5.2 Bad UTF-8 syntax");
         }
         if let Some(command) = naming::Command::parse(line) {
             return self.name_client(command);
@@ -437,7 +463,7 @@ impl Session {
         );
         self.idle_commands += usize::from(!brings);
         if self.idle_commands > IDLE_COMMANDS_MAX {
-            return self.close("421 4.7.0 too many commands and no message");
+            return self.close("421 4.7.0 Too many commands without a message");
         }
         match request {
             Ok(Request::Ehlo { host }) if protocol == Protocol::Smtp => self.ehlo(&host),
@@ -446,9 +472,11 @@ impl Session {
                 self.hello(&host, format!("250 {}", self.hostname));
             }
             Ok(Request::Ehlo { .. } | Request::Helo { .. }) => {
-                self.refuse("500 5.5.1 this is LMTP; say LHLO")
+                self.refuse("500 5.5.1 Command not recognized: this is LMTP, send LHLO")
             }
-            Ok(Request::Lhlo { .. }) => self.refuse("500 5.5.1 this is SMTP; say EHLO"),
+            Ok(Request::Lhlo { .. }) => {
+                self.refuse("500 5.5.1 Command not recognized: this is SMTP, send EHLO")
+            }
             Ok(Request::StartTls) if self.peer.tls_offered => self.start_tls(),
             Ok(Request::Bdat { chunk_size, is_last }) => self.start_chunk(chunk_size, is_last),
             Ok(Request::Mail { from }) => self.mail(&from, names_postmaster(line)),
@@ -457,25 +485,27 @@ impl Session {
             Ok(Request::Rset) => {
                 self.forwarded = None;
                 self.leave();
-                self.reply("250 2.0.0 forgotten");
+                self.reply("250 2.0.0 Ok");
             }
-            Ok(Request::Noop { .. }) => self.reply("250 2.0.0 nothing done"),
-            Ok(Request::Vrfy { .. }) => self.reply("252 2.1.5 send some mail and see"),
-            Ok(Request::Help { .. }) => self.reply("214 2.0.0 this host takes mail in and sends none"),
+            Ok(Request::Noop { .. }) => self.reply("250 2.0.0 Ok"),
+            Ok(Request::Vrfy { .. }) => self.reply("252 2.1.5 Cannot VRFY user, but will accept message"),
+            Ok(Request::Help { .. }) => {
+                self.reply("214 2.0.0 This host accepts mail as in RFC 5321 and sends none")
+            }
             Ok(Request::Quit) => {
                 self.leave();
-                self.end(&format!("221 2.0.0 {} closes", self.hostname), Ending::Quit);
+                self.end("221 2.0.0 Bye", Ending::Quit);
             }
-            Ok(_) => self.refuse("502 5.5.1 not implemented"),
+            Ok(_) => self.refuse("502 5.5.1 Command not implemented"),
             Err(Error::InvalidSenderAddress) => {
                 self.forwarded = None;
-                self.refuse("553 5.1.7 that is no reverse-path");
+                self.refuse("553 5.1.7 Bad sender address syntax");
             }
-            Err(Error::InvalidRecipientAddress) => self.refuse("553 5.1.3 that is no mailbox"),
-            Err(Error::SyntaxError { syntax }) => self.refuse(&format!("501 5.5.2 say {syntax}")),
-            Err(Error::InvalidParameter { .. }) => self.refuse("501 5.5.4 a parameter's value is wrong"),
-            Err(Error::UnsupportedParameter { .. }) => self.refuse("555 5.5.4 a parameter is not known here"),
-            Err(_) => self.refuse("500 5.5.2 no such command"),
+            Err(Error::InvalidRecipientAddress) => self.refuse("553 5.1.3 Bad recipient address syntax"),
+            Err(Error::SyntaxError { syntax }) => self.refuse(&format!("501 5.5.2 Syntax: {syntax}")),
+            Err(Error::InvalidParameter { .. }) => self.refuse("501 5.5.4 Syntax: invalid parameter value"),
+            Err(Error::UnsupportedParameter { .. }) => self.refuse("555 5.5.4 Unsupported option"),
+            Err(_) => self.refuse("500 5.5.2 Command not recognized"),
         }
     }
 
@@ -494,31 +524,34 @@ impl Session {
         self.hello(host, hello);
     }
 
-    /// What a client said together with STARTTLS came unprotected and is forgotten (RFC 3207 §4.2).
+    /// Discards what the client sent after STARTTLS without waiting, because it was not encrypted
+    /// (RFC 3207 §4.2).
     fn start_tls(&mut self) {
         self.input.clear();
         self.read = 0;
         self.state = State::Securing;
-        self.reply("220 2.0.0 begin");
+        self.reply("220 2.0.0 Ready to start TLS");
         self.queued.push_back(Event::StartTls);
     }
 
-    /// A trusted peer says who the client is: of the session (XCLIENT), or of the next transaction (XFORWARD).
+    /// Executes XCLIENT, which names the client of the session, or XFORWARD, which names that of
+    /// the next transaction.
     fn name_client(&mut self, command: Result<naming::Command, &'static str>) {
         if !self.peer.names_clients {
-            return self.refuse("550 5.7.0 you may not name clients");
+            return self.refuse("550 5.7.0 Insufficient authorization");
         }
         if self.transaction.is_some() {
-            return self.refuse("503 5.5.1 a transaction is open; say RSET first");
+            return self.refuse("503 5.5.1 Bad sequence of commands: transaction in progress, use RSET");
         }
         match command {
             Err(problem) => self.refuse(&format!("501 5.5.4 {problem}")),
             Ok(naming::Command::Client(_)) if self.peer.protocol == Protocol::Lmtp => {
-                self.refuse("502 5.5.1 say XFORWARD: you took the message yourself");
+                self.refuse("502 5.5.1 Command not implemented: use XFORWARD with LMTP");
             }
             Ok(naming::Command::Client(named)) => {
                 if let Some(relay) = named.relay() {
-                    // From now on the client speaks, if through the proxy: it may name nobody.
+                    // From now on the commands are the client's, through the proxy. It may not name
+                    // another client.
                     self.peer.relay = relay;
                     (self.peer.unnamed, self.peer.names_clients) = (false, false);
                 }
@@ -528,12 +561,12 @@ impl Session {
             }
             Ok(naming::Command::Forward(named)) => {
                 self.forwarded.get_or_insert_default().add(named);
-                self.reply("250 2.0.0 go on");
+                self.reply("250 2.0.0 Ok");
             }
         }
     }
 
-    /// Whose message comes next, and the name it gave.
+    /// The client of the transaction that begins, and its HELO name.
     fn client(&self, forwarded: Option<Named>, helo: String) -> (Client, String) {
         let mta = self.peer.relay;
         match (self.peer.protocol, forwarded) {
@@ -550,7 +583,7 @@ impl Session {
         }
     }
 
-    /// EHLO and HELO also forget what came before (RFC 5321 §4.1.4).
+    /// EHLO and HELO also reset the transaction (RFC 5321 §4.1.4).
     fn hello(&mut self, host: &str, reply: String) {
         (self.transaction, self.forwarded) = (None, None);
         self.helo = Some(host[..host.floor_char_boundary(HELO_OCTETS_MAX)].to_owned());
@@ -558,20 +591,25 @@ impl Session {
     }
 
     fn mail(&mut self, from: &MailFrom<Cow<'_, str>>, postmaster: bool) {
-        let Some(helo) = self.helo.clone() else { return self.refuse("503 5.5.1 say EHLO first") };
+        let Some(helo) = self.helo.clone() else {
+            return self.refuse("503 5.5.1 Bad sequence of commands: send EHLO, HELO or LHLO first");
+        };
         if self.transaction.is_some() {
-            return self.refuse("503 5.5.1 a transaction is open; say RSET first");
+            return self.refuse("503 5.5.1 Bad sequence of commands: transaction in progress, use RSET");
         }
-        // What was said of this transaction's client holds for no other, whatever becomes of this one.
+        // XFORWARD applies to one transaction only, even if that one is refused.
         let forwarded = self.forwarded.take();
         if self.messages >= self.limits.messages_max {
-            return self.close("421 4.7.0 enough messages for one session");
+            return self.close("421 4.7.0 Too many messages in one session");
         }
         if from.size > self.limits.message_octets_max {
-            return self.refuse(&format!("552 5.3.4 at most {} octets", self.limits.message_octets_max));
+            return self.refuse(&format!(
+                "552 5.3.4 Message size exceeds fixed limit of {} octets",
+                self.limits.message_octets_max
+            ));
         }
         if from.flags & MAIL_BODY_BINARYMIME != 0 {
-            return self.refuse("555 5.6.1 BINARYMIME is not offered here (RFC 3030)");
+            return self.refuse("555 5.6.1 Unsupported option: BODY=BINARYMIME (RFC 3030)");
         }
         let (client, helo) = self.client(forwarded, helo);
         self.chunked = false;
@@ -588,27 +626,27 @@ impl Session {
             octets: 0,
             waited: Span::ZERO,
         });
-        self.reply("250 2.1.0 go on");
+        self.reply("250 2.1.0 Ok");
     }
 
     fn rcpt(&mut self, to: &RcptTo<Cow<'_, str>>, postmaster: bool) {
         let own = || format!("postmaster@{}", self.hostname);
-        // The parser has taken the quotes off a quoted local part.
+        // The parser has removed the quotes of a quoted local part.
         match Mailbox::unquoted(&if postmaster { own() } else { to.address.to_string() }) {
             Some(mailbox) => self.recipient(mailbox),
-            None => self.refuse("553 5.1.3 that is no mailbox"),
+            None => self.refuse("553 5.1.3 Bad recipient address syntax"),
         }
     }
 
     fn recipient(&mut self, mailbox: Mailbox) {
         let Some(transaction) = &mut self.transaction else {
-            return self.refuse("503 5.5.1 say MAIL first");
+            return self.refuse("503 5.5.1 Bad sequence of commands: need MAIL command");
         };
         if self.chunked {
-            return self.refuse("503 5.5.1 the message has begun; say BDAT or RSET");
+            return self.refuse("503 5.5.1 Bad sequence of commands: message in progress, send BDAT or RSET");
         }
         if transaction.recipients() >= self.limits.recipients_max {
-            return self.reply("452 4.5.3 enough recipients for one message");
+            return self.reply("452 4.5.3 Too many recipients");
         }
         match self.recipients.of(&mailbox) {
             Recipient::Trap => transaction.traps.push(mailbox),
@@ -618,31 +656,36 @@ impl Session {
                     transaction.donors.push(donor);
                 }
             }
-            Recipient::Unknown => return self.refuse("550 5.7.1 no mail for that domain here"),
+            Recipient::Unknown => {
+                return self.refuse("550 5.7.1 Recipient address rejected: Access denied");
+            }
         }
-        self.reply("250 2.1.5 go on");
+        self.reply("250 2.1.5 Ok");
     }
 
     fn start_data(&mut self) {
         match &self.transaction {
-            None => self.refuse("503 5.5.1 say MAIL first"),
-            Some(_) if self.chunked => self.refuse("503 5.5.1 the message has begun with BDAT (RFC 3030 §2)"),
+            None => self.refuse("503 5.5.1 Bad sequence of commands: need MAIL command"),
+            Some(_) if self.chunked => {
+                self.refuse("503 5.5.1 Bad sequence of commands: DATA after BDAT (RFC 3030 section 2)");
+            }
             Some(open) if open.recipients() == 0 => {
-                // RFC 2033 §4.2 has a code of its own.
+                // RFC 2033 §4.2 requires 503 for LMTP.
                 let code = if self.peer.protocol == Protocol::Lmtp { "503" } else { "554" };
-                self.refuse(&format!("{code} 5.5.1 no valid recipients"));
+                self.refuse(&format!("{code} 5.5.1 No valid recipients"));
             }
             Some(_) => {
                 self.state = State::Data(Data::default());
                 if let Some(open) = &mut self.transaction {
                     open.message.reserve(MESSAGE_OCTETS_USUAL);
                 }
-                self.reply("354 end with a dot alone on a line");
+                self.reply("354 End data with <CR><LF>.<CR><LF>");
             }
         }
     }
 
-    /// Reads what is there of a message; only CR LF dot CR LF ends it, so nothing can be smuggled behind a bare one.
+    /// Reads available octets of a message. Only CR LF dot CR LF ends it, which prevents SMTP
+    /// smuggling.
     fn data(&mut self) -> bool {
         let (State::Data(receiver), Some(open)) = (&mut self.state, &mut self.transaction) else {
             return false;
@@ -664,9 +707,12 @@ impl Session {
 
     fn start_chunk(&mut self, octets: usize, last: bool) {
         if octets > self.limits.message_octets_max {
-            // Nobody waits for the end of that.
-            self.refuse(&format!("552 5.3.4 at most {} octets", self.limits.message_octets_max));
-            return self.close("421 4.7.0 so large a chunk is not read");
+            // The session ends, because reading the whole chunk would take too long.
+            self.refuse(&format!(
+                "552 5.3.4 Message size exceeds fixed limit of {} octets",
+                self.limits.message_octets_max
+            ));
+            return self.close("421 4.7.0 Chunk too large");
         }
         let fate = match &self.transaction {
             Some(open) if open.recipients() == 0 => Fate::Unwanted,
@@ -680,7 +726,7 @@ impl Session {
         self.state = State::Chunk(Chunk { octets, left: octets, last, fate });
     }
 
-    /// Reads what is there of a chunk, and answers at its end (RFC 3030 §2).
+    /// Reads available octets of a chunk and queues the reply at its end (RFC 3030 §2).
     fn chunk(&mut self) -> bool {
         let State::Chunk(chunk) = &mut self.state else { return false };
         let waiting = &self.input[self.read..];
@@ -702,8 +748,8 @@ impl Session {
         self.state = State::Command;
         match chunk.fate {
             Fate::Taken if chunk.last => self.end_data(),
-            Fate::Taken => self.reply(&format!("250 2.0.0 {} octets", chunk.octets)),
-            Fate::Unwanted => self.refuse("503 5.5.1 no valid recipients"),
+            Fate::Taken => self.reply(&format!("250 2.0.0 Ok: {} octets received", chunk.octets)),
+            Fate::Unwanted => self.refuse("503 5.5.1 No valid recipients"),
             Fate::TooMuch => {
                 let recipients = self.transaction.take().map_or(1, |open| open.recipients());
                 self.refuse_message(if chunk.last { recipients } else { 1 });
@@ -712,9 +758,12 @@ impl Session {
         true
     }
 
-    /// Refuses a message that came whole: by LMTP for every recipient (RFC 2033 §4.2).
+    /// Refuses a message after its end: in LMTP with one reply per recipient (RFC 2033 §4.2).
     fn refuse_message(&mut self, recipients: usize) {
-        let text = format!("552 5.3.4 at most {} octets", self.limits.message_octets_max);
+        let text = format!(
+            "552 5.3.4 Message size exceeds fixed limit of {} octets",
+            self.limits.message_octets_max
+        );
         if self.peer.protocol == Protocol::Lmtp {
             (1..recipients).for_each(|_| self.reply(&text));
         }
@@ -738,13 +787,14 @@ impl Session {
         self.queued.push_back(Event::Message(Box::new(transaction)));
     }
 
-    /// Ends a transaction without a message: a client that named a trap and then leaves has called out.
+    /// Ends a transaction without a message. If it named a trap and looks like a probe, it is
+    /// recorded as a callout.
     fn leave(&mut self) {
         let begun = std::mem::take(&mut self.chunked);
         if let Some(transaction) =
             self.transaction.take().filter(|open| !begun && !open.traps.is_empty() && probes(open))
         {
-            // It leaves an entry behind as a message does, so it counts as one.
+            // A callout adds an entry to the journal as a message does, so it counts as a message.
             self.messages += 1;
             self.tally.messages += 1;
             self.queued.push_back(Event::Left(Box::new(transaction)));
@@ -752,7 +802,8 @@ impl Session {
     }
 }
 
-/// Cuts what is more than is kept: what people wrote to the operator, or donors forward, is taken whole, or refused.
+/// Truncates the message to what is kept. A message to the operator or from a donor is kept whole,
+/// unless it is too large and will be refused.
 fn keep(open: &mut Transaction, limits: &Limits) {
     if open.operators.is_empty() && open.donors.is_empty() {
         open.message.truncate(limits.kept_octets_max);
@@ -761,13 +812,15 @@ fn keep(open: &mut Transaction, limits: &Limits) {
     }
 }
 
-/// `<postmaster>` needs no domain (RFC 5321 §4.1.1.3). The parser reads it as it reads `<>`, so the line has to tell.
+/// Whether the path in a command line is `<postmaster>`, which needs no domain (RFC 5321 §4.1.1.3).
+/// The parser returns the same for it as for `<>`.
 fn names_postmaster(line: &[u8]) -> bool {
     let path = line.splitn(2, |&octet| octet == b':').nth(1).unwrap_or_default().trim_ascii_start();
     path.get(..12).is_some_and(|path| path.eq_ignore_ascii_case(b"<postmaster>"))
 }
 
-/// Whether a transaction could be a callout: probes come from nobody, or from an address that takes no mail.
+/// Whether a transaction could be a callout: its reverse-path is null, or an address that MTAs use
+/// for probes.
 fn probes(transaction: &Transaction) -> bool {
     match &transaction.reverse_path {
         ReversePath::Null => true,

@@ -1,4 +1,5 @@
-//! STARTTLS (RFC 3207): a certificate and its key, read again when their files change.
+//! The TLS configuration for STARTTLS (RFC 3207): a certificate and its key, reloaded when their
+//! files change.
 
 use std::fs;
 use std::io;
@@ -16,28 +17,38 @@ use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-/// How often it is looked whether a file has changed.
+/// Interval at which the files are checked for changes.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Why TLS can't be offered.
+/// Why TLS cannot be configured.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
+    /// A file cannot be read or does not contain what it should.
     #[error("{path}: {problem}")]
-    File { path: PathBuf, problem: String },
-    #[error("the key is not that of the certificate, or of no kind that is known: {0}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The key does not match the certificate, or its type is not supported.
+    #[error("the key does not match the certificate, or its type is not supported: {0}")]
     Pair(rustls::Error),
-    #[error("no protocol versions: {0}")]
+    /// The cryptography provider supports no safe protocol version.
+    #[error("no supported TLS protocol version: {0}")]
     Protocol(rustls::Error),
 }
 
-/// Where a certificate's chain and its key lie, in PEM.
+/// The PEM files of a certificate chain and its key.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
+    /// The certificate chain, the server's own certificate first.
     pub certificate: PathBuf,
+    /// The private key of the first certificate.
     pub key: PathBuf,
 }
 
-/// What is offered now.
+/// The certificate that new TLS sessions get.
 #[derive(Debug)]
 struct Current(ArcSwap<CertifiedKey>);
 
@@ -47,20 +58,23 @@ impl ResolvesServerCert for Current {
     }
 }
 
-/// TLS for sessions that ask for it.
+/// The TLS server configuration, with the files that it is read from.
 pub struct Tls {
     files: TlsFiles,
     current: Arc<Current>,
     seen: Option<Seen>,
+    /// Accepts TLS sessions with the current certificate.
     pub acceptor: TlsAcceptor,
 }
 
-/// Enough of both files to tell that one has changed.
+/// Modification time and size of both files, to detect changes.
 type Seen = [(SystemTime, u64); 2];
 
 impl Tls {
+    /// Reads the certificate and the key.
+    ///
     /// # Errors
-    /// Where a file can't be read or the two don't belong together.
+    /// When a file cannot be read, or the key does not match the certificate.
     pub fn read(files: TlsFiles) -> Result<Self, TlsError> {
         let seen = files.seen().ok();
         let current = Arc::new(Current(ArcSwap::from_pointee(files.read()?)));
@@ -72,7 +86,8 @@ impl Tls {
         Ok(Tls { files, current, seen, acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
 
-    /// Reads the files again whenever they change, until told to stop. What can't be read changes nothing.
+    /// Reloads the files whenever they change, until `stop` is cancelled. If they cannot be used,
+    /// the previous certificate remains in use.
     pub async fn watch(mut self, stop: CancellationToken) {
         loop {
             tokio::select! {
@@ -84,7 +99,7 @@ impl Tls {
     }
 
     fn look(&mut self) {
-        // Files that are gone for a moment are being replaced.
+        // A missing file is taken for one that is being replaced.
         let Ok(seen) = self.files.seen() else { return };
         if self.seen.replace(seen) == Some(seen) {
             return;
@@ -92,10 +107,10 @@ impl Tls {
         match self.files.read() {
             Ok(certified) => {
                 self.current.0.store(Arc::new(certified));
-                tracing::info!(certificate = %self.files.certificate.display(), "the certificate was read again");
+                tracing::info!(certificate = %self.files.certificate.display(), "TLS certificate reloaded");
             }
             Err(error) => {
-                tracing::error!(%error, "the new certificate can't be used; the one before is offered still");
+                tracing::error!(%error, "cannot use the new TLS certificate; the previous one remains in use");
             }
         }
     }
@@ -119,7 +134,7 @@ impl TlsFiles {
             .and_then(Iterator::collect)
             .map_err(|error| of(&self.certificate, &error))?;
         if chain.is_empty() {
-            return Err(of(&self.certificate, &"no certificate in it"));
+            return Err(of(&self.certificate, &"the file contains no certificate"));
         }
         let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|error| of(&self.key, &error))?;
         CertifiedKey::from_der(chain, key, &default_provider()).map_err(TlsError::Pair)
