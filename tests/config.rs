@@ -60,7 +60,7 @@ const FAULTS: &[Fault] = &[
         file: "backscatterd.toml",
         replace: "version = 1",
         by: "version = 7",
-        complaint: &["version: 7 is not known", "this program reads version 1"],
+        complaint: &["version: 7 is not a known version", "this program reads version 1"],
     },
     Fault {
         file: "backscatterd.toml",
@@ -72,7 +72,7 @@ const FAULTS: &[Fault] = &[
         file: "backscatterd.toml",
         replace: "hostname = \"trap.backscatter.example\"",
         by: "hostname = \"trap\"",
-        complaint: &["smtp.hostname: \"trap\" is no host's full name"],
+        complaint: &["smtp.hostname: \"trap\" is not a full host name"],
     },
     Fault {
         file: "backscatterd.toml",
@@ -84,19 +84,19 @@ const FAULTS: &[Fault] = &[
         file: "backscatterd.toml",
         replace: "/keys\"",
         by: "/journal/keys\"",
-        complaint: &["keys.directory:", "lies in the journal's folder"],
+        complaint: &["keys.directory:", "is in the journal's folder"],
     },
     Fault {
         file: "backscatterd.toml",
         replace: "proxy_peers = [\"127.0.0.0/8\"]",
         by: "proxy_peers = []",
-        complaint: &["smtp.proxy_peers: nobody may name clients"],
+        complaint: &["smtp.proxy_peers: it is empty"],
     },
     Fault {
         file: "backscatterd.toml",
         replace: "sessions_per_client_max = 200",
         by: "sessions_per_client_max = 0",
-        complaint: &["smtp.sessions_per_client_max: 0 would turn everyone away"],
+        complaint: &["smtp.sessions_per_client_max: 0 would reject every client"],
     },
     Fault {
         file: "backscatterd.toml",
@@ -114,7 +114,7 @@ const FAULTS: &[Fault] = &[
         file: "backscatterd.toml",
         replace: "/zones\"",
         by: "/nowhere\"",
-        complaint: &["nowhere: can't be read", "set zones_directory"],
+        complaint: &["nowhere: cannot be read", "set zones_directory"],
     },
     Fault {
         file: "zones/backscatter.toml",
@@ -174,16 +174,16 @@ const FAULTS: &[Fault] = &[
         file: "backscatterd.toml",
         replace: "[dns]\n",
         by: "[dns]\ndata_age_max = \"5s\"\n",
-        complaint: &["dns.data_age_max: 5s is not much longer", "write 20s or more"],
+        complaint: &["dns.data_age_max: 5s is less than twice journal.tick_interval", "write 20s or more"],
     },
     Fault {
         file: "backscatterd.toml",
         replace: "[dns]\n",
         by: "[dns]\naccess = [{ zones = [\"bl.backscater.example\"], networks = [], action = \"key\" }]\n",
         complaint: &[
-            "dns.access[0].zones: bl.backscater.example. is the origin of no zone",
-            "dns.access[0].networks: it names none",
-            "dns.access[0].action: it asks for a key, and there is none",
+            "dns.access[0].zones: bl.backscater.example. is not the origin of a zone",
+            "dns.access[0].networks: it is empty",
+            "dns.access[0].action: \"key\" needs a key, but dns.keys is empty",
         ],
     },
     Fault {
@@ -197,7 +197,7 @@ const FAULTS: &[Fault] = &[
         replace: "[dns]\n",
         by: "[dns]\nlists = [\"dsn.bl.backscatter.example:ip4set:/dev/null\", \"own.example:ip5set:/dev/null\"]\n",
         complaint: &[
-            "dns.lists: dsn.bl.backscatter.example. lies in the zone of",
+            "dns.lists: dsn.bl.backscatter.example. is inside the zone of",
             "dns.lists[1]: \"own.example:ip5set:/dev/null\": the types of lists are",
         ],
     },
@@ -205,7 +205,7 @@ const FAULTS: &[Fault] = &[
         file: "backscatterd.toml",
         replace: "[dns]\n",
         by: "[dns]\ncookie_secrets = [\"00000000000000000000000000000000\"]\n",
-        complaint: &["dns.cookie_secrets[0]: it is no secret"],
+        complaint: &["dns.cookie_secrets[0]: it is not a valid secret"],
     },
     Fault {
         file: "backscatterd.toml",

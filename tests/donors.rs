@@ -411,7 +411,7 @@ fn submit_takes_a_message_from_a_pipe_files_folders_and_mbox_and_never_makes_an_
     let path = |name: &str| installation.path().join(name).display().to_string();
     installation.ok(&["donor", "set", "own", "--relay", "192.0.2.0/28"]);
     let told = installation.ok(&["submit", &path("maildir/new"), &path("box.mbox")]);
-    assert!(told.contains("3 taken, 0 are no evidence"), "{told}");
+    assert!(told.contains("3 taken, 0 are not evidence"), "{told}");
     let told = installation.ok(&["submit", &path("box.mbox")]);
     assert!(told.contains("2 taken"), "{told}");
     installation.ok(&["advance", "1h"]);
@@ -462,7 +462,7 @@ fn a_log_is_read_for_null_senders_that_were_turned_away_from_traps() {
     let file = installation.path().join("mail.log");
     std::fs::write(&file, lines.join("\n")).unwrap();
     let told = installation.ok(&["read-log", file.to_str().unwrap()]);
-    assert!(told.contains("3 taken, 1 about no trap"), "{told}");
+    assert!(told.contains("3 taken, 1 about addresses that are not traps"), "{told}");
     installation.ok(&["advance", "1h"]);
     let told = installation.ok(&["explain", "198.18.0.25"]);
     assert_eq!(told.matches("null-rejected").count(), 1, "the same line again is the same: {told}");
@@ -480,7 +480,7 @@ fn traps_are_made_up_imported_and_known_again() {
     let file = installation.path().join("list.txt");
     std::fs::write(&file, &made).unwrap();
     let told = installation.ok(&["trap", "import", file.to_str().unwrap()]);
-    assert!(told.starts_with("20 lines: 20 added, 0 known, 0 wrong"), "{told}");
+    assert!(told.starts_with("20 lines: 20 traps added, 0 already known, 0 lines wrong"), "{told}");
     let one = made.lines().next().unwrap();
     assert!(installation.takes(one));
     assert!(installation.ok(&["trap", "place", one]).contains("place 7"));

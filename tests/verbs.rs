@@ -23,7 +23,7 @@ fn the_verbs_do_the_same_with_a_daemon_and_without() {
                     "--donor",
                     "isp-1"
                 ])
-                .starts_with("done as entry ")
+                .starts_with("done: journal entry ")
         );
         installation.ok(&["trap", "add", "bait@other.example", "--silent-since", "2025-01-01T00:00:00Z"]);
         let list = installation.ok(&["trap", "list"]);

@@ -1,4 +1,4 @@
-//! `classify`: the judge by itself, on files.
+//! `classify`: runs the classifier alone, on files.
 
 use std::fs;
 use std::net::IpAddr;
@@ -12,20 +12,22 @@ use super::{Failure, tell};
 use crate::classify::{self, Session, Told, Verdict};
 use crate::mail::{self, Mailbox, ReversePath};
 
+/// The arguments of `classify`.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
-    /// One JSON object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     json: bool,
-    /// What MAIL FROM said; `<>` is the null reverse-path.
+    /// The reverse-path that the client gave in MAIL FROM; `<>` is the null reverse-path.
     #[arg(long, value_name = "ADDR")]
     reverse_path: Option<String>,
-    /// The address of the SMTP client.
+    /// The IP address of the SMTP client.
     #[arg(long, value_name = "ADDR")]
     client: Option<IpAddr>,
-    /// The recipient.
+    /// The recipient that the client gave in RCPT TO.
     #[arg(long, value_name = "ADDR")]
     trap: Option<String>,
+    /// Files, folders (also their subfolders) or mbox files.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
@@ -37,13 +39,17 @@ struct Line<'a> {
     told: Told<'a>,
 }
 
+/// Prints the verdict on each message.
+///
+/// # Errors
+/// When an argument is not valid, or a file cannot be read.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let session = Session {
         reverse_path: args.reverse_path.as_deref().map(ReversePath::parse),
         client: args.client,
         recipient: match args.trap.as_deref().map(|trap| (trap, Mailbox::parse(trap))) {
             Some((trap, None)) => {
-                return Err(Failure::new(super::EX_DATA, format!("--trap {trap:?} is no address")));
+                return Err(Failure::new(super::EX_DATA, format!("--trap {trap:?} is not an address")));
             }
             other => other.and_then(|(_, mailbox)| mailbox),
         },
@@ -69,7 +75,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 
 fn json(path: &str, verdict: &Verdict) -> String {
     let line = Line { path, told: verdict.told() };
-    serde_json::to_string(&line).expect("strings and numbers only") + "\n"
+    serde_json::to_string(&line).expect("a line has only strings, numbers and lists of them") + "\n"
 }
 
 fn text(path: &str, verdict: &Verdict) -> String {

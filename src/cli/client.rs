@@ -1,5 +1,5 @@
-//! How commands reach the fold: the daemon's control socket, or, where no daemon runs, the store itself. The verbs are
-//! the same HTTP either way.
+//! The client of the control interface: HTTP over the daemon's control socket or, if no daemon
+//! runs, to a router over the store opened in this process.
 
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -19,27 +19,37 @@ use crate::config::Config;
 use crate::daemon::Core;
 use crate::http;
 
-/// Most octets of an answer.
+/// Most octets of an answer that is held in memory.
 const ANSWER_OCTETS_MAX: usize = 256 << 20;
 
+/// A connection for one request.
 pub(super) enum Client {
+    /// The control socket of a running daemon.
     Daemon(UnixStream),
+    /// The store, opened in this process, and the routes of the control interface over it.
     Store(Box<Core>, Router),
 }
 
 impl Client {
-    /// Finds the daemon, or opens the store where none runs. A store that isn't there is not begun: nothing is known.
+    /// Connects to the daemon, or opens the store if no daemon runs. Does not create a store.
+    ///
+    /// # Errors
+    /// When there is neither a daemon nor a store, or the socket or the store cannot be opened.
     pub(super) async fn to_read(config: &Config) -> Result<Self, Failure> {
         let (socket, directory) = (&config.spec.control.socket, &config.spec.journal.directory);
         if !socket.exists() && !store_exists(directory) {
             let text =
                 format!("no daemon at {}, and no journal in {}", socket.display(), directory.display());
-            return Err(Failure::new(EX_NO_INPUT, text + "; start one, or name another configuration"));
+            return Err(Failure::new(EX_NO_INPUT, text + "; start the daemon, or use another --config"));
         }
         Client::to_write(config).await
     }
 
-    /// Finds the daemon, or opens the store, or begins one, where none runs.
+    /// Connects to the daemon, or opens the store if no daemon runs, and creates it if there is
+    /// none.
+    ///
+    /// # Errors
+    /// When the socket or the store cannot be opened.
     pub(super) async fn to_write(config: &Config) -> Result<Self, Failure> {
         let socket = &config.spec.control.socket;
         match UnixStream::connect(socket).await {
@@ -54,10 +64,10 @@ impl Client {
         }
     }
 
-    /// Finds the daemon.
+    /// Connects to the daemon.
     ///
     /// # Errors
-    /// Where none runs.
+    /// When no daemon runs.
     pub(super) async fn of_daemon(config: &Config) -> Result<Self, Failure> {
         let socket = &config.spec.control.socket;
         let stream = UnixStream::connect(socket).await;
@@ -66,7 +76,11 @@ impl Client {
             .map_err(|error| Failure::of_io(&error, format!("{}: {error}", socket.display())))
     }
 
-    /// Posts octets of some type, and gives the answer's status and text, whatever they are.
+    /// Posts a body of the given media type, and returns the answer's status and text, also if the
+    /// status is an error.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, or the answer is longer than 256 MiB.
     pub(super) async fn post_octets(
         self,
         path: &str,
@@ -88,24 +102,35 @@ impl Client {
         }
     }
 
-    /// Asks, and gives the answer's body as text.
+    /// Sends a GET request, and returns the body of the answer as text.
     ///
     /// # Errors
-    /// What the answer says is wrong.
+    /// When the daemon does not answer, or its status is not a success.
     pub(super) async fn get(self, path: &str) -> Result<String, Failure> {
         self.ask(Method::GET, path, Body::empty()).await
     }
 
-    /// Asks, and writes the answer's body as it comes.
+    /// Sends a GET request, and writes the body of the answer as it arrives.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, its status is not a success, or `out` cannot be written.
     pub(super) async fn fetch(self, path: &str, out: &mut dyn Write) -> Result<(), Failure> {
         self.request(Method::GET, path, Body::empty(), &mut |octets| out.write_all(octets)).await
     }
 
+    /// Posts a body as JSON, and returns the body of the answer as text.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, or its status is not a success.
     pub(super) async fn post(self, path: &str, body: &impl Serialize) -> Result<String, Failure> {
         let body = serde_json::to_vec(body).map_err(|error| Failure::new(EX_IO, error.to_string()))?;
         self.ask(Method::POST, path, Body::from(body)).await
     }
 
+    /// Posts a text, and returns the body of the answer as text.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, or its status is not a success.
     pub(super) async fn post_text(self, path: &str, text: String) -> Result<String, Failure> {
         self.ask(Method::POST, path, Body::from(text)).await
     }
@@ -141,7 +166,7 @@ impl Client {
     }
 }
 
-/// Takes an answer's octets as they come.
+/// Takes the octets of an answer's body as they arrive.
 type Take<'t> = &'t mut dyn FnMut(&[u8]) -> std::io::Result<()>;
 
 fn request(method: Method, path: &str, media_type: &str, body: Body) -> Result<Request<Body>, Failure> {
@@ -165,7 +190,7 @@ async fn over(stream: UnixStream, request: Request<Body>) -> Result<Response<Bod
         |error: hyper::Error| Failure::new(EX_UNAVAILABLE, format!("the daemon does not answer: {error}"));
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
-    // Ends with the connection; a fault of it shows in the answer.
+    // The task ends with the connection. An error of the connection also fails the request below.
     tokio::spawn(connection);
     Ok(sender.send_request(request).await.map_err(failed)?.map(Body::new))
 }
@@ -193,12 +218,16 @@ async fn read(status: StatusCode, mut body: Body, take: Take<'_>) -> Result<(), 
     Err(Failure::new(code, problem))
 }
 
+/// Parses the body of an answer as JSON.
+///
+/// # Errors
+/// When the text is not such a value: the daemon may be of another version.
 pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
     serde_json::from_str(text)
-        .map_err(|error| Failure::new(EX_DATA, format!("the daemon is of another version: {error}")))
+        .map_err(|error| Failure::new(EX_DATA, format!("is the daemon of another version? {error}")))
 }
 
-/// Where a store would be, for commands that need it to be there already.
+/// Whether a store exists in a folder.
 pub(super) fn store_exists(directory: &Path) -> bool {
     directory.join(crate::daemon::STORE_FILE).exists()
 }

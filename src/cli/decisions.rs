@@ -1,4 +1,4 @@
-//! Commands that decide about the list, and the record of decisions.
+//! Commands with which an operator decides about the list, and `status`, `audit` and `token`.
 
 use clap::{Args, Subcommand};
 
@@ -12,98 +12,128 @@ use crate::evidence::Offset;
 use crate::http::{Decided, Decision, StandingLine};
 use crate::time::Timestamp;
 
+/// The verbs of `backscatterd exempt`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Exempt {
-    /// Never list an address, or a network such as 192.0.2.0/24.
+    /// Exempt an address or a network from listing, and end its listings.
     Add {
+        /// The address, or a network such as 192.0.2.0/24; not wider than an IPv4 /8 or an IPv6
+        /// /19.
         network: String,
-        /// When somebody looks at it again: within a year.
+        /// When the exemption must be reviewed (RFC 3339): within 366 days. It does not end by
+        /// itself.
         #[arg(long)]
         review_by: Timestamp,
+        /// The reason, for the audit record.
         #[arg(long)]
         why: String,
     },
-    /// Judge it like any other again.
+    /// End an exemption.
     End {
+        /// The address or network, as it was exempted.
         network: String,
+        /// The reason, for the audit record.
         #[arg(long)]
         why: String,
     },
-    /// List what is exempt.
+    /// List the exemptions.
     List,
 }
 
+/// The arguments of `list`.
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
-    /// An address, or an IPv6 /64.
+    /// The address, or an IPv6 /64.
     address: String,
+    /// The origin of the zone.
     #[arg(long)]
     zone: String,
-    /// The value of one of the zone's codes.
+    /// The value of one of the zone's codes that evidence can earn.
     #[arg(long, default_value_t = 2)]
     code: u8,
-    /// Until when, within a year: nothing is listed for ever.
+    /// When the listing ends (RFC 3339): within 366 days.
     #[arg(long)]
     until: Timestamp,
+    /// The reason, for the audit record.
     #[arg(long)]
     why: String,
 }
 
+/// The verbs of `backscatterd void`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Void {
-    /// All that came to a donor's traps.
+    /// Discard the evidence that came to a donor's traps.
+    ///
+    /// Also suspends the donor and retires its traps.
     Donor {
+        /// The donor's name.
         donor: String,
+        /// Discard the evidence since this time (RFC 3339).
         #[arg(long)]
         since: Timestamp,
-        /// The public reads it.
+        /// The reason. It is public: `/api/v1/notes` shows it.
         #[arg(long)]
         why: String,
     },
-    /// All that came to a trap: an address, a domain, or the key that `trap list` shows.
+    /// Discard the evidence that came to a trap.
+    ///
+    /// Also retires the trap. A donor cannot give it again.
     Trap {
+        /// The address, pattern or domain of the trap, or its key as `trap list` prints it.
         trap: String,
+        /// Discard the evidence since this time (RFC 3339).
         #[arg(long)]
         since: Timestamp,
-        /// The public reads it.
+        /// The reason. It is public: `/api/v1/notes` shows it.
         #[arg(long)]
         why: String,
     },
 }
 
+/// The arguments of `freeze` and `release`.
 #[derive(Debug, Args)]
 pub(super) struct Why {
+    /// The reason, for the audit record.
     #[arg(long)]
     why: String,
 }
 
+/// The arguments of `shutdown` and `reopen`.
 #[derive(Debug, Args)]
 pub(super) struct ZoneArgs {
+    /// The origin of the zone.
     zone: String,
+    /// The reason, for the audit record.
     #[arg(long)]
     why: String,
 }
 
+/// The arguments of `audit`.
 #[derive(Debug, Args)]
 pub(super) struct AuditArgs {
-    /// Only what is about an address or a network.
+    /// Print only the records about this address or network.
     address: Option<String>,
-    /// Check every record and the chain between them, and tell the last digest.
+    /// Verify every record on disk and the chain of their digests, and print the last digest.
     #[arg(long, conflicts_with_all = ["address", "after"])]
     verify: bool,
-    /// Only records behind this one.
+    /// Print only the records after the one with this number.
     #[arg(long, default_value_t = 0)]
     after: u64,
-    /// One JSON object a line, as on disk.
+    /// Print one JSON object per line, as in the files on disk.
     #[arg(long)]
     json: bool,
 }
 
+/// Sends a decision, and prints the journal entry that holds it.
 async fn decide(config: &Config, why: String, decided: Decided) -> Result<(), Failure> {
     let decision = Decision { by: by(), why, decided };
     done(&Client::to_write(config).await?.post("/control/v1/decisions", &decision).await?)
 }
 
+/// Adds, ends or lists exemptions.
+///
+/// # Errors
+/// When the decision is rejected, or neither the daemon nor the store can be reached.
 pub(super) async fn exempt(config: &Config, exempt: Exempt) -> Result<(), Failure> {
     match exempt {
         Exempt::Add { network, review_by, why } => {
@@ -123,11 +153,19 @@ pub(super) async fn exempt(config: &Config, exempt: Exempt) -> Result<(), Failur
     }
 }
 
+/// Lists an address by decision.
+///
+/// # Errors
+/// When the decision is rejected, or neither the daemon nor the store can be reached.
 pub(super) async fn list(config: &Config, args: ListArgs) -> Result<(), Failure> {
     let ListArgs { address, zone, code, until, why } = args;
     decide(config, why, Decided::List { zone, address, code, until }).await
 }
 
+/// Discards the evidence of a donor or a trap (RFC 6471 §3.9).
+///
+/// # Errors
+/// When the decision is rejected, or neither the daemon nor the store can be reached.
 pub(super) async fn void(config: &Config, void: Void) -> Result<(), Failure> {
     match void {
         Void::Donor { donor, since, why } => decide(config, why, Decided::VoidDonor { donor, since }).await,
@@ -135,21 +173,33 @@ pub(super) async fn void(config: &Config, void: Void) -> Result<(), Failure> {
     }
 }
 
+/// Stops all additions.
+///
+/// # Errors
+/// When neither the daemon nor the store can be reached.
 pub(super) async fn freeze(config: &Config, Why { why }: Why) -> Result<(), Failure> {
     decide(config, why, Decided::Freeze).await
 }
 
+/// Ends a freeze, and judges the listings that were held back.
+///
+/// # Errors
+/// When neither the daemon nor the store can be reached.
 pub(super) async fn release(config: &Config, Why { why }: Why) -> Result<(), Failure> {
     decide(config, why, Decided::Release).await
 }
 
-/// Empties a zone, and tells what its parent is to say afterwards (RFC 6471 §3.4).
+/// Shuts a zone down, and prints the records that its parent zone should publish later (RFC 6471
+/// §3.4).
+///
+/// # Errors
+/// When the decision is rejected, or neither the daemon nor the store can be reached.
 pub(super) async fn shut_down(config: &Config, ZoneArgs { zone, why }: ZoneArgs) -> Result<(), Failure> {
     let origin = zone.trim_end_matches('.').to_owned();
     decide(config, why, Decided::ShutDown { zone }).await?;
     tell(&format!(
-        "{origin} answers nothing but its warning now, the test entries included. Leave it so for some weeks.\n\
-         Then let the parent zone delegate it to addresses that answer nobody (TEST-NET, RFC 5737), and to no third party:\n\
+        "{origin} now lists nothing, not even its test entries; its name has a warning as TXT record. Leave it so for some weeks.\n\
+         Then delegate it in the parent zone to addresses where no server answers (TEST-NET-1, RFC 5737), never to a third party:\n\
          {origin}.  86400  IN  NS  invalid-1.{origin}.\n\
          {origin}.  86400  IN  NS  invalid-2.{origin}.\n\
          invalid-1.{origin}.  86400  IN  A  192.0.2.1\n\
@@ -157,6 +207,10 @@ pub(super) async fn shut_down(config: &Config, ZoneArgs { zone, why }: ZoneArgs)
     ))
 }
 
+/// Undoes the shutdown of a zone.
+///
+/// # Errors
+/// When the decision is rejected, or neither the daemon nor the store can be reached.
 pub(super) async fn reopen(config: &Config, ZoneArgs { zone, why }: ZoneArgs) -> Result<(), Failure> {
     decide(config, why, Decided::Reopen { zone }).await
 }
@@ -165,27 +219,35 @@ async fn standing(config: &Config) -> Result<StandingLine, Failure> {
     parse(&Client::to_read(config).await?.get("/control/v1/standing").await?)
 }
 
+/// Prints whether the list is frozen, and what is held, shut down and exempt.
+///
+/// # Errors
+/// When neither the daemon nor the store can be reached.
 pub(super) async fn status(config: &Config) -> Result<(), Failure> {
     let standing = standing(config).await?;
     let mut told = String::new();
-    told.push_str(if standing.frozen { "frozen: nothing is added\n" } else { "not frozen\n" });
+    told.push_str(if standing.frozen { "frozen: no listings are added\n" } else { "not frozen\n" });
     for (zone, held) in &standing.held {
-        told.push_str(&format!("{zone} {held} new listings wait for \"backscatterd release\"\n"));
+        told.push_str(&format!("{zone} {held} new listings are held until \"backscatterd release\"\n"));
     }
     for zone in &standing.shut_down {
         told.push_str(&format!("{zone} is shut down\n"));
     }
     if let Some(soonest) = standing.exemptions.iter().map(|exemption| exemption.review_by).min() {
         told.push_str(&format!(
-            "{} exemptions, the next to review by {soonest}\n",
+            "{} exemptions, the next review due by {soonest}\n",
             standing.exemptions.len()
         ));
     }
     let digest = standing.audit_digest.unwrap_or_else(|| "none".to_owned());
-    told.push_str(&format!("{} audit records, the last one's digest {digest}\n", standing.audit_records));
+    told.push_str(&format!("{} audit records, digest of the last one: {digest}\n", standing.audit_records));
     tell(&told)
 }
 
+/// Prints or verifies audit records (RFC 6471 §2.1.2).
+///
+/// # Errors
+/// When a record was altered or is missing, or neither the daemon nor the store can be reached.
 pub(super) async fn audit(config: &Config, args: AuditArgs) -> Result<(), Failure> {
     if args.verify {
         return verify(config).await;
@@ -206,7 +268,8 @@ pub(super) async fn audit(config: &Config, args: AuditArgs) -> Result<(), Failur
     tell(&told)
 }
 
-/// An address or a network in a query: anything else is for the daemon to refuse.
+/// An address or a network as a value in a query. Other characters become `_`, so that the daemon
+/// rejects it.
 fn network(text: &str) -> String {
     match text.split_once('/') {
         Some((address, length)) => format!("{}%2F{}", segment(address), segment(length)),
@@ -232,14 +295,14 @@ fn line(record: &AuditRecord) -> String {
     line
 }
 
-/// Checks the record on disk, and that it goes as far as the fold's.
+/// Verifies the records on disk, and that they reach as far as the ones that the fold has made.
 async fn verify(config: &Config) -> Result<(), Failure> {
     let standing = standing(config).await?;
     let directory = &config.spec.audit.directory;
     let verified =
         crate::audit::verify(directory).map_err(|error| Failure::new(EX_DATA, error.to_string()))?;
     if let Some(number) = verified.broken {
-        let text = format!("record {number} was altered, or what stood before it was left out or put in");
+        let text = format!("record {number} was altered, or records before it were deleted or inserted");
         return Err(Failure::new(EX_DATA, text));
     }
     let ends_alike = standing
@@ -248,19 +311,21 @@ async fn verify(config: &Config) -> Result<(), Failure> {
         .is_none_or(|digest| verified.last > standing.audit_records || *digest == verified.digest);
     if !ends_alike {
         let text = format!(
-            "the record ends with {}, and the list has made {}: what is missing at its end was cut off",
+            "the last record on disk is {}, but the list has made {}: the end of the audit record was cut off",
             verified.last, standing.audit_records
         );
         return Err(Failure::new(EX_DATA, text));
     }
     tell(&format!(
-        "{} records, {} to {}, each as it was written; the last digest is {}\n",
+        "{} records, {} to {}, all unaltered; the last digest is {}\n",
         verified.records, verified.first, verified.last, verified.digest
     ))
 }
 
-/// Prints a new token and its digest, which goes into http.operators.
-/// A token and its digest.
+/// A new random token and its digest.
+///
+/// # Errors
+/// When the system gives no random octets.
 pub(super) fn new_token() -> Result<(String, Digest), Failure> {
     let failed = |error: crate::keys::KeyError| Failure::new(super::EX_IO, error.to_string());
     let token = Digest::from_octets(crate::keys::random().map_err(failed)?).to_string();
@@ -268,9 +333,14 @@ pub(super) fn new_token() -> Result<(String, Digest), Failure> {
     Ok((token, digest))
 }
 
+/// Prints a new token and its digest. The digest goes into `http.operators`, `dns.keys` or a
+/// donor's terms.
+///
+/// # Errors
+/// When the system gives no random octets, or standard output cannot be written.
 pub(super) fn token() -> Result<(), Failure> {
     let (token, digest) = new_token()?;
     tell(&format!(
-        "token = \"{token}\"\n# for http.operators, dns.keys or donors; the token itself is kept nowhere\ntoken_digest = \"{digest}\"\n"
+        "token = \"{token}\"\n# for http.operators, dns.keys or donors; the token itself is not stored\ntoken_digest = \"{digest}\"\n"
     ))
 }

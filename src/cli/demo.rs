@@ -1,5 +1,5 @@
-//! `demo`: the whole server on loopback, fed bounces that real MTAs produced, under a laboratory's clock and the
-//! shipped policy.
+//! `demo`: runs the complete server on loopback, with a laboratory's clock and the shipped policy,
+//! and sends it bounces that real MTAs wrote.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -21,24 +21,25 @@ use crate::relay::Relay;
 use crate::time::{Span, Timestamp};
 use crate::zone::reversed;
 
+/// The arguments of `demo`.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
-    /// End after the last line instead of serving on until Ctrl-C.
+    /// Exit after the last line instead of serving until Ctrl-C.
     #[arg(long)]
     once: bool,
 }
 
-/// The shipped zone: its policy is what the demo shows.
+/// The shipped zone, whose policy the demo shows.
 const ZONE: &str = include_str!("../../zones/backscatter.toml");
 const NO_LABORATORY: &str = "laboratory_networks = []";
-/// Documentation networks (RFC 5737), which the demo's relays and injectors live in.
+/// The documentation networks (RFC 5737), which hold the relays and injectors of the demo.
 const LABORATORY: &str = r#"laboratory_networks = ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"]"#;
 const ORIGIN: &str = "bl.backscatter.example";
 const TRAP_DOMAINS: [&str; 2] = ["trap.example", "bare.example"];
-/// The order in which an SMTP command line's answer is read ends here, in lines.
+/// Most lines of one SMTP reply.
 const REPLY_LINES_MAX: usize = 20;
 
-/// A mail server, and what it sends to the traps.
+/// A mail server, and the reports that it sends to the traps.
 struct Server {
     what: &'static str,
     address: &'static str,
@@ -47,7 +48,7 @@ struct Server {
 }
 
 struct Report {
-    /// Hours after the beginning.
+    /// Hours since the start of the demo.
     hour: i64,
     trap: &'static str,
     message: &'static [u8],
@@ -63,10 +64,11 @@ macro_rules! report {
     };
 }
 
-/// Three servers that accept anything and return it later, and a well-run one with a broken forward.
+/// Three servers that accept any recipient and bounce later, and a well-run one with a broken
+/// forward.
 const SERVERS: &[Server] = &[
     Server {
-        what: "Postfix without a list of its recipients",
+        what: "Postfix that accepts unknown recipients",
         address: "198.51.100.101",
         helo: "postfix-bad.relay.example",
         reports: &[
@@ -79,7 +81,7 @@ const SERVERS: &[Server] = &[
         ],
     },
     Server {
-        what: "Exim that verifies no recipient",
+        what: "Exim that does not verify recipients",
         address: "198.51.100.103",
         helo: "exim-bad.relay.example",
         reports: &[
@@ -92,7 +94,7 @@ const SERVERS: &[Server] = &[
         ],
     },
     Server {
-        what: "Sendmail as a gateway that doesn't know the recipients behind it",
+        what: "Sendmail as a gateway that does not know which recipients exist",
         address: "198.51.100.107",
         helo: "sendmail-bad.relay.example",
         reports: &[
@@ -116,8 +118,12 @@ const SERVERS: &[Server] = &[
     },
 ];
 
+/// Runs the demo in a temporary folder, which is deleted at the end.
+///
+/// # Errors
+/// When the folder cannot be created, or the server cannot start or stops answering.
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
-    let failed = |error: io::Error| Failure::of_io(&error, format!("the demo's scratch folder: {error}"));
+    let failed = |error: io::Error| Failure::of_io(&error, format!("the demo's temporary folder: {error}"));
     let scratch = std::env::temp_dir().join(format!("backscatterd-demo-{}", std::process::id()));
     std::fs::create_dir(&scratch).map_err(failed)?;
     let outcome = in_scratch(&scratch, args).await;
@@ -130,7 +136,7 @@ async fn in_scratch(scratch: &Path, args: Args) -> Result<(), Failure> {
     let daemon = Daemon::start(&config).await?;
     let shown = show(&config, &daemon).await;
     if shown.is_ok() && !args.once {
-        tell("\nServing until Ctrl-C.\n")?;
+        tell("\nThe server runs until you press Ctrl-C.\n")?;
         until_told().await?;
     }
     daemon.stop(&config.spec.control.socket).await;
@@ -151,14 +157,14 @@ fn configuration(scratch: &Path) -> Result<Config, Failure> {
     spec.smtp.hostname = "trap.backscatter.example".to_owned();
     spec.smtp.listen = Vec::new();
     spec.smtp.listen_proxy.clone_from(&loopback);
-    spec.smtp.proxy_peers = vec!["127.0.0.0/8".parse().expect("a sound network")];
+    spec.smtp.proxy_peers = vec!["127.0.0.0/8".parse().expect("a valid network")];
     spec.smtp.operator_maildir = scratch.join("operator");
     spec.dns.listen.clone_from(&loopback);
     spec.http.listen = loopback;
     spec.control.socket = scratch.join("control.sock");
     spec.clock.laboratory = true;
     spec.observe.laboratory_hosts = vec![LaboratoryHost {
-        addresses: "198.51.100.0/24".parse().expect("a sound network"),
+        addresses: "198.51.100.0/24".parse().expect("a valid network"),
         name: "mx.relay.example".to_owned(),
         exchanger_of: vec!["relay.example".to_owned()],
     }];
@@ -168,11 +174,11 @@ fn configuration(scratch: &Path) -> Result<Config, Failure> {
 async fn show(config: &Config, daemon: &Daemon) -> Result<(), Failure> {
     let bound = daemon.bound();
     let ([smtp], [dns], [http]) = (&bound.smtp_proxy[..], &bound.dns[..], &bound.http[..]) else {
-        unreachable!("the demo asks for one listener each");
+        unreachable!("the demo configures one listener of each kind");
     };
     tell(&format!(
         "backscatterd runs on loopback: SMTP {smtp} (PROXY protocol), DNS {dns} (UDP and TCP), HTTP http://{http}/\n\
-         The zone is {ORIGIN} under the shipped policy; the clock is a laboratory's.\n\n"
+         The zone is {ORIGIN} with the shipped policy. The demo sets the clock.\n\n"
     ))?;
     for domain in TRAP_DOMAINS {
         let new = NewTrap {
@@ -209,7 +215,7 @@ async fn show(config: &Config, daemon: &Daemon) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Asks the DNS once the fold has taken in what the journal holds.
+/// Queries the DNS after the fold has applied all entries of the journal.
 async fn settled(daemon: &Daemon, dns: SocketAddr, address: &str) -> Result<Said, Failure> {
     daemon.observed().await;
     let head = *daemon.app().journal.head().borrow();
@@ -231,7 +237,7 @@ async fn tell_verdict(
     http: SocketAddr,
 ) -> Result<(), Failure> {
     let Said { rcode, addresses, texts } = asked(dns, server.address).await?;
-    let address: IpAddr = server.address.parse().expect("the demo's addresses are sound");
+    let address: IpAddr = server.address.parse().expect("the demo's addresses are valid");
     let name = format!("{}.{ORIGIN}", reversed(address));
     tell(&format!("\n== {} ({})\n", server.address, server.what))?;
     tell(&format!("$ dig @{} -p {} {name} A\n{rcode}\n", dns.ip(), dns.port()))?;
@@ -246,11 +252,12 @@ async fn tell_verdict(
     tell(&Client::to_write(config).await?.get(&path).await?)
 }
 
-/// Hands one report to the trap, as coming from the server; the reply to its end.
+/// Delivers one report to its trap, with the server as the client, and returns the code of the
+/// reply to the message.
 async fn deliver(smtp: SocketAddr, dns: SocketAddr, server: &Server, report: &Report) -> io::Result<String> {
     let mut stream = BufReader::new(TcpStream::connect(smtp).await?);
     let client: IpAddr = server.address.parse().map_err(io::Error::other)?;
-    // The destination is of no interest here; any address of the same family does.
+    // Only the source is used. The destination may be any address of the same family.
     let header = v2::Builder::with_addresses(
         v2::Version::Two | v2::Command::Proxy,
         v2::Protocol::Stream,
@@ -275,7 +282,7 @@ async fn deliver(smtp: SocketAddr, dns: SocketAddr, server: &Server, report: &Re
     Ok(last.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
 }
 
-/// CR LF at every end of line, dots doubled, and the final dot (RFC 5321 §4.5.2).
+/// A message with CRLF line ends, dot-stuffing and the final dot (RFC 5321 §4.5.2).
 fn stuffed(message: &[u8]) -> Vec<u8> {
     let mut octets = Vec::with_capacity(message.len() + 64);
     for line in message.strip_suffix(b"\n").unwrap_or(message).split(|&octet| octet == b'\n') {
@@ -290,7 +297,7 @@ fn stuffed(message: &[u8]) -> Vec<u8> {
     octets
 }
 
-/// Reads one reply; the last of its lines.
+/// Reads one SMTP reply and returns its last line.
 async fn reply(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
     for _ in 0..REPLY_LINES_MAX {
         let mut line = String::new();
@@ -300,9 +307,9 @@ async fn reply(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
         if line.as_bytes().get(3) != Some(&b'-') {
             return match line.as_bytes().first() {
                 Some(b'2' | b'3') => Ok(line.trim_end().to_owned()),
-                _ => Err(io::Error::other(format!("the trap refused: {}", line.trim_end()))),
+                _ => Err(io::Error::other(format!("the server replied: {}", line.trim_end()))),
             };
         }
     }
-    Err(io::Error::other("a reply without end"))
+    Err(io::Error::other("the SMTP reply has more than 20 lines"))
 }

@@ -1,4 +1,4 @@
-//! `donor`: on which terms others give traps and hand reports on.
+//! `donor`: the terms on which donors give traps and submit reports.
 
 use clap::{Args, Subcommand};
 
@@ -9,63 +9,88 @@ use super::{Failure, tell};
 use crate::config::Config;
 use crate::http::{DonorChange, DonorLine};
 
+/// The verbs of `backscatterd donor`.
 #[derive(Debug, Subcommand)]
 pub(super) enum DonorVerb {
-    /// Make a donor, or change what it may do; what isn't named stays as it is.
+    /// Create a donor or change its terms. Terms that are not given stay as they are.
     Set(Box<Terms>),
     /// List the donors.
     List,
-    /// Take nothing from a donor from now on, and let nothing count that comes to its traps.
+    /// Suspend a donor: nothing is accepted from it, and reports to its traps no longer count.
     Suspend(Named),
-    /// End that.
+    /// End the suspension of a donor.
     Resume(Named),
-    /// Print the address to which a donor may forward reports as attachments. It is a secret as the token is, and changes with it.
-    Address { donor: String },
-    /// Print the key that a donor hashes addresses with who doesn't send them: `b3sum --keyed`, the first 32 digits.
-    Key { donor: String },
+    /// Print the address to which a donor may forward reports as attachments.
+    ///
+    /// The address is a secret like the donor's token, and changes with the token.
+    Address {
+        /// The donor's name.
+        donor: String,
+    },
+    /// Print the key with which a donor hashes addresses, if it sends hashes instead of addresses.
+    ///
+    /// The hash is BLAKE3 in keyed mode (`b3sum --keyed`), of which the first 32 hexadecimal digits
+    /// are sent.
+    Key {
+        /// The donor's name.
+        donor: String,
+    },
 }
 
+/// The arguments of `donor suspend` and `donor resume`.
 #[derive(Debug, Args)]
 pub(super) struct Named {
+    /// The donor's name.
     donor: String,
+    /// The reason, for the audit record.
     #[arg(long)]
     why: String,
 }
 
+/// The arguments of `donor set`.
 #[derive(Debug, Args)]
 pub(super) struct Terms {
+    /// The donor's name.
     donor: String,
-    /// Make a new token for the API; it is printed, and kept nowhere.
+    /// Make a new token for the HTTP API and print it. Only its digest is stored.
     #[arg(long, conflicts_with = "token_digest")]
     new_token: bool,
-    /// The digest of a token, as `backscatterd token` prints it; empty for none.
+    /// The digest of the donor's token, as `backscatterd token` prints it. An empty value removes
+    /// the token.
     #[arg(long)]
     token_digest: Option<String>,
-    /// Most active traps.
+    /// The most traps that the donor may have active.
     #[arg(long)]
     traps_max: Option<u64>,
-    /// Most messages and log lines that are handed on within a day.
+    /// The most messages and log lines that the donor may submit in a day.
     #[arg(long)]
     reports_per_day_max: Option<u64>,
-    /// What its evidence weighs, in thousandths of a whole report.
+    /// The weight of the donor's evidence, in thousandths of a whole report: 0 to 1000.
     #[arg(long)]
     weight: Option<u16>,
-    /// Whether it is believed how long its traps have been silent.
+    /// Whether the silent_since times in the donor's lists of traps are trusted.
     #[arg(long)]
     silence_believed: Option<bool>,
-    /// Whether it sends hashes under its own key instead of addresses.
+    /// Whether the donor may send hashes, made with its own key, instead of addresses.
     #[arg(long)]
     sends_hashes: Option<bool>,
-    /// Whether it may give whole domains, domains with all below them, and patterns: look at each with `trap verify` before.
+    /// Whether the donor may give whole domains, domains with all domains below them, and patterns.
+    /// Check each domain with `trap verify` first.
     #[arg(long)]
     gives_domains: Option<bool>,
-    /// Its mail hosts, addresses or networks: what they wrote at the top of what it hands on is believed. All of them, each time.
+    /// An address or network of the donor's mail hosts, whose Received lines at the top of a
+    /// submitted message are trusted. May be repeated; the given networks replace all earlier ones.
     #[arg(long = "relay", value_name = "NETWORK")]
     relays: Vec<String>,
+    /// The reason, for the audit record.
     #[arg(long, default_value = "set by hand")]
     why: String,
 }
 
+/// Runs a verb of `backscatterd donor`.
+///
+/// # Errors
+/// When an argument is not valid, or neither the daemon nor the store can be reached.
 pub(super) async fn run(config: &Config, verb: DonorVerb) -> Result<(), Failure> {
     match verb {
         DonorVerb::Set(terms) => set(config, *terms).await,
@@ -89,6 +114,9 @@ pub(super) async fn run(config: &Config, verb: DonorVerb) -> Result<(), Failure>
 }
 
 /// A donor's name as one segment of a path.
+///
+/// # Errors
+/// When the name is not a valid donor's name.
 pub(super) fn name(donor: &str) -> Result<String, Failure> {
     let parsed = crate::trap::Donor::parse(donor).map_err(|problem| Failure::new(super::EX_DATA, problem))?;
     Ok(parsed.to_string())
@@ -97,7 +125,7 @@ pub(super) fn name(donor: &str) -> Result<String, Failure> {
 fn line(donor: &DonorLine) -> String {
     let suspended = if donor.suspended { "  suspended" } else { "" };
     format!(
-        "{}{suspended}\n  traps {} active of {}, {} retired\n  reports {} counted, {} of {} handed on today\n  weight {} of 1000\n",
+        "{}{suspended}\n  traps {} active of {}, {} retired\n  reports {} counted, {} of {} submitted today\n  weight {} of 1000\n",
         donor.donor,
         donor.traps_active,
         donor.traps_max,

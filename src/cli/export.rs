@@ -1,4 +1,5 @@
-//! `export`: a zone written down, on standard output or as a file that is there whole or not at all.
+//! `export`: writes a zone to standard output, or to a file that is replaced only when it is
+//! complete.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Write};
@@ -17,23 +18,28 @@ use crate::lists::{ListSpec, Watched};
 use crate::time::{Clock, SystemClock};
 use crate::zone::{Contents, Name, Within};
 
-/// Octets that are gathered before they are written.
+/// Octets that are buffered before a write.
 const WRITE_OCTETS: usize = 256 << 10;
-/// Of a file that was not there before: it is for whoever serves it, and as public as the zone.
+/// The mode of a new file. The zone is public, and the program that serves the file must be able to
+/// read it.
 const MODE: u32 = 0o644;
 
+/// The arguments of `export`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = forms())]
 pub(super) struct Args {
+    /// The format to write.
     #[arg(value_parser = form)]
     form: &'static Form,
-    /// The zone's origin, where there are several.
+    /// The origin of the zone. Required if there are several zones.
     #[arg(long, value_parser = Name::parse)]
     zone: Option<Name>,
-    /// Write lists in files, as `zone:type:file[,file]...`, instead of a judged zone; no configuration is needed.
+    /// Write a zone of list files, given as `zone:type:file[,file]...`, instead of a judged zone.
+    /// May be repeated. Needs no configuration file.
     #[arg(long = "list")]
     pub(super) lists: Vec<ListSpec>,
-    /// The file, which is replaced at once when all is written; standard output where none is named.
+    /// The file to write; standard output, if not given. An existing file is replaced when the new
+    /// one is complete.
     #[arg(long, short)]
     output: Option<PathBuf>,
 }
@@ -44,6 +50,10 @@ fn forms() -> String {
 }
 
 /// Writes a judged zone.
+///
+/// # Errors
+/// When the zone does not exist, neither the daemon nor the store can be reached, or the output
+/// cannot be written.
 pub(super) async fn zone(config: &Config, args: Args) -> Result<(), Failure> {
     let origins: Vec<&Name> = config.zones.iter().map(|file| &file.zone.apex.origin).collect();
     let origin = choose(args.zone.as_ref(), &origins)?;
@@ -54,7 +64,11 @@ pub(super) async fn zone(config: &Config, args: Args) -> Result<(), Failure> {
     target.finish()
 }
 
-/// Writes a zone of lists.
+/// Writes a zone of list files.
+///
+/// # Errors
+/// When a list cannot be read or has expired, the zone does not exist, or the output cannot be
+/// written.
 pub(super) fn lists(args: Args) -> Result<(), Failure> {
     let now = SystemClock::start().now();
     let watched =
@@ -64,14 +78,14 @@ pub(super) fn lists(args: Args) -> Result<(), Failure> {
     let origin = choose(args.zone.as_ref(), &origins)?;
     let chosen = lists.zones().iter().find(|zone| zone.apex.origin == *origin);
     if let Some(expired) = chosen.and_then(|zone| zone.expires).filter(|expires| *expires < now) {
-        return Err(Failure::new(EX_DATA, format!("{origin}: expired {expired}, as $TIMESTAMP says")));
+        return Err(Failure::new(EX_DATA, format!("{origin}: expired at {expired} by its $TIMESTAMP")));
     }
     let mut target = Target::new(args.output)?;
     let written = chosen.map_or(Ok(()), |zone: &Arc<_>| {
         (args.form.write)(&Contents::new(Within::List(zone), now), target.writer())
     });
     match written {
-        // A reader that left (`| head`) is no fault.
+        // A closed pipe, as after `| head`, is not an error.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(Failure::of_io(&error, format!("the export: {error}"))),
         Ok(()) => target.finish(),
@@ -86,15 +100,15 @@ fn choose<'n>(wanted: Option<&'n Name>, origins: &[&'n Name]) -> Result<&'n Name
         (Some(wanted), _) => {
             Err(Failure::new(EX_NO_INPUT, format!("there is no zone {wanted}; zones are {}", names())))
         }
-        (None, _) => Err(Failure::new(EX_DATA, format!("name a --zone: {}", names()))),
+        (None, _) => Err(Failure::new(EX_DATA, format!("name one zone with --zone: {}", names()))),
     }
 }
 
 /// Where an export goes.
 enum Target {
-    /// Standard output, or what is no regular file.
+    /// Standard output, or a file that is not a regular one, such as a device or a pipe.
     Stream(BufWriter<Box<dyn Write>>),
-    /// A file beside the one that it replaces.
+    /// A temporary file in the folder of the file that it will replace.
     File { writer: BufWriter<NamedTempFile>, path: PathBuf },
 }
 
@@ -107,7 +121,7 @@ impl Target {
     }
 
     fn at(path: &Path) -> io::Result<Self> {
-        // A link keeps leading to the file that is replaced.
+        // A symbolic link is kept: the file that it points to is replaced.
         let led_to = || Ok(folder_of(path).join(fs::read_link(path)?));
         let path = path.canonicalize().or_else(|_| led_to()).unwrap_or_else(|_: io::Error| path.to_owned());
         let there = match fs::metadata(&path) {
@@ -119,7 +133,8 @@ impl Target {
             Err(_) => None,
         };
         let file = NamedTempFile::new_in(folder_of(&path))?;
-        // Whoever could read the old one can read the new one; if its owner can't be kept, everyone.
+        // The new file gets the owner and mode of the old one. If the owner cannot be set, or there
+        // was no file, everyone may read it.
         let kept = there.filter(|there| fchown(file.as_file(), Some(there.uid()), Some(there.gid())).is_ok());
         let mode = kept.map_or(MODE, |there| there.permissions().mode());
         file.as_file().set_permissions(Permissions::from_mode(mode))?;
@@ -147,7 +162,7 @@ impl Target {
     }
 }
 
-/// Puts a file in its place once it is durable.
+/// Renames the temporary file to its final name, after its contents are durable.
 fn replace(writer: BufWriter<NamedTempFile>, path: &Path) -> io::Result<()> {
     let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.as_file().sync_all()?;

@@ -1,11 +1,14 @@
-//! Messages in files: one each, folders of them, mbox.
+//! Reads messages from files: one message per file, folders of such files, and mbox files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{EX_NO_INPUT, Failure};
 
-/// Files in the order of their names, folders gone through.
+/// Appends the files under a path to `files`, in the order of their names, subfolders included.
+///
+/// # Errors
+/// When the path does not exist, or a folder cannot be read.
 pub(super) fn gather(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     let failed = |error: &std::io::Error| {
         let text = format!("{}: {error}", path.display());
@@ -27,7 +30,7 @@ pub(super) fn gather(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failur
     inside.iter().try_for_each(|path| gather(path, files))
 }
 
-/// The messages of an mbox file (RFC 4155), or the one message that a file is.
+/// The messages of an mbox file (RFC 4155). Any other file is one message.
 pub(super) fn messages(octets: &[u8]) -> Vec<Vec<u8>> {
     let mut starts: Vec<usize> = Vec::new();
     let mut at = 0;
@@ -46,7 +49,8 @@ pub(super) fn messages(octets: &[u8]) -> Vec<Vec<u8>> {
     starts.iter().zip(ends).map(|(&start, end)| octets[start..end].to_vec()).collect()
 }
 
-/// `From address Mon Nov 23 20:24:01 2026`: the year ends it, or a zone behind the year.
+/// Whether a line separates messages, such as `From address Mon Nov 23 20:24:01 2026`. The last
+/// word is the year, or a time zone after the year.
 fn is_mbox_separator(line: &[u8]) -> bool {
     let line = String::from_utf8_lossy(line);
     let year = |word: &str| word.len() == 4 && word.bytes().all(|b| b.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! The command line: what was asked for, done, and told.
+//! The command line: parses the arguments, runs the verb, prints its result and sets the exit code.
 
 mod classify;
 mod client;
@@ -36,7 +36,7 @@ use crate::time::{Clock, SystemClock};
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100)]
 pub struct Cli {
-    /// The configuration file.
+    /// The configuration file
     #[arg(long, short, global = true, default_value = "/etc/backscatterd/backscatterd.toml")]
     config: PathBuf,
     #[command(subcommand)]
@@ -47,102 +47,145 @@ pub struct Cli {
 enum Verb {
     /// Run the server.
     Serve,
-    /// Run the name server alone, over files in rbldnsd's notation.
+    /// Run only the name server, over list files in rbldnsd's format.
+    ///
+    /// Needs no configuration file.
     ServeFiles(serve_files::Args),
-    /// Check the configuration and the zones, tell all that is wrong, and print what is in force.
+    /// Check the configuration and the zone files, report every error, and print the settings in
+    /// force.
     Check,
-    /// Run everything on loopback in a scratch folder, feed it real bounces, and show what happens.
+    /// Run the complete server on loopback in a temporary folder, send it real bounces, and show
+    /// the result.
     Demo(demo::Args),
-    /// Tell whether an address is listed, and what the DNS answers.
-    Lookup { address: String },
-    /// Tell the whole way from evidence to listing, rule by rule.
-    Explain {
+    /// Show whether an address is listed, and the DNS answer of each zone for it.
+    Lookup {
+        /// The IPv4 or IPv6 address.
         address: String,
+    },
+    /// Show how an address was judged: its evidence, each rule of the policy, and its listings.
+    Explain {
+        /// The IPv4 or IPv6 address.
+        address: String,
+        /// Print JSON instead of text.
         #[arg(long)]
         json: bool,
     },
-    /// Write a feedback report (ARF, RFC 5965) about a listed relay to whoever runs it, for you to send: at most one in a week.
+    /// Print a feedback report (ARF, RFC 5965) for the operator of a listed relay.
+    ///
+    /// The program does not send the report. Send it yourself, at most once in 7 days to one
+    /// contact.
     Notice {
+        /// The address of the listed relay.
         address: String,
-        /// Your mailbox, which is read.
+        /// Your own mailbox, for the From field. Replies to it must be read.
         #[arg(long)]
         from: String,
-        /// The contact of the relay's network.
+        /// The mailbox of the contact for the relay's network, for the To field.
         #[arg(long)]
         to: String,
     },
-    /// Judge messages: files, folders of them, or mbox files.
+    /// Classify messages from files, folders or mbox files.
+    ///
+    /// Needs no configuration file.
     Classify(classify::Args),
-    /// Write a zone down in a form that other programs read.
+    /// Write a zone in a file format that other programs read.
     Export(export::Args),
-    /// Fold the journal from its beginning and print each zone's serial and digest.
+    /// Fold the journal again from its first entry, and print each zone's serial and digest.
+    ///
+    /// Changes nothing.
     Replay(store::ReplayArgs),
-    /// Try another policy over the journal: who would be added, dropped or judged otherwise, and why.
+    /// Apply another policy to the journal, and show which relays it would list or judge
+    /// differently.
+    ///
+    /// Prints the relays that the policy would add, drop or change, each with the reason. Changes
+    /// nothing.
     Backtest(store::BacktestArgs),
-    /// Add, list or retire traps.
+    /// Add, import, generate, check, list or retire traps.
     #[command(subcommand)]
     Trap(verbs::Trap),
-    /// Say what donors may do, and see what came of them.
+    /// Set the limits and rights of donors, list them, or suspend them.
     #[command(subcommand)]
     Donor(donors::DonorVerb),
-    /// Hand on messages that came to traps elsewhere: from standard input, files, Maildirs or mbox files.
+    /// Submit messages that other hosts received for traps.
+    ///
+    /// Reads one message from standard input, or messages from files, Maildirs or mbox files. Needs
+    /// a running daemon. With standard input, the exit code is 0 or 75 (EX_TEMPFAIL), so that an
+    /// MTA that runs the command as a pipe never bounces the message.
     Submit(submit::Args),
-    /// Read an MTA's log for null-sender mail to traps that it turned away: weak evidence.
+    /// Submit lines of an MTA's log as weak evidence.
+    ///
+    /// Reads the lines that say that the MTA rejected mail from the null reverse-path to a trap.
+    /// Needs a running daemon.
     ReadLog(read_log::Args),
-    /// Take an address off the list; what came before counts no more.
+    /// Remove an address from every zone.
+    ///
+    /// Evidence from before the removal no longer counts.
     Remove(verbs::RemoveArgs),
-    /// Keep addresses from being listed.
+    /// Add, end or list exemptions: addresses and networks that are never listed.
     #[command(subcommand)]
     Exempt(decisions::Exempt),
-    /// List an address by decision, with a reason and an end.
+    /// List an address by an operator's decision, with a reason and an end.
     List(decisions::ListArgs),
-    /// Count nothing that a source brought, and end what stood on it.
+    /// Discard the evidence of a donor or a trap, and end the listings that depend on it.
     #[command(subcommand)]
     Void(decisions::Void),
-    /// Let nothing be added to any zone.
+    /// Stop all additions to all zones.
+    ///
+    /// Removals and expiries continue.
     Freeze(decisions::Why),
-    /// End a freeze, and let in what the guards held.
+    /// End a freeze, and judge the listings that the freeze or the guards held back.
     Release(decisions::Why),
-    /// Empty a zone for good (RFC 6471 §3.4).
+    /// Shut a zone down, so that it lists no address any more (RFC 6471 §3.4).
     Shutdown(decisions::ZoneArgs),
-    /// Take back a shutdown.
+    /// Undo the shutdown of a zone.
     Reopen(decisions::ZoneArgs),
-    /// Tell how the list stands: frozen, held, exempt.
+    /// Show whether the list is frozen, how many listings are held, and how many exemptions exist.
     Status,
-    /// Read the record of every change, or check it.
+    /// Print the audit records of changes to the list, or verify them.
     Audit(decisions::AuditArgs),
-    /// Try a policy against a world of which the truth is known.
+    /// Test a policy in a simulation in which the true role of every relay is known.
+    ///
+    /// Needs no configuration file.
     Simulate(simulate::Args),
-    /// Make a token for an operator of the API.
+    /// Print a new random token and its digest, for an operator, a DNS key or a donor.
     Token,
-    /// Move the clock of a laboratory.
+    /// Move the clock of a laboratory forward.
     #[command(hide = true)]
-    Advance { span: crate::time::Span },
+    Advance {
+        /// The time to move it by, such as "90s" or "24h".
+        span: crate::time::Span,
+    },
 }
 
-/// Why a command failed, with the exit code that says so (after sysexits.h).
+/// Why a command failed: an exit code as in sysexits.h, and lines for standard error.
 #[derive(Debug)]
 pub(crate) struct Failure {
     code: u8,
     lines: Vec<String>,
 }
 
+/// EX_DATAERR: an argument or stored data is wrong.
 pub(crate) const EX_DATA: u8 = 65;
+/// EX_NOINPUT: a named file, journal, zone or record does not exist.
 pub(crate) const EX_NO_INPUT: u8 = 66;
+/// EX_UNAVAILABLE: a service or a resource is not available.
 pub(crate) const EX_UNAVAILABLE: u8 = 69;
 const EX_IO: u8 = 74;
+/// EX_TEMPFAIL: try again later. An MTA then keeps the message.
 pub(crate) const EX_TEMPORARY: u8 = 75;
 const EX_PERMISSION: u8 = 77;
 const EX_CONFIG: u8 = 78;
 
-/// How long a call to the system may keep the program from ending that was told to.
+/// How long the program waits at its end for blocking system calls to return.
 const SHUTDOWN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 
 impl Failure {
+    /// A failure with one line of text.
     pub(crate) fn new(code: u8, line: impl Into<String>) -> Self {
         Failure { code, lines: vec![line.into()] }
     }
 
+    /// A failure whose exit code follows from the kind of an I/O error.
     fn of_io(error: &std::io::Error, line: String) -> Self {
         let code = match error.kind() {
             std::io::ErrorKind::PermissionDenied => EX_PERMISSION,
@@ -183,11 +226,12 @@ impl From<StartError> for Failure {
     }
 }
 
-/// Runs what the command line asks for.
+/// Runs the verb that the command line names, and returns the exit code of the program.
 pub fn run() -> ExitCode {
     let Cli { config, verb } = match Cli::try_parse() {
         Ok(cli) => cli,
-        // An MTA whose pipe can't be read for a slip of the pen must keep the message, and not bounce it.
+        // An MTA bounces the message if its pipe command fails with another code than 75. A typing
+        // error in that command must not cause backscatter.
         Err(error) if error.use_stderr() && std::env::args().any(|word| word == "submit") => {
             eprintln!("{error}");
             return ExitCode::from(EX_TEMPORARY);
@@ -243,7 +287,7 @@ fn with_config(verb: Verb, config: &Config) -> Result<(), Failure> {
         Verb::Audit(args) => on_runtime(decisions::audit(config, args)),
         Verb::Advance { span } => on_runtime(verbs::advance(config, span)),
         Verb::Classify(_) | Verb::Demo(_) | Verb::ServeFiles(_) | Verb::Simulate(_) | Verb::Token => {
-            unreachable!("these need no configuration and were run above")
+            unreachable!("verbs that need no configuration were run above")
         }
     }
 }
@@ -252,7 +296,7 @@ fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Fai
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::of_io(&error, format!("no runtime: {error}")))?;
+        .map_err(|error| Failure::of_io(&error, format!("cannot start the asynchronous runtime: {error}")))?;
     let done = runtime.block_on(work);
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     done
@@ -260,17 +304,26 @@ fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Fai
 
 fn start_log(log: &config::Log) -> Result<(), Failure> {
     let filter = config::log_filter(&log.filter).map_err(|problem| Failure::new(EX_CONFIG, problem))?;
+<<<<<<< /tmp/tmpunpx1o4y/a
     // The DNS library tells two lines a query otherwise.
     let subscriber = tracing_subscriber::registry().with(filter.with_target("hickory_server", Level::WARN));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let started =
         if log.json { subscriber.with(lines.json()).try_init() } else { subscriber.with(lines).try_init() };
     started.map_err(|error| Failure::new(EX_IO, format!("no log: {error}")))
+=======
+    // The DNS library would log two lines for each query at the level info.
+    let quiet = "hickory_server=warn".parse().expect("a valid directive");
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter.add_directive(quiet)).with_writer(std::io::stderr);
+    let started = if log.json { subscriber.json().try_init() } else { subscriber.try_init() };
+    started.map_err(|error| Failure::new(EX_IO, format!("cannot start the log: {error}")))
+>>>>>>> /tmp/tmpunpx1o4y/c
 }
 
 async fn serve(config: &Config) -> Result<(), Failure> {
     for line in effective(config).lines() {
-        tracing::info!(setting = line, "in force");
+        tracing::info!(setting = line, "setting in force");
     }
     let daemon = Daemon::start(config).await?;
     tracing::info!(bound = ?daemon.bound(), "ready");
@@ -280,19 +333,19 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     told
 }
 
-/// Waits for Ctrl-C or SIGTERM, or for a part of the server that can't go on.
+/// Waits for SIGINT (Ctrl-C) or SIGTERM, or until a part of the server fails.
 async fn until_told_or(failed: &CancellationToken) -> Result<(), Failure> {
     tokio::select! {
         told = until_told() => told,
         () = failed.cancelled() => {
-            Err(Failure::new(EX_IO, "a part of the server could not go on, as the log says; start again"))
+            Err(Failure::new(EX_IO, "a part of the server failed; see the log for the cause, then restart the server"))
         }
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM.
+/// Waits for SIGINT (Ctrl-C) or SIGTERM.
 async fn until_told() -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::of_io(&error, format!("no signals: {error}"));
+    let failed = |error: std::io::Error| Failure::of_io(&error, format!("cannot receive signals: {error}"));
     let mut terminate =
         tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(failed)?;
     tokio::select! {
@@ -317,17 +370,20 @@ fn check(config: &Config) -> Result<(), Failure> {
         ));
     }
     for zone in lists.lists.load().zones() {
-        told.push_str(&format!("# {} with {} entries of lists\n", zone.apex.origin, zone.len()));
+        told.push_str(&format!("# {} with {} entries from list files\n", zone.apex.origin, zone.len()));
     }
     tell(&told)
 }
 
 fn effective(config: &Config) -> String {
     toml::to_string(&config.spec)
-        .unwrap_or_else(|error| format!("# the settings can't be written: {error}\n"))
+        .unwrap_or_else(|error| format!("# the settings cannot be printed: {error}\n"))
 }
 
-/// Writes to standard output; a reader that left (`| head`) is no fault.
+/// Writes to standard output. A closed pipe, as after `| head`, is not an error.
+///
+/// # Errors
+/// When standard output cannot be written for another reason.
 pub(crate) fn tell(text: &str) -> Result<(), Failure> {
     use std::io::Write;
     match std::io::stdout().lock().write_all(text.as_bytes()) {

@@ -1,4 +1,6 @@
-//! `read-log`: an MTA's log as weak evidence. `tail -F mail.log | backscatterd read-log -` goes on for ever.
+//! `read-log`: submits lines of an MTA's log as weak evidence.
+//!
+//! `tail -F mail.log | backscatterd read-log -` follows a log without end.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -13,18 +15,23 @@ use crate::config::Config;
 use crate::http::LogReport;
 use crate::mail::{LOG_LINE_OCTETS_MAX, rejected};
 
-/// Lines that are handed on together.
+/// Most lines that one request submits.
 const LINES_TOGETHER: usize = 100;
 
+/// The arguments of `read-log`.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
-    /// Whose MTA it is.
+    /// The donor that runs the MTA.
     #[arg(long, default_value = "own")]
     donor: String,
-    /// Postfix's or Exim's log; `-` for standard input.
+    /// The log of Postfix or Exim, or `-` for standard input.
     file: PathBuf,
 }
 
+/// Reads a log to its end, and submits the lines about rejected mail from the null reverse-path.
+///
+/// # Errors
+/// When the log cannot be read, or the daemon does not run or does not accept the lines.
 pub(super) async fn run(config: &Config, args: Args) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::of_io(&error, format!("{}: {error}", args.file.display()));
     let path = format!("/control/v1/log-lines?donor={}", name(&args.donor)?);
@@ -43,11 +50,11 @@ pub(super) async fn run(config: &Config, args: Args) -> Result<(), Failure> {
         cut = count > 0 && !is_whole;
         all.lines += u64::from(is_whole);
         let text = String::from_utf8_lossy(&line);
-        // The rest of a line that is too long is no line of its own.
+        // The rest of an overlong line is not a line of its own.
         if !continues && rejected(text.trim_end()).is_some() {
             ready.push(text.trim_end().to_owned());
         }
-        // Whoever follows a log wants what came to be handed on before the next line does.
+        // When a log is followed, lines are submitted before the program waits for the next one.
         let waits = input.buffer().is_empty();
         if !ready.is_empty() && (ready.len() >= LINES_TOGETHER || waits || count == 0) {
             let told = hand_on(config, &path, &std::mem::take(&mut ready)).await?;
@@ -55,7 +62,7 @@ pub(super) async fn run(config: &Config, args: Args) -> Result<(), Failure> {
         }
         if count == 0 {
             return tell(&format!(
-                "{} lines: {} taken, {} about no trap\n",
+                "{} lines: {} taken, {} about addresses that are not traps\n",
                 all.lines, all.taken, all.no_trap
             ));
         }

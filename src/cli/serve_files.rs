@@ -1,4 +1,4 @@
-//! `serve-files`: the name server alone, over lists in files, as rbldnsd would be started.
+//! `serve-files`: runs only the name server, over list files, in the way of rbldnsd.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -11,16 +11,19 @@ use crate::lists::{ListSpec, Watched};
 use crate::name_server::{self, NameServer, Random};
 use crate::time::{Clock, SystemClock};
 
+/// The arguments of `serve-files`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where to listen, UDP and TCP: `address:port`, `[address]:port`, or an address for port 53. May be repeated.
+    /// The address to listen on, by UDP and TCP: `address:port`, `[address]:port`, or an address,
+    /// for port 53. May be repeated.
     #[arg(long, short = 'b', default_value = "127.0.0.1:53", value_parser = listen)]
     listen: Vec<SocketAddr>,
-    /// Threads for UDP at each address; as many as there are processors where 0.
+    /// The number of threads for UDP on each address; 0 means one for each processor.
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// Lists as `zone:type:file[,file]...`; types are ip4set, ip4trie, ip4tset, ip6trie, ip6tset and addresses. Files are looked
-    /// at every second, and read again when they change.
+    /// The lists, as `zone:type:file[,file]...`. The types are ip4set, ip4trie, ip4tset, ip6trie,
+    /// ip6tset and addresses. The files are checked every second, and read again when they have
+    /// changed.
     #[arg(required = true)]
     lists: Vec<ListSpec>,
 }
@@ -29,9 +32,13 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
     let address = || text.parse::<IpAddr>().map(|address| SocketAddr::new(address, 53));
     text.parse()
         .or_else(|_| address())
-        .map_err(|_| format!("{text:?} is no address; write 127.0.0.1:53 or [::1]:53"))
+        .map_err(|_| format!("{text:?} is not an address; write 127.0.0.1:53 or [::1]:53"))
 }
 
+/// Serves lists until SIGINT or SIGTERM.
+///
+/// # Errors
+/// When a list cannot be read, an address cannot be bound, or a part of the server fails.
 pub(super) fn run(args: Args) -> Result<(), Failure> {
     start_log(&Log::default())?;
     on_runtime(serve(args))

@@ -1,4 +1,4 @@
-//! `simulate`: a policy against a world of which the truth is known.
+//! `simulate`: tests a policy in a simulated world in which the true role of every relay is known.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -12,35 +12,39 @@ use crate::journal::{Appending, Embedded, Journal};
 use crate::simulate::{SHIPPED, Setup, WorldSpec, run, truth};
 use crate::time::{Clock, LaboratoryClock};
 
+/// The arguments of `simulate`.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
-    /// The same seed makes the same world.
+    /// The seed of the random numbers. The same seed makes the same world.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// The number of relays.
     #[arg(long, default_value_t = 20_000)]
     relays: u32,
+    /// The number of days to simulate.
     #[arg(long, default_value_t = 60)]
     days: u32,
-    /// What the world is made of; without it, the shipped one.
+    /// The file that describes the world; the shipped one, if not given.
     #[arg(long)]
     world: Option<PathBuf>,
-    /// A zone's file whose policy is tried; without it, the shipped one's.
+    /// The zone file whose policy is tested; the shipped one, if not given.
     #[arg(long)]
     policy: Option<PathBuf>,
-    /// Print one line of JSON at the end instead of a table.
+    /// Print the result as one line of JSON instead of a table.
     #[arg(long)]
     json: bool,
-    /// Write the journal into this new folder, and the truth beside it.
+    /// Write the journal, and the true roles as truth.jsonl, into this folder, which must not exist
+    /// yet.
     #[arg(long)]
     journal: Option<PathBuf>,
-    /// Print the shipped world's file, which explains every key, and end.
+    /// Print the shipped world's file, which explains every key, and exit.
     #[arg(long)]
     print_world: bool,
 }
 
-/// The shipped zone: what is tried where no other is named.
+/// The shipped zone, whose policy is tested by default.
 const ZONE: &str = include_str!("../../zones/backscatter.toml");
-/// Most entries that wait to be durable.
+/// Most journal entries that wait to become durable.
 const APPENDING_MAX: usize = 2_000;
 
 fn read(path: &Option<PathBuf>, shipped: &str) -> Result<(String, String), Failure> {
@@ -52,6 +56,10 @@ fn read(path: &Option<PathBuf>, shipped: &str) -> Result<(String, String), Failu
     }
 }
 
+/// Runs a simulation and prints its result.
+///
+/// # Errors
+/// When a file cannot be read or is not valid, or the journal cannot be written.
 pub(super) fn simulate(args: &Args) -> Result<(), Failure> {
     if args.print_world {
         return tell(SHIPPED);
@@ -79,7 +87,7 @@ pub(super) fn simulate(args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// A journal that the world is written to, with a clock that says what the world's does.
+/// The journal that a simulation writes, and the clock that gives its entries the world's time.
 struct Written {
     journal: Embedded,
     clock: Arc<LaboratoryClock>,
@@ -91,7 +99,7 @@ impl Written {
     fn begin(folder: &std::path::Path, setup: &Setup) -> Result<Self, Failure> {
         let failed = |error: String| Failure::new(super::EX_IO, format!("{}: {error}", folder.display()));
         if folder.exists() {
-            return Err(failed("is there already; name a new folder".to_owned()));
+            return Err(failed("the folder exists already; name a new one".to_owned()));
         }
         crate::folder::make(folder).map_err(|error| failed(error.to_string()))?;
         let mut file =
@@ -109,7 +117,7 @@ impl Written {
 
     fn take(&mut self, recorded: &Recorded) {
         if self.clock.now() < recorded.at {
-            // What waits was taken at the time before.
+            // Waiting entries belong to the time before this one, so they must be stored first.
             self.settle();
             self.clock.advance(recorded.at.since(self.clock.now()));
         }

@@ -1,4 +1,4 @@
-//! `replay` and `backtest`: through the daemon, or from the store where none runs.
+//! `replay` and `backtest`, through the daemon or, if no daemon runs, on the store itself.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,14 +15,18 @@ use crate::journal::Embedded;
 use crate::replay::{Beginning, replay as fold_again};
 use crate::time::SystemClock;
 
+/// The arguments of `replay`.
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
-    /// Begin with the checkpoint instead of the first entry.
+    /// Start from the checkpoint instead of the first entry.
     #[arg(long)]
     from_checkpoint: bool,
 }
 
-/// Folds the journal anew and prints what came of it. Nothing is written.
+/// Folds the journal again, and prints the serial and digest of each zone. Changes nothing.
+///
+/// # Errors
+/// When there is no journal, or it cannot be read.
 pub(super) async fn replay(config: &Config, args: ReplayArgs) -> Result<(), Failure> {
     let beginning = if args.from_checkpoint { Beginning::Checkpoint } else { Beginning::FirstEntry };
     if let Ok(daemon) = UnixStream::connect(&config.spec.control.socket).await {
@@ -34,21 +38,24 @@ pub(super) async fn replay(config: &Config, args: ReplayArgs) -> Result<(), Fail
 
 fn open(directory: &Path) -> Result<Embedded, Failure> {
     if !store_exists(directory) {
-        let text = format!("{}: no journal there", directory.join(STORE_FILE).display());
+        let text = format!("{}: there is no journal", directory.join(STORE_FILE).display());
         return Err(Failure::new(EX_NO_INPUT, text));
     }
     let journal = Embedded::open(&directory.join(STORE_FILE), Arc::new(SystemClock::start()));
     Ok(journal.map_err(StartError::Journal)?)
 }
 
+/// The arguments of `backtest`.
 #[derive(Debug, Args)]
 pub(super) struct BacktestArgs {
-    /// A zone's file with the policy to try.
+    /// The zone file with the policy to test.
     #[arg(long)]
     policy: PathBuf,
-    /// The folder of another journal than the configured one, such as `simulate --journal` writes.
+    /// The folder of another journal, such as `simulate --journal` writes; the configured one, if
+    /// not given.
     #[arg(long)]
     pub(super) journal: Option<PathBuf>,
+    /// Print one line of JSON instead of text.
     #[arg(long)]
     json: bool,
 }
@@ -78,12 +85,18 @@ impl BacktestArgs {
     }
 }
 
-/// Tries a policy over the journal that was named, which needs no configuration.
+/// Applies a policy to the journal that `--journal` names. Needs no configuration.
+///
+/// # Errors
+/// When the zone file or the journal cannot be read.
 pub(super) fn backtest_elsewhere(args: &BacktestArgs) -> Result<(), Failure> {
     args.over(args.journal.as_deref().unwrap_or(Path::new(".")))
 }
 
-/// Tries a policy over the configured journal. Nothing is written.
+/// Applies a policy to the configured journal. Changes nothing.
+///
+/// # Errors
+/// When the zone file or the journal cannot be read.
 pub(super) async fn backtest(config: &Config, args: &BacktestArgs) -> Result<(), Failure> {
     match UnixStream::connect(&config.spec.control.socket).await {
         Ok(daemon) => {
@@ -98,7 +111,7 @@ fn shown(found: &Backtest) -> String {
     let Backtest { zone, first_entry, last_entry, until, .. } = found;
     let mut told = format!(
         "{zone} entries {first_entry} to {last_entry}, until {until}\n\
-         listed at any time: {} by the policy as it was, {} by this one\n",
+         listed at any time: {} by the policy in force then, {} by this policy\n",
         found.listed_before, found.listed_after
     );
     let lists = [
@@ -111,7 +124,7 @@ fn shown(found: &Backtest) -> String {
         for Difference { relay, code, times_before, times_after, why, .. } in named {
             let why = if why.is_empty() { String::new() } else { format!(": {why}") };
             told.push_str(&format!(
-                "  {relay} code {code}, listed or extended {times_before} times, then {times_after}{why}\n"
+                "  {relay} code {code}, listed or extended: {times_before} times before, {times_after} now{why}\n"
             ));
         }
     }

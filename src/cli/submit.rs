@@ -1,7 +1,8 @@
-//! `submit`: messages that came to traps elsewhere.
+//! `submit`: submits messages that other hosts received for traps.
 //!
-//! As the end of a pipe from an MTA it never makes that MTA bounce: what can't be taken now is asked for again (75, EX_TEMPFAIL), and
-//! what is no evidence is let go.
+//! An MTA may run the command as a pipe. So that the MTA never bounces the message, the command
+//! then exits with 75 (EX_TEMPFAIL) if the message cannot be taken now, and with 0 if the message
+//! was taken or is not evidence.
 
 use std::fs;
 use std::io::Read as _;
@@ -20,37 +21,44 @@ use super::{EX_DATA, EX_TEMPORARY, Failure, tell};
 use crate::config::Config;
 use crate::mail::MESSAGE_OCTETS_MAX;
 
-/// How often a Maildir is looked at.
+/// How often a Maildir is scanned.
 const LOOK: Duration = Duration::from_secs(1);
-/// Tries for one message that can't be taken now.
+/// Most attempts to submit one message.
 const TRIES_MAX: usize = 10;
+/// Pause between two attempts.
 const TRY_PAUSE: Duration = Duration::from_secs(2);
-/// Messages between two lines of progress.
+/// Messages after which a line of progress is printed.
 const PROGRESS_STEP: usize = 1_000;
 
+/// The arguments of `submit`.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
-    /// Only what came to traps of this donor; else to any trap, in the name of whoever gave it.
+    /// Take only messages to traps of this donor; to any trap, if not given. Each message counts as
+    /// evidence of the donor that gave the trap.
     #[arg(long)]
     donor: Option<String>,
-    /// Whom it was for; else its header tells (Delivered-To, X-Original-To, To ...).
+    /// The recipient of the messages. If not given, it is read from each header (Delivered-To,
+    /// X-Original-To, To and others).
     #[arg(long, value_name = "ADDR")]
     recipient: Option<String>,
-    /// What MAIL FROM said, where `<>` is the null reverse-path; else its Return-Path tells.
+    /// The reverse-path of the messages; `<>` is the null reverse-path. If not given, it is read
+    /// from Return-Path.
     #[arg(long, value_name = "ADDR")]
     reverse_path: Option<String>,
-    /// Who brought it to the host that took it; else the Received lines of the donor's hosts tell.
+    /// The IP address of the SMTP client that delivered the messages to the host that received
+    /// them. If not given, it is read from the Received lines of the donor's hosts.
     #[arg(long, value_name = "ADDR")]
     client: Option<String>,
-    /// Go on: PATH is a Maildir whose new mail is handed on and moved to `cur`.
+    /// Keep running: PATH is a Maildir, whose new messages are submitted and then moved to `cur`.
     #[arg(long)]
     watch: bool,
-    /// Files, Maildirs or other folders, mbox files; standard input is one message where none is named.
+    /// Files, Maildirs or other folders, or mbox files; one message on standard input, if none is
+    /// given.
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
 
-/// What came of messages.
+/// How many messages were taken, and how many were rejected because they are not evidence.
 #[derive(Default)]
 struct Count {
     taken: usize,
@@ -58,12 +66,18 @@ struct Count {
 }
 
 impl Args {
-    /// Whether it is the end of an MTA's pipe: then nothing but 0 and 75 may come of it, for the MTA would bounce on anything else.
+    /// Whether the message comes on standard input, as in an MTA's pipe. The exit code must then be
+    /// 0 or 75, because the MTA would bounce the message on any other.
     pub(super) fn is_pipe(&self) -> bool {
         self.paths.is_empty()
     }
 }
 
+/// Submits messages, or watches Maildirs and submits their new messages.
+///
+/// # Errors
+/// When an argument is not valid, a file cannot be read, or the daemon does not take a message
+/// after ten attempts.
 pub(super) async fn run(config: &Config, args: Args) -> Result<(), Failure> {
     let handed = Handed::of(config, &args)?;
     if args.watch {
@@ -72,7 +86,7 @@ pub(super) async fn run(config: &Config, args: Args) -> Result<(), Failure> {
     if args.paths.is_empty() {
         let mut message = Vec::new();
         let limit = MESSAGE_OCTETS_MAX as u64;
-        // The rest of a larger one tells nothing more.
+        // The classifier needs no more than the beginning of a larger message.
         std::io::stdin()
             .lock()
             .take(limit)
@@ -87,10 +101,10 @@ pub(super) async fn run(config: &Config, args: Args) -> Result<(), Failure> {
     for file in &files {
         handed.file(file, &mut count).await?;
     }
-    tell(&format!("{} taken, {} are no evidence\n", count.taken, count.no_evidence))
+    tell(&format!("{} taken, {} are not evidence\n", count.taken, count.no_evidence))
 }
 
-/// What is said of every message.
+/// What all messages of one run have in common: the path and query of the requests.
 struct Handed<'a> {
     config: &'a Config,
     path: String,
@@ -100,7 +114,7 @@ impl<'a> Handed<'a> {
     fn of(config: &'a Config, args: &Args) -> Result<Self, Failure> {
         let donor = args.donor.as_deref().map(name).transpose()?;
         let client = args.client.as_deref().map(|client| {
-            let wrong = |_| Failure::new(EX_DATA, format!("--client {client:?} is no address"));
+            let wrong = |_| Failure::new(EX_DATA, format!("--client {client:?} is not an address"));
             client.parse::<IpAddr>().map(|client| client.to_string()).map_err(wrong)
         });
         let client = client.transpose()?;
@@ -119,7 +133,7 @@ impl<'a> Handed<'a> {
         Ok(Handed { config, path })
     }
 
-    /// Hands a message on; what can't be taken now is tried again.
+    /// Submits one message, and tries again while the daemon cannot take it.
     async fn one(&self, message: Vec<u8>, count: &mut Count) -> Result<(), Failure> {
         let mut tries = 0;
         loop {
@@ -127,7 +141,7 @@ impl<'a> Handed<'a> {
                 Ok(client) => {
                     let posted =
                         client.post_octets(&self.path, "message/rfc822", Body::from(message.clone())).await;
-                    // A daemon that is started anew in the midst is asked again.
+                    // The daemon may be restarting, so a broken connection is tried again.
                     posted
                         .unwrap_or_else(|failure| (StatusCode::SERVICE_UNAVAILABLE, failure.lines.join("; ")))
                 }
@@ -138,7 +152,7 @@ impl<'a> Handed<'a> {
                     count.taken += 1;
                     return Ok(());
                 }
-                // It will never be evidence, however often it comes.
+                // Trying again would not help: the message is not evidence.
                 (
                     StatusCode::UNPROCESSABLE_ENTITY
                     | StatusCode::BAD_REQUEST
@@ -168,13 +182,14 @@ impl<'a> Handed<'a> {
             self.one(message, count).await?;
             let all = count.taken + count.no_evidence;
             if all.is_multiple_of(PROGRESS_STEP) {
-                eprintln!("{all} messages so far, in {}", file.display());
+                eprintln!("{all} messages so far, now in {}", file.display());
             }
         }
         Ok(())
     }
 
-    /// Hands on what comes into `new`, and moves it to `cur` once it is safe.
+    /// Submits the messages in `new`, and moves each to `cur` when it is durable or is not
+    /// evidence.
     async fn watch(&self, maildirs: &[PathBuf]) -> Result<(), Failure> {
         let failed = |path: &Path, error: &std::io::Error| {
             Failure::of_io(error, format!("{}: {error}", path.display()))
@@ -201,7 +216,7 @@ impl<'a> Handed<'a> {
     }
 }
 
-/// A value of a query (RFC 3986 §2.1).
+/// Percent-encodes a value of a query (RFC 3986 §2.1).
 pub(super) fn encoded(value: &str) -> String {
     let octet = |octet: u8| match octet {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(octet).to_string(),

@@ -1,4 +1,5 @@
-//! Commands about addresses and traps.
+//! Commands about addresses and traps: `lookup`, `explain`, `notice`, `trap`, `remove` and
+//! `advance`.
 
 use std::path::PathBuf;
 
@@ -19,89 +20,123 @@ use crate::observe::{Fault, Lookups, faults};
 use crate::time::{Clock, Span, SystemClock, Timestamp};
 use crate::trap::feed::Form;
 
-/// Octets of a list that are read at once.
+/// Octets of a list of traps that one read takes.
 const IMPORT_OCTETS: usize = 256 << 10;
-/// Progress is told of larger files only.
+/// Least size of a file, in octets, for which progress is printed.
 const PROGRESS_OCTETS: u64 = 8 << 20;
-/// Most addresses made up at once.
+/// Most addresses that one `trap generate` prints.
 const GENERATED_MAX: usize = 100_000;
 
+/// The verbs of `backscatterd trap`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Trap {
-    /// Make an address, or a whole domain, a trap.
+    /// Make an address, a pattern of addresses or a domain a trap.
     Add {
-        /// `address@domain`, or a domain of which every local part is a trap.
+        /// The trap: `local@domain`; `prefix-*@domain`, where `*` follows one of `-+._=`; `domain`
+        /// (every address of it); or `*.domain` (the domain and all domains below it).
         trap: String,
-        /// Who gave it.
+        /// The donor that gave the trap.
         #[arg(long, default_value = "own")]
         donor: String,
-        /// Since when it has been known to send no mail and to expect none (RFC 3339). A trap counts once it has been
-        /// silent for as long as the policy says; without this, from now on.
+        /// The time since which the trap has sent no mail and expected none (RFC 3339); now, if not
+        /// given. Reports to a trap count once it has been silent for the policy's trap_age.
         #[arg(long)]
         silent_since: Option<Timestamp>,
+        /// The reason, for the audit record.
         #[arg(long, default_value = "added by hand")]
         why: String,
     },
-    /// Add the traps of a list: a line, a trap.
+    /// Add the traps of a list, which has one trap on each line.
     Import(Import),
-    /// Make up addresses that nobody has, to be put where only harvesters look. Their endings tell, by our key alone, that we made
-    /// them and for which place.
+    /// Print new addresses that were never in use, for places where only address harvesters look.
+    ///
+    /// Each address ends in a watermark. With the trap key of this server, `trap place` reads from
+    /// it that the address was generated here, and for which place.
     Generate(Generate),
-    /// Tell for which place an address was made up.
-    Place { address: String },
-    /// List the traps by their keys; addresses are not kept.
+    /// Show for which place an address was generated.
+    Place {
+        /// An address that `trap generate` may have printed.
+        address: String,
+    },
+    /// List the traps by their keys. The store does not hold their addresses.
     List,
-    /// Tell whether a domain is fit to be a trap, by what its DNS says, and what to publish.
-    Verify { domain: String },
-    /// Print an address with a tag of ours, good for a week: reports to it are known to be about mail that was sent.
-    Tag { address: String },
-    /// Let a trap count no more.
+    /// Check the DNS records of a domain that is to become a trap, and print the records to
+    /// publish.
+    Verify {
+        /// The domain.
+        domain: String,
+    },
+    /// Print a trap's address with a BATV tag that is valid for 7 days.
+    ///
+    /// Use the tagged address as the reverse-path of mail that you send from it. Reports to the
+    /// tagged address are then known to be about mail that was really sent, and never count.
+    Tag {
+        /// The address to tag.
+        address: String,
+    },
+    /// Retire a trap: reports to it no longer count.
     Retire {
-        /// The address, the domain, or the key that `trap list` shows.
+        /// The address, pattern or domain of the trap, or its key as `trap list` prints it.
         trap: String,
+        /// The reason, for the audit record.
         #[arg(long, default_value = "retired by hand")]
         why: String,
     },
 }
 
+/// The arguments of `trap import`.
 #[derive(Debug, Args)]
 pub(super) struct Import {
-    /// A file, or `-` for standard input.
+    /// The file of the list, or `-` for standard input.
     file: PathBuf,
-    /// Who gave them.
+    /// The donor that gave the traps.
     #[arg(long, default_value = "own")]
     donor: String,
-    /// `lines` (a trap, and behind white space since when it is silent), `csv` (trap,silent_since) or `jsonl`.
+    /// The format of the list: `lines` (a trap and, after white space, the time since which it has
+    /// been silent), `csv` (trap,silent_since) or `jsonl` ({"trap": ..., "silent_since": ...}).
     #[arg(long, default_value_t = Form::Lines)]
     form: Form,
-    /// Retire the donor's traps that aren't in the list, if no line of it is wrong.
+    /// Also retire the traps of the donor that are not in the list. Retires none if a line of the
+    /// list is wrong, or if that would retire most of the donor's traps.
     #[arg(long)]
     replace: bool,
 }
 
+/// The arguments of `trap generate`.
 #[derive(Debug, Args)]
 pub(super) struct Generate {
+    /// The domain of the addresses.
     domain: String,
+    /// The number of addresses, at most 100000.
     #[arg(long, default_value_t = 10)]
     count: usize,
-    /// A number for the place where they go; keep a note of what it stands for.
+    /// A number below 1024 for the place where you publish the addresses. Keep a note of its
+    /// meaning.
     #[arg(long)]
     place: u16,
 }
 
+/// The arguments of `remove`.
 #[derive(Debug, Args)]
 pub(super) struct RemoveArgs {
+    /// The IPv4 or IPv6 address.
     address: String,
+    /// The reason, for the audit record.
     #[arg(long, default_value = "removed by hand")]
     why: String,
 }
 
-/// Who is at the keyboard, for the record.
+/// The name of the user who runs the command, for the audit record: `SUDO_USER`, else `USER`, else
+/// `operator`.
 pub(super) fn by() -> String {
     let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
     user.unwrap_or_else(|_| "operator".to_owned())
 }
 
+/// Prints whether an address is listed, and the answer of each zone.
+///
+/// # Errors
+/// When the address is not valid, or neither the daemon nor the store can be reached.
 pub(super) async fn lookup(config: &Config, address: &str) -> Result<(), Failure> {
     let text = Client::to_read(config).await?.get(&format!("/api/v1/addresses/{}", segment(address))).await?;
     let told: Value = parse(&text)?;
@@ -112,7 +147,7 @@ pub(super) async fn lookup(config: &Config, address: &str) -> Result<(), Failure
         lines.push_str(&format!("  special-purpose: {reason}\n"));
     }
     for zone in told["zones"].as_array().into_iter().flatten() {
-        let answer = zone["answer"].as_str().unwrap_or("no such name");
+        let answer = zone["answer"].as_str().unwrap_or("NXDOMAIN");
         lines.push_str(&format!("  {}  A  {answer}\n", text_of(&zone["query"])));
         for code in zone["codes"].as_array().into_iter().flatten() {
             lines.push_str(&format!(
@@ -127,18 +162,32 @@ pub(super) async fn lookup(config: &Config, address: &str) -> Result<(), Failure
     tell(&lines)
 }
 
+/// Prints how an address was judged, as text or JSON.
+///
+/// # Errors
+/// When the address is not valid, or neither the daemon nor the store can be reached.
 pub(super) async fn explain(config: &Config, address: &str, json: bool) -> Result<(), Failure> {
     let form = if json { "json" } else { "text" };
     let path = format!("/control/v1/explain/{}?format={form}", segment(address));
     tell(&Client::to_read(config).await?.get(&path).await?)
 }
 
+/// Prints a feedback report about a listed relay (RFC 5965).
+///
+/// # Errors
+/// When an address or mailbox is not valid, the relay is not listed, or neither the daemon nor the
+/// store can be reached.
 pub(super) async fn notice(config: &Config, address: &str, from: &str, to: &str) -> Result<(), Failure> {
     let (address, from, to) = (segment(address), encoded(from), encoded(to));
     let path = format!("/control/v1/notice/{address}?from={from}&to={to}");
     tell(&Client::to_read(config).await?.get(&path).await?)
 }
 
+/// Runs a verb of `backscatterd trap`.
+///
+/// # Errors
+/// When an argument is not valid, the keys cannot be read, or neither the daemon nor the store can
+/// be reached.
 pub(super) async fn trap(config: &Config, trap: Trap) -> Result<(), Failure> {
     match trap {
         Trap::Add { trap, donor, silent_since, why } => {
@@ -175,7 +224,7 @@ async fn verify(config: &Config, domain: &str) -> Result<(), Failure> {
         .map_err(|problem| Failure::new(EX_UNAVAILABLE, problem))?;
     let found = faults(&domain, &config.spec.smtp.hostname, &lookups.published(&domain).await);
     if found.is_empty() {
-        return tell(&format!("{domain} is fit to be a trap\n"));
+        return tell(&format!("{domain} is ready to be a trap domain\n"));
     }
     let lines = found.iter().map(|Fault { problem, publish }| format!("{problem}; publish: {publish}"));
     Err(Failure { code: EX_DATA, lines: lines.collect() })
@@ -204,14 +253,14 @@ async fn import(config: &Config, args: Import) -> Result<(), Failure> {
     let report: FeedReport = serde_json::from_str(&text)
         .map_err(|_| Failure::new(EX_UNAVAILABLE, format!("{status}: {}", text.trim())))?;
     let mut lines = format!(
-        "{} lines: {} added, {} known, {} wrong, {} retired\n",
+        "{} lines: {} traps added, {} already known, {} lines wrong, {} traps retired\n",
         report.lines, report.taken, report.known, report.rejected, report.retired
     );
     for problem in &report.problems {
         lines.push_str(&format!("line {}: {}\n", problem.line, problem.problem));
     }
     if report.problems_left_out > 0 {
-        lines.push_str(&format!("and {} more\n", report.problems_left_out));
+        lines.push_str(&format!("and {} more wrong lines\n", report.problems_left_out));
     }
     tell(&lines)?;
     match (report.stopped, report.kept, report.rejected) {
@@ -222,7 +271,7 @@ async fn import(config: &Config, args: Import) -> Result<(), Failure> {
     }
 }
 
-/// How much of a file was read, told by the twentieth.
+/// How much of a file was read. Prints a line for each 5 % of it.
 struct Progress {
     whole: u64,
     read: u64,
@@ -235,11 +284,12 @@ impl Progress {
         let part = self.read.saturating_mul(20) / self.whole.max(1);
         if part > self.told && self.whole > PROGRESS_OCTETS {
             self.told = part;
-            eprintln!("{} % read", part * 5);
+            eprintln!("{} % of the list read", part * 5);
         }
     }
 }
 
+/// A user's name as one segment of a path: other characters are left out.
 fn segment_of_name(name: &str) -> String {
     name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).collect()
 }
@@ -259,9 +309,9 @@ fn generate(config: &Config, args: &Generate) -> Result<(), Failure> {
 fn place(config: &Config, address: &str) -> Result<(), Failure> {
     let wrong = |problem: &str| Failure::new(EX_DATA, format!("{address:?} {problem}"));
     let keys = Keys::open_known(&config.spec.keys.directory).map_err(StartError::Keys)?;
-    let mailbox = Mailbox::parse(address).ok_or_else(|| wrong("is no address"))?;
-    let place = keys.hasher().place_of(&mailbox).ok_or_else(|| wrong("was not made up here"))?;
-    tell(&format!("made up here for place {place}; it has never sent mail\n"))
+    let mailbox = Mailbox::parse(address).ok_or_else(|| wrong("is not an address"))?;
+    let place = keys.hasher().place_of(&mailbox).ok_or_else(|| wrong("was not generated here"))?;
+    tell(&format!("generated here for place {place}; it has never sent mail\n"))
 }
 
 fn tag(config: &Config, address: &str) -> Result<(), Failure> {
@@ -272,21 +322,34 @@ fn tag(config: &Config, address: &str) -> Result<(), Failure> {
     tell(&format!("{tagged}\n"))
 }
 
+/// Removes an address from every zone.
+///
+/// # Errors
+/// When the address is not valid, or neither the daemon nor the store can be reached.
 pub(super) async fn remove(config: &Config, RemoveArgs { address, why }: RemoveArgs) -> Result<(), Failure> {
     let removal = Removal { address, by: by(), why };
     done(&Client::to_write(config).await?.post("/control/v1/removals", &removal).await?)
 }
 
+/// Moves the clock of a laboratory forward.
+///
+/// # Errors
+/// When the clock is not a laboratory's, or neither the daemon nor the store can be reached.
 pub(super) async fn advance(config: &Config, span: Span) -> Result<(), Failure> {
     done(&Client::to_write(config).await?.post("/control/v1/clock", &Advance { advance: span }).await?)
 }
 
+/// Prints the journal entry and the time of a change, from the daemon's answer.
+///
+/// # Errors
+/// When the answer cannot be parsed, or standard output cannot be written.
 pub(super) fn done(text: &str) -> Result<(), Failure> {
     let Done { offset, time } = parse(text)?;
-    tell(&format!("done as entry {offset}, at {time}\n"))
+    tell(&format!("done: journal entry {offset} at {time}\n"))
 }
 
-/// An address as one segment of a path: anything else is for the daemon to refuse.
+/// An address as one segment of a path. Other characters become `_`, so that the daemon rejects the
+/// address.
 pub(super) fn segment(address: &str) -> String {
     address
         .bytes()

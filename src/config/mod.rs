@@ -1,4 +1,4 @@
-//! The configuration as checked: true before any port is bound or any file is written.
+//! The checked configuration. All checks are done before any port is bound or any file is written.
 
 mod spec;
 
@@ -18,47 +18,58 @@ use crate::smtp::{Tls, TlsFiles};
 use crate::time::Span;
 use crate::{dns, zone};
 
-/// The version of the file's form that this program reads.
+/// The version of the configuration file's format that this program reads.
 const VERSION: u32 = 1;
-/// The example, which is also the documentation of every setting.
+/// The remedy that points to the example file, which documents every setting.
 const EXAMPLE: &str = "deploy/backscatterd.toml shows every setting";
-/// Names that exist for tests and laboratories (RFC 6761).
+/// Top-level domains for tests and documentation, which no one can register (RFC 6761 §6.2, §6.5).
 const LABORATORY_DOMAINS: [&str; 2] = ["test", "example"];
-/// Least size of message that is of use: reports return originals whole.
+/// Least allowed `smtp.message_octets_max`. Reports may return the whole original message.
 const MESSAGE_OCTETS_MIN: usize = 64 << 10;
 
-/// What the program runs by.
+/// The checked configuration of the program.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The settings as written.
     pub spec: Spec,
+    /// The zone files of `zones_directory`, in the order of their paths.
     pub zones: Vec<ZoneFile>,
-    /// Names of operators, and the digests of their tokens.
+    /// The names of the operators, and the digests of their tokens.
     pub operators: Vec<(String, Digest)>,
+    /// The parsed settings of the section `[dns]`.
     pub dns: NameServer,
+    /// The files for STARTTLS; `None` if it is not offered.
     pub tls: Option<TlsFiles>,
 }
 
-/// What of the name server's section needs reading.
+/// The settings of the section `[dns]` that need parsing.
 #[derive(Clone, Debug, Default)]
 pub struct NameServer {
+    /// The access rules, from `dns.access`.
     pub rules: Vec<dns::Rule>,
+    /// The keys that may stand in query names, from `dns.keys`.
     pub keys: Vec<dns::Key>,
+    /// The secrets of DNS cookies (RFC 9018), from `dns.cookie_secrets`.
     pub cookie_secrets: Vec<[u8; dns::SECRET_OCTETS]>,
+    /// The operator's own lists, from `dns.lists`.
     pub lists: Vec<ListSpec>,
 }
 
-/// A zone's file, as text and as checked.
+/// A zone file.
 #[derive(Clone, Debug)]
 pub struct ZoneFile {
+    /// Where the file is.
     pub path: PathBuf,
+    /// The contents, which the journal stores and every listing refers to by digest.
     pub text: String,
+    /// The checked contents.
     pub zone: zone::Config,
 }
 
-/// Reads the file and the zones it names.
+/// Reads and checks the configuration file and the zone files of its `zones_directory`.
 ///
 /// # Errors
-/// Everything that is wrong, at once.
+/// When a file cannot be read or a setting is wrong. All errors are returned together.
 pub fn load(path: &Path) -> Result<Config, Vec<Complaint>> {
     let mut complaints = Complaints::about(path.display().to_string());
     let text = match fs::read_to_string(path) {
@@ -66,8 +77,8 @@ pub fn load(path: &Path) -> Result<Config, Vec<Complaint>> {
         Err(error) => {
             complaints.add(
                 "",
-                format!("can't be read: {error}"),
-                "name another file with --config, or make this one",
+                format!("cannot be read: {error}"),
+                "name another file with --config, or create this one",
             );
             return Err(complaints.into_vec());
         }
@@ -81,7 +92,10 @@ pub fn load(path: &Path) -> Result<Config, Vec<Complaint>> {
     }
 }
 
-/// Checks settings that may also come from elsewhere than a file; `path` names them in complaints.
+/// Checks settings, and reads and checks the zone files. `path` names the settings in complaints.
+///
+/// # Errors
+/// When a setting or a zone file is wrong. All errors are returned together.
 pub fn check(path: &Path, spec: Spec) -> Result<Config, Vec<Complaint>> {
     let mut complaints = Complaints::about(path.display().to_string());
     check_settings(&spec, &mut complaints);
@@ -97,9 +111,12 @@ pub fn check(path: &Path, spec: Spec) -> Result<Config, Vec<Complaint>> {
     if found.is_empty() { Ok(Config { spec, zones, operators, dns, tls }) } else { Err(found) }
 }
 
-/// Reads `log.filter`.
+/// Parses `log.filter`.
+///
+/// # Errors
+/// When the text is not a valid filter.
 pub fn log_filter(filter: &str) -> Result<Targets, String> {
-    filter.parse().map_err(|error| format!("{filter:?} is no filter: {error}"))
+    filter.parse().map_err(|error| format!("{filter:?} is not a valid filter: {error}"))
 }
 
 fn check_settings(spec: &Spec, complaints: &mut Complaints) {
@@ -114,44 +131,44 @@ fn check_settings(spec: &Spec, complaints: &mut Complaints) {
     complaints.require(
         *version == VERSION,
         "version",
-        format!("{version} is not known"),
+        format!("{version} is not a known version"),
         format!("this program reads version {VERSION}"),
     );
     complaints.require(
         zone::Name::parse(node).is_ok(),
         "node",
-        format!("{node:?} is no plain name"),
+        format!("{node:?} is not a valid name"),
         "write letters, digits and hyphens",
     );
     complaints.require(
         zone::Name::parse(&smtp.hostname).is_ok_and(|name| name.labels().len() >= 2),
         "smtp.hostname",
-        format!("{:?} is no host's full name", smtp.hostname),
-        "write the name that the MX records of the trap domains lead to",
+        format!("{:?} is not a full host name", smtp.hostname),
+        "write the name to which the MX records of the trap domains point",
     );
     complaints.require(
         !keys.directory.starts_with(&journal.directory),
         "keys.directory",
-        format!("{} lies in the journal's folder", keys.directory.display()),
-        "whoever gets a copy of the journal must not get the keys with it: name a folder elsewhere",
+        format!("{} is in the journal's folder", keys.directory.display()),
+        "a copy of the journal must not contain the keys: name a folder outside it",
     );
     complaints.require(
         journal.keep_reports <= journal.keep_facts,
         "journal.keep_reports",
         format!("{} is longer than journal.keep_facts", journal.keep_reports),
-        "mail must not outlast the facts read from it",
+        "reports must not be kept longer than the evidence read from them",
     );
     complaints.require(
         (1..=3_600).contains(&journal.tick_interval.seconds()),
         "journal.tick_interval",
         format!("{} is not between 1s and 1h", journal.tick_interval),
-        "write for instance \"10s\"",
+        "write a time such as \"10s\"",
     );
     complaints.require(
         smtp.listen_proxy.is_empty() || !smtp.proxy_peers.is_empty(),
         "smtp.proxy_peers",
-        "nobody may name clients, so smtp.listen_proxy would turn everyone away",
-        "name the networks of your proxies",
+        "it is empty, so smtp.listen_proxy would reject every connection",
+        "write the networks of your proxies",
     );
     complaints.require(
         smtp.message_octets_max >= MESSAGE_OCTETS_MIN,
@@ -167,21 +184,21 @@ fn check_settings(spec: &Spec, complaints: &mut Complaints) {
         ("smtp.recipients_per_message_max", smtp.recipients_per_message_max),
     ];
     for (key, limit) in limits {
-        complaints.require(limit >= 1, key, "0 would turn everyone away", "write 1 or more");
+        complaints.require(limit >= 1, key, "0 would reject every client", "write 1 or more");
     }
     for (key, timeout) in [
         ("smtp.idle_timeout", smtp.idle_timeout),
         ("smtp.message_timeout", smtp.message_timeout),
         ("dns.tcp_idle_timeout", dns.tcp_idle_timeout),
     ] {
-        let problem = format!("{timeout} is no time to say something in");
+        let problem = format!("{timeout} is too short");
         complaints.require(timeout.seconds() >= 1, key, problem, "write \"1s\" or more");
     }
     complaints.require(
         smtp.listen_lmtp.is_empty() || !smtp.lmtp_peers.is_empty(),
         "smtp.lmtp_peers",
-        "nobody may speak LMTP, so smtp.listen_lmtp would turn everyone away",
-        "name the networks of your MTAs",
+        "it is empty, so smtp.listen_lmtp would reject every connection",
+        "write the networks of your MTAs",
     );
     let all = [&smtp.listen, &smtp.listen_proxy, &smtp.listen_lmtp, &http.listen];
     let tcp: Vec<_> =
@@ -190,8 +207,8 @@ fn check_settings(spec: &Spec, complaints: &mut Complaints) {
     complaints.require(
         distinct.len() == tcp.len(),
         "smtp.listen, smtp.listen_proxy, smtp.listen_lmtp, http.listen, dns.listen",
-        "an address stands twice",
-        "give every listener an address and port of its own",
+        "two listeners have the same address and port",
+        "give each listener its own address and port",
     );
 }
 
@@ -204,8 +221,8 @@ fn check_tls(spec: &Spec, complaints: &mut Complaints) -> Option<TlsFiles> {
         _ => {
             complaints.add(
                 "smtp.tls_certificate, smtp.tls_key",
-                "one of them is not set",
-                "name both files for STARTTLS, or neither",
+                "only one of them is set",
+                "set both to offer STARTTLS, or neither",
             );
             return None;
         }
@@ -215,7 +232,7 @@ fn check_tls(spec: &Spec, complaints: &mut Complaints) -> Option<TlsFiles> {
         complaints.add(
             "smtp.tls_certificate, smtp.tls_key",
             error.to_string(),
-            "name a chain and its key in PEM that this program may read; any certificate will do, MTAs take one that they don't know",
+            "name readable PEM files of a certificate chain and its key; a self-signed certificate is enough, because MTAs accept unknown ones",
         );
     }
     Some(files)
@@ -231,7 +248,7 @@ fn check_dns(spec: &Dns, tick_interval: Span, complaints: &mut Complaints) -> Na
                 Err(problem) => complaints.add(
                     &format!("dns.access[{at}].zones"),
                     problem,
-                    "write the zone's origin, such as \"bl.example.org\"",
+                    "write the origin of a zone, such as \"bl.example.org\"",
                 ),
             }
         }
@@ -261,8 +278,8 @@ fn check_dns(spec: &Dns, tick_interval: Span, complaints: &mut Complaints) -> Na
             }
             Ok(_) | Err(_) => complaints.add(
                 &format!("dns.cookie_secrets[{at}]"),
-                "it is no secret",
-                "write 32 hexadecimal digits that nobody can guess",
+                "it is not a valid secret",
+                "write 32 random hexadecimal digits",
             ),
         }
     }
@@ -272,7 +289,7 @@ fn check_dns(spec: &Dns, tick_interval: Span, complaints: &mut Complaints) -> Na
             Err(problem) => complaints.add(
                 &format!("dns.lists[{at}]"),
                 problem,
-                "write for instance \"own.example.org:ip4set:/etc/backscatterd/own.list\"",
+                "write a list such as \"own.example.org:ip4set:/etc/backscatterd/own.list\"",
             ),
         }
     }
@@ -282,7 +299,7 @@ fn check_dns(spec: &Dns, tick_interval: Span, complaints: &mut Complaints) -> Na
         spec.data_age_max >= settled,
         "dns.data_age_max",
         format!(
-            "{} is not much longer than journal.tick_interval, so that fresh data would pass for old",
+            "{} is less than twice journal.tick_interval, so current data would count as too old",
             spec.data_age_max
         ),
         format!("write {settled} or more"),
@@ -290,14 +307,14 @@ fn check_dns(spec: &Dns, tick_interval: Span, complaints: &mut Complaints) -> Na
     complaints.require(
         spec.version.len() <= zone::TXT_OCTETS_MAX,
         "dns.version",
-        format!("{} octets long", spec.version.len()),
-        format!("keep it within {} octets", zone::TXT_OCTETS_MAX),
+        format!("it is {} octets long", spec.version.len()),
+        format!("write {} octets or fewer", zone::TXT_OCTETS_MAX),
     );
     for (key, limit) in [
         ("dns.tcp_connections_max", spec.tcp_connections_max),
         ("dns.tcp_connections_per_client_max", spec.tcp_connections_per_client_max),
     ] {
-        complaints.require(limit >= 1, key, "0 would turn everyone away", "write 1 or more");
+        complaints.require(limit >= 1, key, "0 would reject every client", "write 1 or more");
     }
     checked
 }
@@ -308,8 +325,8 @@ fn check_keys(spec: &Dns, keys: &[dns::Key], complaints: &mut Complaints) {
         complaints.require(
             !taken,
             "dns.keys",
-            format!("{:?} or its digest stands there already", key.name),
-            "give every key a name and a token of its own",
+            format!("{:?} or its digest is used by an earlier key", key.name),
+            "give each key its own name and token",
         );
     }
     for (at, rule) in spec.access.iter().enumerate() {
@@ -317,14 +334,14 @@ fn check_keys(spec: &Dns, keys: &[dns::Key], complaints: &mut Complaints) {
         complaints.require(
             !rule.networks.is_empty(),
             &format!("{place}.networks"),
-            "it names none, and rules over nobody",
-            "write for instance [\"192.0.2.0/24\"]; [\"0.0.0.0/0\", \"::/0\"] are all",
+            "it is empty, so the rule applies to no client",
+            "write networks such as [\"192.0.2.0/24\"], or [\"0.0.0.0/0\", \"::/0\"] for all clients",
         );
         complaints.require(
             rule.action != AccessAction::Key || !keys.is_empty(),
             &format!("{place}.action"),
-            "it asks for a key, and there is none",
-            "add one to dns.keys",
+            "\"key\" needs a key, but dns.keys is empty",
+            "add a key to dns.keys",
         );
         let of_earlier = spec.access[..at]
             .iter()
@@ -340,13 +357,14 @@ fn check_keys(spec: &Dns, keys: &[dns::Key], complaints: &mut Complaints) {
             complaints.add(
                 &format!("{place}.networks"),
                 format!("{network} has another action in an earlier rule"),
-                "one network, one action",
+                "give each network one action",
             );
         }
     }
 }
 
-/// A rule about a zone that isn't there is a slip of the pen that leaves another one open.
+/// Checks that every zone of an access rule exists. A rule with a mistyped origin would leave the
+/// intended zone open.
 fn check_rules(zones: &[ZoneFile], checked: &NameServer, complaints: &mut Complaints) {
     let judged = zones.iter().map(|file| &file.zone.apex.origin);
     let origins: Vec<&zone::Name> = judged.chain(checked.lists.iter().map(|list| &list.origin)).collect();
@@ -354,8 +372,8 @@ fn check_rules(zones: &[ZoneFile], checked: &NameServer, complaints: &mut Compla
         for zone in rule.zones.iter().filter(|zone| !origins.contains(zone)) {
             complaints.add(
                 &format!("dns.access[{at}].zones"),
-                format!("{zone} is the origin of no zone and no list"),
-                "a rule holds for a whole zone, its sublists too: name its origin",
+                format!("{zone} is not the origin of a zone or a list"),
+                "write the origin of a zone; the rule also applies to its sublists",
             );
         }
     }
@@ -383,8 +401,8 @@ fn read_zones(directory: &Path) -> (Vec<ZoneFile>, Vec<Complaint>) {
         Err(error) => {
             complaints.add(
                 "",
-                format!("can't be read: {error}"),
-                "set zones_directory to the folder of zone files",
+                format!("cannot be read: {error}"),
+                "set zones_directory to the folder of the zone files",
             );
             return (Vec::new(), complaints.into_vec());
         }
@@ -394,8 +412,8 @@ fn read_zones(directory: &Path) -> (Vec<ZoneFile>, Vec<Complaint>) {
     complaints.require(
         !paths.is_empty(),
         "",
-        "no *.toml in it",
-        "put a zone file there, such as zones/backscatter.toml",
+        "the folder has no *.toml file",
+        "put a zone file into it, such as zones/backscatter.toml",
     );
     let (mut zones, mut wrong) = (Vec::new(), complaints.into_vec());
     for path in paths {
@@ -405,8 +423,8 @@ fn read_zones(directory: &Path) -> (Vec<ZoneFile>, Vec<Complaint>) {
             Err(error) => {
                 wrong.push(Complaint {
                     key: place,
-                    problem: format!("can't be read: {error}"),
-                    remedy: "make it readable and UTF-8".to_owned(),
+                    problem: format!("cannot be read: {error}"),
+                    remedy: "make the file readable, and UTF-8".to_owned(),
                 });
                 continue;
             }
@@ -430,8 +448,8 @@ fn check_origins(zones: &[ZoneFile], lists: &[ListSpec], complaints: &mut Compla
         if let Some(judged) = judged {
             complaints.add(
                 "dns.lists",
-                format!("{} lies in the zone of {}", list.origin, judged.path.display()),
-                "a list has a zone of its own, so that it can't pass for what was judged",
+                format!("{} is inside the zone of {}", list.origin, judged.path.display()),
+                "give the list a zone of its own, so that its entries are not taken for judged ones",
             );
         }
     }
@@ -441,18 +459,19 @@ fn check_origins(zones: &[ZoneFile], lists: &[ListSpec], complaints: &mut Compla
             complaints.add(
                 "zones_directory",
                 format!("{} and {} have the same origin", earlier.path.display(), file.path.display()),
-                "one zone, one file",
+                "write one file per zone",
             );
         }
     }
 }
 
-/// What is made for laboratories must not leave them: everything on loopback, or under a name that nobody can own.
+/// Checks that laboratory settings affect no public list. They are allowed only if all listeners
+/// are on loopback, or the origin is under a domain that no one can register.
 fn check_laboratory(spec: &Spec, zones: &[ZoneFile], complaints: &mut Complaints) {
     let Spec { smtp, dns, http, .. } = spec;
     let listeners = [&smtp.listen, &smtp.listen_proxy, &smtp.listen_lmtp, &dns.listen, &http.listen];
     let on_loopback = listeners.into_iter().flatten().all(|address| address.ip().is_loopback());
-    let remedy = "put all listeners on loopback, or the origin under .test or .example";
+    let remedy = "bind all listeners to loopback, or use an origin under .test or .example";
     for file in zones {
         let owned_by_nobody = file
             .zone
@@ -476,13 +495,13 @@ fn check_laboratory(spec: &Spec, zones: &[ZoneFile], complaints: &mut Complaints
         complaints.require(
             spec.observe.laboratory_hosts.is_empty(),
             "observe.laboratory_hosts",
-            format!("a table instead of the DNS would judge relays for {place}"),
+            format!("it would replace the DNS in the judging of relays for {place}"),
             remedy,
         );
         complaints.require(
             !spec.clock.laboratory,
             "clock.laboratory",
-            format!("a clock that stands still would serve {place} for ever"),
+            format!("listings of {place} would never expire while the clock stands still"),
             remedy,
         );
     }

@@ -1,6 +1,7 @@
-//! The configuration as written: every setting, its meaning and its default, and nothing else.
+//! The configuration file as written: every setting, its meaning and its default.
 //!
-//! `deploy/backscatterd.toml` shows them all; a test holds the two together.
+//! `deploy/backscatterd.toml` shows all settings. A test checks that its values equal these
+//! defaults.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::observe::LaboratoryHost;
 use crate::time::{Span, Timestamp};
 
+/// Declares one section of the file: a struct whose fields are settings with defaults. The file may
+/// leave out any setting, and may contain no other.
 macro_rules! section {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty = $default:expr,)* }) => {
         $(#[$doc])*
@@ -29,241 +32,299 @@ macro_rules! section {
 }
 
 section!(
-    /// The whole file.
+    /// The whole configuration file.
     Spec {
-        /// The version of the file's form.
+        /// The version of the file's format.
         version: u32 = 1,
-        /// The name of this node, in evidence and in the operator's Maildir.
+        /// The name of this node, in evidence and in the file names of the operator's Maildir.
         node: String = "trap1".to_owned(),
-        /// The folder of zone files.
+        /// The folder of the zone files (`*.toml`).
         zones_directory: PathBuf = "/etc/backscatterd/zones".into(),
+        /// The journal, and how long data are kept.
         journal: Journal = Journal::default(),
+        /// The secret keys.
         keys: Keys = Keys::default(),
+        /// The SMTP server of the traps.
         smtp: Smtp = Smtp::default(),
+        /// The DNS queries about relays.
         observe: Observe = Observe::default(),
+        /// The name server.
         dns: Dns = Dns::default(),
+        /// Pages, API and metrics.
         http: Http = Http::default(),
+        /// The control socket.
         control: Control = Control::default(),
+        /// The audit record.
         audit: Audit = Audit::default(),
+        /// The clock.
         clock: Clock = Clock::default(),
+        /// The log.
         log: Log = Log::default(),
     }
 );
 
 section!(
-    /// What is kept, where, and for how long.
+    /// The journal, and how long data are kept.
     Journal {
-        /// The folder of the store.
+        /// The folder of the store, which holds the journal.
         directory: PathBuf = "/var/lib/backscatterd".into(),
-        /// Evidence and everything else that makes the list.
+        /// How long journal entries are kept: evidence, observations, directives and ticks.
         keep_facts: Span = Span::from_days(56),
-        /// Reduced reports: the mail itself, sealed.
+        /// How long reduced reports are kept: the messages themselves, encrypted. At most
+        /// `keep_facts`.
         keep_reports: Span = Span::from_days(14),
-        /// Evidence is not taken (451) where the disk has less room than this, so that decisions and ticks still can be.
+        /// Free octets on the disk below which mail gets a 451 reply. The rest is reserved for
+        /// decisions and ticks.
         free_octets_min: u64 = 64 << 20,
-        /// How often the fold is told the time, so that listings end.
+        /// How often a tick gives the fold the time, so that listings expire: 1s to 1h.
         tick_interval: Span = Span::from_seconds(10),
     }
 );
 
 section!(
-    /// Secrets, which must not lie below the journal's folder.
+    /// The secret keys.
     Keys {
+        /// The folder of the keys. It must be outside the journal's folder.
         directory: PathBuf = "/var/lib/backscatterd-keys".into(),
     }
 );
 
 section!(
-    /// The trap's door.
+    /// The SMTP server of the traps.
     Smtp {
-        /// The host's name in the greeting.
+        /// The full host name in the greeting, to which the MX records of the trap domains point.
         hostname: String = "trap.example.org".to_owned(),
+        /// Addresses to listen on for SMTP.
         listen: Vec<SocketAddr> = vec![SocketAddr::from(([0, 0, 0, 0], 25))],
-        /// Listeners whose clients are named by the PROXY protocol, version 1 or 2.
+        /// Addresses to listen on for connections that begin with a PROXY protocol header, version
+        /// 1 or 2.
         listen_proxy: Vec<SocketAddr> = Vec::new(),
-        /// Who may name clients on those.
+        /// Networks of the proxies that may connect to `listen_proxy`.
         proxy_peers: Vec<IpNet> = Vec::new(),
-        /// Listeners for an MTA in front, which speaks LMTP (RFC 2033) and says by XFORWARD, or in its Received line, from whom
-        /// it took a message.
+        /// Addresses to listen on for an MTA in front, which delivers by LMTP (RFC 2033). The relay
+        /// is taken from XFORWARD or, without it, from the MTA's own Received line.
         listen_lmtp: Vec<SocketAddr> = Vec::new(),
-        /// Who may speak LMTP.
+        /// Networks of the MTAs that may connect to `listen_lmtp`.
         lmtp_peers: Vec<IpNet> = ["127.0.0.0/8", "::1/128"].map(|network| network.parse().expect("a network")).to_vec(),
-        /// Who may name clients by XCLIENT and XFORWARD.
+        /// Networks of the SMTP clients that may name the original client by XCLIENT or XFORWARD.
         naming_peers: Vec<IpNet> = Vec::new(),
-        /// The certificate chain and its key for STARTTLS, in PEM; read again when they change. No STARTTLS where empty.
+        /// The certificate chain for STARTTLS, in PEM; read again when it changes. STARTTLS is not
+        /// offered if it is empty.
         tls_certificate: PathBuf = PathBuf::new(),
+        /// The key of the certificate, in PEM; read again when it changes.
         tls_key: PathBuf = PathBuf::new(),
-        /// Our own secondary exchangers and donors' relays: what they wrote at the top of a message is believed, and the host
-        /// that handed it to them is the one that is judged. They are never judged themselves.
+        /// Networks of our secondary mail exchangers and of donors' mail hosts. Their Received
+        /// lines at the top of a message are trusted, and the relay is the host that delivered the
+        /// message to them. They are never judged.
         trusted_relays: Vec<IpNet> = Vec::new(),
-        /// Where mail for postmaster and abuse goes.
+        /// The Maildir for mail to postmaster, abuse and removal.
         operator_maildir: PathBuf = "/var/lib/backscatterd/operator".into(),
-        /// 421 beyond.
+        /// Most concurrent sessions; 421 beyond.
         sessions_max: usize = 4_096,
+        /// Most concurrent sessions of one client, an IPv4 address or IPv6 /64; 421 beyond.
         sessions_per_client_max: usize = 64,
-        /// What one client (an IPv4 address, an IPv6 /64) may send within a minute; 421 beyond, 0 for no limit.
+        /// Most messages of one client per minute; 421 beyond, 0 for no limit.
         messages_per_client_max: u32 = 3_000,
+        /// Most octets of one client per minute; 421 beyond, 0 for no limit.
         octets_per_client_max: u64 = 256 << 20,
+        /// Most errors of one client per minute; 421 beyond, 0 for no limit.
         errors_per_client_max: u32 = 300,
-        /// What all of them together may; 421 beyond, 0 for no limit.
+        /// Most messages of all clients together per minute; 421 beyond, 0 for no limit.
         messages_max: u32 = 0,
+        /// Most octets of all clients together per minute; 421 beyond, 0 for no limit.
         octets_max: u64 = 0,
+        /// Most messages in one session; 421 beyond.
         messages_per_session_max: usize = 1_000,
+        /// Errors in one session at which it is ended with 421.
         errors_per_session_max: usize = 20,
-        /// 452 beyond.
+        /// Most recipients of one message; 452 beyond.
         recipients_per_message_max: usize = 100,
-        /// 552 beyond. Large, because some clients leave without a word where it is too small.
+        /// Most octets of one message; 552 beyond. The default is large because some clients
+        /// disconnect without a message if the advertised SIZE is too small for them.
         message_octets_max: usize = 50 << 20,
-        /// 421 after so long without a whole command, or anything of a message (RFC 5321 §4.5.3.2.7 asks for five minutes).
+        /// The session ends with 421 if no complete command, or no octet of a message, arrives
+        /// within this time. RFC 5321 §4.5.3.2.7 asks for at least five minutes.
         idle_timeout: Span = Span::from_seconds(300),
-        /// 421 for a message that takes longer.
+        /// The session ends with 421 if a message takes longer than this.
         message_timeout: Span = Span::from_hours(1),
-        /// The longest that a client who goes on erring is kept waiting for a reply; "0s" for not at all.
+        /// The longest delay of replies to a client that keeps making errors; "0s" for no delay.
         tarpit_max: Span = Span::from_seconds(5),
     }
 );
 
 section!(
-    /// What the DNS is asked about relays that brought evidence.
+    /// The DNS queries about relays that brought evidence.
     Observe {
-        /// Without it nothing is known of any relay, and reports weigh what the policy gives to the unknown.
+        /// Whether the DNS is queried. If not, every relation is unknown, and a report weighs what
+        /// the policy gives for `relation_unknown`.
         enabled: bool = true,
-        /// Resolvers to ask; those of the system where none is named.
+        /// Resolvers to query; those of `/etc/resolv.conf` if empty.
         resolvers: Vec<SocketAddr> = Vec::new(),
-        /// Asked at once; what waits beyond `queue_max` is not asked.
+        /// Most inquiries at one time. An inquiry is the DNS queries about the relay of one piece of
+        /// evidence.
         inquiries_max: usize = 64,
+        /// Most inquiries that run or wait. Beyond it, no inquiry is made.
         queue_max: usize = 10_000,
-        /// The longest that one inquiry may take.
+        /// The longest time for one attempt at an inquiry.
         timeout: Span = Span::from_seconds(20),
-        /// A table of networks and their systems' numbers, by which injectors are told apart; empty for none.
+        /// A file that maps networks to autonomous system numbers, by which injector networks are
+        /// distinguished; empty for none.
         networks_file: PathBuf = PathBuf::new(),
-        /// Only for a laboratory: its mail servers, instead of the DNS.
+        /// For laboratories only: mail servers that are used instead of the DNS.
         laboratory_hosts: Vec<LaboratoryHost> = Vec::new(),
     }
 );
 
 section!(
+    /// The name server.
     Dns {
-        /// UDP and TCP.
+        /// Addresses to listen on, by UDP and TCP.
         listen: Vec<SocketAddr> = vec![SocketAddr::from(([0, 0, 0, 0], 53))],
-        /// Threads for UDP at each address; as many as there are processors where 0.
+        /// Threads for UDP on each address; 0 for one per processor.
         threads: usize = 0,
-        /// How old the data may be and still be answered from: beyond it SERVFAIL, so that mail is let in.
+        /// The greatest age of the data. Older data are not served: the answer is SERVFAIL, and
+        /// mail servers then accept the mail.
         data_age_max: Span = Span::from_seconds(3_600),
-        /// Responses a second to the same question from one network (an IPv4 /24, an IPv6 /56); 0 for no limit.
+        /// Most responses per second and thread to one question from one network (IPv4 /24, IPv6
+        /// /56); 0 for no limit.
         identical_responses_max: u32 = 50,
-        /// All responses a second to one network; 0 for no limit.
+        /// Most responses per second and thread to one network; 0 for no limit.
         network_responses_max: u32 = 2_000,
-        /// Errors and refusals a second to one network; 0 for no limit.
+        /// Most errors and refusals per second and thread to one network; 0 for no limit.
         error_responses_max: u32 = 20,
-        /// Networks whose responses are not limited. Nobody outside can forge a loopback address.
+        /// Networks to which responses are not limited. Loopback is safe here: packets from outside
+        /// cannot have such a source.
         unlimited: Vec<IpNet> = ["127.0.0.0/8", "::1/128"].map(|network| network.parse().expect("a network")).to_vec(),
-        /// Of responses beyond a limit, every so manieth is sent empty with TC set; 0 for none.
+        /// Of the responses over a limit, 1 in `slip` is sent, without records and with TC set, so
+        /// that real clients retry over TCP; 0 sends none.
         slip: u8 = 2,
-        /// Secrets of DNS cookies, each of 32 hexadecimal digits: the first makes new ones, the others are still good. One at
-        /// random where none is named.
+        /// Secrets of DNS cookies (RFC 9018), each of 32 hexadecimal digits. New cookies are made
+        /// with the first; cookies of the others are still valid. If empty, a random secret is
+        /// used.
         cookie_secrets: Vec<String> = Vec::new(),
-        /// The name server's identifier (RFC 5001), also for `id.server`; empty for none.
+        /// The name server identifier (RFC 5001), also the answer to `id.server` and
+        /// `hostname.bind`; empty for none.
         nsid: String = String::new(),
-        /// What `version.bind` is told; empty for nothing.
+        /// The answer to `version.bind` and `version.server`; empty for none.
         version: String = String::new(),
-        /// A TCP client that asks nothing for so long is let go (RFC 7766 §6.2.3).
+        /// A TCP connection is closed when no complete query arrives within this time (RFC 7766
+        /// §6.2.3).
         tcp_idle_timeout: Span = Span::from_seconds(10),
-        /// TCP clients at one time; more wait.
+        /// Most concurrent TCP connections; further ones wait.
         tcp_connections_max: usize = 1_024,
-        /// TCP clients at one time from one IPv4 address or IPv6 /64.
+        /// Most concurrent TCP connections from one IPv4 address or IPv6 /64; further ones are
+        /// closed.
         tcp_connections_per_client_max: usize = 64,
-        /// Who may ask which zone.
+        /// Rules that say which clients may query which zones.
         access: Vec<AccessRule> = Vec::new(),
-        /// Keys in names (`<reversed address>.<key>.<zone>`).
+        /// Keys in query names (`<reversed address>.<key>.<zone>`).
         keys: Vec<DnsKey> = Vec::new(),
-        /// Your own lists, served beside the judged ones, each as `zone:type:file[,file]...`.
+        /// The operator's own lists, served beside the judged zones, each as
+        /// `zone:type:file[,file]...`.
         lists: Vec<String> = Vec::new(),
     }
 );
 
-/// What becomes of questions from some networks.
+/// What the name server does with queries from some networks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccessRule {
-    /// Origins; all zones where none is named.
+    /// The origins of the zones; all zones if empty.
     #[serde(default)]
     pub zones: Vec<String>,
+    /// The clients' networks. Of several, the smallest network around the client decides.
     pub networks: Vec<IpNet>,
+    /// What is done.
     pub action: AccessAction,
 }
 
-/// `pass`, `empty` (as if nothing were listed), `key` (only with a key), `refuse`, or `ignore`.
+/// The actions of an access rule, written in lower case in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AccessAction {
+    /// Answer.
     Pass,
+    /// Answer as if nothing were listed.
     Empty,
+    /// Answer only if the query name contains a valid key.
     Key,
+    /// Answer REFUSED.
     Refuse,
+    /// Do not answer.
     Ignore,
 }
 
-/// A key that may stand in names.
+/// A key that may stand in query names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DnsKey {
-    /// For the metrics.
+    /// The name of the key in the metrics.
     pub name: String,
-    /// As `backscatterd token` prints it.
+    /// The digest of the key, as `backscatterd token` prints it.
     pub digest: String,
 }
 
 section!(
     /// Pages, API and metrics.
     Http {
+        /// Addresses to listen on.
         listen: Vec<SocketAddr> = vec![SocketAddr::from(([127, 0, 0, 1], 8053))],
-        /// Who may take decisions through the API.
+        /// The operators that may make decisions through the API.
         operators: Vec<Operator> = Vec::new(),
-        /// Proxies whose X-Forwarded-For tells the client.
+        /// Networks of the proxies whose X-Forwarded-For field names the client.
         proxies: Vec<IpNet> = Vec::new(),
-        /// Self-removals an hour from one client, an IPv4 /24 or an IPv6 /48.
+        /// Most self-removals per hour from one network, an IPv4 /24 or an IPv6 /48; 429 beyond.
         removals_per_client_max: u32 = 20,
     }
 );
 
-/// Somebody who may take decisions, and the digest of the token that says so.
+/// An operator that may make decisions through the API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Operator {
+    /// The operator's name in the audit record.
     pub name: String,
-    /// As `backscatterd token` prints it.
+    /// The digest of the operator's token, as `backscatterd token` prints it.
     pub token_digest: String,
 }
 
 section!(
-    /// The record of every change, and who made it.
+    /// The audit record (RFC 6471 §2.1.2).
     Audit {
-        /// The folder of the record, one file a month.
+        /// The folder of the audit record, which has one file per month.
         directory: PathBuf = "/var/lib/backscatterd/audit".into(),
     }
 );
 
 section!(
-    /// Where the command line talks to the daemon: whoever may write to the socket may do all of it.
+    /// The control socket, through which the command line reaches the daemon.
     Control {
+        /// The path of the Unix socket. Every user that may write to it may use every command.
         socket: PathBuf = "/run/backscatterd/control.sock".into(),
     }
 );
 
-section!(Clock {
-    /// Only for a laboratory: a clock that stands still until `POST /control/v1/clock` moves it.
-    laboratory: bool = false,
-    /// Where it stands at first: 2026-01-01T00:00:00Z.
-    laboratory_start: Timestamp = Timestamp::from_milliseconds(1_767_225_600_000),
-    /// How far the machine's clock may be ahead of the journal's last entry at the start. The journal's time never
-    /// goes back: one wrong moment would end every listing and drop every day.
-    leap_max: Span = Span::from_days(7),
-});
+section!(
+    /// The clock.
+    Clock {
+        /// For laboratories only: a clock that stands still until `POST /control/v1/clock` moves
+        /// it.
+        laboratory: bool = false,
+        /// The first time of that clock: 2026-01-01T00:00:00Z.
+        laboratory_start: Timestamp = Timestamp::from_milliseconds(1_767_225_600_000),
+        /// How far the system clock may be ahead of the journal's last entry at the start; the
+        /// server does not start beyond it. The journal's time never goes back, so a wrong clock
+        /// would end all listings and drop all data by age.
+        leap_max: Span = Span::from_days(7),
+    }
+);
 
-section!(Log {
-    /// error, warn, info, debug or trace; or a filter such as `backscatterd=debug`.
-    filter: String = "info".to_owned(),
-    /// One JSON object a line instead of text.
-    json: bool = false,
-});
+section!(
+    /// The log, which the daemon writes to standard error.
+    Log {
+        /// A level (error, warn, info, debug or trace), or a filter such as `backscatterd=debug`.
+        filter: String = "info".to_owned(),
+        /// Whether each line is a JSON object instead of text.
+        json: bool = false,
+    }
+);
