@@ -1,4 +1,5 @@
-//! What an attack costs: the table in docs/JUDGING.md, tried row by row.
+//! Tries every row of the table in docs/JUDGING.md that says what an attack on a relay's reputation
+//! costs.
 
 use backscatterd::time::Span;
 
@@ -7,7 +8,7 @@ use crate::world::{World, laboratory_zone};
 const TABLE: &str = include_str!("../docs/JUDGING.md");
 const VICTIM: &str = "198.18.0.25";
 
-/// What an attacker has.
+/// The means of an attacker.
 #[derive(Clone, Copy, Debug)]
 struct Budget {
     networks: usize,
@@ -41,7 +42,7 @@ fn rows() -> Vec<Row> {
                 ("occasions", "3", &cells[4]),
                 ("apart", "\"12h\"", &format!("{:?}", cells[5])),
             ] {
-                // Those of the codes stand before the policy's own.
+                // The quorums of single codes stand before the policy's own one in the file.
                 let quorum = zone.find("[policy.quorum]").unwrap();
                 let written = format!("{key} = {shipped}\n");
                 let at = quorum + zone[quorum..].find(&written).unwrap_or_else(|| panic!("{written}"));
@@ -62,7 +63,8 @@ fn rows() -> Vec<Row> {
         .collect()
 }
 
-/// The best that an attacker can do: a report an hour, each budget used to its end, and somebody new as often as it counts.
+/// Whether the best attack within a budget succeeds: reports every hour, and a new failed recipient
+/// at each time at which it makes a separate occasion.
 fn succeeds(row: &Row, budget: Budget) -> bool {
     let mut world = World::bare();
     world.adopt(&row.zone);
@@ -73,7 +75,7 @@ fn succeeds(row: &Row, budget: Budget) -> bool {
         (0..budget.trap_domains).map(|number| &*format!("a@trap-{number}.example").leak()).collect();
     let mut known = 0;
     for hour in 0..=budget.hours {
-        // All the names that may be tried early, and one for each later occasion.
+        // Most recipients are used in the first hour, and one is kept for each later occasion.
         let later = if hour == 0 { row.occasions - 1 } else { 0 };
         let new = match hour {
             0 => budget.recipients.saturating_sub(later),
@@ -107,14 +109,14 @@ fn who_spends_what_the_table_says_succeeds_and_who_lacks_one_of_it_fails() {
     assert!(rows.len() >= 5);
     for (nth, row) in rows.iter().enumerate() {
         let Budget { networks, trap_domains, recipients, hours } = row.needs;
-        assert!(succeeds(row, row.needs), "row {nth}: {:?} is not enough", row.needs);
+        assert!(succeeds(row, row.needs), "row {nth}: {:?} does not list the victim", row.needs);
         for less in [
             Budget { networks: networks - 1, ..row.needs },
             Budget { trap_domains: trap_domains - 1, ..row.needs },
             Budget { recipients: recipients - 1, ..row.needs },
             Budget { hours: hours - 1, ..row.needs },
         ] {
-            assert!(!succeeds(row, less), "row {nth}: {less:?} is enough");
+            assert!(!succeeds(row, less), "row {nth}: {less:?} already lists the victim");
         }
     }
 }

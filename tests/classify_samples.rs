@@ -1,5 +1,7 @@
-//! Samples in `tests/samples/<format>/`: mail that real MTAs wrote in our own laboratory, and hand-written mail, each
-//! with the verdict that is expected.
+//! Classifies the samples in `tests/samples/<format>/` and compares the verdicts with the expected
+//! ones beside them.
+//!
+//! The samples were written by real MTAs in a laboratory, or by hand.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +16,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples")
 }
 
-/// Every sample: its format, its path.
+/// The format and the path of every sample.
 fn samples() -> Vec<(String, PathBuf)> {
     let mut samples = Vec::new();
     for format in fs::read_dir(folder()).unwrap() {
@@ -33,7 +35,7 @@ fn samples() -> Vec<(String, PathBuf)> {
 fn every_format_has_samples_and_every_sample_a_format() {
     let rows: BTreeSet<String> = FORMATS.iter().map(|format| format.name.to_owned()).collect();
     let folders: BTreeSet<String> = samples().into_iter().map(|(format, _)| format).collect();
-    assert_eq!(rows, folders, "the rows of FORMATS and the folders of tests/samples name the same set");
+    assert_eq!(rows, folders, "the rows of FORMATS and the folders of tests/samples differ");
 }
 
 #[test]
@@ -41,7 +43,7 @@ fn one_format_of_a_layer_claims_a_sample_and_no_other() {
     let session = Session { reverse_path: Some(ReversePath::Null), ..Session::default() };
     for (format, path) in samples() {
         let claims = claims(&read(&fs::read(&path).unwrap()), &session);
-        let layer = claims.first().unwrap_or_else(|| panic!("nobody claims {}", path.display())).0;
+        let layer = claims.first().unwrap_or_else(|| panic!("no format claims {}", path.display())).0;
         let of_layer: Vec<_> = claims.iter().filter(|(of, _)| *of == layer).map(|(_, name)| *name).collect();
         assert_eq!(of_layer, [format.as_str()], "{}", path.display());
     }
@@ -119,11 +121,12 @@ fn who_wrote_a_report_is_told_from_who_carried_it() {
             (generator, carried),
             "{received}"
         );
-        assert!(verdict.report.recipients[0].remote, "another host refused it");
+        assert!(verdict.report.recipients[0].remote, "the host in Remote-MTA refused the message");
     }
 }
 
-/// Hand-written mail of people, lists, shops, robots and spammers that speaks of bounces, holidays or viruses.
+/// Hand-written mail of people, mailing lists, shops, robots and spam senders that mentions
+/// bounces, holidays or viruses.
 #[test]
 fn mail_that_only_speaks_of_failures_counts_for_nothing() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/others");
@@ -139,14 +142,15 @@ fn mail_that_only_speaks_of_failures_counts_for_nothing() {
             Kind::DsnSuccess,
             Kind::FakeNdr,
         ];
-        assert!(harmless.contains(&kind), "{} is called {kind}", path.display());
+        assert!(harmless.contains(&kind), "{} was classified as {kind}", path.display());
         judged += 1;
     }
     assert!(judged > 40, "{judged}");
 }
 
-/// Samples with octets changed, cut out, doubled and moved: judged without a panic, alike full and reduced, and within the
-/// limits. The seed is fixed, so that a finding can be looked at.
+/// Samples with octets changed, removed, inserted and copied are classified without a panic and
+/// within the limits, and the reduced message gets the same verdict as the full one. The seed is
+/// fixed, so that a failure can be repeated.
 #[test]
 fn mutated_samples_are_judged_in_peace() {
     let session = Session { reverse_path: Some(ReversePath::Null), ..Session::default() };
@@ -199,7 +203,8 @@ fn mutated_samples_are_judged_in_peace() {
     }
 }
 
-/// Messages made to exhaust the reader: nested or repeated without end. They are read in bounded time and depth.
+/// Messages with extreme nesting or very many parts are read within the limit on parts
+/// (docs/STANDARDS.md S14).
 #[test]
 fn s14_hostile_nesting_is_cut() {
     let nested = "Content-Type: message/rfc822\n\n".repeat(50_000);
@@ -213,7 +218,7 @@ fn s14_hostile_nesting_is_cut() {
         format!("Content-Type: message/rfc822\nContent-Transfer-Encoding: {encoding}\n\n{inside}")
     };
     let in_quoted = encoded("quoted-printable", &nested.replace('=', "=3D"));
-    // "Content-Type: message/rfc822\n\n", thrice, which is a whole number of base64's groups.
+    // "Content-Type: message/rfc822\n\n" three times, so that the base64 text has no padding.
     let thrice = "Q29udGVudC1UeXBlOiBtZXNzYWdlL3JmYzgyMgoKQ29udGVudC1UeXBlOiBtZXNzYWdlL3JmYzgyMgoK\
                   Q29udGVudC1UeXBlOiBtZXNzYWdlL3JmYzgyMgoK";
     let in_base64 = encoded("base64", &format!("{thrice}\n").repeat(17_000));
@@ -224,7 +229,8 @@ fn s14_hostile_nesting_is_cut() {
     }
 }
 
-/// What else is sent to exhaust or confuse a reader (STANDARDS S14).
+/// Long headers, many fields, a huge body, broken base64 and NUL octets are read within the limits
+/// (docs/STANDARDS.md S14).
 #[test]
 fn s14_hostile_mime_is_read_within_bounds() {
     use backscatterd::mail::{FIELD_OCTETS_MAX, HEADER_FIELDS_MAX, TEXT_OCTETS_MAX};
@@ -245,7 +251,7 @@ fn s14_hostile_mime_is_read_within_bounds() {
         let reduced = from_octets(&to_octets(&message)).unwrap();
         assert_eq!(classify(&message, &Session::default()), classify(&reduced, &Session::default()));
     }
-    // Eight-bit octets that are no UTF-8, in a header.
+    // Octets in a header that are not UTF-8.
     let message = read(b"From: \xff\xfe <a@b.example>\nSubject: \x80\n\nx\n");
     assert_eq!(message.header.field("Subject"), Some("\u{fffd}"));
 }

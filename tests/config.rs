@@ -1,4 +1,5 @@
-//! Configurations: the example shows everything, and each fault has its own complaint, before anything is touched.
+//! Tests of the configuration: the example file shows every setting, and every fault has a
+//! complaint of its own before the daemon touches anything.
 
 use std::fs;
 use std::net::TcpListener;
@@ -22,7 +23,7 @@ fn the_example_shows_every_setting_with_its_default() {
         .filter(|(above, line)| line.contains(" = ") && !line.starts_with('#') && !above.starts_with('#'))
         .map(|(_, line)| line)
         .collect();
-    assert!(undocumented.is_empty(), "settings without a word: {undocumented:?}");
+    assert!(undocumented.is_empty(), "settings without a comment: {undocumented:?}");
 }
 
 #[test]
@@ -41,7 +42,8 @@ fn check_prints_what_is_in_force() {
     assert!(told.contains("bl.backscatter.example. with 6 codes and 6 sublists, policy "));
 }
 
-/// A fault in the daemon's settings or in the zone: what to replace by what, and what the complaint says.
+/// A fault in the daemon's settings or in a zone's file: the text to replace, its replacement, and
+/// parts of the complaint.
 struct Fault {
     file: &'static str,
     replace: &'static str,
@@ -248,7 +250,10 @@ fn every_fault_has_its_own_complaint_and_touches_nothing() {
             }
             assert!(!told.contains("panicked"), "{told}");
         }
-        assert!(!installation.path().join("journal").exists(), "nothing is written before all is true");
+        assert!(
+            !installation.path().join("journal").exists(),
+            "the daemon wrote something although its configuration is faulty"
+        );
     }
 }
 
@@ -331,14 +336,15 @@ fn what_the_machine_refuses_has_codes_of_its_own() {
     assert_eq!(output.status.code(), Some(65));
     assert!(String::from_utf8_lossy(&output.stderr).contains("restore it from a backup"));
 
-    // A filter that is none, a folder that is a file, and no verb at all.
+    // A log filter that cannot be read.
     let installation = Installation::new();
     edit(&installation.config(), "filter = \"warn\"", "filter = \"a=b=c\"");
     for verb in ["check", "serve"] {
         assert_eq!(installation.run(&[verb]).status.code(), Some(78), "{verb}");
     }
 
-    // A key that is gone, and a file where the socket should be.
+    // Keys that are missing, a file in place of the control socket, a file in place of the journal,
+    // and no verb.
     let installation = Installation::new();
     installation.ok(&["trap", "add", "trap.example", "--silent-since", "2025-01-01T00:00:00Z"]);
     fs::remove_dir_all(installation.path().join("keys")).unwrap();

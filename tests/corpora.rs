@@ -1,4 +1,5 @@
-//! Real mail that lies outside of the project: where it is there, every message of it.
+//! Classifies corpora of real mail, which are not part of the repository. Without them the tests
+//! are skipped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,14 +10,14 @@ use backscatterd::mail::{
     FIELD_OCTETS_MAX, PARTS_MAX, ReversePath, TEXT_OCTETS_MAX, from_octets, read, to_octets,
 };
 
-/// `BACKSCATTERD_CORPORA`, or the folder that lies beside some checkouts.
+/// The folder that `BACKSCATTERD_CORPORA` names, or a folder beside the checkout.
 fn corpora() -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora");
     let folder = std::env::var_os("BACKSCATTERD_CORPORA").map_or_else(beside, PathBuf::from);
     if folder.is_dir() {
         return Some(folder);
     }
-    eprintln!("SKIPPED: no corpora of real mail; name a folder of *.eml in BACKSCATTERD_CORPORA");
+    eprintln!("SKIPPED: no corpora of real mail; set BACKSCATTERD_CORPORA to a folder of *.eml files");
     None
 }
 
@@ -36,7 +37,7 @@ fn judging_the_full_message_and_the_reduced_one_is_the_same_for_all_of_them() {
     let Some(folder) = corpora() else { return };
     let mut paths = Vec::new();
     messages(&folder, &mut paths);
-    assert!(paths.len() > 500, "{} messages are no corpus", paths.len());
+    assert!(paths.len() > 500, "only {} messages", paths.len());
     let sessions =
         [Session::default(), Session { reverse_path: Some(ReversePath::Null), ..Session::default() }];
     for path in &paths {
@@ -50,10 +51,10 @@ fn judging_the_full_message_and_the_reduced_one_is_the_same_for_all_of_them() {
         assert!(full.words().map(str::len).sum::<usize>() <= TEXT_OCTETS_MAX);
         assert!(full.header.fields().iter().all(|field| field.value.len() <= FIELD_OCTETS_MAX));
     }
-    println!("{} messages judged alike, full and reduced", paths.len());
+    println!("{} messages have the same verdict, full and reduced", paths.len());
 }
 
-/// Kinds that a bounce of any label may rightly be called.
+/// Kinds that are right for a message with a bounce label.
 const BOUNCES: [Kind; 6] = [
     Kind::DsnFailed,
     Kind::DsnDelayed,
@@ -91,7 +92,8 @@ fn texts(value: &serde_json::Value) -> BTreeSet<String> {
     value.as_array().into_iter().flatten().filter_map(|text| Some(text.as_str()?.to_lowercase())).collect()
 }
 
-/// The envelope's sender where a report tells it, else whom the original names: the index knows the one or the other.
+/// Whether the verdict has this original sender: as the envelope's sender or in the original's From
+/// field. The index contains one or the other.
 fn is_sender(verdict: &Verdict, want: &str) -> bool {
     let report = &verdict.report;
     [&report.original_sender, &report.original_from]
@@ -120,7 +122,10 @@ fn every_label_of_the_corpora_is_judged_as_well_as_promised() {
             "dsn-failed" | "dsn-delayed" | "dsn-success" | "nonstandard-bounce" => {
                 let called = BOUNCES.contains(&verdict.kind);
                 if label == "dsn-delayed" || label == "dsn-success" {
-                    assert!(!SCORING.contains(&verdict.kind), "{file} is a {label} and would count");
+                    assert!(
+                        !SCORING.contains(&verdict.kind),
+                        "{file} is a {label} and has a kind that scores"
+                    );
                 }
                 bounces.add(called);
                 if label == "nonstandard-bounce" {
@@ -130,7 +135,8 @@ fn every_label_of_the_corpora_is_judged_as_well_as_promised() {
                 if let Some(want) = known.into_iter().find(|known| !known.is_empty()) {
                     let named =
                         verdict.report.recipients.iter().filter_map(|recipient| recipient.mailbox.as_ref());
-                    // As written: what two spellings of one mailbox share is another matter.
+                    // Mailboxes are compared as they are written, without regard to equivalent
+                    // spellings.
                     let written = named.map(|mailbox| mailbox.to_string().to_lowercase());
                     recipients.add(written.collect::<BTreeSet<_>>() == want);
                 }
@@ -153,7 +159,7 @@ fn every_label_of_the_corpora_is_judged_as_well_as_promised() {
     recipients.at_least(990);
     senders.at_least(970);
     others.at_least(900);
-    assert!(wrong.is_empty(), "called what counts: {wrong:?}");
+    assert!(wrong.is_empty(), "other mail was given a kind that scores: {wrong:?}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the README's first command shows.
+//! Tests `backscatterd demo`, the first command of the README.
 
 use std::process::Command;
 

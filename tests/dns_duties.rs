@@ -1,4 +1,5 @@
-//! What a name server owes to those who ask, to those whose addresses are forged, and to its operator.
+//! Tests of the name server's limits and options: rate limits, cookies, access rules, TCP, and what
+//! it says about itself.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
@@ -16,7 +17,7 @@ const TEST_ENTRY: &str = "2.0.0.127.bl.backscatter.example.";
 const COOKIE: u16 = 10;
 const EXTENDED_ERROR: u16 = 15;
 
-/// A server with these settings besides, for the DNS.
+/// A server with further settings in its `[dns]` section.
 fn with(settings: &str) -> (Installation, Server) {
     let installation = Installation::new();
     let written = std::fs::read_to_string(installation.config()).unwrap();
@@ -51,7 +52,8 @@ fn edns(message: Message) -> Message {
     with_option(message, EdnsOption::Unknown(65_001, Vec::new()))
 }
 
-/// Sends one question many times at once, and counts: whole answers, empty ones with TC, and BADCOOKIE.
+/// Sends one query many times at once. Returns the numbers of whole answers, of responses with TC,
+/// and of BADCOOKIE.
 fn flood(server: SocketAddr, message: &Message, times: usize) -> (usize, usize, usize) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(server).unwrap();
@@ -71,7 +73,7 @@ fn flood(server: SocketAddr, message: &Message, times: usize) -> (usize, usize, 
     counts
 }
 
-/// Sends octets many times at once, and counts what comes back.
+/// Sends a datagram many times at once, and counts the responses.
 fn raw_flood(server: SocketAddr, octets: &[u8], times: usize) -> usize {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(server).unwrap();
@@ -105,12 +107,12 @@ fn rrl_n7_floods_are_bounded_and_tcp_is_not() {
     let (installation, server) = with("threads = 1\nidentical_responses_max = 20\nunlimited = []");
     let question = query(TEST_ENTRY, RecordType::A);
     let (whole, slipped, _) = flood(installation.dns, &question, 200);
-    // The second may turn once.
+    // The limit is 20 a second, and a second may end during the flood.
     assert!((20..=40).contains(&whole), "{whole} whole answers");
-    assert!((60..=100).contains(&slipped), "{slipped} of what is too much, every second");
+    assert!((60..=100).contains(&slipped), "{slipped} slipped; every second one beyond the limit should");
     let (other, _, _) = flood(installation.dns, &query(TEST_ENTRY, RecordType::TXT), 5);
-    assert_eq!(other, 5, "another question is not held");
-    // Errors are one, and never slip: over UDP nothing of this is worth a forger's while.
+    assert_eq!(other, 5, "another question has its own limit");
+    // All errors count as one question and never slip, so that they are useless for amplification.
     let mut chaos = query("version.bind.", RecordType::TXT);
     chaos.queries[0].set_query_class(DNSClass::CH);
     let mut notify = query(ORIGIN, RecordType::SOA);
@@ -139,14 +141,14 @@ fn rfc7873_n6_who_shows_our_cookie_is_not_limited() {
     let first = ask(installation.dns, &question(b"ourown8!"));
     let cookie = option(&first, COOKIE).unwrap();
     assert_eq!((cookie.len(), &cookie[..8], cookie[8]), (24, &b"ourown8!"[..], 1));
-    assert_eq!(first.answers.len(), 1, "who has none yet is answered too");
+    assert_eq!(first.answers.len(), 1, "a client without a server cookie is answered too");
     assert_eq!(flood(installation.dns, &question(&cookie), 200), (200, 0, 0));
-    // A wrong one is like none, and under load says how to do better.
+    // A wrong cookie counts as none. Under load it gets BADCOOKIE with the right one.
     let mut forged = cookie.clone();
     forged[20] ^= 1;
     let (whole, slipped, bad) = flood(installation.dns, &question(&forged), 200);
     assert!(whole <= 41 && slipped == 0 && bad >= 60, "{whole} whole, {slipped} slipped, {bad} BADCOOKIE");
-    // Neither 8 octets nor 16 to 40 (RFC 7873 §5.2.2).
+    // The length is neither 8 nor 16 to 40 octets (RFC 7873 §5.2.2).
     let malformed = ask(installation.dns, &question(b"short"));
     assert_eq!(malformed.metadata.response_code, ResponseCode::FormErr);
     server.stop();
@@ -180,7 +182,7 @@ fn n8_rules_of_access_and_keys_refuse_with_a_reason_and_no_address() {
     assert_eq!(told("127.0.0.10", TEST_ENTRY), listed);
     assert_eq!(told("127.0.0.11", TEST_ENTRY), prohibited);
     assert_eq!(told("127.0.0.11", ORIGIN), prohibited);
-    // Whatever an ignored client seems to ask: perhaps it is flooded in our name.
+    // An ignored client gets no response to anything: its address may be forged to flood it.
     for name in [TEST_ENTRY, "other.example."] {
         assert!(from("127.0.0.12", name).is_none());
     }
@@ -198,7 +200,8 @@ fn n8_rules_of_access_and_keys_refuse_with_a_reason_and_no_address() {
     assert_eq!(told("127.0.0.14", &with_key), listed);
     assert_eq!(told("127.0.0.14", &with_key.to_ascii_uppercase()), listed);
     assert_eq!(told("127.0.0.10", &with_key), listed);
-    // A key's own name begins no zone: resolvers that minimise names would take it for one.
+    // The name of a key itself is no zone cut: a resolver that minimises names would otherwise take
+    // it for one.
     let key_itself = format!("{key}.{ORIGIN}");
     for kind in [RecordType::NS, RecordType::SOA, RecordType::A] {
         let answer = ask(installation.dns, &query(&key_itself, kind));
@@ -206,21 +209,24 @@ fn n8_rules_of_access_and_keys_refuse_with_a_reason_and_no_address() {
         assert_eq!(answer.authorities[0].name.to_string(), ORIGIN);
     }
     let sublist = format!("2.0.0.127.dsn.{key}.{ORIGIN}");
-    assert_eq!(told("127.0.0.14", &sublist), listed, "sublists lie below a key as below the zone");
-    // A wrong one is refused, whoever shows it.
+    assert_eq!(told("127.0.0.14", &sublist), listed, "sublists work below a key as below the zone");
+    // A wrong key is refused for every client.
     assert_eq!(told("127.0.0.10", &format!("2.0.0.127.{}.{ORIGIN}", key.replace('0', "1"))), prohibited);
-    // Out of the zones.
+    // A name outside of the zones.
     assert_eq!(told("127.0.0.10", "2.0.0.127.other.example."), (ResponseCode::Refused, 0, Some(20)));
     let (_, metrics) = installation.get("/metrics").unwrap();
     assert!(metrics.contains("backscatterd_dns_keys_total{key=\"customer\"} 7"), "{metrics}");
-    assert!(!metrics.contains("127.0.0.1") && !metrics.contains(key), "no client, no key");
+    assert!(
+        !metrics.contains("127.0.0.1") && !metrics.contains(key),
+        "metrics contain no client address and no key"
+    );
     server.stop();
 }
 
 #[test]
 fn ports_that_answer_everything_are_never_answered() {
     if !nix::unistd::Uid::effective().is_root() {
-        eprintln!("SKIPPED: low ports need root");
+        eprintln!("SKIPPED: this test binds ports below 1024, which needs root");
         return;
     }
     let (installation, server) = with("");
@@ -244,7 +250,7 @@ fn rfc7766_n4_what_was_asked_is_answered_before_the_next_is_whole() {
     let framed = [&(octets.len() as u16).to_be_bytes()[..], &octets].concat();
     let mut stream = TcpStream::connect(installation.dns).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    // A whole one and the start of another.
+    // One whole query and the start of another.
     stream.write_all(&[&framed[..], &framed[..10]].concat()).unwrap();
     let mut length = [0; 2];
     stream.read_exact(&mut length).unwrap();
@@ -258,7 +264,7 @@ fn rfc7766_n4_what_was_asked_is_answered_before_the_next_is_whole() {
     assert_eq!(
         Message::from_vec(&rest[2..]).unwrap().answers.len(),
         1,
-        "and who will write no more is answered"
+        "a client that has closed its sending side is still answered"
     );
     server.stop();
 }
@@ -287,7 +293,7 @@ fn the_server_tells_of_itself_what_its_operator_wants() {
     assert_eq!(
         option(&ask(installation.dns, &edns(query(TEST_ENTRY, RecordType::A))), 3),
         None,
-        "only if asked"
+        "NSID is sent only on request"
     );
     let chaos = |name: &str| {
         let mut message = query(name, RecordType::TXT);
@@ -342,7 +348,8 @@ fn an_answer_comes_from_the_address_that_was_asked() {
     )
     .unwrap();
     let server = installation.start();
-    // A connected socket takes no datagram from elsewhere; some come to each of the threads.
+    // A connected socket accepts datagrams from that address only. Twenty queries reach both
+    // threads.
     for nth in 1..=20 {
         let address = SocketAddr::from(([127, 0, 7, nth], port));
         assert_eq!(ask(address, &query(TEST_ENTRY, RecordType::A)).answers.len(), 1, "{address}");
@@ -356,7 +363,7 @@ fn an_answer_comes_from_the_address_that_was_asked() {
         let length = socket.recv(&mut response).unwrap();
         assert_eq!(Message::from_vec(&response[..length]).unwrap().answers.len(), 1);
     }
-    // What only the library can read goes back the same way.
+    // A query that the slow path answers gets its response from the right address too.
     let mut chaos = query("version.bind.", RecordType::TXT);
     chaos.queries[0].set_query_class(DNSClass::CH);
     let answer = ask(SocketAddr::from(([127, 0, 9, 9], port)), &chaos);
@@ -367,11 +374,12 @@ fn an_answer_comes_from_the_address_that_was_asked() {
 #[test]
 fn rfc7766_n4_clients_over_tcp_are_bounded_and_do_not_hinder_each_other() {
     let (installation, server) = with("tcp_connections_max = 12\ntcp_connections_per_client_max = 5");
-    // The installation's idle time-out is a second. These say half of a query, or nothing.
+    // The idle timeout of the installation is one second. These clients send part of a query, or
+    // nothing.
     let mut idle: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(installation.dns).unwrap()).collect();
     for (nth, stream) in idle.iter_mut().enumerate() {
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        // Those that are let go at once may be so before this.
+        // A connection beyond the limit may already be closed.
         let _ = stream.write_all(&[0, 40, 1, 2, 3][..nth % 5]);
     }
     let elsewhere = |last: u8| {
@@ -386,7 +394,7 @@ fn rfc7766_n4_clients_over_tcp_are_bounded_and_do_not_hinder_each_other() {
         stream.read_exact(&mut length).unwrap();
     };
     elsewhere(99);
-    // All of them are let go: some at once, the others after a second without a whole query.
+    // All connections are closed: some at once, the others after one second without a whole query.
     for stream in &mut idle {
         let mut rest = Vec::new();
         assert!(
@@ -399,8 +407,8 @@ fn rfc7766_n4_clients_over_tcp_are_bounded_and_do_not_hinder_each_other() {
     server.stop();
 }
 
-/// A flood from random addresses, garbage, and clients that read and write slowly, all at once: whoever asks is answered, and memory
-/// doesn't grow with any of them.
+/// Under a flood from random addresses, with damaged datagrams and slow TCP clients, every query of
+/// another client is answered and memory stays bounded.
 #[test]
 fn floods_cost_bounded_memory_and_nobody_an_answer() {
     const DATAGRAMS: usize = 60_000;
@@ -413,7 +421,7 @@ fn floods_cost_bounded_memory_and_nobody_an_answer() {
     let before = server.resident_octets();
     let slow: Vec<TcpStream> = (0..150).map(|_| TcpStream::connect(address).unwrap()).collect();
     for (nth, stream) in slow.iter().enumerate() {
-        // Some ask much and read nothing.
+        // Some clients send many queries and read no response.
         let octets = query(&format!("_status.{ORIGIN}"), RecordType::TXT).to_vec().unwrap();
         let framed = [&(octets.len() as u16).to_be_bytes()[..], &octets].concat();
         stream.set_write_timeout(Some(Duration::from_millis(20))).unwrap();
@@ -433,12 +441,12 @@ fn floods_cost_bounded_memory_and_nobody_an_answer() {
     let mut answered = 0;
     for nth in 0..DATAGRAMS {
         let [a, b, c, ..] = random().to_be_bytes();
-        // All of 127/8 is ours: a source of its own for each.
+        // All of 127.0.0.0/8 is local, so every datagram gets a source address of its own.
         let socket = UdpSocket::bind(SocketAddr::from(([127, a, b, c.max(1)], 0))).unwrap();
         let [a, b, c, d, e, ..] = random().to_be_bytes();
         let mut octets = query(&format!("{a}.{b}.{c}.{d}.{ORIGIN}"), RecordType::A).to_vec().unwrap();
         if nth % 2 == 0 {
-            // Damaged: most of it goes to the library.
+            // A damaged datagram; most of these take the slow path.
             let at = usize::from(e) % octets.len();
             octets[at] = octets[at].wrapping_add(a | 1);
             octets.truncate(octets.len() - usize::from(b % 8));
@@ -452,8 +460,8 @@ fn floods_cost_bounded_memory_and_nobody_an_answer() {
     }
     assert_eq!(answered, DATAGRAMS / 1_000);
     let grown = server.resident_octets().saturating_sub(before);
-    println!("{grown} octets more after the flood");
-    assert!(grown < GROWTH_OCTETS_MAX, "{grown} octets more");
+    println!("memory grew by {grown} octets during the flood");
+    assert!(grown < GROWTH_OCTETS_MAX, "memory grew by {grown} octets");
     drop(slow);
     server.stop();
 }

@@ -1,4 +1,4 @@
-//! The name server over real sockets.
+//! Tests of the name server over real UDP and TCP sockets.
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
@@ -12,7 +12,7 @@ use crate::server::{Installation, Server, report};
 const ORIGIN: &str = "bl.backscatter.example.";
 const LISTED: &str = "25.0.18.198.bl.backscatter.example.";
 
-/// A server with one relay listed by way of SMTP.
+/// A server with one relay that was listed for reports sent over SMTP.
 fn listed() -> (Installation, Server) {
     let installation = Installation::new();
     let server = installation.start();
@@ -23,7 +23,7 @@ fn listed() -> (Installation, Server) {
 }
 
 impl Installation {
-    /// Six reports over 30 hours: enough for the shipped policy.
+    /// Sends six reports over 30 hours: enough for a listing by the shipped policy.
     pub(crate) fn make_case(&self, relay: &str) {
         let injectors = ["192.0.2.44", "198.51.100.66", "203.0.113.9"];
         for nth in 0..6u64 {
@@ -82,7 +82,7 @@ fn rfc7766_n4_the_zone_is_served_over_udp_and_tcp_alike() {
         matches!(&a.answers[..], [record] if matches!(record.data, RData::A(a) if a.0.octets() == [127, 0, 0, 34]))
     );
 
-    // Several queries in one write, and each is answered.
+    // Several queries in one write: each one is answered.
     let mut stream = TcpStream::connect(installation.dns).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let queries = [
@@ -94,8 +94,10 @@ fn rfc7766_n4_the_zone_is_served_over_udp_and_tcp_alike() {
     stream.write_all(&queries.iter().flat_map(framed).collect::<Vec<u8>>()).unwrap();
     for _ in &queries {
         let answer = read_framed(&mut stream);
-        let asked =
-            queries.iter().find(|query| query.metadata.id == answer.metadata.id).expect("one of ours");
+        let asked = queries
+            .iter()
+            .find(|query| query.metadata.id == answer.metadata.id)
+            .expect("a query of this test");
         assert_eq!(answer.queries, asked.queries);
         let nothing = asked.queries[0].query_type() == RecordType::A;
         assert_eq!(answer.metadata.response_code == ResponseCode::NXDomain, nothing);
@@ -134,12 +136,12 @@ fn rfc7766_n4_what_is_too_large_for_udp_is_cut_and_whole_over_tcp() {
     stream.write_all(&framed(&asked)).unwrap();
     let whole = read_framed(&mut stream);
     assert_eq!((whole.metadata.truncation, whole.answers.len()), (false, 15));
-    // Silent for longer than the test's configuration allows: the server closes.
+    // The connection is idle for longer than the test's configuration allows: the server closes it.
     let mut rest = Vec::new();
     assert_eq!(
         stream.read_to_end(&mut rest).unwrap(),
         0,
-        "closed, and within the time that the read would wait"
+        "the server closed the connection before the read timed out"
     );
     server.stop();
 }
@@ -174,11 +176,11 @@ fn rfc8482_n3_any_gets_one_hinfo() {
 #[test]
 fn headers_extensions_and_letters_are_answered_by_the_book() {
     let (installation, server) = listed();
-    // N14: the question comes back letter by letter, and owns the answer.
+    // docs/STANDARDS.md N14: question and answer have the name as it was written in the query.
     let mixed = installation.ask(&query("25.0.18.198.Bl.BackScatter.eXample.", RecordType::A));
     assert_eq!(mixed.queries[0].name().to_string(), "25.0.18.198.Bl.BackScatter.eXample.");
     assert_eq!(mixed.answers[0].name.to_string(), "25.0.18.198.Bl.BackScatter.eXample.");
-    // N5: an OPT only for an OPT, version 0, and BADVERS for another.
+    // docs/STANDARDS.md N5: an OPT record only in reply to one; BADVERS for a version other than 0.
     assert!(mixed.edns.is_none());
     let with = |version| {
         let mut message = query(LISTED, RecordType::A);
@@ -190,9 +192,9 @@ fn headers_extensions_and_letters_are_answered_by_the_book() {
     let edns = with(0).edns.unwrap();
     assert_eq!((edns.version(), edns.max_payload()), (0, 1_232));
     let badvers = with(1);
-    // 16 is BADVERS here; TSIG has another name for the same number.
+    // Code 16 is BADVERS in EDNS and BADSIG in TSIG; the library may show either name.
     assert_eq!((u16::from(badvers.metadata.response_code), badvers.answers.len()), (16, 0));
-    // N8: other classes, other operations, other zones.
+    // docs/STANDARDS.md N8: other classes, other operations, other zones.
     let mut chaos = query("version.bind.", RecordType::TXT);
     chaos.queries[0].set_query_class(DNSClass::CH);
     assert_eq!(installation.ask(&chaos).metadata.response_code, ResponseCode::Refused);
@@ -202,7 +204,7 @@ fn headers_extensions_and_letters_are_answered_by_the_book() {
     let outside = installation.ask(&query("2.0.0.127.other.example.", RecordType::A));
     assert_eq!(outside.metadata.response_code, ResponseCode::Refused);
     assert!(!outside.metadata.authoritative && outside.answers.is_empty());
-    // Two questions, or none, are no question.
+    // A query with two questions is a format error.
     let mut two = query(LISTED, RecordType::A);
     two.add_query(Query::query(Name::from_ascii(ORIGIN).unwrap(), RecordType::A));
     assert_eq!(installation.ask(&two).metadata.response_code, ResponseCode::FormErr);
@@ -230,7 +232,7 @@ fn garbage_is_survived() {
         }
         socket.send_to(&damaged, installation.dns).unwrap();
     }
-    // A response is no query.
+    // A response is not answered.
     let mut response = good.clone();
     response.metadata.message_type = MessageType::Response;
     assert_eq!(installation.udp(&response.to_vec().unwrap()), None, "answering responses would make loops");

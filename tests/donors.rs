@@ -1,4 +1,5 @@
-//! Donors: who they are, what they feed and hand on, and what nobody may learn of it.
+//! Tests of donors: trap lists, submitted reports, forwarded mail, log lines, and what a donor must
+//! not learn.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -41,7 +42,7 @@ impl Installation {
         (status, serde_json::from_str(&body).unwrap_or_else(|_| panic!("{status}: {body}")))
     }
 
-    /// Whether the trap takes mail for an address.
+    /// Whether the server accepts an address as a recipient.
     fn takes(&self, address: &str) -> bool {
         let mut smtp = self.smtp_from("198.18.0.99").unwrap();
         smtp.say("EHLO relay.example").unwrap();
@@ -49,7 +50,7 @@ impl Installation {
         smtp.say(&format!("RCPT TO:<{address}>")).unwrap().starts_with("250")
     }
 
-    /// Reports that are known against an address, and whether they weigh anything.
+    /// The number of reports against an address, and whether their relation is confirmed.
     fn counted(&self, address: &str) -> (usize, bool) {
         let told = self.ok(&["explain", address]);
         (told.matches(" to trap domain ").count(), told.contains("serves the recipient's domain: yes"))
@@ -92,9 +93,10 @@ fn a_donor_feeds_lists_changes_and_takes_back_its_traps_and_nobody_elses() {
     let traps = installation.own_traps(&isp);
     assert_eq!(traps.len(), 4);
     assert!(traps.iter().all(|trap| trap["donor"] == "isp" && trap["retired"].is_null()));
-    assert!(installation.own_traps(&other).is_empty(), "each sees its own");
+    assert!(installation.own_traps(&other).is_empty(), "a donor sees another donor's traps");
 
-    // Whose trap it is stays as it is, and nobody is told that it was one: what another gives is taken, counted and shown to him as his.
+    // A trap that another donor already gave is accepted, counted and shown like a new one, so that
+    // no donor learns of it.
     let (_, told) =
         installation.feed("POST", &other, "text/csv", "trap,silent_since\nthree.example,\nnew.example\n");
     assert_eq!((&told["taken"], &told["known"]), (&2.into(), &0.into()));
@@ -102,11 +104,11 @@ fn a_donor_feeds_lists_changes_and_takes_back_its_traps_and_nobody_elses() {
     assert_eq!(installation.as_donor(&other).1["traps_active"], 2);
     let (_, told) = installation.feed("DELETE", &other, "text/plain", "three.example\na@one.example\n");
     assert_eq!((&told["taken"], &told["known"]), (&1.into(), &1.into()));
-    assert!(installation.takes("x@three.example"), "it is another's still");
-    // And the other way round: who came second stands in for who left.
+    assert!(installation.takes("x@three.example"), "the trap of the first donor must stay");
+    // The second donor gives the trap again: it will remain when the first donor takes it back.
     installation.feed("POST", &other, "text/plain", "three.example");
 
-    // A quota names the lines that went beyond it.
+    // Lines beyond the quota are reported.
     let (_, told) = installation.feed(
         "POST",
         &isp,
@@ -116,7 +118,7 @@ fn a_donor_feeds_lists_changes_and_takes_back_its_traps_and_nobody_elses() {
     assert_eq!((&told["taken"], &told["problems"][0]["line"]), (&2.into(), &3.into()));
     assert_eq!(told["problems"][0]["problem"], "the trap quota is used up");
 
-    // PUT is the whole list; a wrong line keeps the others.
+    // PUT replaces the whole list. If a line is wrong, no trap is retired.
     let (_, told) = installation.feed("PUT", &isp, "text/plain", "a@one.example\nnonsense\n");
     assert_eq!((&told["retired"], told["kept"].is_string()), (&0.into(), true));
     let (_, told) = installation.feed(
@@ -133,9 +135,9 @@ fn a_donor_feeds_lists_changes_and_takes_back_its_traps_and_nobody_elses() {
     assert!(installation.takes("x@three.example"));
     installation.feed("DELETE", &other, "text/plain", "three.example\n");
     assert!(!installation.takes("x@three.example"));
-    // What the operator retired, no donor brings back.
+    // A donor cannot add a trap again that the operator retired.
     installation.feed("POST", &isp, "text/plain", "real.example");
-    installation.ok(&["trap", "retire", "real.example", "--why", "somebody lives there"]);
+    installation.ok(&["trap", "retire", "real.example", "--why", "a real user"]);
     installation.feed("POST", &isp, "text/plain", "real.example");
     installation.feed("POST", &other, "text/plain", "real.example");
     assert!(!installation.takes("x@real.example"));
@@ -149,7 +151,7 @@ fn a_donor_feeds_lists_changes_and_takes_back_its_traps_and_nobody_elses() {
     for (media_type, status) in [("text/html", 415), ("", 415)] {
         assert_eq!(installation.feed("POST", &isp, media_type, "x.example").0, status);
     }
-    // The switch.
+    // Suspension and resumption.
     installation.ok(&["donor", "suspend", "isp", "--why", "a test"]);
     assert_eq!(installation.as_donor(&isp).0, 403);
     assert_eq!(installation.feed("POST", &isp, "text/plain", "five.example").0, 403);
@@ -157,7 +159,7 @@ fn a_donor_feeds_lists_changes_and_takes_back_its_traps_and_nobody_elses() {
     assert_eq!(installation.as_donor(&isp).0, 200);
     assert!(installation.ok(&["donor", "list"]).contains("isp\n  traps 1 active of 6, 5 retired"));
     server.stop();
-    // All of it is in the journal: a new start knows it.
+    // Everything is in the journal, so a restarted daemon knows it.
     let server = installation.start();
     assert_eq!(installation.as_donor(&isp).1["traps_active"], 1);
     server.stop();
@@ -165,7 +167,7 @@ fn a_donor_feeds_lists_changes_and_takes_back_its_traps_and_nobody_elses() {
     for secret in ["one.example", "two.example", "three.example", "real.example", isp.as_str()] {
         assert!(
             !store.windows(secret.len()).any(|window| window == secret.as_bytes()),
-            "{secret} lies in the store"
+            "the store contains {secret}"
         );
     }
 }
@@ -193,10 +195,10 @@ fn a_large_list_is_read_as_it_comes_and_every_wrong_line_is_told() {
     assert_eq!(found, expected);
     assert_eq!(told["taken"], 60_000 - expected.len());
     assert_eq!(installation.as_donor(&token).1["traps_active"], 60_000 - expected.len());
-    // Sending it again does no harm.
+    // The same list again changes nothing.
     let (_, told) = installation.feed("POST", &token, "text/plain", &lines.join("\r\n"));
     assert_eq!((&told["taken"], &told["known"]), (&0.into(), &(60_000 - expected.len()).into()));
-    // A line without an end is cut, and told.
+    // An overlong line is rejected, and the next one is read.
     let (_, told) = installation.feed(
         "POST",
         &token,
@@ -241,11 +243,11 @@ fn a_donor_sends_hashes_and_its_traps_are_found_by_them() {
     }
     installation.ok(&["advance", "1h"]);
     let counted = installation.as_donor(&token).1["counted"].clone();
-    assert_eq!(counted, "1 to 9", "those to its traps");
+    assert_eq!(counted, "1 to 9", "reports to this donor's traps");
     server.stop();
 }
 
-/// A report as the donor's two hosts took it from a relay.
+/// A report that passed through two hosts of the donor.
 fn forwarded(relay: &str, nth: u64) -> String {
     format!(
         "Return-Path: <>\nDelivered-To: a@given.example\n\
@@ -277,10 +279,14 @@ fn what_a_donor_hands_on_is_evidence_against_whoever_brought_it_to_the_donor() {
     let (status, first) = installation.hand_on(&token, "", Some("one"), &forwarded("198.18.0.25", 1));
     assert_eq!(status, 202, "{first}");
     let (status, again) = installation.hand_on(&token, "", Some("one"), &forwarded("198.18.0.25", 1));
-    assert_eq!((status, &again["id"]), (202, &first["id"]), "the same key, the same message");
+    assert_eq!(
+        (status, &again["id"]),
+        (202, &first["id"]),
+        "the same idempotency key must return the same message"
+    );
     installation.hand_on(&token, "", None, &forwarded("198.18.0.25", 2));
     installation.hand_on(&token, "", None, &forwarded("198.18.0.25", 2));
-    // Told outright, nothing is walked.
+    // Where the client is given in the query, the Received lines are not read.
     let query = "?client=198.18.0.77&recipient=b%40given.example&reverse_path=%3C%3E";
     let direct = report("b@given.example", "u3@relay.example", "203.0.113.9", 3);
     assert_eq!(installation.hand_on(&token, query, None, &direct).0, 202);
@@ -290,7 +296,7 @@ fn what_a_donor_hands_on_is_evidence_against_whoever_brought_it_to_the_donor() {
     for innocent in ["192.0.2.10", "203.0.113.9"] {
         assert_eq!(installation.counted(innocent), (0, false), "{innocent}");
     }
-    // Somebody else's trap, and none at all, are the same to a donor.
+    // A donor gets the same response for another donor's trap and for an address that is no trap.
     installation.ok(&["trap", "add", "operators.example", "--silent-since", SILENT]);
     let others = ["x@elsewhere.example", "x@operators.example"].map(|recipient| {
         installation.hand_on(&token, &format!("?client=198.18.0.77&recipient={recipient}"), None, &direct)
@@ -341,9 +347,13 @@ fn a_donor_forwards_reports_as_attachments_to_an_address_of_its_own() {
     let wrong = address.replace("forward+isp+", "forward+isp+0");
     assert!(smtp.deliver("staff@isp.example", &wrong, &mail).unwrap().starts_with("550"));
     installation.ok(&["advance", "1h"]);
-    assert_eq!(installation.counted("198.18.0.25"), (2, true), "each once, whoever forwarded it");
+    assert_eq!(
+        installation.counted("198.18.0.25"),
+        (2, true),
+        "each report counts once, although it was forwarded twice"
+    );
     assert_eq!(installation.counted("203.0.113.25"), (0, false));
-    // With the token goes the address.
+    // A new token makes a new forwarding address.
     installation.donor("isp", &[]);
     smtp.say("RSET").unwrap();
     let mut smtp = installation.smtp_from("203.0.113.25").unwrap();
@@ -364,7 +374,7 @@ fn guessing_tokens_is_slowed_down_and_counted() {
     assert_eq!(
         installation.as_donor(&token).0,
         200,
-        "whoever has one is let in, whatever his neighbours try"
+        "a client with a valid token is admitted while others guess"
     );
     let (_, metrics) = installation.get("/metrics").unwrap();
     assert!(metrics.contains("backscatterd_http_unauthorized_total 200\n"), "{metrics}");
@@ -396,7 +406,7 @@ fn submit_takes_a_message_from_a_pipe_files_folders_and_mbox_and_never_makes_an_
     let message = report("a@given.example", "u1@relay.example", "203.0.113.9", 1);
     let piped = submit(&installation, &["--client", "198.18.0.25", "--reverse-path", "<>"], &message);
     assert!(piped.status.success(), "{piped:?}");
-    // What is no evidence is let go.
+    // A message that is no evidence is accepted and dropped.
     let none = submit(&installation, &[], "From: a@b.example\nTo: c@d.example\n\nhello\n");
     assert!(none.status.success(), "{none:?}");
 
@@ -432,11 +442,11 @@ fn submit_takes_a_message_from_a_pipe_files_folders_and_mbox_and_never_makes_an_
     });
     watching.kill().unwrap();
     watching.wait().unwrap();
-    assert!(moved, "what is safe is moved");
+    assert!(moved, "the recorded message was not moved to cur");
     installation.ok(&["advance", "1h"]);
     assert!(installation.counted("198.18.0.27") == (1, true));
     server.stop();
-    // Without a daemon the MTA keeps it: 75 is EX_TEMPFAIL.
+    // Without a daemon the exit code is 75 (EX_TEMPFAIL), so that the MTA keeps the message.
     let later = submit(&installation, &[], &forwarded("198.18.0.1", 6));
     assert_eq!(later.status.code(), Some(75), "{later:?}");
 }
@@ -465,7 +475,7 @@ fn a_log_is_read_for_null_senders_that_were_turned_away_from_traps() {
     assert!(told.contains("3 taken, 1 about addresses that are not traps"), "{told}");
     installation.ok(&["advance", "1h"]);
     let told = installation.ok(&["explain", "198.18.0.25"]);
-    assert_eq!(told.matches("null-rejected").count(), 1, "the same line again is the same: {told}");
+    assert_eq!(told.matches("null-rejected").count(), 1, "a repeated log line counts once: {told}");
     assert!(installation.ok(&["explain", "198.18.0.27"]).contains("null-rejected"));
     assert!(!installation.ok(&["explain", "198.18.0.26"]).contains("null-rejected"));
     server.stop();
@@ -493,7 +503,7 @@ fn traps_are_made_up_imported_and_known_again() {
     server.stop();
 }
 
-/// Paths and methods of the description.
+/// The paths, methods and response statuses in the OpenAPI description.
 fn described(api: &Value) -> Vec<(String, String, Vec<String>)> {
     let mut found = Vec::new();
     for (path, methods) in api["paths"].as_object().unwrap() {
@@ -525,7 +535,7 @@ fn the_description_of_the_api_is_what_is_served() {
     let (_, text) = installation.get("/api/v1/openapi.json").unwrap();
     let api: Value = serde_json::from_str(&text).unwrap();
     let described = described(&api);
-    // Every route is described, and everything described is a route that answers as it says.
+    // Every route is described, and every described operation answers with a described status.
     let source = include_str!("../src/http/mod.rs");
     let routes: Vec<&str> = source.split('"').filter(|text| text.starts_with("/api/v1/")).collect();
     assert!(routes.len() >= 10, "{routes:?}");

@@ -1,4 +1,5 @@
-//! 250 means durable: whatever happens after it, the evidence is there, and the list is what the journal says.
+//! Tests that 250 means durable: after a kill, a cut or a full disk the acknowledged evidence is in
+//! the journal, and the list is what the journal makes.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,13 +22,14 @@ use crate::server::{Installation, report};
 use crate::world::{World, start};
 
 const ROUNDS: u64 = 50;
-/// Looks for acknowledgements, a hundredth of a second apart.
+/// How often the tests look for acknowledgements, at intervals of 10 ms.
 const LOOKS_MAX: usize = 2_000;
 const CLIENTS: usize = 4;
 
-/// Everything that got a 250, by id.
+/// The ids of all messages that got a 250.
 type Acknowledged = Arc<Mutex<BTreeSet<String>>>;
 
+/// The ids of all evidence in a journal's store, in order.
 pub(crate) fn evidence_ids(store: &std::path::Path) -> Vec<String> {
     let journal = Embedded::open(store, Arc::new(SystemClock::start())).unwrap();
     let entries = journal.read(Offset::START, usize::MAX).unwrap();
@@ -38,7 +40,7 @@ pub(crate) fn evidence_ids(store: &std::path::Path) -> Vec<String> {
     ids.collect()
 }
 
-/// Sends reports until told to stop or cut off; notes each id that was acknowledged.
+/// Sends reports until `stop` is set; records each acknowledged id.
 fn load(
     installation: &Installation,
     client: usize,
@@ -79,7 +81,7 @@ fn rfc5321_s3_killed_at_any_moment_nothing_acknowledged_is_lost_and_the_zone_is_
     server.stop();
     let (taken, nth) = (Acknowledged::default(), AtomicU64::new(0));
     let mut lost = Vec::new();
-    // Where within a message the kill falls is up to the machine.
+    // The timing of the machine decides at which point of a message the kill falls.
     for round in 0..ROUNDS {
         let server = installation.start();
         installation.ok(&["advance", "5h"]);
@@ -89,7 +91,8 @@ fn rfc5321_s3_killed_at_any_moment_nothing_acknowledged_is_lost_and_the_zone_is_
                 let (installation, stop, nth, taken) = (&installation, &stop, &nth, &taken);
                 scope.spawn(move || load(installation, client, stop, nth, taken));
             }
-            // As many acknowledgements as this round wants, however busy the machine is.
+            // Wait for a number of acknowledgements instead of a time, because the machine may be
+            // busy.
             let wanted = taken.lock().unwrap().len() + usize::try_from(3 + round * 17 % 60).unwrap();
             for _ in 0..LOOKS_MAX {
                 if taken.lock().unwrap().len() >= wanted {
@@ -128,15 +131,12 @@ fn rfc5321_s3_killed_at_any_moment_nothing_acknowledged_is_lost_and_the_zone_is_
     let all = evidence_ids(&installation.store());
     println!("{ROUNDS} kills, {acknowledged} acknowledged, {} in the journal", all.len());
     assert!(acknowledged > 200, "too little load to mean anything: {acknowledged}");
-    assert_eq!(all.len(), all.iter().collect::<BTreeSet<_>>().len(), "nothing is there twice");
+    assert_eq!(all.len(), all.iter().collect::<BTreeSet<_>>().len(), "no entry is in the journal twice");
     let listed = installation.ok(&["lookup", "198.18.0.25"]);
-    assert!(
-        listed.contains("127.0.0.34"),
-        "the load makes a case, so the zones compared were not empty: {listed}"
-    );
+    assert!(listed.contains("127.0.0.34"), "the compared zones were empty: {listed}");
 }
 
-/// What the running daemon publishes.
+/// The zones that the running daemon publishes.
 fn zones(installation: &Installation) -> serde_json::Value {
     use std::io::{Read, Write};
     let mut stream =
@@ -147,7 +147,7 @@ fn zones(installation: &Installation) -> serde_json::Value {
     serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
 }
 
-/// A disk that forgets everything since its last sync, and remembers what it held at each.
+/// A disk in memory that keeps an image of its contents at each sync.
 #[derive(Clone, Debug, Default)]
 struct Forgetful(Arc<Mutex<Disk>>);
 
@@ -155,13 +155,13 @@ struct Forgetful(Arc<Mutex<Disk>>);
 struct Disk {
     now: Vec<u8>,
     synced: Vec<Vec<u8>>,
-    /// It is full from this sync on.
+    /// The disk is full from this sync on.
     full_at: Option<usize>,
-    /// How long a sync takes.
+    /// The time that a sync takes.
     slow: Duration,
-    /// So many syncs are remembered, if not all.
+    /// The number of images to keep; all, if `None`.
     images_max: Option<usize>,
-    /// Why nothing can be written at the moment.
+    /// The error of every write at the moment.
     refuses: Option<std::io::ErrorKind>,
 }
 
@@ -170,7 +170,7 @@ impl Forgetful {
         Forgetful(Arc::new(Mutex::new(Disk { now: octets, ..Disk::default() })))
     }
 
-    /// How to open it.
+    /// Opens the same disk again.
     fn again(&self) -> impl Fn() -> Forgetful + Send + Sync + 'static + use<> {
         let disk = self.clone();
         move || disk.clone()
@@ -227,7 +227,7 @@ fn clock() -> Arc<LaboratoryClock> {
     Arc::new(LaboratoryClock::new(start()))
 }
 
-/// The list that a journal makes, from its checkpoint and from its beginning.
+/// The states that a journal makes: from its checkpoint, and from its beginning.
 fn lists(journal: &dyn Journal) -> (Vec<u8>, Vec<u8>) {
     let mut restored = restore(journal).unwrap();
     catch_up(&mut restored, journal, |_, _, _| {}).unwrap();
@@ -236,7 +236,7 @@ fn lists(journal: &dyn Journal) -> (Vec<u8>, Vec<u8>) {
     (restored.to_checkpoint(), replayed.to_checkpoint())
 }
 
-/// What takes mail in, over a journal.
+/// An intake over a journal.
 fn intake(journal: Arc<dyn Journal>, folder: &std::path::Path, maildir: std::path::PathBuf) -> Intake {
     let metrics = Arc::new(Metrics::new());
     let limits = Limits { inquiries_max: 1, queue_max: 1, timeout: std::time::Duration::from_secs(1) };
@@ -247,7 +247,7 @@ fn intake(journal: Arc<dyn Journal>, folder: &std::path::Path, maildir: std::pat
         Arc::clone(&metrics),
         limits,
     );
-    // What the DNS says is not what these tests are about.
+    // These tests make no DNS lookups.
     let observer = Arc::new(observer);
     Intake {
         journal,
@@ -300,7 +300,7 @@ fn rfc5321_s3_a_journal_that_cannot_says_451_and_what_got_250_before_is_there() 
         })
         .collect();
     assert!(taken.len() >= 5 && taken.len() < 40, "{} of 40", taken.len());
-    assert_eq!(outcomes.last(), Some(&Outcome::Later), "once full, it stays so");
+    assert_eq!(outcomes.last(), Some(&Outcome::Later), "the disk stays full");
     drop((intake, journal));
     let image = disk.0.lock().unwrap().synced.last().unwrap().clone();
     let left = Embedded::over(Forgetful::holding(image).again(), clock()).unwrap();
@@ -341,7 +341,7 @@ fn rfc5321_s3_a_disk_that_refuses_for_a_while_is_waited_out() {
         for _ in 0..10 {
             match send() {
                 Outcome::Durable { id } => drop(taken.insert(id)),
-                Outcome::Later => panic!("it has come back after {kind:?}"),
+                Outcome::Later => panic!("a message was refused after the recovery from {kind:?}"),
             }
         }
     }
@@ -351,8 +351,12 @@ fn rfc5321_s3_a_disk_that_refuses_for_a_while_is_waited_out() {
         .iter()
         .map(|recorded| recorded.entry.id().to_string())
         .collect();
-    assert_eq!(taken, kept.iter().cloned().collect(), "what was acknowledged, and nothing else");
-    assert_eq!(taken.len(), kept.len(), "nothing is there twice");
+    assert_eq!(
+        taken,
+        kept.iter().cloned().collect(),
+        "the journal contains exactly the acknowledged messages"
+    );
+    assert_eq!(taken.len(), kept.len(), "no entry is in the journal twice");
     assert_eq!(taken.len(), 44);
     assert_eq!(*journal.head().borrow(), Offset::from_number(44));
 }
@@ -382,9 +386,10 @@ fn rfc5321_s3_cut_at_random_under_load_what_was_acknowledged_is_there_once() {
             });
         }
         for round in 0..50_u64 {
-            // Somewhere within a commit, or between two.
+            // The cut falls within a commit or between two.
             std::thread::sleep(Duration::from_micros(500 + round * 7_919 % 9_000));
-            // First what was acknowledged, then what would be left of the disk.
+            // The acknowledged ids are read first, then the disk image: every one of them must be
+            // in it.
             let promised = taken.lock().unwrap().clone();
             let image = disk.0.lock().unwrap().synced.last().unwrap().clone();
             let left = Embedded::over(Forgetful::holding(image).again(), clock()).unwrap();
@@ -419,10 +424,14 @@ fn a_client_that_waited_for_us_for_too_long_has_not_called_out() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let left = |waited| Transaction { waited: Span::from_seconds(waited), ..transaction(1, false) };
     runtime.block_on(intake.left(left(11)));
-    assert_eq!(*journal.head().borrow(), Offset::START, "our own slowness is nobody's callout");
+    assert_eq!(
+        *journal.head().borrow(),
+        Offset::START,
+        "a session in which the client waited for longer than ten seconds is no callout"
+    );
     runtime.block_on(intake.left(left(10)));
     assert_eq!(*journal.head().borrow(), Offset::from_number(1));
-    // Nor has whoever carries mail for us.
+    // A front MTA that leaves is no callout either.
     let front = Client::Front { mta: "198.18.0.25".parse().unwrap(), named: None };
     runtime.block_on(intake.left(Transaction { client: front, ..left(0) }));
     assert_eq!(*journal.head().borrow(), Offset::from_number(1));
@@ -437,12 +446,12 @@ fn rfc5321_s2_operator_mail_that_cannot_be_written_is_not_acknowledged() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let bad = intake(Arc::clone(&journal), folder.path(), in_the_way);
     assert_eq!(runtime.block_on(bad.message(transaction(1, true))), Outcome::Later);
-    assert_eq!(*journal.head().borrow(), Offset::START, "nothing of it counts");
+    assert_eq!(*journal.head().borrow(), Offset::START, "no evidence of the message is recorded");
     let good = intake(Arc::clone(&journal), folder.path(), folder.path().join("operator"));
     assert!(matches!(runtime.block_on(good.message(transaction(1, true))), Outcome::Durable { .. }));
     assert_eq!(std::fs::read_dir(folder.path().join("operator/new")).unwrap().count(), 1);
     match &journal.read(Offset::START, 1).unwrap()[0].entry {
-        Entry::Evidence(evidence) => assert_eq!(evidence.recipients, 2, "a report has one"),
+        Entry::Evidence(evidence) => assert_eq!(evidence.recipients, 2, "a trap and an operator"),
         other => panic!("{other:?}"),
     }
 }
@@ -469,7 +478,7 @@ fn rfc5321_s3_cut_at_every_sync_what_was_acknowledged_before_is_there() {
     let entries: Vec<Recorded> = world.entries;
     let (disk, clock) = (Forgetful::default(), clock());
     let journal = Embedded::over(disk.again(), Arc::<LaboratoryClock>::clone(&clock)).unwrap();
-    // How many syncs there had been when each entry was acknowledged.
+    // The number of syncs before each entry was acknowledged.
     let mut acknowledged_at = Vec::new();
     for (nth, recorded) in entries.iter().enumerate() {
         clock.advance(recorded.at.since(clock.now()));
@@ -482,14 +491,15 @@ fn rfc5321_s3_cut_at_every_sync_what_was_acknowledged_before_is_there() {
     }
     drop(journal);
     let images = disk.0.lock().unwrap().synced.clone();
-    assert!(images.len() > entries.len(), "a sync for every entry at least");
+    assert!(images.len() > entries.len(), "at least one sync for every entry");
     let mut listed = 0;
     for (nth, image) in images.into_iter().enumerate() {
         let promised = acknowledged_at.iter().filter(|&&syncs| syncs <= nth + 1).count();
         let journal =
             match Embedded::over(Forgetful::holding(image).again(), Arc::<LaboratoryClock>::clone(&clock)) {
                 Ok(journal) => journal,
-                // The very first sync comes before the file is a store; `Embedded::open` gives it its name afterwards.
+                // The first sync comes before the file is a complete store. `Embedded::open`
+                // renames it only afterwards.
                 Err(error) if nth == 0 => {
                     assert_eq!(promised, 0, "{error}");
                     continue;
@@ -507,5 +517,5 @@ fn rfc5321_s3_cut_at_every_sync_what_was_acknowledged_before_is_there() {
         let blocklist = Blocklist::from_checkpoint(&replayed).unwrap();
         listed += blocklist.snapshot().zones().iter().filter(|zone| !zone.entries.is_empty()).count();
     }
-    assert!(listed > 0, "some of the lists compared were not empty");
+    assert!(listed > 0, "all compared lists were empty");
 }

@@ -1,4 +1,5 @@
-//! Exports: every form to the octet, whole or not at all, and read by the programs that they are made for.
+//! Tests of the exports: every form against golden files, atomic replacement of the file, and
+//! rbldnsd as a reader.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +14,7 @@ use crate::server::Installation;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/export");
 
-/// The forms, as the program's help names them.
+/// The forms that the program's help lists.
 fn forms() -> Vec<String> {
     let help = Command::new(PROGRAM).args(["export", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
@@ -36,7 +37,7 @@ fn export(form: &str, lists: &[String]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Without the moment at which it was written.
+/// The text with the time of writing replaced by `<time>`.
 fn timeless(text: &str) -> String {
     let is_moment = |word: &str| word.len() == 20 && word.ends_with('Z') && word.as_bytes()[10] == b'T';
     let mut out = text.to_owned();
@@ -46,7 +47,8 @@ fn timeless(text: &str) -> String {
     out
 }
 
-/// Compares with the golden file, or writes it where `BACKSCATTERD_GOLDEN` is set.
+/// Compares a text with its golden file. Where `BACKSCATTERD_GOLDEN` is set, writes the golden file
+/// first.
 fn is_golden(name: &str, text: &str) {
     let path = Path::new(GOLDEN).join(name);
     if std::env::var_os("BACKSCATTERD_GOLDEN").is_some() {
@@ -99,7 +101,7 @@ fn a_judged_zone_is_exported_to_the_octet_and_a_shut_one_is_empty() {
     assert!(!installation.ok(&["export", "bind"]).contains(" A 127"));
     assert_eq!(installation.ok(&["export", "cidr"]).lines().count(), 1);
     server.stop();
-    // From the store, where no daemon runs.
+    // Without a daemon the export reads the store.
     assert!(installation.ok(&["export", "bind"]).contains("IN SOA"));
 }
 
@@ -128,13 +130,13 @@ fn a_file_is_replaced_whole_or_not_at_all() {
     let whole = std::fs::read_to_string(&file).unwrap();
     assert!(whole.ends_with("\n127.0.0.2\n"));
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
-    assert_eq!(mode & 0o777, 0o644, "whoever serves it may read it");
+    assert_eq!(mode & 0o777, 0o644, "every user may read the file");
     assert!(!run(&folder.path().join("nowhere"), &file));
     let expired = folder.path().join("expired");
     std::fs::write(&expired, "$TIMESTAMP 2020:01:01 2020:02:01\n127.0.0.2\n").unwrap();
-    assert!(!run(&expired, &file), "what is too old to be served is too old to be carried elsewhere");
+    assert!(!run(&expired, &file), "an expired list is not exported");
     std::fs::remove_file(&expired).unwrap();
-    // A link keeps leading to what is replaced, and what is no file is written to.
+    // A symbolic link stays and its target is replaced. A device is written to.
     let link = folder.path().join("link");
     std::os::unix::fs::symlink(&file, &link).unwrap();
     assert!(run(&list, &link) && link.is_symlink());
@@ -144,7 +146,7 @@ fn a_file_is_replaced_whole_or_not_at_all() {
     assert!(!run(&list, &folder.path().join("nowhere/zone")));
     assert_eq!(timeless(&std::fs::read_to_string(&file).unwrap()), timeless(&whole));
     let names = std::fs::read_dir(folder.path()).unwrap().count();
-    assert_eq!(names, 2, "nothing is left behind");
+    assert_eq!(names, 2, "only the list and the zone are in the folder");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Who is listed, for what, and for how long, under the shipped policy.
+//! Tests of the fold under the shipped policy: which relays are listed, for what, and for how long.
 
 use backscatterd::blocklist::Change;
 use backscatterd::classify::Kind;
@@ -33,7 +33,7 @@ fn a_pattern_over_traps_injectors_recipients_and_a_day_lists_a_relay() {
             break;
         }
     }
-    assert_eq!(listed_at, Some(7), "the third occasion is the one after thirty hours");
+    assert_eq!(listed_at, Some(7), "the third occasion comes after thirty hours");
     assert!(world.is_listed(RELAY));
     assert!(!world.is_listed("198.18.0.26"));
 }
@@ -68,7 +68,7 @@ fn every_part_of_the_quorum_is_needed() {
         let report = burst.report(RELAY);
         burst.send(report);
     }
-    assert!(!burst.is_listed(RELAY), "22 hours are less than a day");
+    assert!(!burst.is_listed(RELAY), "22 hours are less than the span of a day");
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn rfc6471_o14_special_purpose_relays_are_never_listed() {
     report.injector = "192.0.2.9".parse().ok();
     world.send(report);
     let record = world.blocklist.relay_record(prefix("9.9.9.9")).unwrap();
-    assert_eq!(record.ledger.marks()[0].injector, None, "an injector that can't be on the net");
+    assert_eq!(record.ledger.marks()[0].injector, None, "a special-purpose address is no injector");
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn weaker_reports_need_company() {
         report.sender = Sender::Other;
         world.send(report);
     }
-    assert!(!world.is_listed(RELAY), "reports about mail in somebody else's name weigh a quarter");
+    assert!(!world.is_listed(RELAY), "reports about mail in the name of another sender weigh a quarter");
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn a_listing_ends_at_a_tick_and_only_new_evidence_brings_it_back() {
 
     let report = world.report(RELAY);
     world.send(report);
-    assert!(!world.is_listed(RELAY), "used evidence does not count again");
+    assert!(!world.is_listed(RELAY), "evidence that a listing used does not count again");
     let changes = world.make_case(RELAY);
     let until = changes.iter().find_map(|change| match change {
         Change::Listed { until, .. } => Some(*until),
@@ -237,7 +237,7 @@ fn rfc5782_d11_a_removal_takes_effect_at_once_and_forgives_what_came_before() {
         world.ask(&format!("25.0.18.198.{ORIGIN}"), backscatterd::zone::QueryType::Txt).answers.is_empty()
     );
 
-    // Half a case, a removal, the other half: nothing.
+    // Half a case, a removal, and the other half do not make a case.
     for round in 0..2 {
         for _ in 0..4 {
             world.tick(Span::from_hours(5));
@@ -247,7 +247,7 @@ fn rfc5782_d11_a_removal_takes_effect_at_once_and_forgives_what_came_before() {
         assert!(!world.is_listed(RELAY), "round {round}");
         world.order(Order::Remove { relay: relay(RELAY) });
     }
-    // Relisting after a removal lasts double: 7 days for the second time, so 14.
+    // A listing after a removal lasts twice as long: the second one 14 days instead of 7.
     let changes = world.make_case(RELAY);
     let until = changes.iter().find_map(|change| match change {
         Change::Listed { until, .. } => Some(until.since(world.now)),
@@ -303,7 +303,7 @@ fn evidence_waits_for_its_observation_or_its_deadline() {
     assert!(!counted(&world.take(entry)));
     let observation = Observation { evidence: id, ..crate::world::exchanger() };
     assert!(counted(&world.take(Entry::Observation(observation.clone()))));
-    assert!(!counted(&world.take(Entry::Observation(observation))), "once");
+    assert!(!counted(&world.take(Entry::Observation(observation))), "an observation counts once");
 
     let mut report = world.report(RELAY);
     report.seen = None;
@@ -317,7 +317,7 @@ fn ipv6_lists_an_address_by_its_own_evidence_and_no_neighbour() {
     let mut world = World::new();
     for nth in 0..16 {
         world.tick(Span::from_hours(5));
-        // A neighbour in the /64 has one broken alias.
+        // A neighbour in the same /64 has one broken alias.
         let mut report = world.report(if nth % 2 == 0 { "2001:db8:1:2::99" } else { "2001:db8:1:2::25" });
         if nth % 2 == 0 {
             report.failed = "alias@neighbour.example".to_owned();
@@ -331,9 +331,9 @@ fn ipv6_lists_an_address_by_its_own_evidence_and_no_neighbour() {
     let line: Prefix = "2001:db8:1:2::/64".parse().unwrap();
     let until = world.now.plus(Span::from_days(2));
     world.order(Order::List { origin: ORIGIN.to_owned(), prefix: line, code: 2, until });
-    assert!(world.is_listed("2001:db8:1:2:ffff::1"), "a network is listed by decision only");
+    assert!(world.is_listed("2001:db8:1:2:ffff::1"), "a decision lists a network");
     world.order(Order::Remove { relay: relay("2001:db8:1:2::99") });
-    assert!(!world.is_listed("2001:db8:1:2::99"), "whoever is in it may have it removed");
+    assert!(!world.is_listed("2001:db8:1:2::99"), "a removal of one address ends the listing of the network");
     assert!(world.is_listed("2001:db8:1:2::25"));
     world.tick(Span::from_days(4));
     assert!(world.blocklist.snapshot().zones()[0].entries.is_empty());
@@ -389,7 +389,7 @@ fn callouts_and_replies_are_listed_apart() {
             report.sender = Sender::Unknown;
             world.send(report);
         }
-        assert!(!world.is_listed(RELAY), "{kind} is not in the main zone");
+        assert!(!world.is_listed(RELAY), "{kind} is not part of the main zone");
         let answer = world.ask(&format!("25.0.18.198.{label}.{ORIGIN}"), backscatterd::zone::QueryType::A);
         let address = crate::world::Value::Address(std::net::IpAddr::from([127, 0, 0, code]));
         assert_eq!(answer.answers.first().map(|record| record.data.clone()), Some(address), "{kind}");
@@ -401,13 +401,13 @@ fn a_zone_that_is_withdrawn_is_gone_and_one_that_loses_a_network_ends_its_listin
     let mut world = World::new();
     world.make_case(RELAY);
     world.adopt(crate::world::SHIPPED);
-    assert!(!world.is_listed(RELAY), "the shipped zone lists no laboratory");
+    assert!(!world.is_listed(RELAY), "the shipped zone permits no laboratory networks");
     world.order(Order::WithdrawZone { origin: ORIGIN.to_owned() });
     assert_eq!(world.rcode(RELAY), backscatterd::zone::Rcode::Refused);
     assert_eq!(ignored(&world.adopt("nonsense")), "this program cannot read the zone's file");
 }
 
-/// Zones change; what was forgiven or used stays so.
+/// Evidence that a removal forgave or a listing used stays so, whatever happens to the zones.
 #[test]
 fn no_change_of_zones_brings_back_what_was_forgiven_or_used() {
     struct Changed {
@@ -459,7 +459,7 @@ fn no_change_of_zones_brings_back_what_was_forgiven_or_used() {
             world.send(report);
             assert!(!world.is_listed(RELAY), "{what}, removed: {removed}");
             let listed = world.blocklist.snapshot().zones().iter().any(|zone| !zone.entries.is_empty());
-            // A second zone judges for itself what no removal forgave.
+            // A second zone judges evidence for itself that no removal forgave.
             assert!(!listed || (what == "a second zone" && !removed), "{what}, removed: {removed}");
         }
     }
@@ -502,7 +502,7 @@ fn a_wrong_clock_makes_no_pattern_of_a_burst() {
 fn what_weighs_nothing_makes_up_no_numbers() {
     let mut world = World::new();
     world.adopt(&laboratory_zone().replace("sender_other = 250", "sender_other = 0"));
-    // A full case, but for the trap domain that only reports without weight reached.
+    // A full case, except that only reports without weight reached the second trap domain.
     for nth in 0..24 {
         world.tick(Span::from_hours(5));
         let mut report = world.report(RELAY);
@@ -526,14 +526,17 @@ fn a_serial_that_would_go_back_is_not_adopted() {
     assert!(serial > 100_000);
     assert!(ignored(&world.adopt(&laboratory_zone())).starts_with("the serial would go back"));
     let wrapped = world.adopt(&laboratory_zone().replace("serial_base = 1", "serial_base = 3000000000"));
-    assert!(ignored(&wrapped).starts_with("the serial would go back"), "RFC 1982: half way round is behind");
+    assert!(
+        ignored(&wrapped).starts_with("the serial would go back"),
+        "RFC 1982: a serial more than half way round is behind"
+    );
     assert_eq!(world.serial(), serial);
 }
 
 #[test]
 fn rfc1982_n12_the_serial_goes_round_the_end() {
     let mut world = World::new();
-    // At most half way round at one time.
+    // Each step is less than half way round.
     for base in [2_000_000_000u32, 4_000_000_000, 4_294_967_280] {
         world.adopt(&laboratory_zone().replace("serial_base = 1", &format!("serial_base = {base}")));
     }

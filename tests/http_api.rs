@@ -1,4 +1,4 @@
-//! Pages and API: what they show, and what they must not.
+//! Tests of the public pages and the API: what they show, and what they must not show.
 
 use serde_json::Value;
 
@@ -22,13 +22,13 @@ fn what_anyone_may_know_of_an_address() {
     assert_eq!((&code["value"], &code["name"]), (&Value::from(2), &Value::from("dsn")));
     for time in ["since", "until"] {
         let time = code[time].as_str().unwrap();
-        assert!(time.ends_with(":00:00Z"), "no finer than the hour: {time}");
+        assert!(time.ends_with(":00:00Z"), "the time is finer than the hour: {time}");
     }
 
     let (status, page) = installation.get("/ip/198.18.0.25").unwrap();
     assert_eq!(status, 200);
     assert!(page.contains("Listed as a source of backscatter") && page.contains("550"), "{page}");
-    // Traps are secrets, and so is how much they saw.
+    // The public pages reveal no trap and no counts.
     for text in [&page, &body] {
         for secret in
             ["trap-one", "trap-two", "points", "party", "entry", "injector_network", "192.0.2.44", "u1@"]
@@ -111,7 +111,7 @@ fn the_judge_by_itself_takes_a_message_and_keeps_nothing() {
 
     let (status, body) = installation.post("/api/v1/classify", b"").unwrap();
     assert_eq!(status, 200);
-    assert!(body.contains("\"unknown\""), "nobody's message: {body}");
+    assert!(body.contains("\"unknown\""), "an empty message has the kind unknown: {body}");
     for (wrong, want) in [("client=nonsense", 400), ("trap=nonsense", 400)] {
         assert_eq!(
             installation.post(&format!("/api/v1/classify?{wrong}"), sample).unwrap().0,
@@ -120,7 +120,7 @@ fn the_judge_by_itself_takes_a_message_and_keeps_nothing() {
         );
     }
     let (status, _) = installation.post("/api/v1/classify", &vec![b'x'; (1 << 20) + 1]).unwrap();
-    assert!(status == 413 || status == 0, "refused by its size: {status}");
-    assert_eq!(installation.get("/readyz").unwrap().1, ready, "nothing of it went into the journal");
+    assert!(status == 413 || status == 0, "a message beyond the size limit was not refused: {status}");
+    assert_eq!(installation.get("/readyz").unwrap().1, ready, "the journal changed");
     server.stop();
 }

@@ -1,4 +1,5 @@
-//! One contract, every kind of journal; and the wire format, which must read for ever.
+//! Tests of the journal: one contract for every kind, and a wire format that later versions must be
+//! able to read.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use crate::world::{World, start};
 
 type Make = fn(&Path, Arc<dyn Clock>) -> Box<dyn Journal>;
 
-/// Every kind. One that keeps nothing over a restart says so.
+/// Every kind of journal, and whether it keeps its entries over a restart.
 const KINDS: [(&str, Make, bool); 2] = [
     ("memory", |_, clock| Box::new(Memory::new(clock)), false),
     ("embedded", |folder, clock| Box::new(Embedded::open(&folder.join("store"), clock).unwrap()), true),
@@ -34,7 +35,8 @@ fn for_every_kind(promise: impl Fn(&dyn Journal, &LaboratoryClock, &dyn Fn() -> 
         let journal = make(folder.path(), Arc::<LaboratoryClock>::clone(&clock));
         let copy = tempfile::tempdir().unwrap();
         let again = || {
-            // The store is one file: a copy of it, taken while it is in use, is what a crash would leave.
+            // A copy of the store's file, taken while the store is open, is what a crash would
+            // leave.
             keeps.then(|| {
                 std::fs::copy(folder.path().join("store"), copy.path().join("store")).unwrap();
                 make(copy.path(), Arc::<LaboratoryClock>::clone(&clock))
@@ -81,7 +83,7 @@ fn an_entry_that_comes_twice_lies_in_one_place() {
         journal.append(tick(8)).wait().unwrap();
         assert_eq!(journal.append(tick(7)).wait().unwrap(), first);
         clock.advance(Span::from_hours(20));
-        assert_eq!(journal.append(tick(7)).wait().unwrap(), first, "the next day too");
+        assert_eq!(journal.append(tick(7)).wait().unwrap(), first, "on the next day");
         assert_eq!(all(journal).len(), 2);
         if let Some(again) = again() {
             assert_eq!(again.append(tick(7)).wait().unwrap(), first, "after a restart");
@@ -141,15 +143,19 @@ fn retention_drops_days_that_a_checkpoint_has_taken_in_and_no_others() {
         }
         let today = clock.now().day();
         let everything = Retention { entries_since: today, reports_since: today };
-        assert_eq!(journal.retain(everything).unwrap(), Dropped::default(), "no checkpoint, nothing dropped");
+        assert_eq!(
+            journal.retain(everything).unwrap(),
+            Dropped::default(),
+            "without a checkpoint nothing is dropped"
+        );
         let mut checkpoint =
             Checkpoint { offset: Offset::from_number(0), version: 1, octets: b"state".to_vec() };
-        // A day ends with the entry before the next one's first.
+        // A day may be dropped once the checkpoint covers its last entry.
         for (offset, days) in [(7, 3), (8, 1), (9, 0)] {
             checkpoint.offset = Offset::from_number(offset);
             journal.save_checkpoint(&checkpoint).unwrap();
             assert_eq!(journal.checkpoint().unwrap().as_ref(), Some(&checkpoint));
-            assert_eq!(journal.retain(everything).unwrap().entry_days, days, "taken in up to {offset}");
+            assert_eq!(journal.retain(everything).unwrap().entry_days, days, "with a checkpoint at {offset}");
         }
         assert_eq!(journal.first().unwrap(), Offset::from_number(9));
         assert_eq!(journal.read(Offset::START, 1).unwrap()[0].offset, Offset::from_number(9));
@@ -178,7 +184,7 @@ fn reading_begins_behind_any_offset() {
                 .into_iter()
                 .map(|recorded| recorded.offset.0)
                 .collect();
-            assert_eq!(offsets, (after.saturating_add(1)..=number).collect::<Vec<_>>(), "behind {after}");
+            assert_eq!(offsets, (after.saturating_add(1)..=number).collect::<Vec<_>>(), "after {after}");
         }
     });
 }
@@ -220,7 +226,7 @@ fn a_store_whose_days_are_all_over_knows_where_it_stands() {
     let day = clock.now().plus(DAY).day();
     let dropped = journal.retain(Retention { entries_since: day, reports_since: day }).unwrap();
     assert_eq!(dropped.entry_days, 5);
-    // What came before comes again on a new day, and makes none.
+    // An entry that is appended again on a new day keeps its offset and begins no day.
     assert_eq!(journal.append(tick(6)).wait().unwrap(), Offset::from_number(6));
     drop(journal);
     let journal = open();
@@ -260,13 +266,13 @@ fn a_store_has_one_owner_and_says_so() {
     assert!(Embedded::open(&path, clock).is_ok());
 }
 
-/// An entry of each sort, with every field filled.
 const DAY: Span = Span::from_days(1);
 
 fn prefix(text: &str) -> Prefix {
     text.parse().unwrap()
 }
 
+/// An entry of each sort, with every field filled.
 fn golden_entries() -> Vec<(String, Entry)> {
     let mut world = World::new();
     let report = world.report("198.18.0.25");
@@ -355,7 +361,7 @@ fn golden_entries() -> Vec<(String, Entry)> {
     let mut named: Vec<(String, Entry)> =
         entries.drain(..).map(|(name, entry)| (name.to_owned(), entry)).collect();
     named.extend(kinds);
-    // What came later stands at the end: lines are only ever added.
+    // Entries that were added later stand at the end: the golden file only grows.
     let report = world.report("198.18.0.25");
     let mut forwarded = world.evidence(report);
     if let Entry::Evidence(evidence) = &mut forwarded {
@@ -383,7 +389,8 @@ fn golden_entries() -> Vec<(String, Entry)> {
     named
 }
 
-/// Octets that version 1 wrote. They are never written anew: a program that can't read them has broken every journal.
+/// Octets that version 1 wrote. They must never be regenerated: a program that cannot read them
+/// cannot read existing journals.
 const GOLDEN: &str = include_str!("golden/wire-v1.txt");
 
 #[test]
@@ -406,13 +413,13 @@ fn the_wire_format_reads_what_version_1_wrote() {
     let golden: Vec<_> = GOLDEN.lines().filter_map(|line| line.split_once(' ')).collect();
     assert_eq!(golden.len(), written.len());
     for ((_, golden), (name, octets)) in golden.iter().zip(&written) {
-        assert_eq!(golden, octets, "{name} is written otherwise than before: raise the version");
+        assert_eq!(golden, octets, "{name} is encoded differently than before: raise the version");
     }
 }
 
 #[test]
 fn the_wire_format_passes_over_fields_of_later_programs_and_names_other_versions() {
-    // A tick with a further field behind those that this program knows: [at, entry, "later"].
+    // A tick with a third, unknown field: [at, entry, "later"].
     let mut octets = wire::to_octets(start(), &Entry::Tick(7));
     assert_eq!(octets[1], 0x82, "an array of two");
     octets[1] = 0x83;

@@ -1,4 +1,5 @@
-//! Operators' lists: read as rbldnsd reads them, served as it serves them but for its faults, and read again without a gap.
+//! Tests of operators' lists: they are read and served as by rbldnsd, except for its known faults,
+//! and reloaded without an interruption.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -14,7 +15,7 @@ use crate::peer::{
 
 const ORIGIN: &str = "list.example.";
 
-/// The samples: one for each kind of list.
+/// The kind and the folder of each sample; there is one for each kind of list.
 fn samples() -> Vec<(String, &'static Path)> {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lists"));
     let kind = |name: std::ffi::OsString| name.to_str().unwrap().split_once('.').unwrap().1.to_owned();
@@ -33,7 +34,7 @@ fn rbldnsd(lists: &[String], folder: &Path) -> Running {
     let mut command = Command::new("rbldnsd");
     command.args(["-n", "-u", "rbldns", "-c", "0", "-w"]).arg(folder);
     command.args(["-b", &format!("{}/{}", address.ip(), address.port())]).args(lists);
-    // It answers nothing but REFUSED before it has read them.
+    // rbldnsd answers REFUSED until it has read the lists.
     peer::start(&mut command, address, &ready(), folder.join("rbldnsd.log"))
 }
 
@@ -66,7 +67,8 @@ fn lists_say_what_rbldnsd_says_of_them() {
                 let [ours, mut theirs] =
                     [&ours, &theirs].map(|server| Verdict::from(&ask(server.address, &query)));
                 if address.to_canonical() != address && kind.starts_with("ip6") {
-                    // It calls a mapped address by its words; we call it by what it stands for (RFC 5952 §5).
+                    // rbldnsd writes a mapped address in hexadecimal, backscatterd with the IPv4
+                    // address (RFC 5952 §5).
                     for text in &mut theirs.texts {
                         *text =
                             String::from_utf8_lossy(text).replace("::ffff:7f00:2", "127.0.0.2").into_bytes();
@@ -76,7 +78,7 @@ fn lists_say_what_rbldnsd_says_of_them() {
                 compared += usize::from(!ours.addresses.is_empty() || !ours.texts.is_empty());
             }
         }
-        // Of the samples one says what stands at the zone's own name; rbldnsd has nothing there otherwise.
+        // Only the ip4set sample defines records at the apex; without them rbldnsd has none.
         if kind != "ip4set" {
             continue;
         }
@@ -93,7 +95,7 @@ fn lists_say_what_rbldnsd_says_of_them() {
             }
         }
     }
-    assert!(compared > 2_000, "{compared} answers that list something");
+    assert!(compared > 2_000, "only {compared} answers with records were compared");
 }
 
 #[test]
@@ -119,7 +121,7 @@ fn rfc8020_n2_lists_have_empty_non_terminals() {
         ("99.list.example.", false),
         ("8.b.d.0.1.0.0.2.list.example.", true),
         ("9.b.d.0.1.0.0.2.list.example.", false),
-        // Everything below is left out again.
+        // This network is excluded, but a /80 inside it is listed.
         ("2.0.0.0.1.0.0.0.8.b.d.0.1.0.0.2.list.example.", true),
         ("0.0.0.0.5.0.0.0.8.b.d.0.1.0.0.2.other.example.", true),
         ("5.0.0.0.8.b.d.0.1.0.0.2.other.example.", true),
@@ -173,10 +175,10 @@ fn a_list_is_read_again_without_a_gap() {
         assert!(matches!(answer.metadata.response_code, ResponseCode::NoError | ResponseCode::NXDomain));
         !answer.answers.is_empty()
     };
-    // Bounded by the test's own patience; the file is looked at every second.
+    // The server looks at the file every second.
     let comes = |address: &str, wanted: bool| {
         for _ in 0..300 {
-            assert!(listed("127.0.0.2"), "what stays is never gone");
+            assert!(listed("127.0.0.2"), "an unchanged entry disappeared during a reload");
             if listed(address) == wanted {
                 return true;
             }
@@ -187,7 +189,7 @@ fn a_list_is_read_again_without_a_gap() {
     assert!(listed("192.0.2.1") && !listed("192.0.2.2"));
     write("127.0.0.2\n192.0.2.2\n");
     assert!(comes("192.0.2.2", true) && comes("192.0.2.1", false));
-    // Gone for a moment, or from the future: what was read stays.
+    // If the file is missing or its timestamp lies in the future, the last good list stays.
     std::fs::remove_file(&path).unwrap();
     assert!(!comes("192.0.2.2", false));
     write("$TIMESTAMP 2999:01:01:00:00:00\n127.0.0.2\n192.0.2.3\n");
@@ -229,8 +231,8 @@ fn a_page_of_errors_and_a_pipe_leave_a_list_as_it_was() {
     std::fs::remove_file(&other).unwrap();
     assert!(Command::new("mkfifo").arg(&other).status().unwrap().success());
     std::thread::sleep(Duration::from_secs(4));
-    assert!(listed("192.0.2.1"), "no line of it can be read");
-    // The pipe keeps nothing else from being read.
+    assert!(listed("192.0.2.1"), "a file without any readable line must not replace the list");
+    // A named pipe in place of one file must not block the reloading of another.
     std::fs::write(&path, "127.0.0.2\n192.0.2.1\n192.0.2.2\n").unwrap();
     assert!(wait("192.0.2.2"));
 }
@@ -249,7 +251,8 @@ fn what_cannot_be_read_is_told_before_a_port_is_bound() {
         ("list..example:ip4set:/dev/null", "is not a domain name"),
         ("list.example:ip4set:/nowhere/list", "/nowhere/list: No such file"),
     ] {
-        // An address that nobody has: whoever binds first would tell of that.
+        // This host has no such address: a program that bound its port first would report that
+        // instead.
         let told = Command::new(peer::PROGRAM)
             .args(["serve-files", "--listen", "192.0.2.1:53", list])
             .output()

@@ -1,9 +1,10 @@
-//! The promises, one file each; one binary, because every separate one would link the library again.
+//! The integration tests, one module for each subject. They form one binary, because every further
+//! binary would link the library again.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test that can't go on should end, and may talk"
+    reason = "a test that cannot continue should panic, and may print what it measured"
 )]
 
 mod attacker;
@@ -34,6 +35,7 @@ mod simulate;
 mod smtp_abuse;
 mod smtp_client;
 mod smtp_dialogs;
+mod standards;
 mod tidy;
 mod verbs;
 mod world;

@@ -1,4 +1,7 @@
-//! Our answers beside those of NSD with our export of the same zones: all that differs is listed, with the standard that explains it.
+//! Compares the answers of this name server with those of NSD, which serves an export of the same
+//! zones.
+//!
+//! Every difference must be one that a standard explains.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -15,7 +18,7 @@ const QUESTIONS: usize = 100_000;
 const JUDGED: &str = "bl.backscatter.example.";
 const LIST: &str = "list.example.";
 
-/// A socket of one server.
+/// A UDP socket that is connected to one server.
 struct Asked(UdpSocket);
 
 impl Asked {
@@ -31,7 +34,7 @@ impl Asked {
             self.0.send(octets).unwrap();
             let mut response = [0; 4_096];
             while let Ok(length) = self.0.recv(&mut response) {
-                // A late answer to another try is none to this question.
+                // A late response to an earlier query has another id.
                 if response[..2] == octets[..2] {
                     return Message::from_vec(&response[..length]).unwrap();
                 }
@@ -60,7 +63,8 @@ fn nsd(folder: &std::path::Path, zones: &[(&str, &str)]) -> Running {
     peer::start(&mut command, address, &query(LIST, RecordType::SOA), folder.join("nsd.log"))
 }
 
-/// Numbers that look random, and are the same every time.
+/// A pseudo-random generator (xorshift64) with a fixed seed, so that every run asks the same
+/// questions.
 struct Dice(u64);
 
 impl Dice {
@@ -92,7 +96,7 @@ fn name(dice: &mut Dice, addresses: &[IpAddr]) -> String {
             dice.of(&["example.", "example.org.", "."])
         ),
         4..6 => {
-            // An empty non-terminal, or nearly one.
+            // An empty non-terminal, or a name close to one.
             let count = labels.split('.').count();
             let skipped = 1 + dice.below(count - 1);
             format!("{}.{below}", labels.split('.').skip(skipped).collect::<Vec<_>>().join("."))
@@ -144,7 +148,8 @@ fn question(dice: &mut Dice, addresses: &[IpAddr]) -> Message {
     message
 }
 
-/// All that a client can see, but for the letters of names and the order of records.
+/// Everything that a client can see in a response, except the case of names and the order of
+/// records.
 fn seen(message: &Message) -> BTreeMap<&'static str, String> {
     let records = |records: &[hickory_proto::rr::Record]| {
         let mut lines: Vec<String> = records.iter().map(|record| record.to_string().to_lowercase()).collect();
@@ -170,7 +175,7 @@ fn seen(message: &Message) -> BTreeMap<&'static str, String> {
     ])
 }
 
-/// The standard that explains a difference, if one does.
+/// The reason for a difference between the two responses, if it is a known one.
 fn explained(asked: &Message, ours: &Message, theirs: &Message) -> Option<&'static str> {
     let question = &asked.queries[0];
     let name = question.name().to_string().to_lowercase();
@@ -178,24 +183,22 @@ fn explained(asked: &Message, ours: &Message, theirs: &Message) -> Option<&'stat
     let ok = |message: &Message| message.metadata.response_code == ResponseCode::NoError;
     let rcode = ours.metadata.response_code;
     if asked.metadata.op_code != OpCode::Query && rcode == ResponseCode::NotImp {
-        return Some("RFC 1035 §4.1.1: what is not implemented is told so; NSD knows NOTIFY");
+        return Some("RFC 1035 §4.1.1: NOTIMP for an opcode that is not implemented; NSD implements NOTIFY");
     }
     if asked.edns.as_ref().is_some_and(|edns| edns.version() > 0)
         && ours.metadata.response_code == theirs.metadata.response_code
     {
-        return Some("RFC 3225 §3: DO is copied, with BADVERS too");
+        return Some("RFC 3225 §3: the DO bit is copied, also in a BADVERS response");
     }
     if question.query_class() != DNSClass::IN && rcode == ResponseCode::Refused {
-        return Some(
-            "RFC 1035 §3.2.4: a class of which nobody has data; REFUSED here, as RFC 4892 leaves open",
-        );
+        return Some("RFC 1035 §3.2.4: a class without data; REFUSED here, which RFC 4892 permits");
     }
     let hinfo = matches!(&ours.answers[..], [record] if record.record_type() == RecordType::HINFO);
     if question.query_type() == RecordType::ANY && hinfo && ok(theirs) {
-        return Some("RFC 8482 §4.2: one HINFO record instead of all");
+        return Some("RFC 8482 §4.2: one HINFO record instead of all records");
     }
     if labels.first() == Some(&"_status") && name.ends_with(JUDGED) {
-        return Some("the zone's own status is not part of it");
+        return Some("the status record of a zone is not exported");
     }
     let has = |message: &Message| !message.answers.is_empty();
     let mapped = name.contains("f.f.f.f.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.");
@@ -206,13 +209,13 @@ fn explained(asked: &Message, ours: &Message, theirs: &Message) -> Option<&'stat
     }
     let text = question.query_type() == RecordType::TXT && ours.answers.len() == theirs.answers.len();
     if has(ours) && has(theirs) && text {
-        return Some("a wildcard's TXT record knows the network only, and names its first address");
+        return Some("the TXT record of a wildcard names the first address of its network");
     }
     let origin = if name.ends_with(LIST) { LIST } else { JUDGED };
     let left = labels.len() - origin.trim_end_matches('.').split('.').count();
     if !has(ours) && ok(theirs) && left != 4 && left != 32 {
         return Some(
-            "RFC 4592 §2.1.1: a network is a wildcard there, which also stands for names of more and of fewer labels",
+            "RFC 4592 §2.1.1: a network is exported as a wildcard, which also matches names of more and of fewer labels",
         );
     }
     None
@@ -277,9 +280,9 @@ fn nsd_says_of_our_export_what_we_say() {
         let explanation = explained(&asked, &ours, &theirs).unwrap_or_else(|| panic!("{told}"));
         explanations.entry(explanation).or_insert((0, told)).0 += 1;
     }
-    println!("of {QUESTIONS} questions {same} had the same answer to the letter, {listed} a record");
+    println!("{same} of {QUESTIONS} queries had identical responses; {listed} had a record");
     for (explanation, (count, example)) in &explanations {
-        println!("{count:6} {explanation}\n         as {example}");
+        println!("{count:6} {explanation}\n         for example {example}");
     }
     assert!(same > QUESTIONS / 2 && listed > QUESTIONS / 20);
     server.stop();

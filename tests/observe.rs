@@ -1,4 +1,5 @@
-//! What the DNS tells of a relay, asked of a real resolver's address: confirmed, refuted, or unknown, and never too late.
+//! Tests of the observer with a name server on loopback: the relation of a report is confirmed,
+//! refuted or unknown.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -11,13 +12,13 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 use crate::server::{Installation, report};
 
-/// A name server of a few records on a port of its own, which answers when it is told to.
+/// A name server with a few records, whose answers can be switched off.
 struct Dns {
     address: SocketAddr,
     answers: Arc<AtomicBool>,
 }
 
-/// Name, type, data.
+/// The records: name, type, data.
 const RECORDS: [(&str, &str, &str); 9] = [
     ("25.0.18.198.in-addr.arpa.", "PTR", "mx.relay.example."),
     ("mx.relay.example.", "A", "198.18.0.25"),
@@ -64,7 +65,7 @@ impl Dns {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let dns = Dns { address: socket.local_addr().unwrap(), answers: Arc::new(AtomicBool::new(answers)) };
         let answers = Arc::clone(&dns.answers);
-        // It ends with the test's process.
+        // The thread ends with the test's process.
         std::thread::spawn(move || {
             let mut octets = [0; 4_096];
             while let Ok((length, client)) = socket.recv_from(&mut octets) {
@@ -78,7 +79,7 @@ impl Dns {
     }
 }
 
-/// An installation that asks a resolver instead of its laboratory's table.
+/// An installation that asks this name server instead of the table of laboratory hosts.
 fn installation(dns: &Dns) -> Installation {
     let installation = Installation::new();
     let text = std::fs::read_to_string(installation.config()).unwrap();
@@ -96,7 +97,7 @@ fn send(installation: &Installation, from: &str, trap: &str, failed: &str, id: u
     assert!(reply.starts_with("250"), "{reply}");
 }
 
-/// What the explanation says of a relay's only report, once it was counted.
+/// Waits until a relay's only report counts. Returns the line about it from the explanation.
 fn told(installation: &Installation, address: &str) -> String {
     for _ in 0..200 {
         let text = installation.ok(&["explain", address]);
@@ -107,7 +108,7 @@ fn told(installation: &Installation, address: &str) -> String {
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    panic!("nothing was counted against {address}:\n{}", installation.ok(&["explain", address]));
+    panic!("no report counts against {address}:\n{}", installation.ok(&["explain", address]));
 }
 
 fn add_traps(installation: &Installation) {
@@ -146,7 +147,10 @@ fn what_nobody_answered_is_asked_again_after_a_restart() {
     let server = installation.start();
     add_traps(&installation);
     send(&installation, "198.18.0.25", "a@trap-one.example", "u1@relay.example", 1);
-    assert!(installation.ok(&["explain", "198.18.0.25"]).contains("no evidence and no listing"), "it waits");
+    assert!(
+        installation.ok(&["explain", "198.18.0.25"]).contains("no evidence and no listing"),
+        "the report counts before its observation"
+    );
     server.kill();
     dns.answers.store(true, Ordering::Relaxed);
     let server = installation.start();

@@ -1,4 +1,5 @@
-//! Other people's name servers and resolvers, started on loopback and ended again, and questions to any of them.
+//! Helpers for tests with other name servers and resolvers: starting and stopping them on loopback,
+//! and asking them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -8,15 +9,17 @@ use std::time::Duration;
 use hickory_proto::op::{Message, Query};
 use hickory_proto::rr::{Name, RData, RecordType};
 
+/// The path of the program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_backscatterd");
-/// Looks for an answer, a tenth of a second apart.
+/// How often to look for the first answer of a server, at intervals of 100 ms.
 const LOOKS_MAX: usize = 100;
-/// Tries of one question.
+/// How often a query is sent before the test fails.
 const TRIES_MAX: usize = 3;
 
-/// A process that ends with the test.
+/// A server process that is killed when the value is dropped.
 pub(crate) struct Running {
     child: Child,
+    /// The address on which the server answers.
     pub(crate) address: SocketAddr,
 }
 
@@ -27,7 +30,7 @@ impl Drop for Running {
     }
 }
 
-/// Whether a program is there; if not, says so loudly, and fails where nothing may be skipped.
+/// Whether a program is installed. If not, prints that the test was skipped; under CI it fails.
 pub(crate) fn is_there(program: &str) -> bool {
     let folders = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"];
     let there = folders.iter().any(|folder| Path::new(folder).join(program).exists());
@@ -38,19 +41,19 @@ pub(crate) fn is_there(program: &str) -> bool {
     there
 }
 
-/// A port of an address that nobody used a moment ago.
+/// An unused UDP port of an address.
 pub(crate) fn free(address: [u8; 4]) -> SocketAddr {
     UdpSocket::bind(SocketAddr::from((address, 0))).unwrap().local_addr().unwrap()
 }
 
-/// A folder that servers which give up their rights can read.
+/// A temporary folder that a server can read and write after it has dropped its privileges.
 pub(crate) fn folder() -> tempfile::TempDir {
     let folder = tempfile::Builder::new().prefix("backscatterd-peers").tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     folder
 }
 
-/// Starts a server and waits until it answers a question.
+/// Starts a server and waits until it answers a query.
 pub(crate) fn start(command: &mut Command, address: SocketAddr, question: &Message, log: PathBuf) -> Running {
     let written = std::fs::File::create(&log).unwrap();
     let child = command
@@ -72,7 +75,7 @@ pub(crate) fn start(command: &mut Command, address: SocketAddr, question: &Messa
     panic!("{command:?} does not answer: {}", std::fs::read_to_string(&log).unwrap());
 }
 
-/// Our own name server over lists.
+/// Starts `backscatterd serve-files` over lists.
 pub(crate) fn serve_files(lists: &[String], folder: &Path, question: &Message) -> Running {
     let address = free([127, 0, 0, 1]);
     let mut command = Command::new(PROGRAM);
@@ -80,6 +83,7 @@ pub(crate) fn serve_files(lists: &[String], folder: &Path, question: &Message) -
     start(&mut command, address, question, folder.join("backscatterd.log"))
 }
 
+/// Makes a query of class IN.
 pub(crate) fn query(name: &str, kind: RecordType) -> Message {
     let mut message = Message::query();
     message.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
@@ -97,24 +101,28 @@ fn try_once(server: SocketAddr, query: &Message, patience: Duration) -> Option<V
     (response.len() >= 12).then_some(response)
 }
 
-/// The octets of a response.
+/// Sends a query and returns the octets of the response.
 pub(crate) fn ask_octets(server: SocketAddr, query: &Message) -> Vec<u8> {
     let mut tries = (0..TRIES_MAX).map(|_| try_once(server, query, Duration::from_secs(2)));
     tries.find_map(|response| response).unwrap_or_else(|| panic!("{server} does not answer {query:?}"))
 }
 
+/// Sends a query over UDP and returns the response.
 pub(crate) fn ask(server: SocketAddr, query: &Message) -> Message {
     let octets = ask_octets(server, query);
     Message::from_vec(&octets).unwrap_or_else(|error| panic!("{error}: {octets:?}"))
 }
 
-/// What a client of a blocklist looks at, in an order of its own.
+/// The parts of a response that a blocklist client uses, sorted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Verdict {
+    /// The response code by name.
     pub(crate) rcode: String,
+    /// The addresses of the A records.
     pub(crate) addresses: Vec<Ipv4Addr>,
+    /// The texts of the TXT records, each with its strings joined.
     pub(crate) texts: Vec<Vec<u8>>,
-    /// The least of the answers'.
+    /// The least TTL of the answer records, in seconds.
     pub(crate) ttl: Option<u32>,
 }
 
@@ -141,12 +149,12 @@ impl From<&Message> for Verdict {
     }
 }
 
-/// The name under which an address is asked for.
+/// The name of an address in a zone.
 pub(crate) fn under(address: IpAddr, origin: &str) -> String {
     format!("{}.{origin}", backscatterd::zone::reversed(address))
 }
 
-/// Addresses in and around what the samples in tests/lists hold.
+/// Addresses inside and around the networks of the samples in tests/lists.
 pub(crate) fn interesting() -> Vec<IpAddr> {
     let v4 = |a: u8, b: u8, c: u8, d: u8| IpAddr::V4(Ipv4Addr::new(a, b, c, d));
     let mut addresses: Vec<IpAddr> = (0..=255)

@@ -1,5 +1,7 @@
-//! A disk that is full, or may not be written to, and a journal that is slow: clients are asked to come back, the DNS answers on, and it
-//! all goes on by itself. Nothing that was acknowledged is lost, and nothing is there twice.
+//! Tests with a full disk and with an unwritable journal folder.
+//!
+//! Clients get 451, the DNS keeps answering, and the daemon recovers by itself. No acknowledged
+//! message is lost, and none is in the journal twice.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,14 +17,15 @@ use crate::peer::{ask, query};
 use crate::server::{Installation, Server, report};
 
 const CLIENTS: usize = 4;
-/// Looks for something to happen, a hundredth of a second apart.
+/// How often the tests look for a condition, at intervals of 10 ms.
 const LOOKS_MAX: usize = 3_000;
 const TEST_ENTRY: &str = "2.0.0.127.bl.backscatter.example.";
-/// The small disk, and what of it is left to decisions and ticks.
+/// The size of the small disk, and the part of it that is reserved for decisions and ticks.
 const DISK_OCTETS: usize = 24 << 20;
 const RESERVED_OCTETS: usize = 2 << 20;
 
-/// Says loudly where these can't run.
+/// Whether the test can mount a file system. Without root it prints that it was skipped; under CI
+/// it fails.
 fn may_mount() -> bool {
     let may = nix::unistd::Uid::effective().is_root();
     if !may {
@@ -32,7 +35,7 @@ fn may_mount() -> bool {
     may
 }
 
-/// A file system in memory, which is taken away at the end.
+/// A tmpfs that is unmounted at the end.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
@@ -43,18 +46,18 @@ impl SmallDisk {
         SmallDisk(path.to_owned())
     }
 
-    /// Fills it up to so many octets.
+    /// Fills the disk until `left` octets are free.
     fn fill(&self, left: usize) {
         let filler = self.0.join("filler");
         for _ in 0..100 {
             let size = free_octets(&self.0).saturating_sub(left).max(1).to_string();
-            // The store may be quicker to take the last of it.
+            // The store may take space in between; then try again.
             let output = Command::new("fallocate").args(["-l", &size]).arg(&filler).output().unwrap();
             if output.status.success() {
                 return;
             }
         }
-        panic!("the disk can't be filled");
+        panic!("the disk cannot be filled");
     }
 
     fn empty(&self) {
@@ -64,7 +67,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: a daemon that a failed test left behind may still be on it.
+        // A lazy unmount: a daemon that a failed test left behind may still use the disk.
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
@@ -79,7 +82,7 @@ fn run(program: &str, arguments: &[&str]) {
     assert!(status.success(), "{program} {arguments:?}");
 }
 
-/// What clients were told.
+/// The replies that the clients got.
 #[derive(Default)]
 struct Told {
     stop: AtomicBool,
@@ -93,7 +96,7 @@ impl Told {
         self.taken.lock().unwrap().len()
     }
 
-    /// Waits until a count has grown by so much.
+    /// Waits until a count has grown by `more`.
     fn wait_for(&self, what: &str, count: impl Fn(&Told) -> u64, more: u64) {
         let before = count(self);
         for _ in 0..LOOKS_MAX {
@@ -103,7 +106,7 @@ impl Told {
             std::thread::sleep(Duration::from_millis(10));
         }
         panic!(
-            "{what}: {} after {before}, {} taken, {} later",
+            "{what}: {} after {before}; {} accepted, {} refused with 451",
             count(self),
             self.taken(),
             self.later.load(Ordering::SeqCst)
@@ -111,7 +114,7 @@ impl Told {
     }
 
     fn wait_for_taken(&self, more: u64) {
-        self.wait_for("messages taken", |told| told.taken() as u64, more);
+        self.wait_for("accepted messages", |told| told.taken() as u64, more);
     }
 
     fn wait_for_later(&self, more: u64) {
@@ -158,13 +161,14 @@ fn with_journal_in(folder: &Path) -> Installation {
         &format!("[journal]\ndirectory = \"{own}\"\n"),
         &format!("[journal]\ndirectory = \"{}\"\nfree_octets_min = {RESERVED_OCTETS}\n", folder.display()),
     );
-    // One client sends all of it.
+    // All messages come from one client.
     let settings = settings.replace("[smtp]\n", "[smtp]\nmessages_per_client_max = 0\n");
     std::fs::write(installation.config(), settings).unwrap();
     installation
 }
 
-/// Runs `trouble` under load, then kills the daemon and looks what is there.
+/// Runs `trouble` under load, then kills the daemon and compares the journal with the
+/// acknowledgements.
 fn under_load(installation: &Installation, store: &Path, trouble: impl FnOnce(&Told, &Server)) {
     let server = installation.start();
     installation.ok(&["trap", "add", "trap-one.example", "--silent-since", "2025-01-01T00:00:00Z"]);
@@ -173,7 +177,7 @@ fn under_load(installation: &Installation, store: &Path, trouble: impl FnOnce(&T
         for _ in 0..CLIENTS {
             scope.spawn(|| load(installation, &told));
         }
-        // A panic in here would leave the clients running for ever.
+        // Without this a panic would leave the client threads running.
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             told.wait_for_taken(20);
             trouble(&told, &server);
@@ -187,12 +191,12 @@ fn under_load(installation: &Installation, store: &Path, trouble: impl FnOnce(&T
     server.kill();
     let all = evidence_ids(store);
     let kept: BTreeSet<String> = all.iter().cloned().collect();
-    assert_eq!(all.len(), kept.len(), "nothing is there twice");
+    assert_eq!(all.len(), kept.len(), "no entry is in the journal twice");
     let taken = told.taken.lock().unwrap();
     let lost: Vec<_> = taken.difference(&kept).collect();
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
     println!(
-        "{} acknowledged, {} asked to come back, {} in the journal",
+        "{} acknowledged, {} refused with 451, {} in the journal",
         taken.len(),
         told.later.load(Ordering::SeqCst),
         all.len()
@@ -211,7 +215,7 @@ fn rfc5321_s3_a_full_disk_asks_clients_to_come_back_and_is_waited_out() {
     under_load(&installation, &journal.join("journal.redb"), |told, server| {
         let before = server.resident_octets();
         for round in 0..3 {
-            // Room for decisions only.
+            // Only the reserved space is left.
             disk.fill(RESERVED_OCTETS / 2);
             told.wait_for_later(20);
             installation.ok(&["advance", "1h"]);
@@ -219,20 +223,20 @@ fn rfc5321_s3_a_full_disk_asks_clients_to_come_back_and_is_waited_out() {
             answers(&installation);
             disk.empty();
             told.wait_for_taken(20);
-            // No room at all: the store itself fails, and comes back.
+            // No space is left: the store itself fails, and recovers.
             disk.fill(0);
             told.wait_for_later(20);
             answers(&installation);
             let taken = told.taken();
             std::thread::sleep(Duration::from_millis(500));
-            assert!(told.taken() < taken + CLIENTS, "round {round}: nothing is taken without room");
+            assert!(told.taken() < taken + CLIENTS, "round {round}: messages were accepted without space");
             disk.empty();
             told.wait_for_taken(20);
         }
         let grown = server.resident_octets().saturating_sub(before);
-        assert!(grown < 64 << 20, "memory stays bounded: {grown}");
+        assert!(grown < 64 << 20, "memory grew by {grown} octets");
     });
-    // A start on a full disk answers from what is there.
+    // A daemon that starts on a full disk answers from its journal.
     disk.fill(0);
     let server = installation.start();
     answers(&installation);
@@ -245,11 +249,11 @@ fn rfc5321_s3_a_full_disk_asks_clients_to_come_back_and_is_waited_out() {
         std::thread::sleep(Duration::from_millis(10));
         smtp.deliver("", "a@trap-one.example", &message).unwrap().starts_with("250")
     });
-    assert!(taken, "it goes on by itself");
+    assert!(taken, "the daemon did not recover");
     server.kill();
 }
 
-/// Whether a folder's files can be made unwritable even for those who have them open.
+/// Whether the file system has the immutable flag, which also stops writes to open files.
 fn is_immutable_possible(folder: &Path) -> bool {
     let probe = folder.join("probe");
     std::fs::write(&probe, b"").unwrap();
@@ -266,10 +270,10 @@ fn rfc5321_s3_a_data_folder_that_may_not_be_written_to_is_waited_out() {
     if !may_mount() {
         return;
     }
-    // Not in memory: what makes files unwritable under an open descriptor is a disk's file system.
+    // tmpfs has no immutable files, so the folder lies on the disk of the build.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     if !is_immutable_possible(folder.path()) {
-        eprintln!("this file system has no immutable files; the store's own test covers it");
+        eprintln!("this file system has no immutable files; tests/durability.rs tests the store itself");
         return;
     }
     let journal = folder.path().join("journal");
@@ -278,7 +282,7 @@ fn rfc5321_s3_a_data_folder_that_may_not_be_written_to_is_waited_out() {
     under_load(&installation, &journal.join("journal.redb"), |told, _| {
         for _ in 0..3 {
             flag("+i");
-            // Whatever fails here, the folder must be removable again.
+            // The flag must be cleared even after a failure, or the folder could not be removed.
             let waited = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 told.wait_for_later(20);
                 answers(&installation);

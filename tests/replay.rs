@@ -1,4 +1,5 @@
-//! The same journal, the same list: octet for octet, however often, from wherever, and in however many pieces.
+//! Tests that the same journal makes the same list, octet for octet: from the beginning, from any
+//! checkpoint, and with restarts.
 
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use backscatterd::time::{LaboratoryClock, Span};
 
 use crate::world::{World, laboratory_zone, relay, start};
 
-/// A month with several relays, listings that come, go, are extended and removed, retired traps, a changed policy.
+/// The entries of a month: several relays, listings that begin, are extended, end and are removed,
+/// a retired trap, and changes of the policy and of the zones.
 fn month() -> Vec<Recorded> {
     let mut world = World::new();
     world.add_trap("bait@seeded.example");
@@ -74,7 +76,7 @@ fn twice_the_same() {
     let entries = month();
     let once = outcome(&fold(&entries));
     assert_eq!(once, outcome(&fold(&entries)));
-    assert!(once.zones[0].2 > 0, "the month ends with listings");
+    assert!(once.zones[0].2 > 0, "the zone is empty at the end of the month");
 }
 
 #[test]
@@ -84,7 +86,7 @@ fn from_any_checkpoint_the_same() {
     for at in (0..entries.len()).step_by(7) {
         let octets = fold(&entries[..at]).to_checkpoint();
         let mut rest = Blocklist::from_checkpoint(&octets).unwrap();
-        assert_eq!(rest.to_checkpoint(), octets, "a checkpoint reads back what it wrote");
+        assert_eq!(rest.to_checkpoint(), octets, "a restored checkpoint writes the same octets");
         for recorded in &entries[at..] {
             rest.apply(recorded);
         }
@@ -100,7 +102,7 @@ fn with_a_restart_after_every_entry_the_same() {
         blocklist.apply(recorded);
         let before = blocklist.snapshot();
         blocklist = Blocklist::from_checkpoint(&blocklist.to_checkpoint()).unwrap();
-        assert_eq!(blocklist.snapshot(), before, "what follows from the state is made again alike");
+        assert_eq!(blocklist.snapshot(), before, "the snapshot differs after a restart");
     }
     assert_eq!(outcome(&blocklist), outcome(&fold(&entries)));
 }
@@ -119,11 +121,7 @@ fn the_serial_is_base_plus_offset_of_the_last_change_and_never_falls() {
         let now = (zone.serial, zone.digest());
         if let Some((serial, digest)) = last {
             assert!(now.0 >= serial);
-            assert_eq!(
-                now.0 == serial,
-                now.1 == digest,
-                "a new serial for every change, and for nothing else"
-            );
+            assert_eq!(now.0 == serial, now.1 == digest, "the serial must change exactly when the zone does");
             if now.0 != serial {
                 assert_eq!(u64::from(now.0), 1 + recorded.offset.0);
             }
@@ -189,8 +187,8 @@ fn without_a_checkpoint_and_without_the_first_entry_there_is_no_list() {
     assert!(error.contains("version") && error.contains("first entries were dropped"), "{error}");
 }
 
-/// A checkpoint that version 1 wrote, zones' files and all. It is never written anew: old traps and zones may be nowhere
-/// else.
+/// A checkpoint that version 1 wrote, with its zones' files. It must never be regenerated: existing
+/// checkpoints may be the only place that holds old traps and zones.
 const GOLDEN: &[u8] = include_bytes!("golden/state-v1.bin");
 
 #[test]

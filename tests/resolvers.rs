@@ -1,4 +1,5 @@
-//! Real resolvers in front of the zones, with and without query-name minimisation (RFC 9156): MTAs get the right verdict.
+//! Tests with real resolvers (BIND, Unbound, PowerDNS Recursor) between the client and the zones,
+//! with and without query-name minimisation (RFC 9156).
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,10 +13,11 @@ use crate::server::Installation;
 
 const JUDGED: &str = "bl.backscatter.example.";
 const LIST: &str = "list.example.";
-/// BIND asks authoritative servers at port 53 only; this address is used by nobody else.
+/// BIND asks authoritative servers at port 53 only. No other test uses this address.
 const AT_PORT_53: &str = "127.53.17.1:53";
 
-/// How a resolver is started in a folder, for a server of ours, with query-name minimisation or without.
+/// Starts a resolver in a folder: the authoritative server to ask, and whether to minimise query
+/// names.
 type Start = fn(&Path, SocketAddr, bool) -> Running;
 
 fn recursive(name: &str) -> Message {
@@ -95,7 +97,7 @@ fn pdns_recursor(folder: &Path, server: SocketAddr, minimise: bool) -> Running {
     started(command, address, folder)
 }
 
-/// Questions for which our server had no data: what a resolver asks that minimises names.
+/// The number of NODATA answers so far. A resolver that minimises names causes many of them.
 fn no_data(installation: &Installation) -> u64 {
     let (_, text) = installation.get("/metrics").unwrap();
     let lines = text.lines().filter(|line| {
@@ -125,7 +127,8 @@ fn rfc9156_resolvers_give_the_right_verdict() {
         installation
             .ok(&["list", address, "--zone", JUDGED, "--code", code, "--until", until, "--why", "a test"]);
     }
-    // What isn't listed first: that must not hide what is.
+    // Addresses that are not listed come first: a cached negative answer must not hide a listed
+    // address.
     let wanted = [
         (JUDGED, "198.18.0.24", None),
         (JUDGED, "198.18.0.25", Some("127.0.0.2")),
@@ -151,7 +154,7 @@ fn rfc9156_resolvers_give_the_right_verdict() {
     let mut tried = 0;
     for (program, start, possible) in resolvers {
         if !possible {
-            eprintln!("SKIPPED: {program} asks port 53 only, which needs root");
+            eprintln!("SKIPPED: {program} asks servers at port 53 only, and binding it needs root");
             continue;
         }
         if !is_there(program) {
@@ -180,16 +183,17 @@ fn rfc9156_resolvers_give_the_right_verdict() {
                 );
             }
             let asked = no_data(&installation) - before;
-            println!("{program}, minimising {minimise}: right, with {asked} questions on the way");
-            assert_eq!(asked > 10, minimise, "{program} asked {asked} names on the way");
+            println!("{program}, minimising {minimise}: right, with {asked} NODATA answers");
+            assert_eq!(asked > 10, minimise, "{program}: {asked} NODATA answers");
             tried += 1;
         }
     }
-    println!("{tried} resolvers asked");
+    println!("{tried} resolver configurations tried");
     server.stop();
 }
 
-/// Our policy in a resolver: it answers by itself, whether an address is listed or not.
+/// A resolver with an exported response policy zone answers from it, for listed and for other
+/// addresses.
 #[test]
 fn a_policy_zone_answers_in_the_resolver() {
     if !is_there("unbound") {
@@ -210,7 +214,8 @@ fn a_policy_zone_answers_in_the_resolver() {
         .status()
         .unwrap();
     assert!(exported.success());
-    // Whom it would ask lists everything: an answer of the policy's can't be mistaken for one of his.
+    // The authoritative server lists every address with another value, so its answers can be told
+    // from the policy's.
     std::fs::write(folder.path().join("all4"), "0.0.0.0/0 :99:\n").unwrap();
     std::fs::write(folder.path().join("all6"), "::/0 :99:\n").unwrap();
     let all = [format!("{LIST}:ip4trie:{path}/all4"), format!("{LIST}:ip6trie:{path}/all6")];

@@ -1,4 +1,6 @@
-//! The zone by RFC 5782 and its companions, asked without a wire. The ids name the duties.
+//! Checks the answers of a zone against RFC 5782 and related RFCs, without a network.
+//!
+//! The ids in the names of the tests are rows of `docs/STANDARDS.md`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -105,7 +107,7 @@ fn rfc5782_d3_every_address_of_a_listed_range_answers() {
 
 #[test]
 fn rfc5782_d4_d5_d6_test_entries_stand_for_every_value_and_none_for_1() {
-    // Every zone has them, the empty ones too: the check is whether the list works at all.
+    // An empty zone has test entries too: they show whether the list works at all.
     let mut world = World::bare();
     world.adopt(&laboratory_zone());
     let views: [(&str, u8); 6] =
@@ -119,7 +121,7 @@ fn rfc5782_d4_d5_d6_test_entries_stand_for_every_value_and_none_for_1() {
                 let returns = value != 0 && value % 2 == 0 && value & !mask == 0;
                 let want = match value {
                     _ if returns => Some(v4),
-                    // RFC 5782 §5: 127.0.0.2 is there in every list.
+                    // RFC 5782 §5: every list has the entry 127.0.0.2.
                     2 => Some(Ipv4Addr::new(127, 0, 0, 1 << mask.trailing_zeros())),
                     _ => None,
                 };
@@ -185,7 +187,7 @@ fn rfc5782_d10_no_ttl_outlives_the_listing() {
     let ttl = |world: &World| world.ask(&name(LISTED), QueryType::A).answers[0].ttl;
     assert_eq!(ttl(&world), 900);
     for left in [899, 60, 1] {
-        // Asked at the edge's time, between the fold's ticks.
+        // The TTL follows the time of the query, also between two ticks of the list.
         world.now = until.minus(Span::from_seconds(left));
         assert_eq!(i64::from(ttl(&world)), left);
     }
@@ -208,7 +210,7 @@ fn rfc2308_n1_negative_answers_carry_the_soa_with_the_lesser_ttl() {
         assert_eq!(answer.rcode, rcode);
         let (owner, soa) = answer.negative.unwrap();
         assert_eq!(owner.to_string(), ORIGIN);
-        assert_eq!(soa.ttl, 120, "the minimum is less than the SOA's own TTL");
+        assert_eq!(soa.ttl, 120, "the minimum, which is less than the SOA's own TTL");
         assert!(matches!(&soa.data, Value::Soa { serial } if *serial == world.serial()));
     }
     assert!(world.ask(&name(LISTED), QueryType::A).negative.is_none());

@@ -1,4 +1,5 @@
-//! How a list is run: every listing has grounds and an end, every change is on record, and whoever wants off is off.
+//! Checks how the list is run against RFC 6471: every listing has grounds and an end, every change
+//! is on record, and a removal takes effect at once.
 
 use backscatterd::blocklist::{AuditRecord, Blocklist, Change};
 use backscatterd::classify::{Cause, Kind};
@@ -20,7 +21,7 @@ const TRAPS: [&str; 4] =
     ["a@trap-one.example", "b@trap-two.example", "c@donated.example", "someone@elsewhere.example"];
 const INJECTORS: [&str; 4] = ["192.0.2.44", "198.51.100.66", "203.0.113.9", "2001:db8::9"];
 
-/// Something that may happen.
+/// One step of a random history.
 #[derive(Clone, Debug)]
 enum Step {
     Report { relay: usize, trap: usize, injector: usize, failed: u8, kind: usize, seen: u8, spoiled: u8 },
@@ -149,7 +150,8 @@ fn rfc6471_o2_o4_o5_whatever_happens_a_listing_has_grounds_an_end_and_a_record()
             let mut record: Vec<AuditRecord> = Vec::new();
             for step in &steps {
                 let changes = take(&mut world, step);
-                // O4: as many records as changes of the list, each bound to the one before.
+                // docs/STANDARDS.md O4: one record for each change, chained to the record before
+                // it.
                 let changed = changes.list.iter().filter(|change| {
                     matches!(
                         change,
@@ -176,7 +178,8 @@ fn rfc6471_o2_o4_o5_whatever_happens_a_listing_has_grounds_an_end_and_a_record()
                 }
                 for (prefix, listing) in listings(&world.blocklist) {
                     ever.set(ever.get() + 1);
-                    // O2: a criterion, and the entries that it stands on, which are there.
+                    // docs/STANDARDS.md O2: a criterion, and the entries that the listing stands
+                    // on.
                     let grounds = &listing.grounds;
                     prop_assert!(!grounds.evidence.is_empty(), "{:?}", listing);
                     for entry in &grounds.evidence {
@@ -193,7 +196,7 @@ fn rfc6471_o2_o4_o5_whatever_happens_a_listing_has_grounds_an_end_and_a_record()
                         prop_assert!(about, "{:?} {:?}", listing, recorded);
                     }
                     prop_assert!(grounds.criterion == Criterion::Decision || grounds.evidence.len() >= 5);
-                    // O5: an end, and not a far one.
+                    // docs/STANDARDS.md O5: an end within 28 days.
                     let lasts = listing.until.since(world.now);
                     prop_assert!(
                         lasts <= Span::from_days(28) && listing.until > listing.since,
@@ -213,7 +216,7 @@ fn rfc6471_o2_o4_o5_whatever_happens_a_listing_has_grounds_an_end_and_a_record()
             Ok(())
         })
         .unwrap();
-    assert!(ever.get() > 100, "the steps make listings: {}", ever.get());
+    assert!(ever.get() > 100, "too few listings to mean anything: {}", ever.get());
 }
 
 #[test]
@@ -222,7 +225,7 @@ fn rfc6471_o13_a_closed_list_answers_no_address_for_anything() {
     world.make_case(RELAYS[0]);
     let open = world.serial();
     world.order(Order::ShutDown { origin: ORIGIN.to_owned() });
-    assert!(world.serial() > open, "secondaries must hear of it");
+    assert!(world.serial() > open, "the serial rises, so that secondary servers notice");
     let labels = ["25.0.18.198.", "2.0.0.127.", "2.0.0.127.dsn.", "198.", "", "dsn.", "all.", "anything."];
     let types = [QueryType::A, QueryType::Aaaa, QueryType::Txt, QueryType::Any, QueryType::Other];
     for label in labels {
@@ -236,8 +239,11 @@ fn rfc6471_o13_a_closed_list_answers_no_address_for_anything() {
     assert!(matches!(&warning.answers[..], [record] if record.ttl >= 86_400
         && matches!(&record.data, Value::Txt(text) if text.contains("closed"))));
     let negative = world.ask(&format!("2.0.0.127.{ORIGIN}"), QueryType::A).negative.unwrap().1;
-    assert!(negative.ttl >= 3_600, "nobody needs to ask again soon: {negative:?}");
-    assert!(!world.ask(ORIGIN, QueryType::Soa).answers.is_empty(), "it is still delegated");
+    assert!(negative.ttl >= 3_600, "a long negative TTL: {negative:?}");
+    assert!(
+        !world.ask(ORIGIN, QueryType::Soa).answers.is_empty(),
+        "the SOA is still answered, because the zone is still delegated"
+    );
     world.order(Order::Reopen { origin: ORIGIN.to_owned() });
     assert!(world.is_listed(RELAYS[0]) && world.is_listed("127.0.0.2"));
 }
@@ -251,7 +257,8 @@ fn rfc6471_o16_what_stood_on_a_voided_source_goes_and_the_public_is_told() {
         let (scope, silent_since) = (backscatterd::trap::Scope::Domain, Some(Timestamp::default()));
         world.order(Order::AddTrap { key, scope, domain: key, donor: donor.clone(), silent_since });
     }
-    // One relay stands on the operator's own traps, one on the donor's as well.
+    // The first relay's case stands on the operator's traps alone, the second one's on the donor's
+    // traps too.
     world.make_case(RELAYS[0]);
     for nth in 0..9 {
         world.tick(Span::from_hours(5));
@@ -267,8 +274,8 @@ fn rfc6471_o16_what_stood_on_a_voided_source_goes_and_the_public_is_told() {
     assert!(world.is_listed(RELAYS[0]) && !world.is_listed(RELAYS[1]));
     let notes = world.blocklist.standing().notes;
     assert!(notes.last().unwrap().text.contains("a donor") && notes.last().unwrap().text.contains("test"));
-    assert!(!notes.last().unwrap().text.contains("isp"), "the public doesn't learn which");
-    // What should not have been is no precedent.
+    assert!(!notes.last().unwrap().text.contains("isp"), "the note does not name the donor");
+    // A voided listing does not make the next one last longer.
     let changes = world.make_case(RELAYS[1]);
     let until = changes.iter().find_map(|change| match change {
         Change::Listed { until, .. } => Some(until.since(world.now)),
@@ -297,18 +304,18 @@ fn rfc6471_o18_no_fault_lists_the_world() {
         held += round(&mut world, TRAPS[nth % 2]);
     }
     let listed = |world: &World| world.blocklist.snapshot().zones()[0].entries.len();
-    // An hour lets 200 in, or a twentieth of the list.
+    // The limit is 200 additions an hour, or a twentieth of the list.
     assert!(listed(&world) >= 200 && listed(&world) <= 3 * 220, "{}", listed(&world));
     assert!(held > 300, "{held}");
     let waiting = world.blocklist.standing().held[ORIGIN];
     let before = listed(&world);
-    // Removals pass, and what somebody looked at is let in.
+    // Removals are not held. The operator's release admits the additions that are held.
     world.order(Order::Remove { relay: relay(&ip(0)) });
     assert!(!world.is_listed(&ip(0)));
     world.order(Order::Release);
     assert!(listed(&world) > before + waiting / 2, "{} of {waiting}", listed(&world) - before);
     assert!(world.blocklist.standing().held.is_empty());
-    // Many endings at once call for somebody, and pass.
+    // Many endings at once raise an alarm, but are not held.
     let changes = world.tick(Span::from_days(4));
     assert!(changes.list.iter().any(|change| matches!(change, Change::Shrinking { .. })));
     assert_eq!(listed(&world), 0);
@@ -352,7 +359,7 @@ fn rfc3834_s9_an_automatic_reply_that_breaks_the_rules_is_told() {
     assert!(doubts(&to_list).contains("RFC 3834 §2"), "{}", doubts(&to_list));
 }
 
-/// Serials go on over a void, a freeze and a shutdown, and only forward.
+/// The serial rises with every decision that changes the zone, and with no other.
 #[test]
 fn rfc1982_every_decision_that_changes_the_zone_moves_its_serial() {
     let mut world = World::new();
@@ -393,7 +400,8 @@ fn rfc6471_o6_o8_o9_whoever_is_listed_is_off_at_once_by_asking() {
     let listed = |address: &str| installation.ok(&["lookup", address]).contains("is listed");
     assert!(listed("198.18.0.25"));
 
-    // O6: the listed relay's own mail to removal@ is taken, from the null reverse-path too.
+    // docs/STANDARDS.md O6: mail of the listed relay to removal@ is accepted, also from the null
+    // reverse-path.
     let mut smtp = installation.smtp_from("198.18.0.25").unwrap();
     smtp.say("EHLO relay.example").unwrap();
     for sender in ["", "postmaster@relay.example"] {
@@ -403,10 +411,10 @@ fn rfc6471_o6_o8_o9_whoever_is_listed_is_off_at_once_by_asking() {
     }
     assert_eq!(std::fs::read_dir(installation.path().join("operator/new")).unwrap().count(), 2);
 
-    // O8: by nobody's leave.
+    // docs/STANDARDS.md O8: the removal needs no person.
     let (_, page) = installation.get("/ip/198.18.0.25").unwrap();
     assert!(page.contains("action=\"/ip/198.18.0.25/removal\" method=\"post\""), "{page}");
-    // O9: it asks for nothing.
+    // docs/STANDARDS.md O9: the form asks for nothing.
     for condition in ["price", "payment", "donat", "captcha", "password", "account", "login", "reverse DNS"] {
         let form = page.split("<form").nth(1).unwrap_or_default().split("</form>").next().unwrap_or_default();
         assert!(!form.to_lowercase().contains(condition) && !form.contains("<input"), "{condition}: {form}");
@@ -417,7 +425,7 @@ fn rfc6471_o6_o8_o9_whoever_is_listed_is_off_at_once_by_asking() {
     let (status, body) = installation.post("/api/v1/addresses/198.18.0.25/removal", b"").unwrap();
     assert_eq!(status, 404, "{body}");
 
-    // It is on record, and how often one client asks is limited.
+    // The removal is on record, and the removals of one client are limited.
     let audit = installation.ok(&["audit", "198.18.0.25"]);
     assert!(audit.contains("self-service from 127.0.0.0/24: removed 198.18.0.25"), "{audit}");
     assert!(installation.ok(&["audit", "--verify"]).contains("all unaltered"));
@@ -433,7 +441,8 @@ fn rfc6471_o6_o8_o9_whoever_is_listed_is_off_at_once_by_asking() {
     assert!(
         metrics.contains("backscatterd_frozen 0") && metrics.contains("backscatterd_exemptions_overdue 0")
     );
-    // A record whose end was cut off is whole in itself, and shorter than the list's.
+    // A record whose last lines are missing is a valid chain, but shorter than the list's own
+    // count.
     let file = std::fs::read_dir(installation.path().join("audit")).unwrap().next().unwrap().unwrap().path();
     let text = std::fs::read_to_string(&file).unwrap();
     let shorter: Vec<&str> = text.lines().take(text.lines().count() - 1).collect();
@@ -444,7 +453,8 @@ fn rfc6471_o6_o8_o9_whoever_is_listed_is_off_at_once_by_asking() {
     server.stop();
 }
 
-/// A stranger with the explanation and a pocket calculator: decay by the age, the factors, the heaviest of each burst, the root.
+/// Recomputes the points from the published explanation alone: decay by age, factors, the heaviest
+/// report of each burst, square root.
 #[test]
 fn rfc6471_o4_a_stranger_recomputes_the_score_by_hand() {
     let mut world = World::new();
@@ -486,9 +496,9 @@ fn rfc6471_o4_a_stranger_recomputes_the_score_by_hand() {
     }
     let points: f64 = sums.values().map(|sum| sum.sqrt()).sum();
     let told: f64 = listing["points"].as_str().unwrap().parse().unwrap();
-    assert!((points - told).abs() < 0.03, "by hand {points}, told {told}");
+    assert!((points - told).abs() < 0.03, "by hand {points}, in the explanation {told}");
     assert!(points >= 3.0 && listing["case"].as_array().unwrap().len() == 7);
-    // The audit names the same entries, and the journal holds them.
+    // The entries that the listing names are evidence in the journal.
     let entries: Vec<u64> =
         listing["evidence"].as_array().unwrap().iter().map(|entry| entry.as_u64().unwrap()).collect();
     for entry in entries {

@@ -1,5 +1,7 @@
-//! Stories: mail arrives, time passes, a query is answered. Each way to list an innocent has one, and each rule is needed in
-//! one. The files in `tests/scenarios/` say what happens; `README.md` there says how to write one.
+//! Plays the scenarios in `tests/scenarios/`: mail arrives, time passes, and an answer is checked.
+//!
+//! Every row of `docs/INNOCENTS.md` has a scenario, and every rule and factor decides at least one.
+//! `README.md` in that folder describes the notation.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -21,10 +23,10 @@ use backscatterd::zone::{QueryType, Rcode};
 
 use crate::world::{ORIGIN, Told, Value, World, hasher, laboratory_zone};
 
-/// Rows of the list of ways to list an innocent.
-const PITFALLS: std::ops::RangeInclusive<u32> = 1..=25;
+/// The table of the ways in which an innocent gets listed.
+const INNOCENTS: &str = include_str!("../docs/INNOCENTS.md");
 
-/// A story as it unfolds.
+/// The state of a scenario while it is played.
 struct Story {
     place: String,
     world: World,
@@ -32,7 +34,7 @@ struct Story {
     hosts: Vec<Host>,
     dns_answers: bool,
     trusted: Vec<ipnet::IpNet>,
-    /// Who hands the next message on.
+    /// The donor that forwards the next message.
     forwarded_by: Option<Donor>,
     nth: u64,
     last: Vec<Change>,
@@ -45,7 +47,7 @@ struct Host {
     authorised_by: Vec<String>,
 }
 
-/// The words behind a command: `key value` pairs, and quoted texts as one word.
+/// The arguments of a command: `key value` pairs. A quoted text is one word.
 struct Words<'a> {
     place: &'a str,
     words: Vec<String>,
@@ -57,7 +59,7 @@ impl Words<'_> {
         let mut rest = line.trim();
         while !rest.is_empty() {
             let (word, behind) = match rest.strip_prefix('"') {
-                Some(quoted) => quoted.split_once('"').unwrap_or_else(|| panic!("{place}: no second quote")),
+                Some(quoted) => quoted.split_once('"').unwrap_or_else(|| panic!("{place}: unclosed quote")),
                 None => rest.split_once(' ').unwrap_or((rest, "")),
             };
             words.push(word.to_owned());
@@ -76,7 +78,7 @@ impl Words<'_> {
     }
 
     fn first(&self) -> &str {
-        self.words.first().map_or_else(|| panic!("{}: something is missing", self.place), String::as_str)
+        self.words.first().map_or_else(|| panic!("{}: an argument is missing", self.place), String::as_str)
     }
 }
 
@@ -106,7 +108,8 @@ impl Story {
         }
     }
 
-    /// `8 times every 5h: COMMAND`, or a command. `{n}` is the number of the time, and `{a|b|c}` takes turns.
+    /// Runs one line: a command, or `8 times every 5h: COMMAND`. `{n}` becomes the number of the
+    /// repetition, and `{a|b|c}` one of its choices in turn.
     fn line(&mut self, line: &str) {
         let Some((head, command)) = line.split_once(" times every ").and_then(|(times, rest)| {
             let (every, command) = rest.split_once(": ")?;
@@ -126,10 +129,10 @@ impl Story {
         let words = Words::of(&place, rest);
         match command {
             "policy" => {
-                let [from, to] = &words.words[..] else { panic!("{place}: policy \"this\" \"by that\"") };
+                let [from, to] = &words.words[..] else { panic!("{place}: policy \"old\" \"new\"") };
                 let written = |text: &str| text.replace('\'', "\"").replace("\\n", "\n");
                 let (from, to) = (written(from), written(to));
-                assert!(self.zone.contains(&from), "{place}: the zone doesn't say {from:?}");
+                assert!(self.zone.contains(&from), "{place}: the zone's file does not contain {from:?}");
                 self.zone = self.zone.replacen(&from, &to, 1);
                 self.world.adopt(&self.zone.clone());
             }
@@ -169,7 +172,7 @@ impl Story {
             "logged" => self.logged(&words),
             "decide" => self.decide(&words),
             "expect" => self.expect(&words),
-            other => panic!("{place}: what is {other:?}?"),
+            other => panic!("{place}: unknown command {other:?}"),
         }
     }
 
@@ -188,7 +191,7 @@ impl Story {
         self.world.order(Order::AddTrap { key, scope, domain, donor, silent_since });
     }
 
-    /// A message at the trap's door: read, judged and folded as the daemon does it.
+    /// A message reaches the trap: it is read, classified and folded as the daemon does it.
     fn mail(&mut self, words: &Words<'_>, message: &str) {
         self.nth += 1;
         let client: Relay = words.need("from").parse().unwrap();
@@ -217,7 +220,7 @@ impl Story {
         self.evidence(relay, &trap, &reverse_path, recipients, report, facts);
     }
 
-    /// A line of a donor's log.
+    /// A line of a donor's log: a null-sender message that the donor's MTA rejected.
     fn logged(&mut self, words: &Words<'_>) {
         self.nth += 1;
         let relay: Relay = words.need("from").parse().unwrap();
@@ -339,7 +342,7 @@ impl Story {
                 donor: donor("donor"),
                 messages: words.need("messages").parse().unwrap(),
             },
-            other => panic!("{}: what is {other:?}?", self.place),
+            other => panic!("{}: unknown decision {other:?}", self.place),
         };
         self.last = self.world.order(order).list;
     }
@@ -397,7 +400,7 @@ impl Story {
                         let listed = answer.rcode == Rcode::NoError;
                         assert_eq!(listed, expected, "{place}: {address} {}", told(&code));
                     }
-                    other => panic!("{place}: clear, listed or in, not {other:?}"),
+                    other => panic!("{place}: expected clear, listed or in, found {other:?}"),
                 }
                 if let Some(missing) = words.get("missing") {
                     let open: BTreeSet<&str> =
@@ -435,7 +438,7 @@ fn reversed(address: &str) -> String {
     backscatterd::zone::reversed(address.parse().unwrap()).to_string()
 }
 
-/// `{n}` is the number; of `{a|b|c}`, the one whose turn it is.
+/// Replaces `{n}` by a number, and `{a|b|c}` by the choice whose turn it is.
 fn turned(line: &str, nth: u64) -> String {
     let mut text = String::new();
     let mut rest = line;
@@ -453,7 +456,7 @@ fn turned(line: &str, nth: u64) -> String {
     text + rest
 }
 
-/// A report of failure, as Postfix writes it unless another is named.
+/// A report of a failure in the form of Postfix, with the fields that the arguments name.
 fn bounce(words: &Words<'_>, nth: u64) -> String {
     let (trap, failed) = (words.need("to"), words.need("failed"));
     let sender = words.get("sender").unwrap_or(trap);
@@ -505,6 +508,7 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
+/// The lines of a scenario with their numbers, without comments.
 fn told(path: &Path) -> Vec<(usize, String)> {
     let text = std::fs::read_to_string(path).unwrap();
     let lines = text.lines().zip(1..).map(|(line, number)| (number, line.trim().to_owned()));
@@ -516,7 +520,7 @@ fn every_story_ends_as_it_should() {
     let mut broken = Vec::new();
     for path in files() {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        // Each is told, so that one story doesn't hide the next.
+        // A scenario that fails must not keep the others from being played.
         let ended = std::panic::catch_unwind(|| {
             let mut story = Story::begin(&name);
             for (number, line) in told(&path) {
@@ -533,28 +537,40 @@ fn every_story_ends_as_it_should() {
 
 #[test]
 fn every_way_to_list_an_innocent_has_a_story() {
-    for row in PITFALLS {
-        let prefix = format!("pitfall-{row:02}-");
-        let told = files()
-            .iter()
-            .any(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix)));
-        assert!(told, "no story {prefix}*.scenario");
+    let rows: Vec<&str> = INNOCENTS.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() >= 25, "{} rows", rows.len());
+    let mut named = BTreeSet::new();
+    for (row, number) in rows.into_iter().zip(1..) {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        assert_eq!((cells.len(), cells[0]), (4, number.to_string().as_str()), "docs/INNOCENTS.md: {row}");
+        for name in cells[3].split("; ") {
+            let prefix = format!("pitfall-{number:02}-");
+            assert!(name.starts_with(&prefix), "docs/INNOCENTS.md {number} names {name}, not {prefix}*");
+            named.insert(name.to_owned());
+        }
     }
+    let names = files().into_iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned());
+    let there: BTreeSet<String> = names.filter(|name| name.starts_with("pitfall-")).collect();
+    assert_eq!(there, named, "the scenarios and the rows of docs/INNOCENTS.md name the same files");
 }
 
-/// A rule or a factor that no story depends on may as well go.
+/// A rule or a factor that decides no scenario could be removed without a test failing.
 #[test]
 fn every_rule_and_factor_decides_a_story() {
     let text: String = files().iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
     for rule in RULES {
         assert!(
             text.contains(&format!("missing {}\n", rule.name)),
-            "no story ends for want of {}",
+            "no scenario depends on the rule {}",
             rule.name
         );
     }
     for factor in FACTORS {
         let named = [format!("for {}\n", factor.name), format!("for \"{}\"\n", factor.name)];
-        assert!(named.iter().any(|named| text.contains(named)), "no story ends for {}", factor.name);
+        assert!(
+            named.iter().any(|named| text.contains(named)),
+            "no scenario depends on the factor {}",
+            factor.name
+        );
     }
 }

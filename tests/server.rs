@@ -1,4 +1,4 @@
-//! The real program in a scratch folder on loopback, and clients that talk to it.
+//! Runs the real program in a temporary folder on loopback, with clients for its protocols.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -12,31 +12,37 @@ use crate::smtp_client::Smtp;
 use crate::world::laboratory_zone;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_backscatterd");
-/// Looks for readiness, a tenth of a second apart.
+/// How often to look whether the daemon is ready, at intervals of 100 ms.
 const READY_LOOKS_MAX: usize = 300;
 
-/// Ports and paths of one installation.
+/// The folder and the ports of one installation.
 pub(crate) struct Installation {
+    /// The folder with everything that the daemon reads and writes.
     pub(crate) folder: tempfile::TempDir,
+    /// The SMTP listener.
     pub(crate) smtp: SocketAddr,
+    /// The SMTP listener that expects a PROXY header.
     pub(crate) smtp_proxy: SocketAddr,
+    /// The DNS listener.
     pub(crate) dns: SocketAddr,
+    /// The HTTP listener.
     pub(crate) http: SocketAddr,
 }
 
+/// A running daemon.
 pub(crate) struct Server {
     child: Child,
-    /// What the daemon told on standard error.
+    /// The file with the daemon's standard error.
     log: PathBuf,
 }
 
-/// A port that nobody used a moment ago.
+/// An unused TCP port on loopback.
 fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 impl Installation {
-    /// A laboratory's, with the shipped policy.
+    /// A laboratory installation with the shipped policy.
     pub(crate) fn new() -> Self {
         let installation = Installation {
             folder: tempfile::tempdir().unwrap(),
@@ -52,14 +58,17 @@ impl Installation {
         installation
     }
 
+    /// The installation's folder.
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
+    /// The path of the configuration file.
     pub(crate) fn config(&self) -> PathBuf {
         self.path().join("backscatterd.toml")
     }
 
+    /// The path of the journal's store.
     pub(crate) fn store(&self) -> PathBuf {
         self.path().join("journal/journal.redb")
     }
@@ -106,7 +115,7 @@ impl Installation {
         Command::new(PROGRAM).arg("--config").arg(self.config()).args(arguments).output().unwrap()
     }
 
-    /// Runs a command that must succeed; what it prints.
+    /// Runs a command that must succeed. Returns its standard output.
     pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         let error = String::from_utf8_lossy(&output.stderr);
@@ -114,7 +123,7 @@ impl Installation {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// `GET` over HTTP: status and body.
+    /// Sends a `GET` request. Returns the status and the body.
     pub(crate) fn get(&self, path: &str) -> std::io::Result<(u16, String)> {
         let mut stream = TcpStream::connect(self.http)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -126,7 +135,7 @@ impl Installation {
         Ok((status, body))
     }
 
-    /// `POST` over HTTP: status and body.
+    /// Sends a `POST` request. Returns the status and the body.
     pub(crate) fn post(&self, path: &str, octets: &[u8]) -> std::io::Result<(u16, String)> {
         let mut stream = TcpStream::connect(self.http)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -135,7 +144,7 @@ impl Installation {
             stream,
             "POST {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
         )?;
-        // A server that refuses by the length alone may not read it all.
+        // A server that refuses the length may close before it has read the body.
         let _ = stream.write_all(octets);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
@@ -144,7 +153,7 @@ impl Installation {
         Ok((status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()))
     }
 
-    /// A request with any header and a body: status and body.
+    /// Sends a request with further headers. Returns the status and the body.
     pub(crate) fn request(&self, head: &str, headers: &[(&str, &str)], octets: &[u8]) -> (u16, String) {
         let mut stream = TcpStream::connect(self.http).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
@@ -156,7 +165,7 @@ impl Installation {
             text += &format!("{name}: {value}\r\n");
         }
         stream.write_all((text + "\r\n").as_bytes()).unwrap();
-        // A server that refuses by the header alone may not read it all.
+        // A server that refuses the headers may close before it has read the body.
         let _ = stream.write_all(octets);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
@@ -167,13 +176,13 @@ impl Installation {
         (status, body)
     }
 
-    /// Makes a donor with these further options; its token.
+    /// Makes a donor with further options. Returns its token.
     pub(crate) fn donor(&self, name: &str, options: &[&str]) -> String {
         let told = self.ok(&[&["donor", "set", name, "--new-token"], options].concat());
         told.split('"').nth(1).expect("a token").to_owned()
     }
 
-    /// An SMTP session as coming from a client.
+    /// Opens an SMTP session that comes from this client address, by the PROXY protocol.
     pub(crate) fn smtp_from(&self, client: &str) -> std::io::Result<Smtp> {
         let mut stream = TcpStream::connect(self.smtp_proxy)?;
         let client: IpAddr = client.parse().unwrap();
@@ -187,33 +196,34 @@ impl Installation {
         Smtp::greeted(stream)
     }
 
+    /// Opens an SMTP session from loopback.
     pub(crate) fn smtp(&self) -> std::io::Result<Smtp> {
         Smtp::greeted(TcpStream::connect(self.smtp)?)
     }
 }
 
 impl Server {
-    /// The memory that the daemon has.
+    /// The daemon's resident memory in octets.
     pub(crate) fn resident_octets(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
     }
 
-    /// As a crash would: no word of warning.
+    /// Kills the daemon with SIGKILL, as a crash would.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         self.assert_no_panic();
     }
 
-    /// A task that panicked takes nobody with it, so only the log tells.
+    /// Checks the log for panics: a task that panics does not end the daemon.
     fn assert_no_panic(&self) {
         let log = std::fs::read_to_string(&self.log).unwrap();
         assert!(!log.contains("panicked"), "{log}");
     }
 
-    /// As an operator would; it must end by itself, and well.
+    /// Ends the daemon with SIGTERM, and checks that it exits with success.
     pub(crate) fn stop(mut self) {
         let ended = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(ended.success());
@@ -225,13 +235,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Only what a failed test left running is still there.
+        // The process still runs only after a failed test.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A body without the lengths of its chunks.
+/// Decodes a chunked body.
 fn whole(chunked: &str) -> String {
     let (mut rest, mut text) = (chunked, String::new());
     while let Some((length, behind)) = rest.split_once("\r\n") {
@@ -245,7 +255,8 @@ fn whole(chunked: &str) -> String {
     text
 }
 
-/// A delivery report as Postfix writes them, about mail that an injector sent in the trap's name.
+/// A delivery report in the form of Postfix, about mail that an injector sent in the name of the
+/// trap.
 pub(crate) fn report(trap: &str, failed: &str, injector: &str, id: u64) -> String {
     format!(
         "From: MAILER-DAEMON@relay.example\nTo: {trap}\nSubject: Undelivered Mail Returned to Sender\n\

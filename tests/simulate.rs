@@ -1,10 +1,11 @@
-//! Small worlds of which the truth is known: no good citizen is listed, and nearly all sources are.
+//! Tests of the simulation: in small worlds no well-run relay is listed, and nearly all sources
+//! are.
 
 use backscatterd::simulate::{Outcome, SHIPPED as WORLD, Setup, WorldSpec, run};
 
 use crate::world::SHIPPED;
 
-/// The shipped world with fewer messages of attackers, so that a test takes seconds.
+/// The shipped world with fewer attackers and fewer messages of each, so that a test takes seconds.
 fn small(seed: u64) -> Setup {
     let mut world = WorldSpec::read("world", WORLD).unwrap();
     for attackers in &mut world.attackers {
@@ -32,11 +33,11 @@ fn three_worlds_list_their_sources_and_no_good_citizen() {
     }
     digests.sort();
     digests.dedup();
-    assert_eq!(digests.len(), 3, "other seeds, other worlds");
-    assert!(digests.contains(&lived(1).digest), "the same seed, the same world and list");
+    assert_eq!(digests.len(), 3, "different seeds must make different worlds");
+    assert!(digests.contains(&lived(1).digest), "the same seed must make the same world and list");
 }
 
-/// The numbers would say little if nothing could spoil them.
+/// A looser policy lists well-run relays, which shows that the simulation can find such faults.
 #[test]
 fn a_policy_that_asks_for_less_lists_good_citizens() {
     let mut setup = small(1);

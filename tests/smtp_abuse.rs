@@ -1,4 +1,5 @@
-//! Clients that mean harm, and clients in numbers: bounded, answered properly, counted. And the ways in beside plain SMTP.
+//! Tests of the SMTP server against abusive clients and against many clients, and of STARTTLS and
+//! LMTP.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -13,7 +14,7 @@ use crate::smtp_client::Smtp;
 
 const SILENT: &str = "2025-01-01T00:00:00Z";
 
-/// A server with these settings besides, for SMTP, and one trap domain.
+/// A server with further settings in its `[smtp]` section, and one trap domain.
 fn with(settings: &str) -> (Installation, Server) {
     let installation = Installation::new();
     let written = std::fs::read_to_string(installation.config()).unwrap();
@@ -32,7 +33,7 @@ fn metric(installation: &Installation, name: &str) -> u64 {
     line.and_then(|line| line.rsplit(' ').next()).map_or(0, |value| value.parse().unwrap())
 }
 
-/// That everybody else is served meanwhile.
+/// Checks that another client is served meanwhile.
 fn serves_others(installation: &Installation, nth: u64) {
     let mut smtp = installation.smtp_from("198.18.77.1").unwrap();
     smtp.say("EHLO relay.example").unwrap();
@@ -41,7 +42,7 @@ fn serves_others(installation: &Installation, nth: u64) {
     assert!(reply.starts_with("250"), "{reply}");
 }
 
-/// Everything that comes until the other side closes.
+/// Reads until the server closes the connection.
 fn to_the_end(stream: &mut TcpStream) -> String {
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let mut heard = Vec::new();
@@ -56,7 +57,7 @@ fn five_thousand_clients_that_dribble_hold_up_nobody() {
     assert!(settings.contains("sessions_per_client_max = 200"));
     serves_others(&installation, 1);
     let before = server.resident_octets();
-    // Each from an address of its own /24, a few octets of a command, and then nothing.
+    // Each client has its own address. It sends a few octets of a command, and then nothing.
     let mut clients = Vec::new();
     let mut turned_away = 0;
     for nth in 0..5_000_u32 {
@@ -79,18 +80,18 @@ fn five_thousand_clients_that_dribble_hold_up_nobody() {
     for smtp in clients.iter_mut().step_by(7) {
         smtp.send(b"ow").unwrap();
     }
-    // Those beyond the limit were told at once, with a reply.
+    // The clients beyond the limit got a reply at once.
     let greeted = metric(&installation, "smtp_sessions ");
     assert!((3_990..=4_000).contains(&greeted), "{greeted}");
     assert!(metric(&installation, "smtp_refused_total{reason=\"too-many\"}") >= 990);
     let grown = server.resident_octets().saturating_sub(before) / 4_000;
-    assert!(grown < 20 << 10, "{grown} octets a session");
+    assert!(grown < 20 << 10, "{grown} octets of memory for each session");
     drop(clients);
     let gone = (0..500).any(|_| {
         std::thread::sleep(Duration::from_millis(20));
         metric(&installation, "smtp_sessions ") == 0
     });
-    assert!(gone, "places are given back");
+    assert!(gone, "closed sessions still count");
     serves_others(&installation, 3);
     server.stop();
 }
@@ -100,7 +101,7 @@ fn huge_chunks_many_recipients_and_garbage_are_answered_and_bounded() {
     let (installation, server) = with("tarpit_max = \"50ms\"");
     serves_others(&installation, 1);
     let before = server.resident_octets();
-    // Ten gigabytes are announced, and some of it comes.
+    // The client announces a chunk of ten gigabytes and sends a part of it.
     let mut stream = TcpStream::connect(installation.smtp).unwrap();
     stream
         .write_all(b"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@trap-one.example>\r\nBDAT 10000000000 LAST\r\n")
@@ -108,14 +109,14 @@ fn huge_chunks_many_recipients_and_garbage_are_answered_and_bounded() {
     let _ = stream.write_all(&vec![b'x'; 900 << 10]);
     let heard = to_the_end(&mut stream);
     assert!(heard.contains("\r\n552 5.3.4") && heard.contains("\r\n421 4.7.0"), "{heard}");
-    // A thousand recipients in one go.
+    // A thousand recipients, pipelined.
     let mut stream = TcpStream::connect(installation.smtp).unwrap();
     let recipients: String = (0..1_000).map(|nth| format!("RCPT TO:<u{nth}@trap-one.example>\r\n")).collect();
     stream.write_all(format!("EHLO a\r\nMAIL FROM:<>\r\n{recipients}RSET\r\nQUIT\r\n").as_bytes()).unwrap();
     let heard = to_the_end(&mut stream);
     assert_eq!(heard.matches("250 2.1.5").count(), 100);
     assert_eq!(heard.matches("452 4.5.3").count(), 900);
-    // Garbage, pipelined: as many errors as one session may make, and the end.
+    // Pipelined garbage: the session ends at its limit of errors.
     let mut stream = TcpStream::connect(installation.smtp).unwrap();
     let garbage: Vec<u8> =
         (0..200_000_u32).flat_map(|nth| nth.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
@@ -164,7 +165,7 @@ fn certificate(name: &str) -> (String, String, CertificateDer<'static>) {
     (made.cert.pem(), made.signing_key.serialize_pem(), made.cert.der().clone())
 }
 
-/// A session that has begun TLS, trusting one certificate alone.
+/// A session after STARTTLS whose client trusts this certificate only.
 fn secured(
     installation: &Installation,
     trusted: &CertificateDer<'static>,
@@ -224,7 +225,10 @@ fn rfc3207_tls_is_offered_used_and_its_certificate_read_again() {
     let settings = format!("tls_certificate = \"{}\"\ntls_key = \"{}\"", chain.display(), key.display());
     let (installation, server) = with(&settings);
     let mut tls = secured(&installation, &first.2).unwrap();
-    assert!(say(&mut tls, "MAIL FROM:<>").unwrap().starts_with("503"), "what was said before counts no more");
+    assert!(
+        say(&mut tls, "MAIL FROM:<>").unwrap().starts_with("503"),
+        "the greeting before STARTTLS no longer counts"
+    );
     let hello = say(&mut tls, "EHLO relay.example").unwrap();
     assert!(hello.contains("250-CHUNKING") && !hello.contains("STARTTLS"), "{hello}");
     say(&mut tls, "MAIL FROM:<>").unwrap();
@@ -234,7 +238,7 @@ fn rfc3207_tls_is_offered_used_and_its_certificate_read_again() {
     assert!(reply.starts_with("250 2.0.0 Ok: queued as "), "{reply}");
     assert_eq!(metric(&installation, "smtp_tls_total{version=\"1.3\"}"), 1);
 
-    // Garbage instead of a hello costs its sender the connection.
+    // Garbage instead of a TLS ClientHello closes the connection.
     let mut stream = TcpStream::connect(installation.smtp).unwrap();
     stream.write_all(b"EHLO a\r\nSTARTTLS\r\n").unwrap();
     std::thread::sleep(Duration::from_millis(200));
@@ -247,7 +251,8 @@ fn rfc3207_tls_is_offered_used_and_its_certificate_read_again() {
     });
     assert!(failed);
 
-    // A wrong pair changes nothing; a new one is offered without a restart.
+    // A certificate that cannot be read changes nothing. A new valid one is offered without a
+    // restart.
     std::fs::write(&chain, "no certificate").unwrap();
     std::thread::sleep(Duration::from_secs(6));
     assert!(secured(&installation, &first.2).is_ok_and(|mut tls| say(&mut tls, "NOOP").is_ok()));
@@ -257,10 +262,10 @@ fn rfc3207_tls_is_offered_used_and_its_certificate_read_again() {
         std::thread::sleep(Duration::from_millis(50));
         secured(&installation, &second.2).is_ok_and(|mut tls| say(&mut tls, "NOOP").is_ok())
     });
-    assert!(renewed, "the new certificate is offered");
+    assert!(renewed, "the new certificate is not offered");
     server.stop();
 
-    // What can't work is told before anything is bound.
+    // `check` reports a key that does not belong to the certificate.
     std::fs::write(&key, &first.1).unwrap();
     let output = installation.run(&["check"]);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -288,9 +293,9 @@ fn rfc2033_an_mta_in_front_says_from_whom_it_took_a_message() {
     };
     assert!(front.say("XFORWARD ADDR=198.18.0.25 HELO=relay.example").unwrap().starts_with("250"));
     assert!(front.deliver("", "a@trap-one.example", &message("198.18.0.25", 1)).unwrap().starts_with("250"));
-    // Without XFORWARD its own Received line tells.
+    // Without XFORWARD the Received line of the front MTA names the client.
     assert!(front.deliver("", "a@trap-one.example", &message("198.18.0.26", 2)).unwrap().starts_with("250"));
-    // Two recipients, two replies.
+    // LMTP sends a reply for each recipient.
     front.say("MAIL FROM:<>").unwrap();
     front.say("RCPT TO:<a@trap-one.example>").unwrap();
     front.say("RCPT TO:<b@trap-one.example>").unwrap();

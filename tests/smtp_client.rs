@@ -1,19 +1,20 @@
-//! A client that speaks SMTP, one command at a time.
+//! An SMTP client for tests, which sends one command at a time.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// Octets that a client reads at once: there may be thousands of them.
+/// The size of a client's read buffer: small, because tests open thousands of clients.
 const CLIENT_OCTETS: usize = 1_024;
 
+/// A connected client.
 pub(crate) struct Smtp {
     stream: BufReader<TcpStream>,
     greeting: String,
 }
 
 impl Smtp {
-    /// Waits for the greeting.
+    /// Makes a client of a connection and waits for the greeting.
     pub(crate) fn greeted(stream: TcpStream) -> std::io::Result<Self> {
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
         stream.set_nodelay(true)?;
@@ -23,10 +24,12 @@ impl Smtp {
         Ok(smtp)
     }
 
+    /// The server's greeting.
     pub(crate) fn greeting(&self) -> &str {
         &self.greeting
     }
 
+    /// Sends octets as they are.
     pub(crate) fn send(&mut self, octets: &[u8]) -> std::io::Result<()> {
         self.stream.get_mut().write_all(octets)
     }
@@ -44,12 +47,14 @@ impl Smtp {
         }
     }
 
+    /// Sends a command line. Returns the last line of its reply.
     pub(crate) fn say(&mut self, command: &str) -> std::io::Result<String> {
         self.send(format!("{command}\r\n").as_bytes())?;
         self.reply()
     }
 
-    /// A whole transaction; the reply to the end of the message.
+    /// Sends a message to one recipient. Returns the first reply that is an error, or the reply to
+    /// the message.
     pub(crate) fn deliver(&mut self, from: &str, to: &str, message: &str) -> std::io::Result<String> {
         for command in [format!("MAIL FROM:<{from}>"), format!("RCPT TO:<{to}>"), "DATA".to_owned()] {
             let reply = self.say(&command)?;

@@ -1,9 +1,15 @@
-//! What is said and what is replied: `tests/dialogs/*.smtp`, played against the session without a socket.
+//! Plays the SMTP dialogues in `tests/dialogs/*.smtp` against a session without a socket.
 //!
-//! `C: ` is a line of the client's, with C escapes, and `C> ` octets of its without the end of a line; `S: ` is how the next reply
-//! line begins, and `S: 250...` a whole reply of several lines; `+: ` names an event: `message durable`, `message later`,
-//! `left`, `pause`, `tls`, `closed`. `P: ` says who the client is: `lmtp`, `names-clients`, `tls`. Everything else is a comment.
-//! Each dialogue is played twice: line by line, and octet by octet.
+//! Each dialogue is played twice: line by line, and octet by octet. A line of a file begins with
+//! one of:
+//!
+//! - `C: `: a line of the client, with C escapes; `~5000~` stands for 5,000 letters.
+//! - `C> `: octets of the client without the end of the line.
+//! - `S: `: the beginning of the next reply line. `S: 250...` is a whole reply of several lines.
+//! - `+: `: an event: `message durable`, `message later`, `left`, `pause`, `tls`, `closed`.
+//! - `P: `: a property of the connection: `lmtp`, `names-clients`, `tls`.
+//!
+//! Every other line is a comment.
 
 use std::fs;
 use std::path::Path;
@@ -62,7 +68,7 @@ fn session_with(peer: Peer) -> Session {
     Session::new(Arc::new(limits()), Arc::new(recipients), hostname, peer, start())
 }
 
-/// What a session said and did, one line each.
+/// The replies and events of a session, one line each, and its messages.
 #[derive(Default)]
 struct Heard {
     lines: std::collections::VecDeque<String>,
@@ -116,7 +122,7 @@ fn unescape(text: &str) -> Vec<u8> {
                 Some('n') => octets.push(b'\n'),
                 other => panic!("\\{other:?}"),
             },
-            // `~5000~` stands for so many letters.
+            // `~5000~` stands for 5,000 letters.
             '~' => {
                 let count: String = rest.by_ref().take_while(|c| *c != '~').collect();
                 octets.extend(std::iter::repeat_n(b'a', count.parse().unwrap()));
@@ -163,8 +169,8 @@ fn play(path: &Path, octet_by_octet: bool) {
             assert!(whole > 0 && last.starts_with("S: 250 "), "{place}: {last:?}");
         } else if line.starts_with("S: ") || line.starts_with("+: ") {
             let next =
-                heard.lines.pop_front().unwrap_or_else(|| panic!("{place}: nothing came for {line:?}"));
-            assert!(next.starts_with(line), "{place}: {next:?} for {line:?}");
+                heard.lines.pop_front().unwrap_or_else(|| panic!("{place}: no reply or event for {line:?}"));
+            assert!(next.starts_with(line), "{place}: {next:?} instead of {line:?}");
         }
     }
     assert!(heard.lines.is_empty(), "{}: unexpected {:?}", path.display(), heard.lines);
@@ -193,8 +199,8 @@ fn converse(octets: &[u8]) -> Heard {
 
 #[test]
 fn rfc5321_s1_every_null_sender_is_taken_and_nothing_is_sent() {
-    // A session has replies and transactions to give, and no way to open a connection; of the transactions none names
-    // a recipient that isn't this host's own.
+    // A session produces replies and transactions only and cannot open a connection. No transaction
+    // has a recipient outside of this host's domains.
     for _ in 0..1_000 {
         let heard = converse(
             b"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<any@trap.example>\r\nDATA\r\n\r\nx\r\n.\r\nQUIT\r\n",
@@ -227,7 +233,7 @@ fn a_large_message_is_counted_whole_and_kept_in_part() {
     let heard = converse(&octets);
     assert!(heard.messages.is_empty());
     assert!(heard.lines.iter().any(|line| line.starts_with("S: 552 5.3.4")), "{:?}", heard.lines);
-    assert!(heard.lines.back().unwrap().starts_with("S: 250"), "the session goes on");
+    assert!(heard.lines.back().unwrap().starts_with("S: 250"), "the session continues after the refusal");
 }
 
 #[test]
@@ -292,8 +298,12 @@ fn whom_a_trusted_peer_names_is_the_client_or_who_handed_it_over() {
         [(Client::Relay(relay("198.18.0.99")), "r.example".to_owned())]
     );
     let unnamed = named(Protocol::Smtp, format!("EHLO p\r\n{message}").as_bytes());
-    assert_eq!(unnamed, [(Client::Unnamed(mta), "p".to_owned())], "what it carries is nobody's");
-    // What was said of a transaction that was refused, or taken back, holds for no other.
+    assert_eq!(
+        unnamed,
+        [(Client::Unnamed(mta), "p".to_owned())],
+        "without XCLIENT the client of an unnamed peer is unknown"
+    );
+    // XFORWARD values for a transaction that was refused or reset do not apply to the next one.
     for gone in ["MAIL FROM:<> SIZE=99999999", "RSET", "LHLO mx"] {
         let text = format!("LHLO mx\r\nXFORWARD ADDR=198.18.0.99\r\n{gone}\r\n{message}");
         assert_eq!(
@@ -302,7 +312,7 @@ fn whom_a_trusted_peer_names_is_the_client_or_who_handed_it_over() {
             "{gone}"
         );
     }
-    // A client behind a proxy that named it names nobody.
+    // After XCLIENT the session belongs to the named client, which may not name another one.
     let text = format!(
         "EHLO p\r\nXCLIENT ADDR=198.18.0.99 HELO=r\r\nXCLIENT ADDR=198.18.0.1\r\nXFORWARD ADDR=198.18.0.1\r\n{message}"
     );
@@ -310,7 +320,7 @@ fn whom_a_trusted_peer_names_is_the_client_or_who_handed_it_over() {
         named(Protocol::Smtp, text.as_bytes()),
         [(Client::Relay(relay("198.18.0.99")), "r".to_owned())]
     );
-    // XFORWARD is about one transaction.
+    // XFORWARD applies to one transaction.
     let text =
         format!("LHLO mx\r\nXFORWARD ADDR=198.18.0.99\r\nXFORWARD HELO=r.example\r\n{message}{message}");
     assert_eq!(
@@ -337,7 +347,7 @@ fn rfc5321_a_command_that_dribbles_in_wins_no_time() {
 }
 
 proptest! {
-    /// Garbage in any pieces: no panic, and every reply a reply.
+    /// Random octets in pieces of any length cause no panic and no message.
     #[test]
     fn garbage_is_answered_and_never_acknowledged_as_mail(
         octets in proptest::collection::vec(any::<u8>(), 0..4_096),
@@ -351,7 +361,7 @@ proptest! {
         prop_assert!(heard.messages.is_empty());
     }
 
-    /// Commands in any order, with garbage between.
+    /// Commands in any order, with random lines between them, are answered.
     #[test]
     fn any_order_of_commands_is_answered(
         lines in proptest::collection::vec(

@@ -1,4 +1,5 @@
-//! The rules of ARCHITECTURE.md that a machine can check, told in words where they are broken.
+//! Checks the sources against the rules of ARCHITECTURE.md: order of modules, homes of crates,
+//! length of files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
 const MANIFEST: &str = include_str!("../Cargo.toml");
-/// Lines of one file without its tests: longer ones want to be two.
+/// The greatest number of lines of a file without its tests.
 const FILE_LINES_MAX: usize = 800;
-/// What the pure part must not touch, besides crates that have no home there.
+/// Names of the standard library that the pure part must not use.
 const IMPURE: [&str; 9] = [
     "std::fs",
     "std::io",
@@ -21,7 +22,7 @@ const IMPURE: [&str; 9] = [
     "std::time::SystemTime::now",
 ];
 
-/// The rows of the table that has this head, cell by cell.
+/// The cells of every row of the table with this heading.
 fn table(head: &str) -> Vec<Vec<String>> {
     let after =
         ARCHITECTURE.split(head).nth(1).unwrap_or_else(|| panic!("ARCHITECTURE.md has no table {head:?}"));
@@ -29,7 +30,7 @@ fn table(head: &str) -> Vec<Vec<String>> {
     rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
 }
 
-/// Every source file: the module it belongs to, its path, its text without its own tests.
+/// Every source file: its module, its path, and its text without its unit tests.
 fn sources() -> Vec<(String, PathBuf, String)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for file in fs::read_dir(folder).unwrap() {
@@ -55,7 +56,7 @@ fn sources() -> Vec<(String, PathBuf, String)> {
     sources.collect()
 }
 
-/// The modules a file names behind `crate::`, in braces too.
+/// The modules that a file names after `crate::`, also in braces.
 fn uses(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices("crate::") {
@@ -91,7 +92,7 @@ fn modules_use_only_those_above_them() {
             };
             assert!(
                 other <= own,
-                "{} is part of `{module}` and uses `{used}`, which stands below it in ARCHITECTURE.md: move what both need up",
+                "{} is part of `{module}` and uses `{used}`, which stands below it in ARCHITECTURE.md: move the shared code to a module above both",
                 path.display()
             );
         }
@@ -114,10 +115,7 @@ fn every_crate_stays_at_home() {
         .filter_map(|line| line.split_once(" = ").map(|(name, _)| name))
         .collect();
     let named: Vec<&str> = homes.keys().map(String::as_str).collect();
-    assert_eq!(
-        dependencies, named,
-        "Cargo.toml and the table of crates in ARCHITECTURE.md name the same crates"
-    );
+    assert_eq!(dependencies, named, "Cargo.toml and the table of crates in ARCHITECTURE.md differ");
     let pure: Vec<String> = table("| module | part | what it is |")
         .into_iter()
         .filter(|row| row[1] == "pure")
@@ -127,7 +125,7 @@ fn every_crate_stays_at_home() {
         for (name, homes) in &homes {
             let ident = name.replace('-', "_");
             let used = text.match_indices(&format!("{ident}::")).any(|(at, _)| {
-                // Not the tail of a longer name.
+                // The match must not be the end of a longer name.
                 !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':')
             });
             let at_home = homes == "any" || homes.split(", ").any(|home| home == module);
@@ -146,9 +144,9 @@ fn every_crate_stays_at_home() {
 fn files_stay_readable() {
     for (_, path, text) in sources() {
         let lines = text.lines().count();
-        assert!(lines <= FILE_LINES_MAX, "{} has {lines} lines: make it two", path.display());
+        assert!(lines <= FILE_LINES_MAX, "{} has {lines} lines; split it", path.display());
         let first = text.lines().next().unwrap_or_default();
-        assert!(first.starts_with("//! "), "{} does not open with what it is", path.display());
+        assert!(first.starts_with("//! "), "{} does not begin with a module doc (//!)", path.display());
         for word in ["todo!(", "unimplemented!(", "FIXME", "#[allow("] {
             assert!(!text.contains(word), "{} holds {word}", path.display());
         }

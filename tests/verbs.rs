@@ -1,4 +1,4 @@
-//! The command line, with a daemon and without one.
+//! Tests of the command line, with a running daemon and without one.
 
 use std::fs;
 
@@ -29,11 +29,11 @@ fn the_verbs_do_the_same_with_a_daemon_and_without() {
         let list = installation.ok(&["trap", "list"]);
         assert_eq!(list.lines().count(), 2, "{list}");
         assert!(list.contains("isp-1") && list.contains("domain ") && list.contains("address"));
-        assert!(!list.contains("trap.example") && !list.contains("bait"), "traps are secrets: {list}");
+        assert!(!list.contains("trap.example") && !list.contains("bait"), "the list reveals a trap: {list}");
 
         assert!(installation.ok(&["trap", "retire", "trap.example"]).starts_with("done"));
         let again = installation.run(&["trap", "retire", "trap.example"]);
-        assert_eq!(again.status.code(), Some(66), "there is no such active trap any more");
+        assert_eq!(again.status.code(), Some(66), "the trap is already retired");
         let key = list
             .lines()
             .find(|line| line.contains("address"))
@@ -62,17 +62,17 @@ fn the_verbs_do_the_same_with_a_daemon_and_without() {
     let beside = with.ok(&["replay"]);
     assert!(
         beside.contains("bl.backscatter.example. serial "),
-        "the daemon replays beside its own fold: {beside}"
+        "the daemon did not replay its journal: {beside}"
     );
     assert_eq!(beside.lines().last(), with.ok(&["replay", "--from-checkpoint"]).lines().last());
     server.stop();
-    assert_eq!(with.ok(&["replay"]), beside, "the same without it");
+    assert_eq!(with.ok(&["replay"]), beside, "the replay differs without the daemon");
     let empty = Installation::new();
     for verb in [&["replay"][..], &["lookup", "9.9.9.9"], &["explain", "9.9.9.9"], &["trap", "list"]] {
         assert_eq!(
             empty.run(verb).status.code(),
             Some(66),
-            "no journal there, and reading makes none: {verb:?}"
+            "a verb that reads must not create a journal: {verb:?}"
         );
     }
     assert!(!empty.path().join("journal").exists());
@@ -104,7 +104,7 @@ fn explain_tells_the_whole_way_by_rule() {
     assert_eq!(code["evidence"].as_array().unwrap().len(), 6);
     assert!(installation.ok(&["lookup", "198.18.0.25"]).contains("is listed"));
     server.stop();
-    // The same without the daemon.
+    // The explanation without the daemon has as many lines.
     assert_eq!(installation.ok(&["explain", "198.18.0.25"]).lines().count(), text.lines().count());
 }
 
@@ -149,7 +149,7 @@ fn a_closed_connection_at_every_point_costs_nothing() {
     let (_, metrics) = installation.get("/metrics").unwrap();
     assert!(
         metrics.contains("backscatterd_messages_total{outcome=\"durable\"} 1"),
-        "only the whole one: {metrics}"
+        "only the complete message counts: {metrics}"
     );
     server.stop();
 }
@@ -165,13 +165,13 @@ fn a_proxy_header_counts_only_on_its_own_port_and_must_be_whole() {
         stream.write_all(garbage).unwrap();
         stream.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
         let mut heard = Vec::new();
-        // Closed without a word, or reset with octets unread.
+        // The server closes the connection without a reply, or resets it because octets are unread.
         let _ = stream.read_to_end(&mut heard);
         assert!(heard.is_empty(), "{}", String::from_utf8_lossy(&heard));
     }
     let mut smtp = installation.smtp_from("2001:db8::25").unwrap();
     assert!(smtp.say("EHLO a").unwrap().starts_with("250"));
-    // Version 1, with the client's first words right behind it.
+    // A header of version 1, with the client's first commands in the same write.
     let mut stream = std::net::TcpStream::connect(installation.smtp_proxy).unwrap();
     stream.write_all(b"PROXY TCP4 198.18.0.25 192.0.2.1 4711 25\r\nEHLO a\r\nQUIT\r\n").unwrap();
     let mut heard = String::new();
@@ -197,7 +197,7 @@ fn classify_reads_files_folders_and_mbox() {
         (&Value::from("nonstandard-ndr"), &Value::from("dsn-success"))
     );
     assert!(lines[1]["path"].as_str().unwrap().ends_with("mbox#2"));
-    assert!(lines.len() > 30, "the folder too");
+    assert!(lines.len() > 30, "the folder of samples was not read");
     for field in [
         "path",
         "kind",
@@ -237,7 +237,7 @@ fn a_verb_without_a_daemon_leaves_the_zones_as_they_are() {
     fs::write(&zone, other).unwrap();
     assert!(
         installation.ok(&["lookup", "198.18.0.25"]).contains("is listed"),
-        "only serve adopts and withdraws"
+        "a verb changed the zones; only serve adopts and withdraws them"
     );
 }
 
@@ -248,7 +248,11 @@ fn s11_a_notice_is_a_feedback_report_without_a_trap() {
     installation.ok(&["trap", "add", "trap-one.example", "--silent-since", "2025-01-01T00:00:00Z"]);
     installation.ok(&["trap", "add", "trap-two.example", "--silent-since", "2025-01-01T00:00:00Z"]);
     let arguments = ["notice", "198.18.0.25", "--from", "desk@list.example", "--to", "abuse@relay.example"];
-    assert_eq!(installation.run(&arguments).status.code(), Some(66), "it is not listed");
+    assert_eq!(
+        installation.run(&arguments).status.code(),
+        Some(66),
+        "there is no notice for an address that is not listed"
+    );
     installation.make_case("198.18.0.25");
     let notice = installation.ok(&arguments);
     let once =
@@ -266,7 +270,7 @@ fn s11_a_notice_is_a_feedback_report_without_a_trap() {
     for secret in ["trap-one", "trap-two", "u1@", "192.0.2.44"] {
         assert!(!notice.contains(secret), "{secret} in {notice}");
     }
-    // Our own judge knows it for what it is.
+    // The classifier recognises the notice.
     let file = installation.path().join("notice.eml");
     fs::write(&file, &notice).unwrap();
     assert!(installation.ok(&["classify", file.to_str().unwrap()]).contains("feedback-report"));

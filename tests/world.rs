@@ -1,4 +1,5 @@
-//! A small world to fold: entries without SMTP, under the shipped policy.
+//! A fold with a clock for tests: entries are made directly, without SMTP, under the shipped
+//! policy.
 
 use std::net::IpAddr;
 
@@ -14,10 +15,12 @@ use backscatterd::time::{Span, Timestamp};
 use backscatterd::trap::{Donor, Scope, TrapHasher};
 use backscatterd::zone::{Asked, Content, Data, Name, QueryType, Question, Rcode, Record, Snapshot};
 
+/// The origin of the shipped zone.
 pub(crate) const ORIGIN: &str = "bl.backscatter.example.";
+/// The text of the shipped zone's file.
 pub(crate) const SHIPPED: &str = include_str!("../zones/backscatter.toml");
 
-/// The shipped zone, with documentation networks allowed, as a laboratory has them.
+/// The shipped zone's file, with the documentation and benchmarking networks permitted.
 pub(crate) fn laboratory_zone() -> String {
     let networks =
         r#"["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32"]"#;
@@ -26,34 +29,44 @@ pub(crate) fn laboratory_zone() -> String {
     zone
 }
 
+/// The time at which every test's clock starts.
 pub(crate) fn start() -> Timestamp {
     "2026-01-01T00:00:00Z".parse().unwrap()
 }
 
+/// The hasher of traps and recipients, with a fixed key.
 pub(crate) fn hasher() -> TrapHasher {
     TrapHasher::new([7; 32])
 }
 
+/// Parses a relay's address.
 pub(crate) fn relay(text: &str) -> Relay {
     text.parse().unwrap()
 }
 
-/// An answer, kept.
+/// An answer with owned data.
 #[derive(Clone, Debug)]
 pub(crate) struct Told {
+    /// The response code.
     pub(crate) rcode: Rcode,
+    /// Whether the answer is authoritative (AA).
     pub(crate) authoritative: bool,
+    /// The records of the answer section.
     pub(crate) answers: Vec<Row>,
-    /// The SOA and its owner.
+    /// The owner and the SOA record of a negative answer.
     pub(crate) negative: Option<(String, Row)>,
 }
 
+/// A record with owned data.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
+    /// The time to live in seconds.
     pub(crate) ttl: u32,
+    /// The record's data.
     pub(crate) data: Value,
 }
 
+/// The data of a record, by its type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
     Address(IpAddr),
@@ -93,15 +106,19 @@ pub(crate) fn told(snapshot: &Snapshot, name: &str, query_type: QueryType, now: 
     }
 }
 
-/// A fold, the entries it took, and a clock.
+/// A fold, the entries it has taken, and its clock.
 pub(crate) struct World {
+    /// The fold.
     pub(crate) blocklist: Blocklist,
+    /// Every entry that the fold has taken, in order.
     pub(crate) entries: Vec<Recorded>,
+    /// The time of the next entry.
     pub(crate) now: Timestamp,
+    /// A counter that makes reports and directives distinct.
     pub(crate) nth: u64,
 }
 
-/// The DNS names the relay as the failed recipient's mail exchanger.
+/// An observation by which the relay is the mail exchanger of the failed recipient's domain.
 pub(crate) fn exchanger() -> Observation {
     Observation {
         mx_of_recipient: Some(true),
@@ -111,28 +128,41 @@ pub(crate) fn exchanger() -> Observation {
     }
 }
 
-/// A failed report that counts fully; change what matters to the test.
+/// A report of a failure with full weight. A test changes the fields that it is about.
 #[derive(Clone)]
 pub(crate) struct Report {
+    /// The kind of the message.
     pub(crate) kind: Kind,
+    /// The relay that brings the report.
     pub(crate) relay: Relay,
+    /// The address of the trap that receives it.
     pub(crate) trap: &'static str,
+    /// The injector that the returned original shows.
     pub(crate) injector: Option<IpAddr>,
+    /// The address of the failed recipient.
     pub(crate) failed: String,
+    /// Whose name the returned original bears.
     pub(crate) sender: Sender,
+    /// The reverse-path of the report.
     pub(crate) reverse_path: ReversePath,
+    /// The number of recipients of the report.
     pub(crate) recipients: u16,
+    /// The message; two reports with the same one are the same report.
     pub(crate) message: String,
+    /// When the report was seen; the world's time, if `None`.
     pub(crate) seen_at: Option<Timestamp>,
+    /// Whether another host refused the original.
     pub(crate) remote: bool,
+    /// Whether the relay only carried the report of another host.
     pub(crate) carried: bool,
+    /// The cause of the failure.
     pub(crate) cause: Cause,
-    /// What the DNS says of the relay; nothing comes where there is none.
+    /// The observation of the relay. `None` means that none arrives.
     pub(crate) seen: Option<Observation>,
 }
 
 impl World {
-    /// With the laboratory's zone adopted, and two trap domains.
+    /// A world with the laboratory's zone and two trap domains.
     pub(crate) fn new() -> Self {
         let mut world = World::bare();
         world.adopt(&laboratory_zone());
@@ -142,12 +172,14 @@ impl World {
         world
     }
 
+    /// A world without a zone and without traps, after its first tick.
     pub(crate) fn bare() -> Self {
         let mut world = World { blocklist: Blocklist::new(), entries: Vec::new(), now: start(), nth: 0 };
         world.tick(Span::ZERO);
         world
     }
 
+    /// Records an entry at the world's time and folds it.
     pub(crate) fn take(&mut self, entry: Entry) -> Changes {
         let offset = Offset::from_number(self.entries.len() as u64 + 1);
         let recorded = Recorded { offset, at: self.now, entry };
@@ -156,23 +188,26 @@ impl World {
         changes
     }
 
+    /// Lets time pass and folds a tick.
     pub(crate) fn tick(&mut self, later: Span) -> Changes {
         self.now = self.now.plus(later);
         let number = self.now.seconds().unsigned_abs();
         self.take(Entry::Tick(number))
     }
 
+    /// Folds a directive.
     pub(crate) fn order(&mut self, order: Order) -> Changes {
         self.nth += 1;
         let id = Digest::of(&self.nth.to_be_bytes());
         self.take(Entry::Directive(Directive { id, by: "test".into(), why: "test".into(), order }))
     }
 
+    /// Adopts a text as the zone's file.
     pub(crate) fn adopt(&mut self, text: &str) -> Changes {
         self.order(Order::AdoptZone { origin: ORIGIN.to_owned(), text: text.to_owned() })
     }
 
-    /// A whole domain, or one address.
+    /// Adds a domain or an address as a trap.
     pub(crate) fn add_trap(&mut self, trap: &str) -> Changes {
         let donor = Donor::parse("own").unwrap();
         let order = match Mailbox::parse(trap) {
@@ -197,7 +232,8 @@ impl World {
         self.order(order)
     }
 
-    /// The nth report is from the nth moment and about the nth recipient, unless the test says otherwise.
+    /// The next report of a relay: to the two trap domains and from three injectors in turn, about
+    /// a new failed recipient.
     pub(crate) fn report(&mut self, relay: &str) -> Report {
         self.nth += 1;
         let injectors = ["192.0.2.44", "198.51.100.66", "203.0.113.9"];
@@ -219,6 +255,7 @@ impl World {
         }
     }
 
+    /// Folds a report, and its observation if the report waits for one.
     pub(crate) fn send(&mut self, report: Report) -> Changes {
         let seen = report.seen.clone();
         let entry = self.evidence(report);
@@ -233,6 +270,7 @@ impl World {
         changes
     }
 
+    /// Makes the journal entry of a report.
     pub(crate) fn evidence(&mut self, report: Report) -> Entry {
         let trap = Mailbox::parse(report.trap).unwrap();
         let failed = Mailbox::parse(&report.failed).unwrap();
@@ -277,7 +315,7 @@ impl World {
         }))
     }
 
-    /// Eight full reports over 40 hours: a case that is made.
+    /// Sends eight reports of full weight over 40 hours, which completes a case.
     pub(crate) fn make_case(&mut self, relay: &str) -> Vec<Change> {
         let mut changes = Vec::new();
         for _ in 0..8 {
@@ -288,25 +326,29 @@ impl World {
         changes
     }
 
+    /// Answers a query from the current snapshot.
     pub(crate) fn ask(&self, name: &str, query_type: QueryType) -> Told {
         told(&self.blocklist.snapshot(), name, query_type, self.now)
     }
 
-    /// The rcode for the A record of an address in the main zone.
+    /// The rcode of the answer to an A query for an address in the main zone.
     pub(crate) fn rcode(&self, address: &str) -> Rcode {
         let name = format!("{}.{ORIGIN}", backscatterd::zone::reversed(address.parse().unwrap()));
         self.ask(&name, QueryType::A).rcode
     }
 
+    /// Whether an address is listed in the main zone.
     pub(crate) fn is_listed(&self, address: &str) -> bool {
         self.rcode(address) == Rcode::NoError
     }
 
+    /// The serial of the first zone.
     pub(crate) fn serial(&self) -> u32 {
         self.blocklist.snapshot().zones()[0].serial
     }
 }
 
+/// Parses an address as a single-host prefix.
 pub(crate) fn prefix(text: &str) -> Prefix {
     Prefix::host(relay(text))
 }

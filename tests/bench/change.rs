@@ -1,13 +1,15 @@
-//! How long after a decision its effect is in the answers, and what that costs those who ask meanwhile.
+//! Measures how long after a decision its effect is in the answers, and how much the changes slow
+//! other queries down.
 //!
-//! `cargo bench --profile dist --bench change -- [ENTRIES] [CHANGES]`: a daemon with so many listed addresses (1,000,000) on the first processor;
-//! from the second, as many questions as it answers, without changes and with so many of them (50), in turn.
+//! `cargo bench --profile dist --bench change -- [ENTRIES] [CHANGES]`: a daemon with ENTRIES listed
+//! addresses (1,000,000) runs on the first processor. The load sends as many queries as the daemon
+//! answers, in rounds without changes and with CHANGES of them (50), in turn.
 
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    reason = "a benchmark talks, reads the clock, and ends where it can't go on"
+    reason = "a benchmark prints results, reads the clock, and panics where it cannot continue"
 )]
 
 use std::io::{Read, Write};
@@ -28,18 +30,18 @@ use backscatterd::time::{LaboratoryClock, Span, Timestamp};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_backscatterd");
 const ZONE: &str = include_str!("../../zones/backscatter.toml");
 const ORIGIN: &str = "bl.backscatter.example";
-/// Sockets of the load, and questions that each has under way.
+/// Sockets of the load, and queries that each of them has in flight.
 const SOCKETS: usize = 16;
 const WINDOW: usize = 8;
-/// What has no answer after this is lost.
+/// A query without an answer after this time is lost.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// Of the questions one in so many is about the address that changes.
+/// One query in this many is about the address that changes.
 const PROBES: u64 = 16;
-/// Appends that wait for one sync.
+/// The number of appends that wait for one sync.
 const BATCH: usize = 4_096;
 const PAUSE: Duration = Duration::from_millis(60);
 
-/// The nth listed address: each once, all over the IPv4 space.
+/// The nth listed address: a permutation of the IPv4 space.
 fn address(nth: u32) -> Ipv4Addr {
     let mut hash = nth;
     for multiplier in [0x85eb_ca6b_u32, 0xc2b2_ae35] {
@@ -150,13 +152,14 @@ fn question(id: u16, address: Ipv4Addr) -> Vec<u8> {
     octets
 }
 
-/// What the load and whoever changes something tell each other.
+/// The state that the load and the thread that makes changes share.
 #[derive(Default)]
 struct Shared {
     stop: AtomicBool,
-    /// The address that is asked about now and then.
+    /// The address that changes, as a number.
     probed: AtomicU32,
-    /// Microseconds since the start at which it was first seen listed, and not listed, since this was set to zero.
+    /// When the address was first seen listed (index 0) and not listed (index 1), in microseconds
+    /// since the round began. Zero means not seen yet.
     seen: [AtomicU64; 2],
 }
 
@@ -166,7 +169,7 @@ struct Load {
     lost: u64,
 }
 
-/// Asks as fast as answers come; of ten addresses one is listed.
+/// Sends queries as fast as answers come. One address in ten is listed.
 fn load(server: SocketAddr, entries: u32, began: Instant, shared: &Shared) -> Load {
     const PROBE: u16 = 0x8000;
     let sockets: Vec<UdpSocket> = (0..SOCKETS)
@@ -218,7 +221,8 @@ fn load(server: SocketAddr, entries: u32, began: Instant, shared: &Shared) -> Lo
     load
 }
 
-/// One round under load, with so many changes; how long each took until it was seen, in microseconds.
+/// Runs one round under load with a number of changes. Returns the load, the length of the round,
+/// and for each change the time until an answer showed it, in microseconds.
 fn round(daemon: &Daemon, entries: u32, changes: u32, until: Timestamp) -> (Load, Duration, Vec<u64>) {
     let shared = Shared { probed: AtomicU32::new(address(entries).into()), ..Shared::default() };
     let began = Instant::now();
@@ -228,7 +232,7 @@ fn round(daemon: &Daemon, entries: u32, changes: u32, until: Timestamp) -> (Load
         let mut delays = Vec::new();
         for nth in 0..changes.max(50) {
             if nth >= changes {
-                // As long as a round with changes, without.
+                // A round without changes lasts as long as one with changes.
                 std::thread::sleep(PAUSE);
                 continue;
             }
@@ -272,7 +276,7 @@ fn main() {
     let changes = numbers.get(1).copied().unwrap_or(50);
     let folder = tempfile::tempdir().unwrap();
     let start_time: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-    // It makes its keys, and the journal.
+    // The first start makes the keys and the journal.
     drop(start(folder.path()));
     let began = Instant::now();
     seed(folder.path(), entries, start_time);
@@ -280,13 +284,14 @@ fn main() {
     let began = Instant::now();
     let daemon = start(folder.path());
     println!("ready after {:.1} s", began.elapsed().as_secs_f64());
-    // The first change begins a checkpoint of all that was written, which no daemon that has run for a while has to make.
+    // The first change starts a checkpoint of all entries, which a daemon that has run for a while
+    // would not have to make.
     round(&daemon, entries, 2, start_time.plus(Span::from_days(20)));
     let began = Instant::now();
     while daemon.makes_checkpoint() {
         std::thread::sleep(PAUSE);
     }
-    println!("a checkpoint made beside it within {:.1} s", began.elapsed().as_secs_f64());
+    println!("the checkpoint beside it took {:.1} s", began.elapsed().as_secs_f64());
     for changes in [0, changes, 0, changes] {
         let (load, took, mut delays) = round(&daemon, entries, changes, start_time.plus(Span::from_days(20)));
         delays.sort_unstable();
@@ -298,7 +303,7 @@ fn main() {
         );
         if let (Some(median), Some(longest)) = (delays.get(delays.len() / 2), delays.last()) {
             print!(
-                "; seen after {:.2} ms (median), {:.2} ms (longest)",
+                "; in the answers after {:.2} ms (median), {:.2} ms (longest)",
                 *median as f64 / 1e3,
                 *longest as f64 / 1e3
             );

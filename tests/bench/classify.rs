@@ -1,13 +1,14 @@
-//! How fast messages are read and judged, on one core: `cargo bench --profile dist --bench classify -- FOLDER...`
+//! Measures how fast messages are read and classified on one core.
 //!
-//! Reads every `*.eml` below the folders into memory, judges all of them again and again for some seconds, and prints
-//! messages and octets a second of CPU time, the slowest message, and the memory that was needed at most.
+//! `cargo bench --profile dist --bench classify -- FOLDER...` reads every `*.eml` below the folders
+//! into memory and classifies all of them repeatedly for five seconds. It prints messages and
+//! octets a second of CPU time, the slowest message, and the peak memory.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::disallowed_methods,
-    reason = "a benchmark reads the clock, talks, and ends where it can't go on"
+    reason = "a benchmark prints results, reads the clock, and panics where it cannot continue"
 )]
 
 use std::path::{Path, PathBuf};
@@ -30,11 +31,11 @@ fn messages(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// CPU time of this process so far; the machine's other work doesn't count.
+/// The CPU time of this process so far, without that of other processes.
 fn cpu_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
-    // utime and stime, in ticks of a hundredth of a second.
+    // utime and stime, in ticks of 10 ms.
     let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
     Duration::from_millis(ticks * 10)
 }
@@ -50,14 +51,14 @@ fn main() {
         messages(Path::new(&folder), &mut paths);
     }
     if paths.is_empty() {
-        return println!("name folders of *.eml behind --");
+        return println!("give folders of *.eml files after --");
     }
     let mail: Vec<Vec<u8>> = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
     let octets: usize = mail.iter().map(Vec::len).sum();
     let session = Session { reverse_path: Some(ReversePath::Null), ..Session::default() };
     let mut slowest = (Duration::ZERO, 0);
     for (at, message) in mail.iter().enumerate() {
-        // The best of three: one alone may have been interrupted.
+        // The best of three runs, because a single one may be interrupted.
         let took = (0..3).map(|_| {
             let begun = Instant::now();
             std::hint::black_box(classify(&read(message), &session));
@@ -78,7 +79,7 @@ fn main() {
     let judged = (mail.len() * passes) as f64;
     println!("{} messages of {} octets, {passes} times", mail.len(), octets / mail.len());
     println!(
-        "{:.0} messages/s and {:.1} MB/s of CPU time; slowest {} us ({}); memory at most {} after one pass, {} at the end",
+        "{:.0} messages/s and {:.1} MB/s of CPU time; slowest {} us ({}); peak memory {} after one pass, {} at the end",
         judged / spent,
         (octets * passes) as f64 / spent / 1e6,
         slowest.0.as_micros(),

@@ -1,11 +1,13 @@
-//! The fold at a million relays: entries a second of one core, memory a relay, and the time from a checkpoint to a list.
+//! Measures the fold with many relays: entries a second on one core, memory for each relay, and the
+//! time from a checkpoint to a list.
 //!
-//! `cargo bench --profile dist --bench fold -- [RELAYS] [REPORTS]`: so many relays (1,000,000), so many reports of each (3).
+//! `cargo bench --profile dist --bench fold -- [RELAYS] [REPORTS]`: RELAYS relays (1,000,000) with
+//! REPORTS reports of each (3).
 
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a benchmark talks, and ends where it can't go on"
+    reason = "a benchmark prints results, and panics where it cannot continue"
 )]
 
 use std::time::Duration;
@@ -22,13 +24,13 @@ use backscatterd::trap::{Donor, Scope, TrapHasher};
 
 const ZONE: &str = include_str!("../../zones/backscatter.toml");
 const TRAP_DOMAINS: u64 = 24;
-/// Entries made at once, outside of what is measured.
+/// Reports that are made together, outside of the measured time.
 const BATCH: u64 = 20_000;
 
 fn cpu() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    // utime and stime, in hundredths of a second.
+    // utime and stime, in ticks of 10 ms.
     let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
     Duration::from_millis(ticks * 10)
 }
@@ -60,7 +62,7 @@ impl Journal {
     fn report(&mut self, nth: u64, relays: u64) -> [Recorded; 2] {
         let number = u32::try_from(nth % relays).unwrap();
         let relay = Relay::new([23, (number >> 16) as u8, (number >> 8) as u8, number as u8].into());
-        // A tenth of all relays are sources, which report of somebody else each time.
+        // One relay in ten is a source and names a new failed recipient in each report.
         let source = number.is_multiple_of(10);
         let failed = if source { nth } else { u64::from(number) };
         let id = Digest::of(&nth.to_be_bytes());
@@ -153,14 +155,14 @@ fn main() {
     let snapshot = blocklist.snapshot();
     let listed: usize = snapshot.zones().iter().map(|zone| zone.entries.len()).sum();
     println!(
-        "{entries} entries in {:.2} s of CPU time: {:.0} entries/s of one core; {} relays known, {listed} listed",
+        "{entries} entries in {:.2} s of CPU time: {:.0} entries/s on one core; {} relays known, {listed} listed",
         took.as_secs_f64(),
         entries as f64 / took.as_secs_f64(),
         blocklist.ledgers()
     );
     drop(snapshot);
     println!(
-        "{} octets a relay: resident {} MB before, {} MB after",
+        "{} octets for each relay: resident {} MB before, {} MB after",
         (resident() - before) / relays,
         before >> 20,
         resident() >> 20

@@ -1,13 +1,15 @@
-//! What the store makes durable when many wait for it: the ceiling for mail that is taken in.
+//! Measures how many entries a second the store makes durable while many threads wait: the upper
+//! limit for accepted mail.
 //!
-//! `cargo bench --profile dist --bench journal -- [WAITING] [ENTRIES] [FOLDER]`: so many threads (256) that each append evidence with a
-//! sealed report and wait until it is durable, so many in all (20,000), in a folder whose disk is the one that counts.
+//! `cargo bench --profile dist --bench journal -- [WAITING] [ENTRIES] [FOLDER]`: WAITING threads
+//! (256) append ENTRIES entries in all (20,000), each with a sealed report, and wait until each is
+//! durable. FOLDER lies on the disk to measure.
 
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    reason = "a benchmark talks, reads the clock, and ends where it can't go on"
+    reason = "a benchmark prints results, reads the clock, and panics where it cannot continue"
 )]
 
 use std::sync::Arc;
@@ -31,7 +33,7 @@ fn main() {
     let clock = Arc::new(SystemClock::start());
     let journal = Embedded::open(&folder.path().join("store"), Arc::<SystemClock>::clone(&clock)).unwrap();
     let keys = Keys::open(&folder.path().join("keys")).unwrap();
-    // What a trap keeps of mail as load generators send it.
+    // The reduced form of a message as load generators send it.
     let message =
         format!("Subject: test\r\n\r\n{}", "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX\r\n".repeat(96));
     let reduced = mail::to_octets(&mail::read(message.as_bytes()));

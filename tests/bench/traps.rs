@@ -1,13 +1,14 @@
-//! A donor's list of a million traps: how long it takes, what it costs in memory, and whether every wrong line is told.
+//! Measures the upload of a donor's list of a million traps: time, memory, and whether every wrong
+//! line is reported.
 //!
-//! `cargo bench --profile dist --bench traps -- [TRAPS] [WRONG]`: a daemon, a donor, one upload of so many lines (1,000,000), of which so
-//! many are wrong (1,000); then a restart.
+//! `cargo bench --profile dist --bench traps -- [TRAPS] [WRONG]`: a donor uploads TRAPS lines
+//! (1,000,000), of which WRONG (1,000) are wrong; then the daemon is restarted.
 
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    reason = "a benchmark talks, reads the clock, and ends where it can't go on"
+    reason = "a benchmark prints results, reads the clock, and panics where it cannot continue"
 )]
 
 use std::io::{Read, Write};
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_backscatterd");
 const ZONE: &str = include_str!("../../zones/backscatter.toml");
-/// Domains that the traps lie in.
+/// The number of domains that contain the traps.
 const DOMAINS: usize = 1_000;
 
 fn free() -> SocketAddr {
@@ -32,7 +33,7 @@ fn command(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Starts the daemon; how long until it is ready.
+/// Starts the daemon. Returns the time until it is ready.
 fn start(folder: &Path, http: SocketAddr) -> (Child, Duration) {
     let begun = Instant::now();
     let child = Command::new(PROGRAM)
@@ -43,7 +44,7 @@ fn start(folder: &Path, http: SocketAddr) -> (Child, Duration) {
         .unwrap();
     while !get(http, "/readyz").starts_with("HTTP/1.1 200") {
         std::thread::sleep(Duration::from_millis(10));
-        assert!(begun.elapsed() < Duration::from_secs(60), "it does not become ready");
+        assert!(begun.elapsed() < Duration::from_secs(60), "the daemon does not become ready");
     }
     (child, begun.elapsed())
 }
@@ -61,7 +62,7 @@ fn get(http: SocketAddr, path: &str) -> String {
     answer
 }
 
-/// Octets of memory that are the process's own.
+/// The anonymous memory of the process in octets.
 fn own_octets(child: &Child) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", child.id())).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix("Anonymous:")).unwrap();
@@ -126,9 +127,9 @@ fn main() {
         .map(|problem| problem["line"].as_u64().unwrap())
         .collect();
     let expected: Vec<u64> = (0..traps).filter(|&nth| is_wrong(nth)).map(|nth| nth as u64 + 1).collect();
-    assert_eq!(found, expected, "exactly the wrong lines are told");
+    assert_eq!(found, expected, "the reported lines are not exactly the wrong ones");
     println!(
-        "{traps} lines taken in within {took:.2} s: {} added, {} wrong, each told",
+        "{traps} lines uploaded in {took:.2} s: {} added, {} wrong, each reported",
         report["taken"],
         found.len()
     );
@@ -137,10 +138,10 @@ fn main() {
 
     let (child, ready) = start(folder, http);
     let loaded = own_octets(&child);
-    println!("started again within {:.2} s", ready.as_secs_f64());
+    println!("restarted in {:.2} s", ready.as_secs_f64());
     let each = |octets: u64| octets.saturating_sub(empty) as f64 / traps as f64;
     println!(
-        "memory: {} MiB without them, {} MiB behind the upload, {} MiB started again: {:.0} octets each",
+        "memory: {} MiB without the traps, {} MiB after the upload, {} MiB after the restart: {:.0} octets for each trap",
         empty >> 20,
         during >> 20,
         loaded >> 20,

@@ -1,4 +1,5 @@
-//! A small internet: a bridge, a namespace for each host, and the hosts on it. Everything is removed at the end.
+//! A small network for tests: a bridge, a namespace for each host, the daemon and the MTAs. It is
+//! removed at the end.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -10,30 +11,35 @@ use std::time::Duration;
 use crate::postfix::Postfix;
 use crate::smtp_client::Smtp;
 
-/// The trap's host.
+/// The address of the trap's host.
 const TRAP: &str = "198.18.0.1";
-/// Accepts everything and bounces later.
+/// A relay that accepts everything and bounces later.
 pub(crate) const BAD: &str = "198.18.0.25";
-/// Rejects in the session.
+/// A relay that rejects unknown recipients in the session.
 pub(crate) const GOOD: &str = "198.18.0.26";
-/// Uses the list.
+/// A mail server that uses the list.
 const CONSUMER: &str = "198.18.0.80";
-/// Never did anything.
+/// A client that is not listed.
 pub(crate) const CLEAN: &str = "198.18.0.99";
+/// The trap domains.
 pub(crate) const TRAP_DOMAINS: [&str; 3] = ["trap-one.test", "trap-two.test", "trap-three.test"];
 const OUTSIDE: [&str; 4] = ["192.0.2.44", "198.51.100.66", "203.0.113.9", CLEAN];
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_backscatterd");
 const ZONE: &str = include_str!("../../zones/backscatter.toml");
 const ORIGIN: &str = "bl.backscatter.example";
-/// Looks for something to happen, a hundredth of a second apart.
+/// How often to look for a condition, at intervals of [`LOOK`].
 const LOOKS_MAX: usize = 3_000;
 const LOOK: Duration = Duration::from_millis(10);
 
+/// What a Postfix instance does in a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
+    /// The relay at [`BAD`].
     Bad,
+    /// The relay at [`GOOD`].
     Good,
+    /// The mail server at [`CONSUMER`].
     Consumer,
 }
 
@@ -47,6 +53,7 @@ impl Role {
     }
 }
 
+/// The network with everything that runs in it.
 pub(crate) struct Lab {
     namespaces: Namespaces,
     folder: tempfile::TempDir,
@@ -54,14 +61,15 @@ pub(crate) struct Lab {
     mtas: Vec<Postfix>,
 }
 
-/// What dig said.
+/// The output of dig.
 pub(crate) struct Dug {
-    /// NOERROR, NXDOMAIN, ...
+    /// The rcode by name: NOERROR, NXDOMAIN, ...
     pub(crate) status: String,
+    /// The whole output.
     pub(crate) text: String,
 }
 
-/// What is missing for these tests, if anything is.
+/// The first thing that these tests need and that is missing.
 fn missing() -> Option<String> {
     if !nix::unistd::Uid::effective().is_root() {
         return Some("root".to_owned());
@@ -70,6 +78,7 @@ fn missing() -> Option<String> {
     tools.into_iter().find(|tool| !Path::new(tool).exists()).map(str::to_owned)
 }
 
+/// Runs a program.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> Output {
     Command::new(program)
         .args(arguments)
@@ -78,6 +87,7 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> Output {
         .unwrap_or_else(|e| panic!("{program}: {e}"))
 }
 
+/// Runs a program that must succeed. Returns its standard output.
 pub(crate) fn must(program: &str, arguments: &[&str]) -> String {
     let output = run(program, arguments);
     let error = String::from_utf8_lossy(&output.stderr);
@@ -89,7 +99,7 @@ fn resolver_directory(namespace: &str) -> PathBuf {
     Path::new("/etc/netns").join(namespace)
 }
 
-/// The namespaces of one lab; they go when it goes, with everything that still runs in them.
+/// The namespaces of one lab. They are removed with it, and every process in them is killed.
 struct Namespaces {
     prefix: String,
     names: Vec<String>,
@@ -117,7 +127,7 @@ impl Namespaces {
         format!("{}-{host}", self.prefix)
     }
 
-    /// A host on the bridge, for which every other address is a neighbour.
+    /// Adds a host to the bridge. Every other address is on its link.
     fn host(&mut self, host: &str, addresses: &[&str]) {
         let (hub, name) = (self.name("hub"), self.add(host));
         let port = format!("v-{host}");
@@ -131,7 +141,7 @@ impl Namespaces {
         }
         must("ip", &["-n", &name, "link", "set", "eth0", "up"]);
         must("ip", &["-n", &name, "route", "add", "default", "dev", "eth0", "src", addresses[0]]);
-        // The list's own server is the only one there is: `ip netns exec` shows this file as /etc/resolv.conf.
+        // `ip netns exec` shows this file as /etc/resolv.conf: the daemon is the only name server.
         let directory = resolver_directory(&name);
         std::fs::create_dir_all(&directory).unwrap();
         std::fs::write(directory.join("resolv.conf"), format!("nameserver {TRAP}\n")).unwrap();
@@ -146,14 +156,15 @@ impl Drop for Namespaces {
                 run("kill", &["-9", pid]);
             }
             run("ip", &["netns", "del", name]);
-            // Only hosts have one.
+            // The hub has no such folder.
             let _ = std::fs::remove_dir_all(resolver_directory(name));
         }
     }
 }
 
 impl Lab {
-    /// Everything up, or `None`, loudly, where something is missing.
+    /// Starts the lab. Where something is missing, prints that the test was skipped and returns
+    /// `None`; under CI it fails.
     pub(crate) fn up(name: &str, roles: &[Role]) -> Option<Self> {
         if let Some(missing) = missing() {
             assert!(std::env::var_os("CI").is_none(), "CI must run this test, and {missing} is missing");
@@ -164,7 +175,7 @@ impl Lab {
         namespaces.host("trap", &[TRAP]);
         namespaces.host("outside", &OUTSIDE);
         let folder = tempfile::Builder::new().prefix("backscatterd-lab").tempdir().unwrap();
-        // Postfix drops its privileges and must reach its folders.
+        // Postfix must reach its folders after it has dropped its privileges.
         std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let daemon = start_daemon(folder.path(), &namespaces.name("trap"));
         let mut lab = Lab { namespaces, folder, daemon, mtas: Vec::new() };
@@ -182,46 +193,51 @@ impl Lab {
         Some(lab)
     }
 
-    /// Runs a verb of the program, which finds the daemon by its socket.
+    /// Runs a verb of the program, which reaches the daemon by its control socket.
     fn verb(&self, arguments: &[&str]) -> String {
         let config = self.folder.path().join("backscatterd.toml");
         must(PROGRAM, &[&["--config", config.to_str().unwrap()], arguments].concat())
     }
 
-    /// Lets all of Postfix's processes begin anew.
+    /// Reloads every Postfix instance, so that new processes replace the old ones.
     pub(crate) fn reload(&self) {
         self.mtas.iter().for_each(Postfix::reload);
     }
 
+    /// Advances the laboratory's clock.
     pub(crate) fn advance(&self, hours: i64) {
         self.verb(&["advance", &format!("{hours}h")]);
     }
 
+    /// The explanation of an address.
     pub(crate) fn explain(&self, address: &str) -> String {
         self.verb(&["explain", address])
     }
 
-    /// What the fold says, whatever the DNS says.
+    /// Whether the fold lists an address, by the API and not by the DNS.
     pub(crate) fn is_listed(&self, address: &str) -> bool {
         let told = self.control("GET", &format!("/api/v1/addresses/{address}"), "").map(|(_, body)| body);
         told.is_some_and(|body| body.contains("\"listed\":true"))
     }
 
-    /// The offset of the journal's last entry; the laboratory's clock stands still, so no ticks come between.
+    /// The offset of the journal's last entry. The laboratory's clock stands still, so no tick adds
+    /// entries.
     pub(crate) fn journal_head(&self) -> u64 {
         self.offset("journal at ")
     }
 
     fn offset(&self, of: &str) -> u64 {
         let (_, body) = self.control("GET", "/readyz", "").expect("the daemon answers");
-        let after = body.split(of).nth(1).expect("readyz tells offsets");
+        let after = body.split(of).nth(1).expect("readyz shows offsets");
         after.split([',', '\n']).next().and_then(|offset| offset.parse().ok()).expect("a number")
     }
 
+    /// Waits until the fold has taken the entry at an offset.
     pub(crate) fn wait_for_fold(&self, offset: u64) {
         self.wait("the fold", || self.offset("fold at ") >= offset);
     }
 
+    /// Waits until the journal contains an offset.
     pub(crate) fn wait_for_journal(&self, head: u64) {
         self.wait("a report at the trap", || self.journal_head() >= head);
     }
@@ -237,6 +253,7 @@ impl Lab {
         panic!("{what} did not come; the mail logs say:\n{logs}");
     }
 
+    /// Asks the list about an address with dig.
     pub(crate) fn dig(&self, address: &str, kind: &str) -> Dug {
         let [a, b, c, d] = address.parse::<Ipv4Addr>().unwrap().octets();
         let name = format!("{d}.{c}.{b}.{a}.{ORIGIN}");
@@ -248,20 +265,20 @@ impl Lab {
         Dug { status: status.to_owned(), text }
     }
 
-    /// Hands a relay forged mail, as an injector would; the reply to it.
+    /// Sends forged mail to a relay as an injector. Returns the last reply.
     pub(crate) fn forge(&self, injector: &str, relay: &str, sender: &str, recipient: &str) -> String {
         let stream = self.connect("outside", injector, relay).expect("the relay listens");
         talk(stream, "botnet.test", sender, recipient)
     }
 
-    /// Offers mail to the host that uses the list, from a host of the lab.
+    /// Offers mail from a host of the lab to the host that uses the list. Returns the last reply.
     pub(crate) fn offer(&self, from: &str, sender: &str, recipient: &str) -> String {
         let host = if from == BAD { "bad" } else { "outside" };
         let stream = self.connect(host, from, CONSUMER).expect("the consumer listens");
         talk(stream, "client.test", sender, recipient)
     }
 
-    /// Brings the trap so many reports from an address, all from the null reverse-path.
+    /// Sends `count` reports from an address to the trap, all from the null reverse-path.
     pub(crate) fn pour(&self, from: &str, first: usize, count: usize) {
         let mut sent = 0;
         while sent < count {
@@ -283,7 +300,7 @@ impl Lab {
         }
     }
 
-    /// TCP connections that were opened out of a host's namespace since it was made.
+    /// The number of TCP connections that a host has opened since its namespace was made.
     pub(crate) fn connections_opened_by(&self, host: &str) -> u64 {
         let namespace = self.namespaces.name(host);
         let text = must("ip", &["netns", "exec", &namespace, "cat", "/proc/net/snmp"]);
@@ -296,11 +313,12 @@ impl Lab {
             .expect("a number")
     }
 
+    /// The status and the body of `/metrics`.
     pub(crate) fn metrics(&self) -> (u16, String) {
         self.control("GET", "/metrics", "").expect("the daemon answers")
     }
 
-    /// A connection out of a namespace: a thread of its own goes there and opens it.
+    /// Opens a connection out of a namespace, in a thread that enters the namespace.
     fn connect(&self, host: &str, from: &str, to: &str) -> Option<TcpStream> {
         let namespace = Path::new("/run/netns").join(self.namespaces.name(host));
         let (from, to): (Ipv4Addr, Ipv4Addr) = (from.parse().unwrap(), to.parse().unwrap());
@@ -338,14 +356,14 @@ impl Drop for Lab {
     }
 }
 
-/// One forged message; the last reply it drew.
+/// Sends one message. Returns the last reply.
 fn talk(stream: TcpStream, helo: &str, sender: &str, recipient: &str) -> String {
     let mut smtp = Smtp::greeted(stream).expect("a greeting");
     smtp.say(&format!("EHLO {helo}")).expect("a reply");
     let message =
         format!("From: {sender}\nTo: {recipient}\nSubject: pills\nMessage-ID: <x@{helo}>\n\nBuy now.\n");
     let reply = smtp.deliver(sender, recipient, &message).expect("a reply");
-    // The relay may close first.
+    // The relay may close the connection first.
     let _ = smtp.say("QUIT");
     reply
 }

@@ -1,12 +1,13 @@
-//! Real mail servers, in network namespaces of their own: what they do to the list, and the list to them.
+//! Tests with real Postfix servers in network namespaces: which of them get listed, and how they
+//! use the list.
 //!
-//! Needs root, Postfix, iproute2 and dig, which `tests/run` installs. Without them the tests say that they were
-//! skipped; under CI that is a failure.
+//! The tests need root, Postfix, iproute2 and dig, which `tests/run` installs. Without them they
+//! are skipped with a message; under CI they fail.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test that can't go on should end, and may talk"
+    reason = "a test that cannot continue should panic, and may print what it measured"
 )]
 
 mod lab;
@@ -18,18 +19,20 @@ use std::time::{Duration, Instant};
 
 use lab::{BAD, GOOD, Lab, TRAP_DOMAINS};
 
-/// Longest time from the entry that completes a case to the answer of the DNS.
+/// The longest time from the entry that completes a case to an answer of the DNS.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
-/// Hours of laboratory time at which forged mail is sent.
+/// The hours of laboratory time at which forged mail is sent.
 const SCHEDULE: [i64; 7] = [0, 3, 8, 20, 26, 30, 49];
-/// Processes of the consumer that may have to end first.
+/// How often to offer a message to the consumer after a reload, until an old process no longer
+/// answers.
 const OFFERS_MAX: usize = 5;
-/// Reports that a well-run server is made to send about one broken forward.
+/// The number of reports that the well-run server sends about a broken forward.
 const FORWARDS: usize = 10;
 const INJECTORS: [&str; 3] = ["192.0.2.44", "198.51.100.66", "203.0.113.9"];
 
-/// Sends forged mail through the relay until the list answers; checks every answer before.
-#[expect(clippy::disallowed_methods, reason = "the promise is about wall time")]
+/// Sends forged mail through the relay until it is listed, and checks each answer. Returns the
+/// number of messages.
+#[expect(clippy::disallowed_methods, reason = "the test measures wall time")]
 fn forge_until_listed(lab: &Lab) -> usize {
     let mut hour = 0;
     for (nth, &at) in SCHEDULE.iter().enumerate() {
@@ -40,8 +43,9 @@ fn forge_until_listed(lab: &Lab) -> usize {
         let head = lab.journal_head();
         let reply =
             lab.forge(INJECTORS[nth % INJECTORS.len()], BAD, &sender, &format!("nosuch{nth}@relay.test"));
-        assert!(reply.starts_with("250"), "the relay accepts what it can't deliver: {reply}");
-        // The report, and what the DNS says of it: that entry completes a case.
+        assert!(reply.starts_with("250"), "the relay must accept mail that it cannot deliver: {reply}");
+        // Two entries follow: the report and its observation. The observation makes the report
+        // count.
         lab.wait_for_journal(head + 2);
         let arrived = Instant::now();
         lab.wait_for_fold(head + 2);
@@ -50,35 +54,35 @@ fn forge_until_listed(lab: &Lab) -> usize {
         }
         // This entry completed the case.
         while lab.dig(BAD, "A").status != "NOERROR" {
-            assert!(arrived.elapsed() < ANSWER_WITHIN, "listed, but the DNS does not say so within a second");
+            assert!(arrived.elapsed() < ANSWER_WITHIN, "listed, but not in the DNS within a second");
         }
         let took = arrived.elapsed();
         assert!(took < ANSWER_WITHIN, "{took:?}");
         println!("answered {} ms after entry {} was durable", took.as_millis(), head + 2);
         return nth + 1;
     }
-    panic!("not listed after all of the schedule:\n{}", lab.explain(BAD));
+    panic!("not listed at the end of the schedule:\n{}", lab.explain(BAD));
 }
 
 #[test]
 fn an_accept_then_bounce_postfix_is_listed_within_a_second_and_a_rejecting_one_never() {
     let Some(lab) = Lab::up("list", &[lab::Role::Bad, lab::Role::Good]) else { return };
-    // The well-run one sees the same forged mail first, and has one broken forward.
+    // The well-run server gets the same forged mail first. It has one broken forward.
     let mut refused = 0;
     for (nth, sender) in ["sales", "info", "jdoe", "bait"].iter().cycle().take(12).enumerate() {
         let sender = format!("{sender}{nth}@{}", TRAP_DOMAINS[nth % TRAP_DOMAINS.len()]);
         let reply =
             lab.forge(INJECTORS[nth % INJECTORS.len()], GOOD, &sender, &format!("nosuch{nth}@relay.test"));
-        assert!(reply.starts_with("550"), "refused in the session: {reply}");
+        assert!(reply.starts_with("550"), "not refused in the session: {reply}");
         refused += 1;
     }
-    // Its broken forward bounces for as long as a forger likes: days, injectors and traps enough for a case.
+    // Mail to the broken forward bounces over enough days, injectors and traps for a case.
     for nth in 0..FORWARDS {
         let head = lab.journal_head();
         let sender = format!("sales{nth}@{}", TRAP_DOMAINS[nth % TRAP_DOMAINS.len()]);
         let reply = lab.forge(INJECTORS[nth % INJECTORS.len()], GOOD, &sender, "forward@relay.test");
         assert!(reply.starts_with("250"), "{reply}");
-        // The report, and what the DNS says of it.
+        // Two entries follow: the report and its observation.
         lab.wait_for_journal(head + 2);
         lab.advance(5);
     }
@@ -106,9 +110,9 @@ fn the_shipped_postfix_files_refuse_a_listed_relays_reports_and_take_its_other_m
     let null_before = lab.offer(BAD, "", "alice@consumer.test");
     assert!(null_before.starts_with("250"), "before the listing: {null_before}");
     forge_until_listed(&lab);
-    // Each smtpd process remembers what it was told before for as long as it lives.
+    // Each smtpd process caches earlier answers for as long as it lives.
     lab.reload();
-    // A process that had taken the connection before it heard of the reload still knows the answer of before.
+    // A process that accepted the connection before the reload may still use its cached answer.
     let offered = || lab.offer(BAD, "", "alice@consumer.test");
     let refused = (0..OFFERS_MAX).map(|_| offered()).find(|reply| !reply.starts_with("250"));
     let refused = refused.unwrap_or_else(offered);
@@ -141,6 +145,6 @@ fn rfc5321_s1_ten_thousand_null_sender_messages_draw_no_connection_from_the_trap
     });
     let (_, metrics) = lab.metrics();
     assert!(metrics.contains("backscatterd_messages_total{outcome=\"durable\"} 10000"), "{metrics}");
-    assert!(lab.connections_opened_by("outside") >= 20, "the counter counts");
-    assert_eq!(lab.connections_opened_by("trap"), 0, "it takes mail in and sends none");
+    assert!(lab.connections_opened_by("outside") >= 20, "the connection counter does not work");
+    assert_eq!(lab.connections_opened_by("trap"), 0, "the trap opened a connection");
 }

@@ -1,13 +1,14 @@
-//! Postfix, one instance a host, with its own configuration and queue.
+//! A Postfix instance in a namespace, with its own configuration and queue.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::lab::{Role, must, run};
 
-/// What an administrator adds to use the list.
+/// The lines that an administrator adds to main.cf to use the list.
 const SHIPPED: &str = include_str!("../../deploy/mta/postfix/main.cf");
 
+/// A running instance, which is stopped when the value is dropped.
 pub(crate) struct Postfix {
     namespace: String,
     configuration: PathBuf,
@@ -15,7 +16,7 @@ pub(crate) struct Postfix {
 }
 
 impl Postfix {
-    /// Starts an instance in a namespace; all of its mail goes by way of the trap's host.
+    /// Starts an instance in a namespace. It sends all of its mail to the trap's host.
     pub(crate) fn start(role: Role, namespace: &str, folder: &Path, trap: &str) -> Self {
         let configuration = folder.join("etc");
         for directory in ["etc", "spool", "data"] {
@@ -37,11 +38,13 @@ impl Postfix {
         postfix
     }
 
+    /// Runs `postfix reload`.
     pub(crate) fn reload(&self) {
         let directory = self.configuration.to_str().unwrap();
         must("ip", &["netns", "exec", &self.namespace, "postfix", "-c", directory, "reload"]);
     }
 
+    /// The contents of the mail log.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.join("mail.log")).unwrap_or_default()
     }

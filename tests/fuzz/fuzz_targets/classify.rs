@@ -1,4 +1,5 @@
-//! Any octets as a message: judged without a panic, alike full and reduced.
+//! Fuzz target: any octets as a message are classified without a panic, and the reduced message
+//! gets the same verdict.
 
 #![no_main]
 
@@ -15,6 +16,6 @@ fuzz_target!(|octets: &[u8]| {
     };
     let verdict = classify(&message, &session);
     assert!(!verdict.reasons.is_empty());
-    let reduced = from_octets(&to_octets(&message)).expect("what was written reads");
+    let reduced = from_octets(&to_octets(&message)).expect("a reduced message can be read");
     assert_eq!(classify(&reduced, &session), verdict);
 });

@@ -1,4 +1,5 @@
-//! Any octets as a datagram to the name server: answered without a panic, and alike by the fast way and the library's.
+//! Fuzz target: any octets as a datagram are answered without a panic, and the fast path and the
+//! library agree.
 
 #![no_main]
 
@@ -13,7 +14,7 @@ thread_local! {
 static CLIENT_ADDRESSES: LazyLock<Vec<std::net::IpAddr>> =
     LazyLock::new(|| CLIENTS.iter().map(|client| client.parse().expect("an address")).collect());
 
-// The first octet chooses the client.
+// The first octet selects the client address.
 fuzz_target!(|octets: &[u8]| {
     let Some((client, datagram)) = octets.split_first() else { return };
     let client = CLIENT_ADDRESSES[usize::from(*client) % CLIENT_ADDRESSES.len()];

@@ -1,4 +1,4 @@
-//! Any octets as a message: read within every limit.
+//! Fuzz target: any octets as a message are read within every limit.
 
 #![no_main]
 

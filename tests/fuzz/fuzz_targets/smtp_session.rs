@@ -1,6 +1,7 @@
-//! Any octets from an SMTP or LMTP client, in any pieces: within every limit, and the same whatever the pieces were.
+//! Fuzz target: any octets from an SMTP or LMTP client are handled within every limit, and in the
+//! same way in any pieces.
 //!
-//! The first octet says who the client is, the second how long the pieces are.
+//! The first octet selects the properties of the connection, the second the length of the pieces.
 
 #![no_main]
 
@@ -15,7 +16,7 @@ use libfuzzer_sys::fuzz_target;
 const MESSAGE_OCTETS_MAX: usize = 2_000;
 const KEPT_OCTETS_MAX: usize = 500;
 const RECIPIENTS_MAX: usize = 3;
-/// A command line that is not whole yet, and the room that a message has from the beginning.
+/// Room for an incomplete command line and for the initial buffer of a message.
 const HELD_OCTETS_MAX: usize = 16_384;
 
 fn session(who: u8) -> Session {
@@ -46,7 +47,8 @@ fn session(who: u8) -> Session {
     Session::new(Arc::new(limits), Arc::new(Recipients::new(hasher, Arc::new(known), Arc::default(), Arc::clone(&hostname))), hostname, peer, at)
 }
 
-/// What a session did with octets in pieces of a size. What came together with STARTTLS is dropped, so it is one case by itself.
+/// The replies and events of a session that gets the octets in pieces of one size. It ends at
+/// STARTTLS, because the session drops octets that arrive in the same piece.
 fn converse(who: u8, octets: &[u8], piece: usize) -> Vec<String> {
     let (mut session, mut done) = (session(who), Vec::new());
     let mut pieces = octets.chunks(piece);
