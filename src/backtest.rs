@@ -12,13 +12,7 @@ use crate::publish::{PublishError, restore};
 use crate::relay::{Prefix, Relay};
 use crate::time::Timestamp;
 
-<<<<<<< /tmp/tmpy1yyqnp4/a
-/// Most relays that are named in each list.
-=======
-/// The maximum number of entries read at once.
-const READ_ENTRIES_MAX: usize = 1_024;
 /// The maximum number of relays that each list of the result names.
->>>>>>> /tmp/tmpy1yyqnp4/c
 const NAMED_MAX: usize = 1_000;
 
 /// Why a backtest failed.
@@ -41,16 +35,11 @@ pub enum BacktestError {
 pub struct Backtest {
     /// The zone's origin.
     pub zone: String,
-<<<<<<< /tmp/tmpy1yyqnp4/a
+    /// The first entry that was applied.
     pub first_entry: Offset,
-    pub last_entry: Offset,
-=======
-    /// The first entry of the journal.
-    pub first_entry: u64,
     /// The last entry that was applied.
-    pub last_entry: u64,
+    pub last_entry: Offset,
     /// The fold's time at the last entry.
->>>>>>> /tmp/tmpy1yyqnp4/c
     pub until: Timestamp,
     /// The number of relays that the policy in the journal listed at any time.
     pub listed_before: usize,
@@ -90,7 +79,6 @@ pub struct Difference {
     pub why: String,
 }
 
-<<<<<<< /tmp/tmpy1yyqnp4/a
 /// A journal folded to its end by one policy.
 struct Fold {
     blocklist: Blocklist,
@@ -99,10 +87,6 @@ struct Fold {
     /// By relay and code: when it was listed first, and how often it was listed, extended or held.
     listed: BTreeMap<(Prefix, u8), (Timestamp, u32)>,
 }
-=======
-/// The time of the first listing, and the number of listings and extensions.
-type Listed = BTreeMap<(Prefix, u8), (Timestamp, u32)>;
->>>>>>> /tmp/tmpy1yyqnp4/c
 
 /// Applies a journal twice, once as it is and once with `text` as the file of the zone `origin`,
 /// and compares the listings. The journal is not changed.
@@ -166,27 +150,13 @@ pub fn backtest(journal: &dyn Journal, origin: &str, text: &str) -> Result<Backt
     Ok(found)
 }
 
-<<<<<<< /tmp/tmpy1yyqnp4/a
+/// Applies the entries of a journal and records the listings in one zone.
 fn fold(journal: &dyn Journal, origin: &str, text: Option<&str>) -> Result<Fold, BacktestError> {
     let beginning = journal.beginning()?;
     let blocklist = match (beginning, text) {
         (Offset::START, _) => Blocklist::new(),
         (_, None) => restore(journal)?.without_evidence(beginning),
         (_, Some(text)) => restore(journal)?.with_zone(origin, text).without_evidence(beginning),
-=======
-/// Applies the entries of a journal and records the listings in one zone.
-fn fold(
-    journal: &dyn Journal,
-    origin: &str,
-    text: Option<&str>,
-) -> Result<(Blocklist, Listed), BacktestError> {
-    let whole = journal.first()? == Offset(1);
-    let kept = |blocklist: Blocklist, first| blocklist.without_evidence(first);
-    let mut blocklist = match (whole, text) {
-        (true, _) => Blocklist::new(),
-        (false, None) => kept(restore(journal)?, journal.first()?),
-        (false, Some(text)) => kept(restore(journal)?.with_zone(origin, text), journal.first()?),
->>>>>>> /tmp/tmpy1yyqnp4/c
     };
     let mut fold = Fold { blocklist, first: None, listed: BTreeMap::new() };
     for entries in journal::follow(journal, beginning) {

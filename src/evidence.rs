@@ -28,7 +28,6 @@ impl Offset {
     /// The place before the first entry.
     pub const START: Offset = Offset(0);
 
-<<<<<<< /tmp/tmpc_8c6uub/a
     /// The place that a journal knows by a number.
     pub const fn from_number(number: u64) -> Self {
         Offset(number)
@@ -37,11 +36,6 @@ impl Offset {
     /// The number by which a journal, and a person who reads its entries, knows the place.
     pub const fn number(self) -> u64 {
         self.0
-=======
-    /// The position after this one.
-    pub const fn next(self) -> Self {
-        Offset(self.0 + 1)
->>>>>>> /tmp/tmpc_8c6uub/c
     }
 }
 

@@ -66,7 +66,10 @@ fn offsets_rise_by_one_and_entries_come_back_in_order() {
         }
         assert_eq!(*journal.head().borrow(), Offset::from_number(50));
         let read = journal.read(Offset::from_number(10), 5).unwrap();
-        assert_eq!(read.iter().map(|recorded| recorded.offset.0).collect::<Vec<_>>(), [11, 12, 13, 14, 15]);
+        assert_eq!(
+            read.iter().map(|recorded| recorded.offset.number()).collect::<Vec<_>>(),
+            [11, 12, 13, 14, 15]
+        );
         assert_eq!(read[0].entry, Entry::Tick(11));
         assert!(journal.read(Offset::from_number(50), 5).unwrap().is_empty());
         if let Some(again) = again() {
@@ -182,7 +185,7 @@ fn reading_begins_behind_any_offset() {
                 .read(Offset::from_number(after), usize::MAX)
                 .unwrap()
                 .into_iter()
-                .map(|recorded| recorded.offset.0)
+                .map(|recorded| recorded.offset.number())
                 .collect();
             assert_eq!(offsets, (after.saturating_add(1)..=number).collect::<Vec<_>>(), "after {after}");
         }

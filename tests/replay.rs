@@ -123,7 +123,7 @@ fn the_serial_is_base_plus_offset_of_the_last_change_and_never_falls() {
             assert!(now.0 >= serial);
             assert_eq!(now.0 == serial, now.1 == digest, "the serial must change exactly when the zone does");
             if now.0 != serial {
-                assert_eq!(u64::from(now.0), 1 + recorded.offset.0);
+                assert_eq!(u64::from(now.0), 1 + recorded.offset.number());
             }
         }
         last = Some(now);

@@ -44,14 +44,9 @@ impl Blocklist {
         self
     }
 
-<<<<<<< /tmp/tmp7bwqa1_6/a
-    /// The same traps, zones and exemptions without any evidence or listing, as if the entry at `offset` had been the last.
+    /// Keeps the traps, donors, zones and exemptions, and drops all evidence and listings, as if
+    /// `offset` had been the last entry.
     pub fn without_evidence(self, offset: Offset) -> Self {
-=======
-    /// Keeps the traps, donors, zones and exemptions, and drops all evidence and listings. The next
-    /// entry to apply is `next`.
-    pub fn without_evidence(self, next: Offset) -> Self {
->>>>>>> /tmp/tmp7bwqa1_6/c
         let State { donors, traps, zones, exemptions, terms, .. } = self.state;
         let mut state = State { donors, traps, zones, exemptions, terms, ..State::default() };
         state.offset = offset;

@@ -304,21 +304,12 @@ fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Fai
 
 fn start_log(log: &config::Log) -> Result<(), Failure> {
     let filter = config::log_filter(&log.filter).map_err(|problem| Failure::new(EX_CONFIG, problem))?;
-<<<<<<< /tmp/tmpunpx1o4y/a
-    // The DNS library tells two lines a query otherwise.
+    // The DNS library would log two lines for each query at the level info.
     let subscriber = tracing_subscriber::registry().with(filter.with_target("hickory_server", Level::WARN));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let started =
         if log.json { subscriber.with(lines.json()).try_init() } else { subscriber.with(lines).try_init() };
-    started.map_err(|error| Failure::new(EX_IO, format!("no log: {error}")))
-=======
-    // The DNS library would log two lines for each query at the level info.
-    let quiet = "hickory_server=warn".parse().expect("a valid directive");
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(filter.add_directive(quiet)).with_writer(std::io::stderr);
-    let started = if log.json { subscriber.json().try_init() } else { subscriber.try_init() };
     started.map_err(|error| Failure::new(EX_IO, format!("cannot start the log: {error}")))
->>>>>>> /tmp/tmpunpx1o4y/c
 }
 
 async fn serve(config: &Config) -> Result<(), Failure> {

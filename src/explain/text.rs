@@ -5,11 +5,8 @@ use std::fmt::{self, Display, Formatter};
 use super::{
     CodeExplanation, EvidenceExplanation, Explanation, ListingExplanation, ScoreExplanation, ZoneExplanation,
 };
-<<<<<<< /tmp/tmpxzwvkqsv/a
 use crate::evidence::Offset;
-=======
 use crate::score::RULES;
->>>>>>> /tmp/tmpxzwvkqsv/c
 
 impl Display for Explanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -64,13 +61,8 @@ impl Display for CodeExplanation {
         for past in &self.past {
             writeln!(f, "    was listed from {} to {} ({})", past.since, past.ended, past.how)?;
         }
-<<<<<<< /tmp/tmpxzwvkqsv/a
         if self.floor > Offset::START {
-            writeln!(f, "    evidence up to entry {} counts no more", self.floor)?;
-=======
-        if self.floor > 0 {
             writeln!(f, "    counted reports start after entry {}", self.floor)?;
->>>>>>> /tmp/tmpxzwvkqsv/c
         }
         writeln!(f, "    rules for the next listing:")?;
         for rule in &self.rules {
