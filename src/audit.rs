@@ -262,6 +262,7 @@ fn cut_torn_line(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::Offset;
     use crate::time::Timestamp;
 
     fn chain(count: u64) -> Vec<AuditRecord> {
@@ -269,7 +270,7 @@ mod tests {
         for number in 1..=count {
             let mut record = AuditRecord {
                 number,
-                entry: number * 10,
+                entry: Offset::from_number(number * 10),
                 at: Timestamp::from_milliseconds(1_767_225_600_000 + number as i64 * 86_400_000 * 20),
                 by: "policy".to_owned(),
                 why: "3.46 points".to_owned(),
@@ -279,7 +280,7 @@ mod tests {
                 code: Some(2),
                 until: Some(Timestamp::default()),
                 policy: String::new(),
-                evidence: vec![number],
+                evidence: vec![Offset::from_number(number)],
                 previous: records.last().map_or_else(String::new, |record| record.digest.clone()),
                 digest: String::new(),
             };

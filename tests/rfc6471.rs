@@ -183,7 +183,7 @@ fn rfc6471_o2_o4_o5_whatever_happens_a_listing_has_grounds_an_end_and_a_record()
                     let grounds = &listing.grounds;
                     prop_assert!(!grounds.evidence.is_empty(), "{:?}", listing);
                     for entry in &grounds.evidence {
-                        let recorded = &world.entries[entry.0 as usize - 1];
+                        let recorded = &world.entries[entry.number() as usize - 1];
                         let about = match (&recorded.entry, grounds.criterion) {
                             (Entry::Evidence(evidence), Criterion::Case) => {
                                 Prefix::host(evidence.relay) == prefix

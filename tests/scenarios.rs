@@ -117,7 +117,7 @@ impl Story {
         }) else {
             return self.command(&turned(line, self.nth + 1));
         };
-        for _ in 0..head.number() {
+        for _ in 0..head.0 {
             self.world.tick(head.1);
             self.command(&turned(command, self.nth + 1));
         }

@@ -230,7 +230,7 @@ mod tests {
 
     fn evidence(decay: &str, factors: &[(&'static str, u32)], weight: &str) -> EvidenceExplanation {
         EvidenceExplanation {
-            entry: 6,
+            entry: Offset::from_number(6),
             seen_at: Timestamp::default(),
             kind: "dsn-failed",
             trap_domain: "A".to_owned(),
