@@ -21,7 +21,7 @@ use std::net::IpAddr;
 pub use cause::Cause;
 pub use formats::{FORMATS, Format, Layer};
 pub use kind::Kind;
-pub use told::Told;
+pub use told::VerdictJson;
 
 use self::reading::Reading;
 use self::signal::Common;

@@ -13,7 +13,7 @@ use crate::mail::Action;
 /// `status`, `diagnostic`, `remote` and `cause` describe one recipient; of several, it is the
 /// failed one.
 #[derive(Debug, Serialize)]
-pub struct Told<'a> {
+pub struct VerdictJson<'a> {
     /// The name of the kind, such as `dsn-failed`.
     pub kind: &'static str,
     /// The name of the format that claimed the message, or `none`.
@@ -57,11 +57,11 @@ pub struct Told<'a> {
 
 impl Verdict {
     /// The verdict in the form that is written as JSON.
-    pub fn told(&self) -> Told<'_> {
+    pub fn told(&self) -> VerdictJson<'_> {
         let report = &self.report;
         let worst =
             report.recipients.iter().min_by_key(|recipient| recipient.action.unwrap_or(Action::Expanded));
-        Told {
+        VerdictJson {
             kind: self.kind.name(),
             format: self.format,
             original_sender: report.original_sender.as_ref().map(ToString::to_string),

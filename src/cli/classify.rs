@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::messages::{gather, messages};
 use super::{Failure, tell};
-use crate::classify::{self, Session, Told, Verdict};
+use crate::classify::{self, Session, VerdictJson, Verdict};
 use crate::mail::{self, Mailbox, ReversePath};
 
 /// The arguments of `classify`.
@@ -36,7 +36,7 @@ pub(super) struct Args {
 struct Line<'a> {
     path: &'a str,
     #[serde(flatten)]
-    told: Told<'a>,
+    told: VerdictJson<'a>,
 }
 
 /// Prints the verdict on each message.
