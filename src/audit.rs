@@ -131,7 +131,7 @@ impl AuditLog {
 
 /// Which records to read.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct AuditQuery {
     /// Only records about an address or network that overlaps this one; all records when `None`.
     pub about: Option<Prefix>,
     /// Only records with a greater number.
@@ -144,7 +144,7 @@ pub struct Wanted {
 ///
 /// # Errors
 /// When a file can't be read or a line is not an audit record.
-pub fn read(directory: &Path, wanted: &Wanted) -> Result<Vec<AuditRecord>, AuditError> {
+pub fn read(directory: &Path, wanted: &AuditQuery) -> Result<Vec<AuditRecord>, AuditError> {
     let concerns = |record: &AuditRecord| {
         wanted.about.is_none_or(|about| record.about.parse::<Prefix>().is_ok_and(|of| of.overlaps(about)))
     };
@@ -164,7 +164,7 @@ pub fn read(directory: &Path, wanted: &Wanted) -> Result<Vec<AuditRecord>, Audit
 
 /// The result of checking every record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verified {
+pub struct AuditCheck {
     /// How many records there are.
     pub records: u64,
     /// The number of the first record.
@@ -181,8 +181,8 @@ pub struct Verified {
 ///
 /// # Errors
 /// When a file can't be read or a line is not an audit record.
-pub fn verify(directory: &Path) -> Result<Verified, AuditError> {
-    let mut verified = Verified::default();
+pub fn verify(directory: &Path) -> Result<AuditCheck, AuditError> {
+    let mut verified = AuditCheck::default();
     let mut before: Option<AuditRecord> = None;
     for path in files(directory)? {
         for record in records(&path)? {
@@ -304,9 +304,9 @@ mod tests {
         log.take(records[2..].to_vec()).unwrap();
         log.flush().unwrap();
         assert!(files(folder.path()).unwrap().len() > 1, "one file a month");
-        let all = Wanted { records_max: 100, ..Wanted::default() };
+        let all = AuditQuery { records_max: 100, ..AuditQuery::default() };
         assert_eq!(read(folder.path(), &all).unwrap(), records);
-        let one = Wanted { about: "9.9.9.3".parse().ok(), ..all };
+        let one = AuditQuery { about: "9.9.9.3".parse().ok(), ..all };
         assert_eq!(read(folder.path(), &one).unwrap(), records[2..3]);
         let verified = verify(folder.path()).unwrap();
         assert_eq!((verified.records, verified.last, verified.broken), (6, 6, None));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::blocklist::{Blocklist, Change};
+use crate::blocklist::{Blocklist, ListChange};
 use crate::evidence::{Entry, Offset, Order};
 use crate::explain::explain;
 use crate::journal::{self, Journal, JournalError};
@@ -52,16 +52,16 @@ pub struct Backtest {
     /// The number of relays that both policies listed, but at different times or not equally often.
     pub changed: usize,
     /// The first of the added relays.
-    pub added_named: Vec<Difference>,
+    pub added_named: Vec<BacktestDifference>,
     /// The first of the dropped relays.
-    pub dropped_named: Vec<Difference>,
+    pub dropped_named: Vec<BacktestDifference>,
     /// The first of the changed relays.
-    pub changed_named: Vec<Difference>,
+    pub changed_named: Vec<BacktestDifference>,
 }
 
 /// The difference between the two policies for one relay and code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Difference {
+pub struct BacktestDifference {
     /// The address or network.
     pub relay: String,
     /// The code.
@@ -115,7 +115,7 @@ pub fn backtest(journal: &dyn Journal, origin: &str, text: &str) -> Result<Backt
         listed_after: would_be.len(),
         ..Backtest::default()
     };
-    let difference = |key: &(Prefix, u8), why: String| Difference {
+    let difference = |key: &(Prefix, u8), why: String| BacktestDifference {
         relay: key.0.to_string(),
         code: key.1,
         listed_first_before: was.get(key).map(|(first, _)| *first),
@@ -168,9 +168,9 @@ fn fold(journal: &dyn Journal, origin: &str, text: Option<&str>) -> Result<Fold,
             let changes = fold.blocklist.apply(&recorded);
             let now = fold.blocklist.time();
             for change in &changes.list {
-                if let Change::Listed { origin: of, relay, code, .. }
-                | Change::Extended { origin: of, relay, code, .. }
-                | Change::Held { origin: of, relay, code } = change
+                if let ListChange::Listed { origin: of, relay, code, .. }
+                | ListChange::Extended { origin: of, relay, code, .. }
+                | ListChange::Held { origin: of, relay, code } = change
                     && of == origin
                 {
                     fold.listed.entry((*relay, *code)).or_insert((now, 0)).1 += 1;
@@ -195,7 +195,7 @@ fn missing(blocklist: &Blocklist, origin: &str, key: &(Prefix, u8)) -> String {
     let (prefix, code) = *key;
     let record = blocklist.relay_record(prefix);
     let relay = Relay::new(prefix.network());
-    let exemptions = blocklist.standing().exemptions;
+    let exemptions = blocklist.status().exemptions;
     let snapshot = blocklist.snapshot();
     let explained = explain(relay, record.as_ref(), &exemptions, &snapshot, blocklist.offset());
     let code = explained

@@ -24,17 +24,17 @@ pub use judging::findings;
 pub use state::{CheckpointError, STATE_VERSION};
 
 use self::audit::FOLD;
-use self::counting::{Pending, Sighting};
-use self::guard::Guard;
+use self::counting::{PendingEvidence, Sighting};
+use self::guard::HourlyGuard;
 use crate::complaint::Complaint;
 use crate::digest::Digest;
-use crate::evidence::{Entry, Evidence, Offset, Recorded};
-use crate::listing::{Basis, Ending, Record};
+use crate::evidence::{Entry, Evidence, Offset, RecordedEntry};
+use crate::listing::{CodeBasis, ListingEnd, ListingRecord};
 use crate::relay::{Prefix, Relay};
 use crate::score::{Ledger, Points};
 use crate::time::{Span, Timestamp};
 use crate::trap::{Contribution, Donor, DonorTerms, KnownTraps, TrapKey, TrapSet};
-use crate::zone::{self, Entries, Snapshot};
+use crate::zone::{self, ListedEntries, Snapshot};
 
 /// The horizon if no zone is published.
 const HORIZON_DEFAULT: Span = Span::from_days(28);
@@ -44,15 +44,15 @@ const NOTES_MAX: usize = 100;
 /// The list, and the state from which it is derived.
 #[derive(Debug, Default)]
 pub struct Blocklist {
-    state: State,
-    zones: BTreeMap<String, Derived>,
+    state: FoldState,
+    zones: BTreeMap<String, DerivedZone>,
     /// When evidence stops waiting for its observation, the earliest first.
     deadlines: BTreeSet<(Timestamp, Offset, Digest)>,
 }
 
 /// The state that a checkpoint contains. The numbers on the fields are the checkpoint's format.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
-struct State {
+struct FoldState {
     #[n(0)]
     offset: Offset,
     #[n(1)]
@@ -66,7 +66,7 @@ struct State {
     ledgers: BTreeMap<Prefix, Ledger>,
     /// Evidence that waits for its observation, by id.
     #[n(5)]
-    pending: BTreeMap<Digest, Pending>,
+    pending: BTreeMap<Digest, PendingEvidence>,
     /// By origin.
     #[n(6)]
     zones: BTreeMap<String, ZoneState>,
@@ -79,10 +79,10 @@ struct State {
     #[n(9)]
     frozen: bool,
     #[n(10)]
-    notes: Vec<Note>,
+    notes: Vec<PublicNote>,
     /// By ledger prefix and [`Donor::short`].
     #[n(11)]
-    good_mail: BTreeMap<(Prefix, u32), GoodMail>,
+    good_mail: BTreeMap<(Prefix, u32), WantedMail>,
     #[n(12)]
     audit: AuditHead,
     /// The terms of those donors for which they were set.
@@ -101,7 +101,7 @@ struct ZoneState {
     text: String,
     /// By ledger prefix and code.
     #[n(1)]
-    records: BTreeMap<(Prefix, u8), Record>,
+    records: BTreeMap<(Prefix, u8), ListingRecord>,
     /// The last entry that changed the published zone.
     #[n(2)]
     changed: Offset,
@@ -112,7 +112,7 @@ struct ZoneState {
     #[n(4)]
     shut_down: bool,
     #[n(5)]
-    guard: Guard,
+    guard: HourlyGuard,
 }
 
 /// The operator's decision never to list a prefix.
@@ -134,7 +134,7 @@ pub struct Exemption {
 
 /// A public note about an error in the list (RFC 6471 §3.9).
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Note {
+pub struct PublicNote {
     /// When the note was made.
     #[n(0)]
     pub at: Timestamp,
@@ -144,7 +144,7 @@ pub struct Note {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-struct GoodMail {
+struct WantedMail {
     #[n(0)]
     messages: u64,
     #[n(1)]
@@ -153,16 +153,16 @@ struct GoodMail {
 
 /// Data that is derived from a zone's state and not stored in a checkpoint.
 #[derive(Debug)]
-struct Derived {
+struct DerivedZone {
     config: Arc<zone::Config>,
-    entries: Arc<Entries>,
+    entries: Arc<ListedEntries>,
     /// When listings end, the earliest first.
     due: BTreeSet<(Timestamp, Prefix, u8)>,
 }
 
 /// One effect of a journal entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum ListChange {
     /// Evidence was added to a ledger.
     Counted {
         /// The relay that brought the evidence.
@@ -199,7 +199,7 @@ pub enum Change {
         /// The code of the listing.
         code: u8,
         /// Why the listing ended.
-        how: Ending,
+        how: ListingEnd,
     },
     /// A guard or a freeze holds a new listing until the operator releases it.
     Held {
@@ -236,9 +236,9 @@ pub enum Change {
 
 /// All effects of one journal entry.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Changes {
+pub struct ListChanges {
     /// The effects, in order.
-    pub list: Vec<Change>,
+    pub list: Vec<ListChange>,
     /// The ledger prefixes whose ledger or records changed.
     pub relays: BTreeSet<Prefix>,
     /// The audit records of the effects.
@@ -246,18 +246,18 @@ pub struct Changes {
 }
 
 /// A journal entry that is being applied.
-struct Turn<'a> {
+struct EntryContext<'a> {
     by: &'a str,
     why: &'a str,
-    changes: Changes,
+    changes: ListChanges,
 }
 
-impl Turn<'_> {
+impl EntryContext<'_> {
     fn ignore(&mut self, why: &'static str) {
-        self.changes.list.push(Change::Ignored { why });
+        self.changes.list.push(ListChange::Ignored { why });
     }
 
-    fn change(&mut self, change: Change) {
+    fn change(&mut self, change: ListChange) {
         self.changes.list.push(change);
     }
 }
@@ -268,7 +268,7 @@ pub struct RelayRecord {
     /// The counted reports.
     pub ledger: Ledger,
     /// The listings in the published zones, by origin and code.
-    pub records: BTreeMap<(Arc<str>, u8), Record>,
+    pub records: BTreeMap<(Arc<str>, u8), ListingRecord>,
     /// The number of wanted messages that donors received from the relay within the horizon.
     pub good_messages: u64,
     /// The last entry that was applied before the copy was made.
@@ -289,7 +289,7 @@ pub struct DonorRecord {
 
 /// The state of the list as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct ListStatus {
     /// Whether new listings are frozen.
     pub frozen: bool,
     /// The number of listings that the guards hold, by origin. Zones without held listings are
@@ -300,7 +300,7 @@ pub struct Standing {
     /// The exemptions, by prefix.
     pub exemptions: BTreeMap<Prefix, Exemption>,
     /// The public notes, the oldest first.
-    pub notes: Vec<Note>,
+    pub notes: Vec<PublicNote>,
     /// The end of the audit chain.
     pub audit: AuditHead,
 }
@@ -371,10 +371,10 @@ impl Blocklist {
     }
 
     /// The state of the list as a whole.
-    pub fn standing(&self) -> Standing {
+    pub fn status(&self) -> ListStatus {
         let zones = &self.state.zones;
         let held = zones.iter().filter(|(_, zone)| !zone.guard.held.is_empty());
-        Standing {
+        ListStatus {
             frozen: self.state.frozen,
             held: held.map(|(origin, zone)| (origin.clone(), zone.guard.held.len())).collect(),
             shut_down: zones
@@ -392,7 +392,7 @@ impl Blocklist {
     pub fn snapshot(&self) -> Snapshot {
         let zones = self.state.zones.iter().filter_map(|(origin, state)| {
             let derived = self.zones.get(origin)?;
-            Some(zone::Zone {
+            Some(zone::JudgedZone {
                 config: Arc::clone(&derived.config),
                 entries: Arc::clone(&derived.entries),
                 serial: serial(derived.config.serial_base, state.changed),
@@ -425,8 +425,8 @@ impl Blocklist {
 
     /// Applies the next entry and returns its effects. An entry that was applied before has no
     /// effect.
-    pub fn apply(&mut self, recorded: &Recorded) -> Changes {
-        let mut turn = Turn { by: FOLD, why: "", changes: Changes::default() };
+    pub fn apply(&mut self, recorded: &RecordedEntry) -> ListChanges {
+        let mut turn = EntryContext { by: FOLD, why: "", changes: ListChanges::default() };
         if recorded.offset <= self.state.offset {
             return turn.changes;
         }
@@ -443,7 +443,7 @@ impl Blocklist {
         turn.changes
     }
 
-    fn tick(&mut self, at: Timestamp, turn: &mut Turn<'_>) {
+    fn tick(&mut self, at: Timestamp, turn: &mut EntryContext<'_>) {
         let before = self.state.time;
         self.state.time = before.max(at);
         let now = self.state.time;
@@ -454,7 +454,7 @@ impl Blocklist {
         }
     }
 
-    fn expire(&mut self, now: Timestamp, turn: &mut Turn<'_>) {
+    fn expire(&mut self, now: Timestamp, turn: &mut EntryContext<'_>) {
         let due: Vec<(String, Prefix, u8)> = self
             .zones
             .iter()
@@ -465,13 +465,13 @@ impl Blocklist {
             .collect();
         for (origin, prefix, code) in due {
             self.change_record(&origin, prefix, code, turn, |record| {
-                record.expire(now).map(|_| RecordChange::Ended(Ending::Expired))
+                record.expire(now).map(|_| ListingChange::Ended(ListingEnd::Expired))
             });
         }
     }
 
     /// Drops, once a day, the evidence and records that no longer have any effect.
-    fn forget(&mut self, now: Timestamp, changes: &mut Changes) {
+    fn forget(&mut self, now: Timestamp, changes: &mut ListChanges) {
         let horizon = self.horizon();
         let touched = &mut changes.relays;
         self.state.ledgers.retain(|prefix, ledger| {
@@ -524,8 +524,8 @@ impl Blocklist {
         origin: &str,
         prefix: Prefix,
         code: u8,
-        turn: &mut Turn<'_>,
-        change: impl FnOnce(&mut Record) -> Option<RecordChange>,
+        turn: &mut EntryContext<'_>,
+        change: impl FnOnce(&mut ListingRecord) -> Option<ListingChange>,
     ) {
         let (offset, now) = (self.state.offset, self.state.time);
         let (Some(zone), Some(derived)) = (self.state.zones.get_mut(origin), self.zones.get_mut(origin))
@@ -548,9 +548,9 @@ impl Blocklist {
         if before != after {
             let entries = Arc::make_mut(&mut derived.entries);
             for gone in before.keys().filter(|prefix| !after.contains_key(prefix)) {
-                entries.set(*gone, zone::Entry::default());
+                entries.set(*gone, zone::ListedCodes::default());
             }
-            let mask = |published: &BTreeMap<Prefix, zone::Entry>| {
+            let mask = |published: &BTreeMap<Prefix, zone::ListedCodes>| {
                 published.iter().map(|(prefix, entry)| (*prefix, entry.mask())).collect::<Vec<_>>()
             };
             if mask(&before) != mask(&after) {
@@ -564,17 +564,19 @@ impl Blocklist {
         let (relay, zone_name) = (prefix, origin.to_owned());
         let until = listed.as_ref().map(|listing| listing.until).unwrap_or_default();
         let (act, change) = match outcome {
-            RecordChange::Listed => ("listed", Change::Listed { origin: zone_name, relay, code, until }),
-            RecordChange::Extended => {
-                ("extended", Change::Extended { origin: zone_name, relay, code, until })
+            ListingChange::Listed => ("listed", ListChange::Listed { origin: zone_name, relay, code, until }),
+            ListingChange::Extended => {
+                ("extended", ListChange::Extended { origin: zone_name, relay, code, until })
             }
-            RecordChange::Ended(how) => (how.name(), Change::Ended { origin: zone_name, relay, code, how }),
+            ListingChange::Ended(how) => {
+                (how.name(), ListChange::Ended { origin: zone_name, relay, code, how })
+            }
         };
         turn.change(change);
-        if matches!(outcome, RecordChange::Ended(_))
+        if matches!(outcome, ListingChange::Ended(_))
             && zone.guard.ended(now, derived.entries.len(), &derived.config.guards)
         {
-            turn.change(Change::Shrinking { origin: origin.to_owned() });
+            turn.change(ListChange::Shrinking { origin: origin.to_owned() });
         }
         let Some(listing) = listed.as_ref().or(listed_before.as_ref()) else { return };
         let why = if turn.why.is_empty() { why(listing, &outcome) } else { turn.why.to_owned() };
@@ -591,7 +593,7 @@ impl Blocklist {
     }
 
     /// An audit record for the current entry, without zone, subject and digests.
-    fn record(&self, turn: &Turn<'_>, act: &str, why: String) -> AuditRecord {
+    fn record(&self, turn: &EntryContext<'_>, act: &str, why: String) -> AuditRecord {
         AuditRecord {
             number: 0,
             entry: self.state.offset,
@@ -611,7 +613,7 @@ impl Blocklist {
     }
 
     /// Writes an audit record about a decision that does not concern a single listing.
-    fn note(&mut self, turn: &mut Turn<'_>, act: &str, zone: &str, about: String) {
+    fn note(&mut self, turn: &mut EntryContext<'_>, act: &str, zone: &str, about: String) {
         let why = turn.why.to_owned();
         let record = AuditRecord { zone: zone.to_owned(), about, ..self.record(turn, act, why) };
         turn.changes.audit.push(self.state.audit.link(record));
@@ -619,28 +621,32 @@ impl Blocklist {
 }
 
 /// The reason for an audit record: the grounds of a listing, or why it ended.
-fn why(listing: &crate::listing::Listing, outcome: &RecordChange) -> String {
+fn why(listing: &crate::listing::Listing, outcome: &ListingChange) -> String {
     let grounds = &listing.grounds;
     match outcome {
-        RecordChange::Ended(Ending::Expired) => "its end was reached".to_owned(),
-        RecordChange::Ended(Ending::Withdrawn) => "the zone was changed or withdrawn".to_owned(),
-        RecordChange::Ended(Ending::Voided) => "its evidence was voided".to_owned(),
+        ListingChange::Ended(ListingEnd::Expired) => "its end was reached".to_owned(),
+        ListingChange::Ended(ListingEnd::Withdrawn) => "the zone was changed or withdrawn".to_owned(),
+        ListingChange::Ended(ListingEnd::Voided) => "its evidence was voided".to_owned(),
         _ => format!(
             "{} points, {} trap domains, {} networks the forged mail came from, {} distinct failed recipients, {} reports",
-            grounds.points, grounds.trap_domains, grounds.injector_networks, grounds.parties, grounds.reports
+            grounds.points,
+            grounds.trap_domains,
+            grounds.injector_networks,
+            grounds.failed_recipients,
+            grounds.reports
         ),
     }
 }
 
-enum RecordChange {
+enum ListingChange {
     Listed,
     Extended,
-    Ended(Ending),
+    Ended(ListingEnd),
 }
 
-impl Derived {
+impl DerivedZone {
     fn of(state: &ZoneState, config: Arc<zone::Config>) -> Self {
-        let mut entries = Entries::default();
+        let mut entries = ListedEntries::default();
         let prefixes: BTreeSet<Prefix> = state.records.keys().map(|(prefix, _)| *prefix).collect();
         for prefix in prefixes {
             for (listed, entry) in published(&state.records, prefix, &config) {
@@ -650,27 +656,27 @@ impl Derived {
         let due = state.records.iter().filter_map(|((prefix, code), record)| {
             record.current.as_ref().map(|listing| (listing.until, *prefix, *code))
         });
-        Derived { due: due.collect(), entries: Arc::new(entries), config }
+        DerivedZone { due: due.collect(), entries: Arc::new(entries), config }
     }
 
     fn read(origin: &str, state: &ZoneState) -> Result<Self, Vec<Complaint>> {
-        Ok(Derived::of(state, Arc::new(zone::read(origin, &state.text)?)))
+        Ok(DerivedZone::of(state, Arc::new(zone::read(origin, &state.text)?)))
     }
 }
 
 /// The published entries for one ledger: the current listings, and the codes that accompany them.
 fn published(
-    records: &BTreeMap<(Prefix, u8), Record>,
+    records: &BTreeMap<(Prefix, u8), ListingRecord>,
     prefix: Prefix,
     config: &zone::Config,
-) -> BTreeMap<Prefix, zone::Entry> {
-    let mut published: BTreeMap<Prefix, zone::Entry> = BTreeMap::new();
+) -> BTreeMap<Prefix, zone::ListedCodes> {
+    let mut published: BTreeMap<Prefix, zone::ListedCodes> = BTreeMap::new();
     for (code, record) in records_of(records, prefix) {
         let Some(listing) = &record.current else { continue };
         let entry = published.entry(listing.prefix).or_default();
         let asked = config.quorum(code).map_or(Points::default(), |(_, quorum)| quorum.points);
         let (until, confidence) = (Some(listing.until), listing.confidence(asked));
-        let standing = |code| zone::Standing { code, confidence, until };
+        let standing = |code| zone::ListedCode { code, confidence, until };
         entry.codes.push(standing(code));
         for code in config.codes.iter().filter(|code| code.basis.goes_with(listing)) {
             entry.codes.retain(|other| other.code != code.value);
@@ -682,15 +688,15 @@ fn published(
 }
 
 fn records_of(
-    records: &BTreeMap<(Prefix, u8), Record>,
+    records: &BTreeMap<(Prefix, u8), ListingRecord>,
     prefix: Prefix,
-) -> impl Iterator<Item = (u8, &Record)> {
+) -> impl Iterator<Item = (u8, &ListingRecord)> {
     records.range((prefix, 0)..=(prefix, u8::MAX)).map(|((_, code), record)| (*code, record))
 }
 
 /// Whether a code is judged by evidence.
-fn is_judged(basis: &Basis) -> bool {
-    matches!(basis, Basis::Kinds { .. })
+fn is_judged(basis: &CodeBasis) -> bool {
+    matches!(basis, CodeBasis::Kinds { .. })
 }
 
 /// The zone's serial: the low 32 bits of base + offset. Secondaries compare serials by the

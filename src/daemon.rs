@@ -17,18 +17,18 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::AuditLog;
-use crate::config::{Config, Spec};
+use crate::config::{Config, ConfigSpec};
 use crate::digest::Digester;
 use crate::evidence::{Directive, Entry, Offset, Order};
 use crate::intake::Intake;
-use crate::journal::{Embedded, Journal, JournalError, Room};
+use crate::journal::{DiskReserve, EmbeddedJournal, Journal, JournalError};
 use crate::keys::{KeyError, Keys};
 use crate::lists::ListError;
-use crate::lists::Watched;
+use crate::lists::WatchedLists;
 use crate::metrics::Metrics;
-use crate::name_server::{NameServer, Random};
+use crate::name_server::{NameServer, NameServerSecrets};
 use crate::observe::{self, Inquiry, Lookups, Networks, NetworksError, Observer};
-use crate::publish::{self, Keeping, PublishError, Published, Publisher, tick_number};
+use crate::publish::{self, PublishError, Published, Publisher, RetentionPeriods, tick_number};
 use crate::time::{Clock, LaboratoryClock, Span, SystemClock, Timestamp};
 use crate::{dns, http, smtp, sockets};
 
@@ -92,7 +92,7 @@ impl From<PublishError> for StartError {
 }
 
 /// Everything but the listeners: the journal, the fold, and the parts that use their results.
-pub struct Core {
+pub struct DaemonCore {
     /// The state that the HTTP handlers share.
     pub app: Arc<http::App>,
     observer: Arc<Observer>,
@@ -102,7 +102,7 @@ pub struct Core {
 
 /// The addresses that the daemon listens on. A configured port of 0 is replaced by the actual port.
 #[derive(Clone, Debug, Default)]
-pub struct Bound {
+pub struct BoundAddresses {
     /// SMTP.
     pub smtp: Vec<SocketAddr>,
     /// SMTP with a PROXY protocol header.
@@ -118,12 +118,12 @@ pub struct Bound {
 /// The running daemon.
 pub struct Daemon {
     serving: Serving,
-    core: Core,
+    core: DaemonCore,
 }
 
 /// The listeners, in the order in which they are stopped.
 struct Serving {
-    bound: Bound,
+    bound: BoundAddresses,
     smtp: Tasks,
     http: Tasks,
     dns: Tasks,
@@ -151,19 +151,19 @@ impl Tasks {
 impl Serving {
     /// Adopts the zones and binds all addresses, then starts to answer; SMTP last.
     async fn start(
-        core: &Core,
+        core: &DaemonCore,
         config: &Config,
-        lists: Watched,
+        lists: WatchedLists,
         tls: Option<smtp::Tls>,
     ) -> Result<Self, StartError> {
         core.tell_time().await?;
         core.adopt(config).await?;
         let (app, spec) = (&core.app, &config.spec);
-        let mut bound = Bound::default();
+        let mut bound = BoundAddresses::default();
         let mut dns_listening = Vec::new();
         for &address in &spec.dns.listen {
             let listening =
-                dns::Listening::bind(address, spec.dns.threads).map_err(listen("DNS", address))?;
+                dns::DnsListener::bind(address, spec.dns.threads).map_err(listen("DNS", address))?;
             bound.dns.push(listening.local_address().map_err(listen("DNS", address))?);
             dns_listening.push(listening);
         }
@@ -177,12 +177,12 @@ impl Serving {
             .map_err(listen("the control socket", spec.control.socket.display()))?;
         let mut smtp_listening = Vec::new();
         for (addresses, door, found) in [
-            (&spec.smtp.listen, smtp::Door::Smtp, &mut bound.smtp),
-            (&spec.smtp.listen_proxy, smtp::Door::Proxied, &mut bound.smtp_proxy),
-            (&spec.smtp.listen_lmtp, smtp::Door::Lmtp, &mut bound.lmtp),
+            (&spec.smtp.listen, smtp::ListenerKind::Smtp, &mut bound.smtp),
+            (&spec.smtp.listen_proxy, smtp::ListenerKind::Proxied, &mut bound.smtp_proxy),
+            (&spec.smtp.listen_lmtp, smtp::ListenerKind::Lmtp, &mut bound.lmtp),
         ] {
             for &address in addresses {
-                let listening = smtp::Listening::bind(address, door).map_err(listen("SMTP", address))?;
+                let listening = smtp::SmtpListener::bind(address, door).map_err(listen("SMTP", address))?;
                 found.push(listening.local_address().map_err(listen("SMTP", address))?);
                 smtp_listening.push(listening);
             }
@@ -202,7 +202,7 @@ impl Serving {
             zones,
             lists,
             Arc::clone(&app.clock),
-            Random::new()?,
+            NameServerSecrets::new()?,
         );
         app.metrics.serve_dns(&name_server.metrics);
         let failed = core.publisher.failed.clone();
@@ -223,7 +223,7 @@ impl Serving {
     }
 }
 
-impl Core {
+impl DaemonCore {
     /// Opens the journal and folds it, which restores the list as it was.
     ///
     /// # Errors
@@ -240,9 +240,9 @@ impl Core {
         let directory = &spec.journal.directory;
         let folder = |source| StartError::Folder { path: directory.clone(), source };
         crate::folder::make(directory).map_err(folder)?;
-        let room = Room { folder: directory.clone(), octets_min: spec.journal.free_octets_min };
+        let room = DiskReserve { folder: directory.clone(), octets_min: spec.journal.free_octets_min };
         let journal: Arc<dyn Journal> =
-            Arc::new(Embedded::open_with_room(&directory.join(STORE_FILE), Arc::clone(&clock), room)?);
+            Arc::new(EmbeddedJournal::open_with_room(&directory.join(STORE_FILE), Arc::clone(&clock), room)?);
         let begun = *journal.head().borrow() > Offset::START;
         let keys =
             if begun { Keys::open_known(&spec.keys.directory) } else { Keys::open(&spec.keys.directory) };
@@ -263,7 +263,7 @@ impl Core {
             AuditLog::open(&spec.audit.directory).map_err(PublishError::Audit)?,
             Arc::clone(&keys),
             Arc::clone(&metrics),
-            Keeping { facts: spec.journal.keep_facts, reports: spec.journal.keep_reports },
+            RetentionPeriods { entries: spec.journal.keep_entries, reports: spec.journal.keep_reports },
             stop.clone(),
         )?;
         let published = Arc::clone(&publisher.published);
@@ -280,7 +280,7 @@ impl Core {
             (true, []) => Lookups::dns(&spec.observe.resolvers).map_err(StartError::Resolver)?,
             (true, hosts) => Lookups::Laboratory(hosts.to_vec()),
         };
-        let limits = observe::Limits {
+        let limits = observe::ObserverLimits {
             inquiries_max: spec.observe.inquiries_max,
             queue_max: spec.observe.queue_max,
             timeout: spec.observe.timeout.to_std(),
@@ -302,12 +302,12 @@ impl Core {
             audit_directory: spec.audit.directory.clone(),
             operators: config.operators.clone(),
             proxies: spec.http.proxies.clone(),
-            removals: http::PerHour::new(spec.http.removals_per_client_max),
-            wrong_tokens: http::PerHour::new(http::WRONG_TOKENS_MAX),
+            removals: http::HourlyLimit::new(spec.http.removals_per_client_max),
+            wrong_tokens: http::HourlyLimit::new(http::WRONG_TOKENS_MAX),
             feeding: DashSet::new(),
             intake: OnceLock::new(),
         });
-        Ok(Core { app, observer: Arc::new(observer), publisher, stop })
+        Ok(DaemonCore { app, observer: Arc::new(observer), publisher, stop })
     }
 
     /// Appends a tick for the current time, because the fold's time moves only by entries.
@@ -394,9 +394,9 @@ impl Daemon {
     /// When a part can't start; see [`StartError`].
     pub async fn start(config: &Config) -> Result<Self, StartError> {
         // Files are checked first, before anything is created or bound.
-        let lists = Watched::read(config.dns.lists.clone(), SystemClock::start().now())?;
+        let lists = WatchedLists::read(config.dns.lists.clone(), SystemClock::start().now())?;
         let tls = config.tls.clone().map(smtp::Tls::read).transpose()?;
-        let core = Core::open(config)?;
+        let core = DaemonCore::open(config)?;
         match Serving::start(&core, config, lists, tls).await {
             Ok(serving) => Ok(Daemon { serving, core }),
             Err(error) => {
@@ -407,7 +407,7 @@ impl Daemon {
     }
 
     /// The addresses that the daemon listens on.
-    pub fn bound(&self) -> &Bound {
+    pub fn bound(&self) -> &BoundAddresses {
         &self.serving.bound
     }
 
@@ -448,13 +448,13 @@ impl Daemon {
 }
 
 fn smtp_serve(
-    spec: &Spec,
+    spec: &ConfigSpec,
     app: &http::App,
     observer: Arc<Observer>,
     tls: Option<TlsAcceptor>,
     start: [u8; 16],
-) -> smtp::Serve {
-    let limits = smtp::Limits {
+) -> smtp::SmtpService {
+    let limits = smtp::SessionLimits {
         message_octets_max: spec.smtp.message_octets_max,
         kept_octets_max: KEPT_OCTETS_MAX,
         recipients_max: spec.smtp.recipients_per_message_max,
@@ -467,12 +467,12 @@ fn smtp_serve(
     let clients = smtp::ClientLimits {
         sessions_max: spec.smtp.sessions_max,
         sessions_per_client_max: spec.smtp.sessions_per_client_max,
-        per_client: smtp::Rates {
+        per_client: smtp::MinuteRates {
             messages_max: spec.smtp.messages_per_client_max,
             octets_max: spec.smtp.octets_per_client_max,
             errors_max: spec.smtp.errors_per_client_max,
         },
-        global: smtp::Rates {
+        global: smtp::MinuteRates {
             messages_max: spec.smtp.messages_max,
             octets_max: spec.smtp.octets_max,
             errors_max: 0,
@@ -480,7 +480,10 @@ fn smtp_serve(
     };
     let intake = Intake {
         traps: app.published.known_traps(),
-        room: Some(Room { folder: spec.journal.directory.clone(), octets_min: spec.journal.free_octets_min }),
+        room: Some(DiskReserve {
+            folder: spec.journal.directory.clone(),
+            octets_min: spec.journal.free_octets_min,
+        }),
         donors: app.published.known_donors(),
         journal: Arc::clone(&app.journal),
         keys: Arc::clone(&app.keys),
@@ -492,13 +495,13 @@ fn smtp_serve(
         start,
         transactions: AtomicU64::new(0),
     };
-    smtp::Serve {
+    smtp::SmtpService {
         limits: Arc::new(limits),
         hostname: spec.smtp.hostname.as_str().into(),
         intake: Arc::clone(app.intake.get_or_init(|| Arc::new(intake))),
         clock: Arc::clone(&app.clock),
         metrics: Arc::clone(&app.metrics),
-        clients: smtp::Clients::new(clients),
+        clients: smtp::ClientAccounts::new(clients),
         proxy_peers: spec.smtp.proxy_peers.clone(),
         naming_peers: spec.smtp.naming_peers.clone(),
         lmtp_peers: spec.smtp.lmtp_peers.clone(),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::classify::{Cause, Kind, Verdict};
 use crate::digest::{Digest, Digester};
-use crate::mail::{Action, Mailbox, ReversePath, Status};
+use crate::mail::{DsnAction, EnhancedStatus, Mailbox, ReversePath};
 use crate::relay::{Prefix, Relay};
 use crate::time::Timestamp;
 use crate::trap::{self, Donor, DonorTerms, Scope, TrapHasher, TrapKey};
@@ -47,7 +47,7 @@ impl std::fmt::Display for Offset {
 
 /// An entry as read from the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recorded {
+pub struct RecordedEntry {
     /// The position of the entry.
     pub offset: Offset,
     /// When the journal accepted the entry, by the journal's clock. Never earlier than the previous
@@ -105,7 +105,7 @@ pub struct Evidence {
     pub helo: String,
     /// The reverse-path of the transaction.
     #[n(4)]
-    pub reverse_path: Sent,
+    pub reverse_path: SentFrom,
     /// The key of the recipient's address.
     #[n(5)]
     pub trap: TrapKey,
@@ -117,13 +117,13 @@ pub struct Evidence {
     pub recipients: u16,
     /// How far the SMTP transaction went.
     #[n(8)]
-    pub reach: Reach,
+    pub reach: SessionReach,
     /// The digest of the message. The same report sent again has the same digest.
     #[n(9)]
     pub report: Option<Digest>,
     /// The facts that the classifier found.
     #[n(10)]
-    pub facts: Facts,
+    pub facts: EvidenceFacts,
     /// The name of the trap node that received it.
     #[n(11)]
     pub node: String,
@@ -134,8 +134,8 @@ pub struct Evidence {
     pub wider: Vec<TrapKey>,
     /// The channel by which the evidence arrived.
     #[n(13)]
-    #[cbor(default, skip_if = "Way::is_direct")]
-    pub way: Way,
+    #[cbor(default, skip_if = "Channel::is_direct")]
+    pub channel: Channel,
     /// The donor that forwarded the evidence, if the relay did not bring it itself.
     #[n(14)]
     pub forwarded_by: Option<Donor>,
@@ -143,7 +143,7 @@ pub struct Evidence {
 
 /// The channel by which evidence arrived. It determines how reliable the relay's address is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-pub enum Way {
+pub enum Channel {
     /// The relay connected to this server, or to an MTA of the operator.
     #[default]
     #[n(0)]
@@ -157,17 +157,17 @@ pub enum Way {
     Logged,
 }
 
-impl Way {
+impl Channel {
     const fn is_direct(&self) -> bool {
-        matches!(self, Way::Direct)
+        matches!(self, Channel::Direct)
     }
 
     /// The name of the channel in JSON and in text.
     pub const fn name(self) -> &'static str {
         match self {
-            Way::Direct => "direct",
-            Way::Submitted => "submitted",
-            Way::Logged => "logged",
+            Channel::Direct => "direct",
+            Channel::Submitted => "submitted",
+            Channel::Logged => "logged",
         }
     }
 }
@@ -175,7 +175,7 @@ impl Way {
 /// The reverse-path of a transaction (RFC 5321 §4.1.1.2). It may contain a trap's address, so it is
 /// stored as a keyed digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub enum Sent {
+pub enum SentFrom {
     /// The null reverse-path, `<>`.
     #[n(0)]
     FromNull,
@@ -184,19 +184,19 @@ pub enum Sent {
     FromAddress(#[n(0)] Digest),
 }
 
-impl Sent {
+impl SentFrom {
     /// Converts a reverse-path, hashing its mailbox with `hasher`.
     pub fn of(reverse_path: &ReversePath, hasher: &TrapHasher) -> Self {
         match reverse_path {
-            ReversePath::Null => Sent::FromNull,
-            ReversePath::Address(address) => Sent::FromAddress(hasher.reverse_path(address)),
+            ReversePath::Null => SentFrom::FromNull,
+            ReversePath::Address(address) => SentFrom::FromAddress(hasher.reverse_path(address)),
         }
     }
 }
 
 /// How far an SMTP transaction went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub enum Reach {
+pub enum SessionReach {
     /// The client named a recipient and sent no message.
     #[n(0)]
     Recipient,
@@ -208,7 +208,7 @@ pub enum Reach {
 /// The part of a verdict that the fold needs. It contains no address of a trap or of a recipient in
 /// clear text.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Facts {
+pub struct EvidenceFacts {
     /// The kind of message.
     #[n(0)]
     pub kind: Kind,
@@ -223,13 +223,13 @@ pub struct Facts {
     pub reporting_mta: Option<String>,
     /// The sender of the returned original, compared with the trap.
     #[n(4)]
-    pub sender: Sender,
+    pub sender: OriginalSender,
     /// The host that handed the forged original to the relay, if the report shows it.
     #[n(5)]
     pub injector: Option<IpAddr>,
     /// The failed recipients, at most [`FAILURES_MAX`].
     #[n(6)]
-    pub failures: Vec<Failure>,
+    pub failures: Vec<RecipientFailure>,
     /// The classifier's reasons for its verdict, in words.
     #[n(7)]
     pub reasons: Vec<String>,
@@ -240,7 +240,7 @@ pub struct Facts {
     /// The responder: the address in whose name an automatic reply was written. Used if the message
     /// names no failed recipient.
     #[n(9)]
-    pub writer: Option<Party>,
+    pub writer: Option<FailedRecipient>,
     /// Whether the recipient address contained a valid BATV tag of this server: the original was
     /// really sent from here.
     #[n(10)]
@@ -250,12 +250,12 @@ pub struct Facts {
     /// server may send these.
     #[n(11)]
     #[cbor(default)]
-    pub keeps_rfc3834: bool,
+    pub follows_rfc3834: bool,
 }
 
 /// A failed recipient, or the responder of an automatic reply.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Party {
+pub struct FailedRecipient {
     /// The keyed digest of the address.
     #[n(0)]
     pub address: Digest,
@@ -266,7 +266,7 @@ pub struct Party {
 
 /// The sender of the returned original. The variants are in ascending order of weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-pub enum Sender {
+pub enum OriginalSender {
     /// An address other than that of the trap that received the report.
     #[n(0)]
     Other,
@@ -280,7 +280,7 @@ pub enum Sender {
 
 /// One failed recipient of a report.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Failure {
+pub struct RecipientFailure {
     /// The keyed digest of the address.
     #[n(0)]
     pub recipient: Digest,
@@ -289,7 +289,7 @@ pub struct Failure {
     pub domain: Option<String>,
     /// The status code (RFC 3463).
     #[n(2)]
-    pub status: Option<Status>,
+    pub status: Option<EnhancedStatus>,
     /// Whether another host refused the recipient. If false, the relay itself could not deliver.
     #[n(3)]
     pub remote: bool,
@@ -311,27 +311,27 @@ pub struct Failure {
 /// The maximum number of failed recipients stored for one report.
 pub const FAILURES_MAX: usize = 16;
 
-impl Facts {
+impl EvidenceFacts {
     /// Takes the facts from a verdict about a message to `trap`. `classifier` is the classifier's
     /// version.
     pub fn of(verdict: &Verdict, classifier: u32, trap: &Mailbox, hasher: &TrapHasher) -> Self {
         let report = &verdict.report;
-        let failed = report.recipients.iter().filter(|recipient| recipient.action == Some(Action::Failed));
-        Facts {
+        let failed = report.recipients.iter().filter(|recipient| recipient.action == Some(DsnAction::Failed));
+        EvidenceFacts {
             kind: verdict.kind,
             format: verdict.format.to_owned(),
             classifier,
             reporting_mta: report.reporting_mta.clone().filter(|name| is_host(name)),
             sender: match &report.original_sender {
-                Some(sender) if is_trap(sender, trap) => Sender::Trap,
-                Some(_) => Sender::Other,
-                None => Sender::Unknown,
+                Some(sender) if is_trap(sender, trap) => OriginalSender::Trap,
+                Some(_) => OriginalSender::Other,
+                None => OriginalSender::Unknown,
             },
             injector: report.injector,
             failures: failed
                 .filter_map(|recipient| {
                     let mailbox = recipient.mailbox.as_ref()?;
-                    Some(Failure {
+                    Some(RecipientFailure {
                         recipient: hasher.recipient(mailbox),
                         domain: (mailbox.domain() != trap.domain()).then(|| mailbox.domain().to_owned()),
                         status: recipient.status,
@@ -346,8 +346,8 @@ impl Facts {
             reasons: verdict.reasons.clone(),
             carried: report.carried,
             solicited: false,
-            keeps_rfc3834: verdict.kind == Kind::AutoReply && report.keeps_rfc3834,
-            writer: report.writer.as_ref().map(|writer| Party {
+            follows_rfc3834: verdict.kind == Kind::AutoReply && report.follows_rfc3834,
+            writer: report.writer.as_ref().map(|writer| FailedRecipient {
                 address: hasher.recipient(writer),
                 domain: (writer.domain() != trap.domain()).then(|| writer.domain().to_owned()),
             }),
@@ -356,22 +356,22 @@ impl Facts {
 
     /// The failed recipient that counts. It is one per report, however many the report names, so
     /// that a mailing list behind one broken alias counts once.
-    pub fn leading_failure(&self) -> Option<&Failure> {
+    pub fn leading_failure(&self) -> Option<&RecipientFailure> {
         self.failures.iter().min_by_key(|failure| failure.recipient)
     }
 
     /// The failed recipient that counts, or else the responder.
-    pub fn party(&self) -> Option<Party> {
+    pub fn failed_recipient(&self) -> Option<FailedRecipient> {
         let failed = self
             .leading_failure()
-            .map(|failure| Party { address: failure.recipient, domain: failure.domain.clone() });
+            .map(|failure| FailedRecipient { address: failure.recipient, domain: failure.domain.clone() });
         failed.or_else(|| self.writer.clone())
     }
 }
 
 /// Whether an address is the trap's, also if it is rewritten by SRS or carries a BATV tag.
 fn is_trap(sender: &Mailbox, trap: &Mailbox) -> bool {
-    let bare = trap::base(sender);
+    let bare = trap::strip_rewriting(sender);
     bare.as_ref().unwrap_or(sender).folded() == trap.folded()
 }
 
@@ -555,7 +555,7 @@ pub enum Order {
     Void {
         /// The source of the evidence.
         #[n(0)]
-        source: Source,
+        source: EvidenceSource,
         /// The earliest time of receipt that is voided.
         #[n(1)]
         since: Timestamp,
@@ -648,7 +648,7 @@ pub struct GivenTrap {
 
 /// A source of evidence, for [`Order::Void`].
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub enum Source {
+pub enum EvidenceSource {
     /// A donor: all evidence that reached its traps.
     #[n(0)]
     Donor(#[n(0)] Donor),

@@ -9,14 +9,14 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-pub use notice::{Envelope, notice};
+pub use notice::{NoticeEnvelope, notice};
 
 use crate::blocklist::{Exemption, RelayRecord, findings};
 use crate::classify::Kind;
-use crate::evidence::{Offset, Sender};
-use crate::listing::{Code, Criterion, Listing, Record};
+use crate::evidence::{Offset, OriginalSender};
+use crate::listing::{Criterion, Listing, ListingRecord, ReturnCode};
 use crate::relay::{Prefix, Relay};
-use crate::score::{Case, Docket, FACTORS, Mark, Points, Quorum, RULES, Relation, decay};
+use crate::score::{Case, CaseWindow, CountedReport, FACTORS, Points, Quorum, RULES, Relation, decay};
 use crate::time::Timestamp;
 use crate::zone::{Config, Snapshot};
 
@@ -254,7 +254,7 @@ pub fn explain(
 }
 
 /// The listings of a relay under a code in a zone.
-pub fn record_of<'a>(record: &'a RelayRecord, config: &Config, code: u8) -> Option<&'a Record> {
+pub fn record_of<'a>(record: &'a RelayRecord, config: &Config, code: u8) -> Option<&'a ListingRecord> {
     let origin = config.apex.origin.to_string();
     record.records.get(&(origin.into(), code))
 }
@@ -299,23 +299,23 @@ impl Letters {
                 Kind::AutoReply | Kind::Challenge => "responder",
                 _ => "failed recipient",
             };
-            letters.parties.entry(mark.party).or_insert_with(|| format!("{role} {next}"));
+            letters.parties.entry(mark.failed_recipient).or_insert_with(|| format!("{role} {next}"));
         }
         letters
     }
 }
 
 fn explain_code(
-    code: &Code,
+    code: &ReturnCode,
     record: &RelayRecord,
     config: &Config,
     letters: &Letters,
     time: Timestamp,
 ) -> Option<CodeExplanation> {
     let (kinds, quorum) = config.quorum(code.value)?;
-    let none = Record::default();
+    let none = ListingRecord::default();
     let of_code = record_of(record, config, code.value).unwrap_or(&none);
-    let docket = Docket {
+    let docket = CaseWindow {
         kinds,
         after: of_code.floor.max(record.ledger.forgiven()),
         until: record.offset,
@@ -346,7 +346,11 @@ fn explain_code(
     })
 }
 
-fn explain_rules(case: &Case<'_>, quorum: &Quorum, record: &Record) -> (&'static str, Vec<RuleExplanation>) {
+fn explain_rules(
+    case: &Case<'_>,
+    quorum: &Quorum,
+    record: &ListingRecord,
+) -> (&'static str, Vec<RuleExplanation>) {
     let found = findings(case, quorum);
     let standing = match &record.current {
         Some(_) => "listed",
@@ -387,7 +391,12 @@ fn explain_score(case: &Case<'_>, letters: &Letters) -> ScoreExplanation {
     }
 }
 
-fn explain_mark(mark: &Mark, case: &Case<'_>, letters: &Letters, time: Timestamp) -> EvidenceExplanation {
+fn explain_mark(
+    mark: &CountedReport,
+    case: &Case<'_>,
+    letters: &Letters,
+    time: Timestamp,
+) -> EvidenceExplanation {
     let policy = case.policy();
     let age = time.hour().saturating_sub(mark.seen_at.hour());
     let factors = FACTORS.iter().map(|factor| (factor.name, (factor.thousandths)(mark, &policy.weights)));
@@ -397,12 +406,12 @@ fn explain_mark(mark: &Mark, case: &Case<'_>, letters: &Letters, time: Timestamp
         kind: mark.kind.name(),
         trap_domain: letters.trap_domains.get(&mark.trap_domain).cloned().unwrap_or_default(),
         donor: letters.donors.get(&mark.donor).cloned().unwrap_or_default(),
-        party: letters.parties.get(&mark.party).filter(|_| mark.party != 0).cloned(),
+        party: letters.parties.get(&mark.failed_recipient).filter(|_| mark.failed_recipient != 0).cloned(),
         injector_network: mark.injector.map(|network| network.to_string()),
         original_sender: match mark.sender {
-            Sender::Trap => "the trap",
-            Sender::Unknown => "unknown",
-            Sender::Other => "another",
+            OriginalSender::Trap => "the trap",
+            OriginalSender::Unknown => "unknown",
+            OriginalSender::Other => "another",
         },
         relation: match mark.relation {
             Relation::Confirmed => "confirmed",
@@ -446,7 +455,7 @@ fn explain_listing(
         points: grounds.points.to_string(),
         trap_domains: grounds.trap_domains,
         injector_networks: grounds.injector_networks,
-        parties: grounds.parties,
+        parties: grounds.failed_recipients,
         reports: grounds.reports,
         evidence: grounds.evidence.clone(),
         score: explain_score(&case, letters),

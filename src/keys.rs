@@ -17,7 +17,7 @@ use zstd::bulk::Compressor;
 
 use crate::digest::Digest;
 use crate::folder;
-use crate::journal::Sealed;
+use crate::journal::SealedReport;
 use crate::time::Day;
 use crate::trap::TrapHasher;
 
@@ -158,7 +158,7 @@ impl Keys {
     ///
     /// # Errors
     /// When the report is too large or the day's key can't be read or created.
-    pub fn seal(&self, day: Day, evidence: Digest, reduced: &[u8]) -> Result<Sealed, KeyError> {
+    pub fn seal(&self, day: Day, evidence: Digest, reduced: &[u8]) -> Result<SealedReport, KeyError> {
         if reduced.len() > REPORT_OCTETS_MAX {
             return Err(KeyError::Size(reduced.len()));
         }
@@ -176,7 +176,7 @@ impl Keys {
         .map_err(|_| KeyError::Unsealed)?;
         let mut octets = nonce.to_vec();
         octets.append(&mut sealed);
-        Ok(Sealed { day, octets })
+        Ok(SealedReport { day, octets })
     }
 
     fn compress(&self, octets: &[u8]) -> io::Result<Vec<u8>> {
@@ -196,7 +196,7 @@ impl Keys {
     /// # Errors
     /// `Destroyed` when the day's key does not exist any more; `Unsealed` when the report does not
     /// belong to the key and the evidence.
-    pub fn unseal(&self, evidence: Digest, sealed: &Sealed) -> Result<Vec<u8>, KeyError> {
+    pub fn unseal(&self, evidence: Digest, sealed: &SealedReport) -> Result<Vec<u8>, KeyError> {
         let path = self.day_file(sealed.day);
         let key = match self.days.get(&sealed.day).map(|key| Arc::clone(&key)) {
             Some(key) => key,

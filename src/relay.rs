@@ -40,17 +40,17 @@ impl Relay {
 
     /// The network that an injector is counted by if no table gives its autonomous system: an IPv4
     /// /16 or an IPv6 /32.
-    pub fn network(self) -> Network {
+    pub fn network(self) -> InjectorNetwork {
         match self.0 {
-            IpAddr::V4(v4) => Network::Ipv4(u16::from_be_bytes([v4.octets()[0], v4.octets()[1]])),
-            IpAddr::V6(v6) => Network::Ipv6((u128::from(v6) >> 96) as u32),
+            IpAddr::V4(v4) => InjectorNetwork::Ipv4(u16::from_be_bytes([v4.octets()[0], v4.octets()[1]])),
+            IpAddr::V6(v6) => InjectorNetwork::Ipv6((u128::from(v6) >> 96) as u32),
         }
     }
 }
 
 /// The network of an injector. Addresses that probably belong to one organisation are one network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
-pub enum Network {
+pub enum InjectorNetwork {
     /// The first 16 bits of an IPv4 address.
     #[n(0)]
     Ipv4(#[n(0)] u16),
@@ -62,12 +62,12 @@ pub enum Network {
     System(#[n(0)] u32),
 }
 
-impl fmt::Display for Network {
+impl fmt::Display for InjectorNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Network::Ipv4(bits) => write!(f, "{}.{}.0.0/16", bits >> 8, bits & 0xff),
-            Network::Ipv6(bits) => write!(f, "{}/32", Ipv6Addr::from(u128::from(bits) << 96)),
-            Network::System(number) => write!(f, "AS{number}"),
+            InjectorNetwork::Ipv4(bits) => write!(f, "{}.{}.0.0/16", bits >> 8, bits & 0xff),
+            InjectorNetwork::Ipv6(bits) => write!(f, "{}/32", Ipv6Addr::from(u128::from(bits) << 96)),
+            InjectorNetwork::System(number) => write!(f, "AS{number}"),
         }
     }
 }

@@ -23,7 +23,7 @@ pub struct ZoneDigest {
 
 /// Where a replay begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beginning {
+pub enum ReplayStart {
     /// At the journal's first entry; at the checkpoint if the first entries were dropped.
     FirstEntry,
     /// At the checkpoint.
@@ -49,8 +49,8 @@ pub struct Replay {
 ///
 /// # Errors
 /// When the journal can't be read, or needs a checkpoint and has no usable one.
-pub fn replay(journal: &dyn Journal, beginning: Beginning) -> Result<Replay, PublishError> {
-    let whole = beginning == Beginning::FirstEntry && journal.beginning()? == Offset::START;
+pub fn replay(journal: &dyn Journal, beginning: ReplayStart) -> Result<Replay, PublishError> {
+    let whole = beginning == ReplayStart::FirstEntry && journal.beginning()? == Offset::START;
     let mut blocklist = if whole { Blocklist::new() } else { restore(journal)? };
     let mut first = None;
     catch_up(&mut blocklist, journal, |blocklist, _, _| {
@@ -67,7 +67,7 @@ pub fn replay(journal: &dyn Journal, beginning: Beginning) -> Result<Replay, Pub
 
 /// The digest of each zone of a snapshot.
 pub fn zone_digests(snapshot: &Snapshot) -> Vec<ZoneDigest> {
-    let of = |zone: &crate::zone::Zone| ZoneDigest {
+    let of = |zone: &crate::zone::JudgedZone| ZoneDigest {
         origin: zone.config.apex.origin.to_string(),
         serial: zone.serial,
         entries: zone.entries.len(),
@@ -76,20 +76,20 @@ pub fn zone_digests(snapshot: &Snapshot) -> Vec<ZoneDigest> {
     snapshot.zones().iter().map(of).collect()
 }
 
-impl std::fmt::Display for Beginning {
+impl std::fmt::Display for ReplayStart {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Beginning::FirstEntry => "first-entry",
-            Beginning::Checkpoint => "checkpoint",
+            ReplayStart::FirstEntry => "first-entry",
+            ReplayStart::Checkpoint => "checkpoint",
         })
     }
 }
 
-impl std::str::FromStr for Beginning {
+impl std::str::FromStr for ReplayStart {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = [Beginning::FirstEntry, Beginning::Checkpoint];
+        let known = [ReplayStart::FirstEntry, ReplayStart::Checkpoint];
         known
             .into_iter()
             .find(|beginning| beginning.to_string() == text)

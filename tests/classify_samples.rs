@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use backscatterd::classify::{FORMATS, Kind, Session, claims, classify};
+use backscatterd::classify::{FORMATS, Kind, SessionFacts, claims, classify};
 use backscatterd::mail::{ReversePath, from_octets, read, to_octets};
 use serde_json::Value;
 
@@ -40,7 +40,7 @@ fn every_format_has_samples_and_every_sample_a_format() {
 
 #[test]
 fn one_format_of_a_layer_claims_a_sample_and_no_other() {
-    let session = Session { reverse_path: Some(ReversePath::Null), ..Session::default() };
+    let session = SessionFacts { reverse_path: Some(ReversePath::Null), ..SessionFacts::default() };
     for (format, path) in samples() {
         let claims = claims(&read(&fs::read(&path).unwrap()), &session);
         let layer = claims.first().unwrap_or_else(|| panic!("no format claims {}", path.display())).0;
@@ -74,7 +74,7 @@ fn every_sample_draws_the_verdict_beside_it() {
 
 #[test]
 fn the_reduced_report_draws_the_same_verdict_and_keeps_no_body_of_the_original() {
-    let session = Session { reverse_path: Some(ReversePath::Null), ..Session::default() };
+    let session = SessionFacts { reverse_path: Some(ReversePath::Null), ..SessionFacts::default() };
     for (_, path) in samples() {
         let octets = fs::read(&path).unwrap();
         let full = read(&octets);
@@ -101,7 +101,7 @@ fn who_wrote_a_report_is_told_from_who_carried_it() {
              Remote-MTA: dns; mx.other.example\n"
         )
     };
-    let session = Session { client: Some([198, 18, 0, 25].into()), ..Session::default() };
+    let session = SessionFacts { client: Some([198, 18, 0, 25].into()), ..SessionFacts::default() };
     let handed_on = "Received: from inner.example (inner.example [192.0.2.7]) by out.example (Postfix); today\n\
                      Received: by inner.example (Postfix) id 1; today\n";
     let own = "Received: by out.example (Postfix) id 2; today\n";
@@ -133,7 +133,7 @@ fn mail_that_only_speaks_of_failures_counts_for_nothing() {
     let mut judged = 0;
     for file in fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
-        let kind = classify(&read(&fs::read(&path).unwrap()), &Session::default()).kind;
+        let kind = classify(&read(&fs::read(&path).unwrap()), &SessionFacts::default()).kind;
         let harmless = [
             Kind::Ordinary,
             Kind::Unknown,
@@ -153,7 +153,7 @@ fn mail_that_only_speaks_of_failures_counts_for_nothing() {
 /// fixed, so that a failure can be repeated.
 #[test]
 fn mutated_samples_are_judged_in_peace() {
-    let session = Session { reverse_path: Some(ReversePath::Null), ..Session::default() };
+    let session = SessionFacts { reverse_path: Some(ReversePath::Null), ..SessionFacts::default() };
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = move |below: usize| {
         // xorshift64 (Marsaglia 2003).
@@ -225,7 +225,7 @@ fn s14_hostile_nesting_is_cut() {
     for octets in [nested, quadratic, digest, spaced, behind_colon, in_quoted, in_base64] {
         let message = read(octets.as_bytes());
         assert!(message.parts.len() <= backscatterd::mail::PARTS_MAX);
-        assert_eq!(classify(&message, &Session::default()).kind.name(), "unknown");
+        assert_eq!(classify(&message, &SessionFacts::default()).kind.name(), "unknown");
     }
 }
 
@@ -249,7 +249,10 @@ fn s14_hostile_mime_is_read_within_bounds() {
         assert!(message.header.fields().iter().all(|field| field.value.len() <= FIELD_OCTETS_MAX));
         assert!(message.words().map(str::len).sum::<usize>() <= TEXT_OCTETS_MAX);
         let reduced = from_octets(&to_octets(&message)).unwrap();
-        assert_eq!(classify(&message, &Session::default()), classify(&reduced, &Session::default()));
+        assert_eq!(
+            classify(&message, &SessionFacts::default()),
+            classify(&reduced, &SessionFacts::default())
+        );
     }
     // Octets in a header that are not UTF-8.
     let message = read(b"From: \xff\xfe <a@b.example>\nSubject: \x80\n\nx\n");

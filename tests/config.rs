@@ -5,7 +5,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
-use backscatterd::config::Spec;
+use backscatterd::config::ConfigSpec;
 
 use crate::server::Installation;
 use crate::world::SHIPPED;
@@ -15,7 +15,7 @@ const EXAMPLE: &str = include_str!("../deploy/backscatterd.toml");
 #[test]
 fn the_example_shows_every_setting_with_its_default() {
     let example: toml::Table = EXAMPLE.parse().unwrap();
-    let defaults = toml::Table::try_from(Spec::default()).unwrap();
+    let defaults = toml::Table::try_from(ConfigSpec::default()).unwrap();
     assert_eq!(example, defaults);
     let undocumented: Vec<&str> = EXAMPLE
         .lines()

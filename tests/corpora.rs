@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use backscatterd::classify::{Kind, Session, Verdict, classify};
+use backscatterd::classify::{Kind, SessionFacts, Verdict, classify};
 use backscatterd::mail::{
     FIELD_OCTETS_MAX, PARTS_MAX, ReversePath, TEXT_OCTETS_MAX, from_octets, read, to_octets,
 };
@@ -38,8 +38,10 @@ fn judging_the_full_message_and_the_reduced_one_is_the_same_for_all_of_them() {
     let mut paths = Vec::new();
     messages(&folder, &mut paths);
     assert!(paths.len() > 500, "only {} messages", paths.len());
-    let sessions =
-        [Session::default(), Session { reverse_path: Some(ReversePath::Null), ..Session::default() }];
+    let sessions = [
+        SessionFacts::default(),
+        SessionFacts { reverse_path: Some(ReversePath::Null), ..SessionFacts::default() },
+    ];
     for path in &paths {
         let full = read(&fs::read(path).unwrap());
         let octets = to_octets(&full);
@@ -115,7 +117,8 @@ fn every_label_of_the_corpora_is_judged_as_well_as_promised() {
         let row: serde_json::Value = serde_json::from_str(line).unwrap();
         let (file, label) = (row["file"].as_str().unwrap(), row["label"].as_str().unwrap());
         let null = row["null_sender"] == true;
-        let session = Session { reverse_path: null.then_some(ReversePath::Null), ..Session::default() };
+        let session =
+            SessionFacts { reverse_path: null.then_some(ReversePath::Null), ..SessionFacts::default() };
         let verdict = classify(&read(&fs::read(real.join(file)).unwrap()), &session);
         *confusion.entry((label.to_owned(), verdict.kind.name())).or_default() += 1;
         match label {
@@ -175,7 +178,8 @@ fn mail_of_real_servers_in_a_laboratory_is_called_what_it_is() {
     let mut judged = 0;
     for row in rows {
         let path = lab.join(row[instance]).join(row[file]);
-        let session = Session { reverse_path: Some(ReversePath::parse(row[from])), ..Session::default() };
+        let session =
+            SessionFacts { reverse_path: Some(ReversePath::parse(row[from])), ..SessionFacts::default() };
         let verdict = classify(&read(&fs::read(&path).unwrap()), &session);
         let want = match (row[instance], row[action]) {
             ("amavis", _) => Kind::ContentNotice,

@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backscatterd::blocklist::Blocklist;
-use backscatterd::evidence::{Entry, Offset, Recorded};
-use backscatterd::intake::{Client, Intake, Outcome, Transaction};
-use backscatterd::journal::{Embedded, Journal, Memory};
+use backscatterd::evidence::{Entry, Offset, RecordedEntry};
+use backscatterd::intake::{Client, Intake, IntakeOutcome, Transaction};
+use backscatterd::journal::{EmbeddedJournal, Journal, MemoryJournal};
 use backscatterd::keys::Keys;
 use backscatterd::mail::{Mailbox, ReversePath};
 use backscatterd::metrics::Metrics;
-use backscatterd::observe::{Limits, Lookups, Networks, Observer};
+use backscatterd::observe::{Lookups, Networks, Observer, ObserverLimits};
 use backscatterd::publish::{catch_up, checkpoint, restore};
 use backscatterd::time::{Clock, LaboratoryClock, Span, SystemClock};
 use redb::StorageBackend;
@@ -31,7 +31,7 @@ type Acknowledged = Arc<Mutex<BTreeSet<String>>>;
 
 /// The ids of all evidence in a journal's store, in order.
 pub(crate) fn evidence_ids(store: &std::path::Path) -> Vec<String> {
-    let journal = Embedded::open(store, Arc::new(SystemClock::start())).unwrap();
+    let journal = EmbeddedJournal::open(store, Arc::new(SystemClock::start())).unwrap();
     let entries = journal.read(Offset::START, usize::MAX).unwrap();
     let ids = entries.into_iter().filter_map(|recorded| match recorded.entry {
         Entry::Evidence(evidence) => Some(evidence.id.to_string()),
@@ -239,7 +239,8 @@ fn lists(journal: &dyn Journal) -> (Vec<u8>, Vec<u8>) {
 /// An intake over a journal.
 fn intake(journal: Arc<dyn Journal>, folder: &std::path::Path, maildir: std::path::PathBuf) -> Intake {
     let metrics = Arc::new(Metrics::new());
-    let limits = Limits { inquiries_max: 1, queue_max: 1, timeout: std::time::Duration::from_secs(1) };
+    let limits =
+        ObserverLimits { inquiries_max: 1, queue_max: 1, timeout: std::time::Duration::from_secs(1) };
     let observer = Observer::new(
         Lookups::Nothing,
         Networks::default(),
@@ -286,24 +287,25 @@ fn transaction(nth: u64, operator: bool) -> Transaction {
 #[test]
 fn rfc5321_s3_a_journal_that_cannot_says_451_and_what_got_250_before_is_there() {
     let (disk, folder) = (Forgetful::default(), tempfile::tempdir().unwrap());
-    let journal = Arc::new(Embedded::over(disk.again(), clock()).unwrap());
+    let journal = Arc::new(EmbeddedJournal::over(disk.again(), clock()).unwrap());
     disk.0.lock().unwrap().full_at = Some(disk.syncs() + 20);
-    let intake = intake(Arc::<Embedded>::clone(&journal), folder.path(), folder.path().join("operator"));
+    let intake =
+        intake(Arc::<EmbeddedJournal>::clone(&journal), folder.path(), folder.path().join("operator"));
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let outcomes: Vec<Outcome> =
+    let outcomes: Vec<IntakeOutcome> =
         (0..40).map(|nth| runtime.block_on(intake.message(transaction(nth, false)))).collect();
     let taken: BTreeSet<String> = outcomes
         .iter()
         .filter_map(|outcome| match outcome {
-            Outcome::Durable { id } => Some(id.clone()),
-            Outcome::Later => None,
+            IntakeOutcome::Durable { id } => Some(id.clone()),
+            IntakeOutcome::Later => None,
         })
         .collect();
     assert!(taken.len() >= 5 && taken.len() < 40, "{} of 40", taken.len());
-    assert_eq!(outcomes.last(), Some(&Outcome::Later), "the disk stays full");
+    assert_eq!(outcomes.last(), Some(&IntakeOutcome::Later), "the disk stays full");
     drop((intake, journal));
     let image = disk.0.lock().unwrap().synced.last().unwrap().clone();
-    let left = Embedded::over(Forgetful::holding(image).again(), clock()).unwrap();
+    let left = EmbeddedJournal::over(Forgetful::holding(image).again(), clock()).unwrap();
     let kept: BTreeSet<String> = left
         .read(Offset::START, usize::MAX)
         .unwrap()
@@ -317,8 +319,9 @@ fn rfc5321_s3_a_journal_that_cannot_says_451_and_what_got_250_before_is_there() 
 fn rfc5321_s3_a_disk_that_refuses_for_a_while_is_waited_out() {
     use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
     let (disk, folder) = (Forgetful::default(), tempfile::tempdir().unwrap());
-    let journal = Arc::new(Embedded::over(disk.again(), clock()).unwrap());
-    let intake = intake(Arc::<Embedded>::clone(&journal), folder.path(), folder.path().join("operator"));
+    let journal = Arc::new(EmbeddedJournal::over(disk.again(), clock()).unwrap());
+    let intake =
+        intake(Arc::<EmbeddedJournal>::clone(&journal), folder.path(), folder.path().join("operator"));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut nth = 0;
     let mut send = || {
@@ -328,11 +331,11 @@ fn rfc5321_s3_a_disk_that_refuses_for_a_while_is_waited_out() {
     let mut taken = BTreeSet::new();
     for kind in [StorageFull, ReadOnlyFilesystem, PermissionDenied, StorageFull] {
         disk.0.lock().unwrap().refuses = Some(kind);
-        assert!((0..5).all(|_| send() == Outcome::Later), "{kind:?}");
+        assert!((0..5).all(|_| send() == IntakeOutcome::Later), "{kind:?}");
         assert!(journal.read(Offset::START, 1).is_err_and(|error| error.is_passing()), "{kind:?}");
         disk.0.lock().unwrap().refuses = None;
         for _ in 0..LOOKS_MAX {
-            if let Outcome::Durable { id } = send() {
+            if let IntakeOutcome::Durable { id } = send() {
                 taken.insert(id);
                 break;
             }
@@ -340,8 +343,8 @@ fn rfc5321_s3_a_disk_that_refuses_for_a_while_is_waited_out() {
         }
         for _ in 0..10 {
             match send() {
-                Outcome::Durable { id } => drop(taken.insert(id)),
-                Outcome::Later => panic!("a message was refused after the recovery from {kind:?}"),
+                IntakeOutcome::Durable { id } => drop(taken.insert(id)),
+                IntakeOutcome::Later => panic!("a message was refused after the recovery from {kind:?}"),
             }
         }
     }
@@ -368,8 +371,9 @@ fn rfc5321_s3_cut_at_random_under_load_what_was_acknowledged_is_there_once() {
         let mut disk = disk.0.lock().unwrap();
         (disk.images_max, disk.slow) = (Some(1), Duration::from_micros(200));
     }
-    let journal = Arc::new(Embedded::over(disk.again(), clock()).unwrap());
-    let intake = intake(Arc::<Embedded>::clone(&journal), folder.path(), folder.path().join("operator"));
+    let journal = Arc::new(EmbeddedJournal::over(disk.again(), clock()).unwrap());
+    let intake =
+        intake(Arc::<EmbeddedJournal>::clone(&journal), folder.path(), folder.path().join("operator"));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (taken, stop, nth) = (Acknowledged::default(), AtomicBool::new(false), AtomicU64::new(0));
     let mut cuts = 0;
@@ -378,7 +382,8 @@ fn rfc5321_s3_cut_at_random_under_load_what_was_acknowledged_is_there_once() {
             scope.spawn(|| {
                 while !stop.load(Ordering::SeqCst) {
                     let id = nth.fetch_add(1, Ordering::SeqCst);
-                    if let Outcome::Durable { id } = runtime.block_on(intake.message(transaction(id, false)))
+                    if let IntakeOutcome::Durable { id } =
+                        runtime.block_on(intake.message(transaction(id, false)))
                     {
                         taken.lock().unwrap().insert(id);
                     }
@@ -392,7 +397,7 @@ fn rfc5321_s3_cut_at_random_under_load_what_was_acknowledged_is_there_once() {
             // in it.
             let promised = taken.lock().unwrap().clone();
             let image = disk.0.lock().unwrap().synced.last().unwrap().clone();
-            let left = Embedded::over(Forgetful::holding(image).again(), clock()).unwrap();
+            let left = EmbeddedJournal::over(Forgetful::holding(image).again(), clock()).unwrap();
             let all: Vec<String> = left
                 .read(Offset::START, usize::MAX)
                 .unwrap()
@@ -419,7 +424,7 @@ fn rfc5321_s3_cut_at_random_under_load_what_was_acknowledged_is_there_once() {
 #[test]
 fn a_client_that_waited_for_us_for_too_long_has_not_called_out() {
     let folder = tempfile::tempdir().unwrap();
-    let journal: Arc<dyn Journal> = Arc::new(Memory::new(clock()));
+    let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new(clock()));
     let intake = intake(Arc::clone(&journal), folder.path(), folder.path().join("operator"));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let left = |waited| Transaction { waited: Span::from_seconds(waited), ..transaction(1, false) };
@@ -442,13 +447,13 @@ fn rfc5321_s2_operator_mail_that_cannot_be_written_is_not_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let in_the_way = folder.path().join("file");
     std::fs::write(&in_the_way, "not a folder").unwrap();
-    let journal: Arc<dyn Journal> = Arc::new(Memory::new(clock()));
+    let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new(clock()));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let bad = intake(Arc::clone(&journal), folder.path(), in_the_way);
-    assert_eq!(runtime.block_on(bad.message(transaction(1, true))), Outcome::Later);
+    assert_eq!(runtime.block_on(bad.message(transaction(1, true))), IntakeOutcome::Later);
     assert_eq!(*journal.head().borrow(), Offset::START, "no evidence of the message is recorded");
     let good = intake(Arc::clone(&journal), folder.path(), folder.path().join("operator"));
-    assert!(matches!(runtime.block_on(good.message(transaction(1, true))), Outcome::Durable { .. }));
+    assert!(matches!(runtime.block_on(good.message(transaction(1, true))), IntakeOutcome::Durable { .. }));
     assert_eq!(std::fs::read_dir(folder.path().join("operator/new")).unwrap().count(), 1);
     match &journal.read(Offset::START, 1).unwrap()[0].entry {
         Entry::Evidence(evidence) => assert_eq!(evidence.recipients, 2, "a trap and an operator"),
@@ -459,7 +464,7 @@ fn rfc5321_s2_operator_mail_that_cannot_be_written_is_not_acknowledged() {
 #[test]
 fn appends_that_wait_become_durable_together() {
     let disk = Forgetful::default();
-    let journal = Embedded::over(disk.again(), clock()).unwrap();
+    let journal = EmbeddedJournal::over(disk.again(), clock()).unwrap();
     let before = disk.syncs();
     disk.0.lock().unwrap().slow = Duration::from_millis(20);
     let appends: Vec<_> = (0..200).map(|number| journal.append(Entry::Tick(number).into())).collect();
@@ -475,9 +480,9 @@ fn rfc5321_s3_cut_at_every_sync_what_was_acknowledged_before_is_there() {
     let mut world = World::new();
     world.make_case("198.18.0.25");
     world.make_case("198.18.0.26");
-    let entries: Vec<Recorded> = world.entries;
+    let entries: Vec<RecordedEntry> = world.entries;
     let (disk, clock) = (Forgetful::default(), clock());
-    let journal = Embedded::over(disk.again(), Arc::<LaboratoryClock>::clone(&clock)).unwrap();
+    let journal = EmbeddedJournal::over(disk.again(), Arc::<LaboratoryClock>::clone(&clock)).unwrap();
     // The number of syncs before each entry was acknowledged.
     let mut acknowledged_at = Vec::new();
     for (nth, recorded) in entries.iter().enumerate() {
@@ -495,17 +500,19 @@ fn rfc5321_s3_cut_at_every_sync_what_was_acknowledged_before_is_there() {
     let mut listed = 0;
     for (nth, image) in images.into_iter().enumerate() {
         let promised = acknowledged_at.iter().filter(|&&syncs| syncs <= nth + 1).count();
-        let journal =
-            match Embedded::over(Forgetful::holding(image).again(), Arc::<LaboratoryClock>::clone(&clock)) {
-                Ok(journal) => journal,
-                // The first sync comes before the file is a complete store. `Embedded::open`
-                // renames it only afterwards.
-                Err(error) if nth == 0 => {
-                    assert_eq!(promised, 0, "{error}");
-                    continue;
-                }
-                Err(error) => panic!("cut after sync {nth}: {error}"),
-            };
+        let journal = match EmbeddedJournal::over(
+            Forgetful::holding(image).again(),
+            Arc::<LaboratoryClock>::clone(&clock),
+        ) {
+            Ok(journal) => journal,
+            // The first sync comes before the file is a complete store. `Embedded::open`
+            // renames it only afterwards.
+            Err(error) if nth == 0 => {
+                assert_eq!(promised, 0, "{error}");
+                continue;
+            }
+            Err(error) => panic!("cut after sync {nth}: {error}"),
+        };
         let kept = journal.read(Offset::START, usize::MAX).unwrap();
         assert!(kept.len() >= promised, "cut after sync {nth}: {} of {promised}", kept.len());
         assert!(

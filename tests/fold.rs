@@ -1,9 +1,9 @@
 //! Tests of the fold under the shipped policy: which relays are listed, for what, and for how long.
 
-use backscatterd::blocklist::Change;
+use backscatterd::blocklist::ListChange;
 use backscatterd::classify::Kind;
-use backscatterd::evidence::{Entry, Observation, Order, Sender};
-use backscatterd::listing::Ending;
+use backscatterd::evidence::{Entry, Observation, Order, OriginalSender};
+use backscatterd::listing::ListingEnd;
 use backscatterd::mail::ReversePath;
 use backscatterd::relay::Prefix;
 use backscatterd::score::BURST_MARKS_MAX;
@@ -13,9 +13,9 @@ use crate::world::{ORIGIN, World, laboratory_zone, prefix, relay};
 
 const RELAY: &str = "198.18.0.25";
 
-fn ignored(changes: &backscatterd::blocklist::Changes) -> &'static str {
+fn ignored(changes: &backscatterd::blocklist::ListChanges) -> &'static str {
     match &changes.list[..] {
-        [Change::Ignored { why }] => why,
+        [ListChange::Ignored { why }] => why,
         other => panic!("not ignored: {other:?}"),
     }
 }
@@ -28,7 +28,7 @@ fn a_pattern_over_traps_injectors_recipients_and_a_day_lists_a_relay() {
         world.tick(Span::from_hours(5));
         assert!(!world.is_listed(RELAY), "before report {nth}");
         let report = world.report(RELAY);
-        if world.send(report).list.iter().any(|change| matches!(change, Change::Listed { .. })) {
+        if world.send(report).list.iter().any(|change| matches!(change, ListChange::Listed { .. })) {
             listed_at = Some(nth);
             break;
         }
@@ -138,7 +138,7 @@ fn what_is_no_trap_weighs_nothing() {
     world.add_trap("bait@elsewhere.example");
     assert_eq!(ignored(&world.send(report.clone())), "the recipient is not a trap", "unseeded local part");
     report.trap = "bait@elsewhere.example";
-    assert!(matches!(world.send(report.clone()).list[..], [Change::Counted { .. }]));
+    assert!(matches!(world.send(report.clone()).list[..], [ListChange::Counted { .. }]));
 
     let key = crate::world::hasher()
         .address(&backscatterd::mail::Mailbox::parse("bait@elsewhere.example").unwrap());
@@ -177,7 +177,7 @@ fn weaker_reports_need_company() {
     for _ in 0..6 {
         world.tick(Span::from_hours(5));
         let mut report = world.report(RELAY);
-        report.sender = Sender::Other;
+        report.sender = OriginalSender::Other;
         world.send(report);
     }
     assert!(!world.is_listed(RELAY), "reports about mail in the name of another sender weigh a quarter");
@@ -192,7 +192,7 @@ fn a_listing_ends_at_a_tick_and_only_new_evidence_brings_it_back() {
     assert!(world.is_listed(RELAY));
     assert_eq!(world.serial(), serial, "a tick that ends nothing changes nothing");
     let changes = world.tick(Span::from_days(1));
-    assert!(matches!(&changes.list[..], [Change::Ended { how: Ending::Expired, .. }]), "{changes:?}");
+    assert!(matches!(&changes.list[..], [ListChange::Ended { how: ListingEnd::Expired, .. }]), "{changes:?}");
     assert!(!world.is_listed(RELAY));
     assert!(world.serial() > serial);
 
@@ -201,7 +201,7 @@ fn a_listing_ends_at_a_tick_and_only_new_evidence_brings_it_back() {
     assert!(!world.is_listed(RELAY), "evidence that a listing used does not count again");
     let changes = world.make_case(RELAY);
     let until = changes.iter().find_map(|change| match change {
-        Change::Listed { until, .. } => Some(*until),
+        ListChange::Listed { until, .. } => Some(*until),
         _ => None,
     });
     let lasts = until.unwrap().since(world.now);
@@ -213,8 +213,8 @@ fn new_evidence_extends_and_a_third_listing_shows_as_persistent() {
     let mut world = World::new();
     world.make_case(RELAY);
     let changes = world.make_case(RELAY);
-    assert!(changes.iter().any(|change| matches!(change, Change::Extended { .. })));
-    assert!(!changes.iter().any(|change| matches!(change, Change::Listed { .. })));
+    assert!(changes.iter().any(|change| matches!(change, ListChange::Extended { .. })));
+    assert!(!changes.iter().any(|change| matches!(change, ListChange::Listed { .. })));
     for _ in 0..2 {
         world.tick(Span::from_days(8));
         assert!(!world.is_listed(RELAY));
@@ -231,7 +231,7 @@ fn rfc5782_d11_a_removal_takes_effect_at_once_and_forgives_what_came_before() {
     let mut world = World::new();
     world.make_case(RELAY);
     let changes = world.order(Order::Remove { relay: relay(RELAY) });
-    assert!(matches!(&changes.list[..], [Change::Ended { how: Ending::Removed, .. }]), "{changes:?}");
+    assert!(matches!(&changes.list[..], [ListChange::Ended { how: ListingEnd::Removed, .. }]), "{changes:?}");
     assert!(!world.is_listed(RELAY));
     assert!(
         world.ask(&format!("25.0.18.198.{ORIGIN}"), backscatterd::zone::QueryType::Txt).answers.is_empty()
@@ -250,7 +250,7 @@ fn rfc5782_d11_a_removal_takes_effect_at_once_and_forgives_what_came_before() {
     // A listing after a removal lasts twice as long: the second one 14 days instead of 7.
     let changes = world.make_case(RELAY);
     let until = changes.iter().find_map(|change| match change {
-        Change::Listed { until, .. } => Some(until.since(world.now)),
+        ListChange::Listed { until, .. } => Some(until.since(world.now)),
         _ => None,
     });
     assert!(until.unwrap() > Span::from_days(13), "{until:?}");
@@ -265,7 +265,7 @@ fn an_unlisted_half_case_is_forgiven_by_a_removal_too() {
         world.send(report);
     }
     let changes = world.order(Order::Remove { relay: relay(RELAY) });
-    assert_eq!(changes.list, [Change::Decided]);
+    assert_eq!(changes.list, [ListChange::Decided]);
     world.tick(Span::from_hours(5));
     let report = world.report(RELAY);
     world.send(report);
@@ -294,8 +294,8 @@ fn time_comes_from_ticks_alone_and_evidence_is_bounded_by_it() {
 fn evidence_waits_for_its_observation_or_its_deadline() {
     let mut world = World::new();
     world.adopt(&laboratory_zone().replace("observation_wait = \"15m\"", "observation_wait = \"10m\""));
-    let counted = |changes: &backscatterd::blocklist::Changes| {
-        changes.list.iter().any(|change| matches!(change, Change::Counted { .. }))
+    let counted = |changes: &backscatterd::blocklist::ListChanges| {
+        changes.list.iter().any(|change| matches!(change, ListChange::Counted { .. }))
     };
     let report = world.report(RELAY);
     let entry = world.evidence(report);
@@ -348,7 +348,7 @@ fn many_addresses_of_one_line_crowd_out_nobody() {
     }
     assert_eq!(world.blocklist.ledgers(), 64);
     let report = world.report(RELAY);
-    assert!(matches!(world.send(report).list[..], [Change::Counted { .. }]));
+    assert!(matches!(world.send(report).list[..], [ListChange::Counted { .. }]));
 }
 
 #[test]
@@ -359,7 +359,7 @@ fn a_zone_that_comes_back_does_not_go_back() {
     let before = world.serial();
     world.order(Order::WithdrawZone { origin: crate::world::ORIGIN.to_owned() });
     let changes = world.adopt(&laboratory_zone());
-    assert!(matches!(changes.list[..], [Change::Ignored { .. }]), "{changes:?}");
+    assert!(matches!(changes.list[..], [ListChange::Ignored { .. }]), "{changes:?}");
     world.adopt(&raised);
     assert!(world.serial() > before);
 }
@@ -386,7 +386,7 @@ fn callouts_and_replies_are_listed_apart() {
             report.kind = kind;
             report.trap = ["a@trap-one.example", "b@trap-two.example", "c@trap-three.example"][nth % 3];
             report.injector = None;
-            report.sender = Sender::Unknown;
+            report.sender = OriginalSender::Unknown;
             world.send(report);
         }
         assert!(!world.is_listed(RELAY), "{kind} is not part of the main zone");
@@ -506,7 +506,7 @@ fn what_weighs_nothing_makes_up_no_numbers() {
     for nth in 0..24 {
         world.tick(Span::from_hours(5));
         let mut report = world.report(RELAY);
-        report.sender = if nth % 2 == 0 { Sender::Trap } else { Sender::Other };
+        report.sender = if nth % 2 == 0 { OriginalSender::Trap } else { OriginalSender::Other };
         report.trap = if nth % 2 == 0 { "sales@trap-one.example" } else { "jdoe@trap-two.example" };
         world.send(report);
     }

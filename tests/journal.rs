@@ -7,12 +7,14 @@ use std::sync::Arc;
 use backscatterd::classify::Kind;
 use backscatterd::digest::Digest;
 use backscatterd::evidence::{
-    Directive, Entry, GivenTrap, Observation, Offset, Order, Recorded, Sender, Source, Way,
+    Channel, Directive, Entry, EvidenceSource, GivenTrap, Observation, Offset, Order, OriginalSender,
+    RecordedEntry,
 };
 use backscatterd::journal::{
-    Append, Checkpoint, Dropped, Embedded, Journal, JournalError, Memory, Retention, Sealed, wire,
+    Append, Checkpoint, DroppedDays, EmbeddedJournal, Journal, JournalError, MemoryJournal, Retention,
+    SealedReport, wire,
 };
-use backscatterd::mail::Status;
+use backscatterd::mail::EnhancedStatus;
 use backscatterd::relay::Prefix;
 use backscatterd::time::{Clock, LaboratoryClock, Span, Timestamp};
 use backscatterd::trap::{Donor, DonorTerms, Scope};
@@ -23,8 +25,12 @@ type Make = fn(&Path, Arc<dyn Clock>) -> Box<dyn Journal>;
 
 /// Every kind of journal, and whether it keeps its entries over a restart.
 const KINDS: [(&str, Make, bool); 2] = [
-    ("memory", |_, clock| Box::new(Memory::new(clock)), false),
-    ("embedded", |folder, clock| Box::new(Embedded::open(&folder.join("store"), clock).unwrap()), true),
+    ("memory", |_, clock| Box::new(MemoryJournal::new(clock)), false),
+    (
+        "embedded",
+        |folder, clock| Box::new(EmbeddedJournal::open(&folder.join("store"), clock).unwrap()),
+        true,
+    ),
 ];
 
 fn for_every_kind(promise: impl Fn(&dyn Journal, &LaboratoryClock, &dyn Fn() -> Option<Box<dyn Journal>>)) {
@@ -50,7 +56,7 @@ fn tick(number: u64) -> Append {
     Entry::Tick(number).into()
 }
 
-fn all(journal: &dyn Journal) -> Vec<Recorded> {
+fn all(journal: &dyn Journal) -> Vec<RecordedEntry> {
     journal.read(Offset::START, usize::MAX).unwrap()
 }
 
@@ -98,10 +104,10 @@ fn an_entry_that_comes_twice_lies_in_one_place() {
 fn its_time_never_goes_back() {
     let folder = tempfile::tempdir().unwrap();
     let at = |days: i64| Arc::new(LaboratoryClock::new(start().plus(Span::from_days(days))));
-    let journal = Embedded::open(&folder.path().join("store"), at(5)).unwrap();
+    let journal = EmbeddedJournal::open(&folder.path().join("store"), at(5)).unwrap();
     journal.append(tick(1)).wait().unwrap();
     drop(journal);
-    let journal = Embedded::open(&folder.path().join("store"), at(1)).unwrap();
+    let journal = EmbeddedJournal::open(&folder.path().join("store"), at(1)).unwrap();
     journal.append(tick(2)).wait().unwrap();
     let times: Vec<Timestamp> = all(&journal).into_iter().map(|recorded| recorded.at).collect();
     assert!(times.is_sorted() && times[1] == start().plus(Span::from_days(5)), "{times:?}");
@@ -124,13 +130,13 @@ fn reports_lie_beside_their_evidence_and_go_earlier() {
         let mut world = World::new();
         let report = world.report("198.18.0.25");
         let entry = world.evidence(report);
-        let sealed = Sealed { day: clock.now().day(), octets: b"sealed".to_vec() };
+        let sealed = SealedReport { day: clock.now().day(), octets: b"sealed".to_vec() };
         journal.append(Append { entry: entry.clone(), report: Some(sealed.clone()) }).wait().unwrap();
         assert_eq!(journal.report(entry.id()).unwrap(), Some(sealed));
         assert_eq!(journal.report(Digest::of(b"another")).unwrap(), None);
         clock.advance(Span::from_days(1));
         let retention = Retention { entries_since: start().day(), reports_since: clock.now().day() };
-        assert_eq!(journal.retain(retention).unwrap(), Dropped { entry_days: 0, report_days: 1 });
+        assert_eq!(journal.retain(retention).unwrap(), DroppedDays { entry_days: 0, report_days: 1 });
         assert_eq!(journal.report(entry.id()).unwrap(), None);
         assert_eq!(all(journal).len(), 1);
     });
@@ -148,7 +154,7 @@ fn retention_drops_days_that_a_checkpoint_has_taken_in_and_no_others() {
         let everything = Retention { entries_since: today, reports_since: today };
         assert_eq!(
             journal.retain(everything).unwrap(),
-            Dropped::default(),
+            DroppedDays::default(),
             "without a checkpoint nothing is dropped"
         );
         let mut checkpoint =
@@ -205,7 +211,7 @@ fn reports_of_several_days_come_together() {
                 let report = world.report("198.18.0.25");
                 let entry = world.evidence(report);
                 let day = clock.now().plus(if number % 2 == 0 { Span::ZERO } else { DAY }).day();
-                let sealed = Sealed { day, octets: vec![number] };
+                let sealed = SealedReport { day, octets: vec![number] };
                 let id = entry.id();
                 (id, sealed.clone(), journal.append(Append { entry, report: Some(sealed) }))
             })
@@ -222,7 +228,7 @@ fn a_store_whose_days_are_all_over_knows_where_it_stands() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
     let clock = Arc::new(LaboratoryClock::new(start()));
-    let open = || Embedded::open(&path, Arc::<LaboratoryClock>::clone(&clock)).unwrap();
+    let open = || EmbeddedJournal::open(&path, Arc::<LaboratoryClock>::clone(&clock)).unwrap();
     let journal = open();
     for number in 1..=6 {
         journal.append(tick(number)).wait().unwrap();
@@ -250,14 +256,14 @@ fn a_store_of_another_layout_is_refused_by_its_version() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
     let clock = Arc::new(LaboratoryClock::new(start()));
-    drop(Embedded::open(&path, Arc::<LaboratoryClock>::clone(&clock)).unwrap());
+    drop(EmbeddedJournal::open(&path, Arc::<LaboratoryClock>::clone(&clock)).unwrap());
     let database = redb::Database::open(&path).unwrap();
     let write = database.begin_write().unwrap();
     let meta = redb::TableDefinition::<&str, u32>::new("meta");
     let known = write.open_table(meta).unwrap().insert("format", 1).unwrap().unwrap().value();
     write.commit().unwrap();
     drop(database);
-    let refused = Embedded::open(&path, clock).err().unwrap();
+    let refused = EmbeddedJournal::open(&path, clock).err().unwrap();
     assert!(matches!(refused, JournalError::Version { found: 1, known: k } if k == known), "{refused}");
 }
 
@@ -266,11 +272,11 @@ fn a_store_has_one_owner_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(LaboratoryClock::new(start()));
     let path = folder.path().join("store");
-    let owner = Embedded::open(&path, Arc::<LaboratoryClock>::clone(&clock)).unwrap();
-    let second = Embedded::open(&path, Arc::<LaboratoryClock>::clone(&clock));
+    let owner = EmbeddedJournal::open(&path, Arc::<LaboratoryClock>::clone(&clock)).unwrap();
+    let second = EmbeddedJournal::open(&path, Arc::<LaboratoryClock>::clone(&clock));
     assert!(matches!(second.err(), Some(JournalError::InUse(_))));
     drop(owner);
-    assert!(Embedded::open(&path, clock).is_ok());
+    assert!(EmbeddedJournal::open(&path, clock).is_ok());
 }
 
 const DAY: Span = Span::from_days(1);
@@ -299,13 +305,14 @@ fn golden_entries() -> Vec<(String, Entry)> {
     for &kind in Kind::ALL {
         let mut report = world.report("2001:db8::25");
         report.kind = kind;
-        report.sender = [Sender::Trap, Sender::Other, Sender::Unknown][kinds.len() % 3];
+        report.sender =
+            [OriginalSender::Trap, OriginalSender::Other, OriginalSender::Unknown][kinds.len() % 3];
         report.injector = "2001:db8:f::1".parse().ok();
         report.reverse_path = backscatterd::mail::ReversePath::parse("<someone@relay.example>");
         let mut entry = world.evidence(report);
         if let Entry::Evidence(evidence) = &mut entry {
             evidence.facts.reasons = vec!["a reason".to_owned()];
-            evidence.facts.failures[0].status = Some(Status { class: 5, subject: 1, detail: 1 });
+            evidence.facts.failures[0].status = Some(EnhancedStatus { class: 5, subject: 1, detail: 1 });
             evidence.facts.failures[0].remote = true;
         }
         kinds.push((format!("evidence-{kind}"), entry));
@@ -340,8 +347,11 @@ fn golden_entries() -> Vec<(String, Entry)> {
                 until: start().plus(DAY),
             }),
         ),
-        ("void-donor", directive(Order::Void { source: Source::Donor(donor.clone()), since: start() })),
-        ("void-trap", directive(Order::Void { source: Source::Trap(key), since: start() })),
+        (
+            "void-donor",
+            directive(Order::Void { source: EvidenceSource::Donor(donor.clone()), since: start() }),
+        ),
+        ("void-trap", directive(Order::Void { source: EvidenceSource::Trap(key), since: start() })),
         ("freeze", directive(Order::Freeze)),
         ("release", directive(Order::Release)),
         ("shut-down", directive(Order::ShutDown { origin: "bl.example.".into() })),
@@ -373,7 +383,7 @@ fn golden_entries() -> Vec<(String, Entry)> {
     let mut forwarded = world.evidence(report);
     if let Entry::Evidence(evidence) = &mut forwarded {
         evidence.wider = vec![key];
-        (evidence.way, evidence.forwarded_by) = (Way::Submitted, Some(isp.clone()));
+        (evidence.channel, evidence.forwarded_by) = (Channel::Submitted, Some(isp.clone()));
     }
     let terms = DonorTerms {
         token: Some(id),
@@ -415,7 +425,7 @@ fn the_wire_format_reads_what_version_1_wrote() {
         let (golden_name, octets) = line.split_once(' ').unwrap();
         assert_eq!(golden_name, name);
         let read = wire::from_octets(Offset::from_number(1), &unhex(octets)).unwrap();
-        assert_eq!(read, Recorded { offset: Offset::from_number(1), at: start(), entry }, "{name}");
+        assert_eq!(read, RecordedEntry { offset: Offset::from_number(1), at: start(), entry }, "{name}");
     }
     let golden: Vec<_> = GOLDEN.lines().filter_map(|line| line.split_once(' ')).collect();
     assert_eq!(golden.len(), written.len());

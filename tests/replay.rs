@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use backscatterd::blocklist::Blocklist;
 use backscatterd::digest::Digest;
-use backscatterd::evidence::{Entry, Offset, Order, Recorded};
-use backscatterd::journal::{Journal, Memory};
+use backscatterd::evidence::{Entry, Offset, Order, RecordedEntry};
+use backscatterd::journal::{Journal, MemoryJournal};
 use backscatterd::publish::{catch_up, checkpoint, restore};
 use backscatterd::time::{LaboratoryClock, Span};
 
@@ -14,7 +14,7 @@ use crate::world::{World, laboratory_zone, relay, start};
 
 /// The entries of a month: several relays, listings that begin, are extended, end and are removed,
 /// a retired trap, and changes of the policy and of the zones.
-fn month() -> Vec<Recorded> {
+fn month() -> Vec<RecordedEntry> {
     let mut world = World::new();
     world.add_trap("bait@seeded.example");
     let relays = ["198.18.0.25", "198.18.7.9", "2001:db8:1:2::25", "2001:db8:1:2::26", "198.19.1.1"];
@@ -63,7 +63,7 @@ fn outcome(blocklist: &Blocklist) -> Outcome {
     Outcome { zones: zones.collect(), state: blocklist.to_checkpoint() }
 }
 
-fn fold(entries: &[Recorded]) -> Blocklist {
+fn fold(entries: &[RecordedEntry]) -> Blocklist {
     let mut blocklist = Blocklist::new();
     for recorded in entries {
         blocklist.apply(recorded);
@@ -115,8 +115,9 @@ fn the_serial_is_base_plus_offset_of_the_last_change_and_never_falls() {
     for recorded in &entries {
         blocklist.apply(recorded);
         let snapshot = blocklist.snapshot();
-        let of_first =
-            |zone: &&backscatterd::zone::Zone| zone.config.apex.origin.to_string() == crate::world::ORIGIN;
+        let of_first = |zone: &&backscatterd::zone::JudgedZone| {
+            zone.config.apex.origin.to_string() == crate::world::ORIGIN
+        };
         let Some(zone) = snapshot.zones().iter().find(of_first) else { continue };
         let now = (zone.serial, zone.digest());
         if let Some((serial, digest)) = last {
@@ -144,10 +145,10 @@ fn an_entry_seen_twice_is_taken_once() {
 #[test]
 fn a_checkpoint_and_the_rest_are_everything_after_retention_too() {
     let clock = Arc::new(LaboratoryClock::new(start()));
-    let journal = Memory::new(Arc::<LaboratoryClock>::clone(&clock));
+    let journal = MemoryJournal::new(Arc::<LaboratoryClock>::clone(&clock));
     let entries = month();
     let third = entries.len() / 3;
-    let append = |recorded: &Recorded| {
+    let append = |recorded: &RecordedEntry| {
         clock.advance(recorded.at.since(backscatterd::time::Clock::now(&*clock)));
         journal.append(recorded.entry.clone().into()).wait().unwrap();
     };
@@ -170,7 +171,7 @@ fn a_checkpoint_and_the_rest_are_everything_after_retention_too() {
 #[test]
 fn without_a_checkpoint_and_without_the_first_entry_there_is_no_list() {
     let clock = Arc::new(LaboratoryClock::new(start()));
-    let journal = Memory::new(Arc::<LaboratoryClock>::clone(&clock));
+    let journal = MemoryJournal::new(Arc::<LaboratoryClock>::clone(&clock));
     for number in 0..3 {
         journal.append(Entry::Tick(number).into()).wait().unwrap();
         clock.advance(Span::from_days(1));

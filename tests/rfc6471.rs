@@ -1,10 +1,10 @@
 //! Checks how the list is run against RFC 6471: every listing has grounds and an end, every change
 //! is on record, and a removal takes effect at once.
 
-use backscatterd::blocklist::{AuditRecord, Blocklist, Change};
+use backscatterd::blocklist::{AuditRecord, Blocklist, ListChange};
 use backscatterd::classify::{Cause, Kind};
-use backscatterd::evidence::{Entry, Observation, Offset, Order, Sender, Source};
-use backscatterd::listing::{Criterion, Ending};
+use backscatterd::evidence::{Entry, EvidenceSource, Observation, Offset, Order, OriginalSender};
+use backscatterd::listing::{Criterion, ListingEnd};
 use backscatterd::mail::ReversePath;
 use backscatterd::relay::Prefix;
 use backscatterd::time::{Span, Timestamp};
@@ -60,7 +60,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn take(world: &mut World, step: &Step) -> backscatterd::blocklist::Changes {
+fn take(world: &mut World, step: &Step) -> backscatterd::blocklist::ListChanges {
     match *step {
         Step::Time { hours } => world.tick(Span::from_hours(i64::from(hours))),
         Step::Report { relay, trap, injector, failed, kind, seen, spoiled } => {
@@ -76,7 +76,7 @@ fn take(world: &mut World, step: &Step) -> backscatterd::blocklist::Changes {
                 _ => None,
             };
             match spoiled {
-                1 => report.sender = Sender::Other,
+                1 => report.sender = OriginalSender::Other,
                 2 => report.recipients = 3,
                 3 => report.reverse_path = ReversePath::parse("<a@b.example>"),
                 4 => report.carried = true,
@@ -97,11 +97,11 @@ fn take(world: &mut World, step: &Step) -> backscatterd::blocklist::Changes {
                 3 => Order::EndExemption { prefix },
                 4 => Order::List { origin, prefix, code: 2, until: soon },
                 5 => Order::Void {
-                    source: Source::Donor(Donor::parse("isp").unwrap()),
+                    source: EvidenceSource::Donor(Donor::parse("isp").unwrap()),
                     since: Timestamp::default(),
                 },
                 6 => Order::Void {
-                    source: Source::Trap(hasher().domain("trap-one.example")),
+                    source: EvidenceSource::Trap(hasher().domain("trap-one.example")),
                     since: world.now,
                 },
                 7 => Order::Freeze,
@@ -155,15 +155,21 @@ fn rfc6471_o2_o4_o5_whatever_happens_a_listing_has_grounds_an_end_and_a_record()
                 let changed = changes.list.iter().filter(|change| {
                     matches!(
                         change,
-                        Change::Listed { .. }
-                            | Change::Extended { .. }
-                            | Change::Ended { .. }
-                            | Change::Held { .. }
+                        ListChange::Listed { .. }
+                            | ListChange::Extended { .. }
+                            | ListChange::Ended { .. }
+                            | ListChange::Held { .. }
                     )
                 });
                 let acts = ["listed", "extended", "held"].into_iter().chain(
-                    [Ending::Expired, Ending::Removed, Ending::Withdrawn, Ending::Voided, Ending::Exempted]
-                        .map(Ending::name),
+                    [
+                        ListingEnd::Expired,
+                        ListingEnd::Removed,
+                        ListingEnd::Withdrawn,
+                        ListingEnd::Voided,
+                        ListingEnd::Exempted,
+                    ]
+                    .map(ListingEnd::name),
                 );
                 let acts: Vec<&str> = acts.collect();
                 let recorded = changes.audit.iter().filter(|record| acts.contains(&record.act.as_str()));
@@ -268,17 +274,18 @@ fn rfc6471_o16_what_stood_on_a_voided_source_goes_and_the_public_is_told() {
         world.send(report);
     }
     assert!(world.is_listed(RELAYS[0]) && world.is_listed(RELAYS[1]));
-    let changes = world.order(Order::Void { source: Source::Donor(donor), since: Timestamp::default() });
-    let ended = |change: &&Change| matches!(change, Change::Ended { how: Ending::Voided, .. });
+    let changes =
+        world.order(Order::Void { source: EvidenceSource::Donor(donor), since: Timestamp::default() });
+    let ended = |change: &&ListChange| matches!(change, ListChange::Ended { how: ListingEnd::Voided, .. });
     assert_eq!(changes.list.iter().filter(ended).count(), 1, "{changes:?}");
     assert!(world.is_listed(RELAYS[0]) && !world.is_listed(RELAYS[1]));
-    let notes = world.blocklist.standing().notes;
+    let notes = world.blocklist.status().notes;
     assert!(notes.last().unwrap().text.contains("a donor") && notes.last().unwrap().text.contains("test"));
     assert!(!notes.last().unwrap().text.contains("isp"), "the note does not name the donor");
     // A voided listing does not make the next one last longer.
     let changes = world.make_case(RELAYS[1]);
     let until = changes.iter().find_map(|change| match change {
-        Change::Listed { until, .. } => Some(until.since(world.now)),
+        ListChange::Listed { until, .. } => Some(until.since(world.now)),
         _ => None,
     });
     assert!(until.unwrap() <= Span::from_days(3));
@@ -293,8 +300,12 @@ fn rfc6471_o18_no_fault_lists_the_world() {
         for nth in 0..1_000 {
             let mut report = world.report(&ip(nth));
             report.trap = trap;
-            held +=
-                world.send(report).list.iter().filter(|change| matches!(change, Change::Held { .. })).count();
+            held += world
+                .send(report)
+                .list
+                .iter()
+                .filter(|change| matches!(change, ListChange::Held { .. }))
+                .count();
         }
         held
     };
@@ -307,22 +318,22 @@ fn rfc6471_o18_no_fault_lists_the_world() {
     // The limit is 200 additions an hour, or a twentieth of the list.
     assert!(listed(&world) >= 200 && listed(&world) <= 3 * 220, "{}", listed(&world));
     assert!(held > 300, "{held}");
-    let waiting = world.blocklist.standing().held[ORIGIN];
+    let waiting = world.blocklist.status().held[ORIGIN];
     let before = listed(&world);
     // Removals are not held. The operator's release admits the additions that are held.
     world.order(Order::Remove { relay: relay(&ip(0)) });
     assert!(!world.is_listed(&ip(0)));
     world.order(Order::Release);
     assert!(listed(&world) > before + waiting / 2, "{} of {waiting}", listed(&world) - before);
-    assert!(world.blocklist.standing().held.is_empty());
+    assert!(world.blocklist.status().held.is_empty());
     // Many endings at once raise an alarm, but are not held.
     let changes = world.tick(Span::from_days(4));
-    assert!(changes.list.iter().any(|change| matches!(change, Change::Shrinking { .. })));
+    assert!(changes.list.iter().any(|change| matches!(change, ListChange::Shrinking { .. })));
     assert_eq!(listed(&world), 0);
     for wide in ["198.18.0.0/16", "198.18.0.0/24", "2001:db8::/48"] {
         let until = world.now.plus(Span::from_days(1));
         let order = Order::List { origin: ORIGIN.to_owned(), prefix: wide.parse().unwrap(), code: 2, until };
-        assert!(matches!(world.order(order).list[..], [Change::Ignored { .. }]), "{wide}");
+        assert!(matches!(world.order(order).list[..], [ListChange::Ignored { .. }]), "{wide}");
     }
 }
 
@@ -340,7 +351,8 @@ fn rfc8098_s10_receipts_feedback_and_aggregate_reports_can_never_score() {
 fn rfc3834_s9_an_automatic_reply_that_breaks_the_rules_is_told() {
     let doubts = |message: &str| {
         let read = backscatterd::mail::read(message.as_bytes());
-        let verdict = backscatterd::classify::classify(&read, &backscatterd::classify::Session::default());
+        let verdict =
+            backscatterd::classify::classify(&read, &backscatterd::classify::SessionFacts::default());
         assert!(matches!(verdict.kind, Kind::AutoReply | Kind::Challenge), "{:?}", verdict.kind);
         verdict.doubts.join("\n")
     };
@@ -460,7 +472,7 @@ fn rfc6471_o4_a_stranger_recomputes_the_score_by_hand() {
     let mut world = World::new();
     world.make_case(RELAYS[0]);
     let record = world.blocklist.relay_record(Prefix::host(relay(RELAYS[0])));
-    let exemptions = world.blocklist.standing().exemptions;
+    let exemptions = world.blocklist.status().exemptions;
     let snapshot = world.blocklist.snapshot();
     let explained = backscatterd::explain::explain(
         relay(RELAYS[0]),

@@ -7,14 +7,16 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use backscatterd::blocklist::Change;
-use backscatterd::classify::{self, Kind, Session};
+use backscatterd::blocklist::ListChange;
+use backscatterd::classify::{self, Kind, SessionFacts};
 use backscatterd::digest::Digest;
-use backscatterd::evidence::{Entry, Evidence, Facts, Order, Reach, Sent, Source, Way};
+use backscatterd::evidence::{
+    Channel, Entry, Evidence, EvidenceFacts, EvidenceSource, Order, SentFrom, SessionReach,
+};
 use backscatterd::explain::{CodeExplanation, explain};
 use backscatterd::intake::attribute;
 use backscatterd::mail::{self, Mailbox, ReversePath};
-use backscatterd::observe::{Answers, Inquiry, observation};
+use backscatterd::observe::{DnsAnswers, Inquiry, observation};
 use backscatterd::relay::{Prefix, Relay};
 use backscatterd::score::{FACTORS, RULES};
 use backscatterd::time::{Span, Timestamp};
@@ -37,7 +39,7 @@ struct Story {
     /// The donor that forwards the next message.
     forwarded_by: Option<Donor>,
     nth: u64,
-    last: Vec<Change>,
+    last: Vec<ListChange>,
 }
 
 struct Host {
@@ -203,7 +205,7 @@ impl Story {
         let trap = Mailbox::parse(words.need("to")).unwrap();
         let reverse_path =
             ReversePath::parse(&format!("<{}>", words.get("reverse-path").unwrap_or_default()));
-        let session = Session {
+        let session = SessionFacts {
             reverse_path: Some(reverse_path.clone()),
             client: Some(relay.address()),
             recipient: Some(trap.clone()),
@@ -214,7 +216,7 @@ impl Story {
             assert_eq!(verdict.kind.name(), kind, "{}: {:?}\n{message}", self.place, verdict.reasons);
         }
         let report = Some(Digest::of(message.as_bytes()));
-        let facts = Facts::of(&verdict, classify::VERSION, &trap, &hasher());
+        let facts = EvidenceFacts::of(&verdict, classify::VERSION, &trap, &hasher());
         self.forwarded_by = words.get("forwarded-by").map(|donor| Donor::parse(donor).unwrap());
         let recipients = words.get("recipients").map_or(1, |count| count.parse().unwrap());
         self.evidence(relay, &trap, &reverse_path, recipients, report, facts);
@@ -226,7 +228,7 @@ impl Story {
         let relay: Relay = words.need("from").parse().unwrap();
         let trap = Mailbox::parse(words.need("to")).unwrap();
         self.forwarded_by = Some(Donor::parse(words.need("by")).unwrap());
-        let facts = Facts::of(&classify::null_rejected(), classify::VERSION, &trap, &hasher());
+        let facts = EvidenceFacts::of(&classify::null_rejected(), classify::VERSION, &trap, &hasher());
         self.evidence(relay, &trap, &ReversePath::Null, 1, None, facts);
     }
 
@@ -234,7 +236,7 @@ impl Story {
         self.nth += 1;
         let relay: Relay = words.need("from").parse().unwrap();
         let trap = Mailbox::parse(words.need("to")).unwrap();
-        let facts = Facts::of(&classify::callout(), classify::VERSION, &trap, &hasher());
+        let facts = EvidenceFacts::of(&classify::callout(), classify::VERSION, &trap, &hasher());
         self.evidence(relay, &trap, &ReversePath::Null, 1, None, facts);
     }
 
@@ -245,7 +247,7 @@ impl Story {
         reverse_path: &ReversePath,
         recipients: u16,
         report: Option<Digest>,
-        facts: Facts,
+        facts: EvidenceFacts,
     ) {
         let kind = facts.kind;
         let evidence = Evidence {
@@ -253,19 +255,19 @@ impl Story {
             seen_at: self.world.now,
             relay,
             helo: "relay.example".to_owned(),
-            reverse_path: Sent::of(reverse_path, &hasher()),
+            reverse_path: SentFrom::of(reverse_path, &hasher()),
             trap: hasher().address(trap),
             trap_domain: hasher().domain(trap.domain()),
             recipients,
-            reach: if kind.is_without_message() { Reach::Recipient } else { Reach::Data },
+            reach: if kind.is_without_message() { SessionReach::Recipient } else { SessionReach::Data },
             report,
             facts,
             node: "scenario".to_owned(),
             wider: Vec::new(),
-            way: match (self.forwarded_by.is_some(), kind) {
-                (false, _) => Way::Direct,
-                (true, Kind::NullRejected) => Way::Logged,
-                (true, _) => Way::Submitted,
+            channel: match (self.forwarded_by.is_some(), kind) {
+                (false, _) => Channel::Direct,
+                (true, Kind::NullRejected) => Channel::Logged,
+                (true, _) => Channel::Submitted,
             },
             forwarded_by: self.forwarded_by.take(),
         };
@@ -277,14 +279,14 @@ impl Story {
         }
     }
 
-    fn answers(&self, inquiry: &Inquiry) -> Answers {
+    fn answers(&self, inquiry: &Inquiry) -> DnsAnswers {
         if !self.dns_answers {
-            return Answers::default();
+            return DnsAnswers::default();
         }
         let domain = inquiry.domain.clone().unwrap_or_default();
         let own = |host: &&Host| Relay::new(host.address) == inquiry.relay;
         let exchangers = self.hosts.iter().filter(|host| host.exchanger_of.contains(&domain));
-        Answers {
+        DnsAnswers {
             names: Some(
                 self.hosts
                     .iter()
@@ -317,12 +319,13 @@ impl Story {
                 code: 2,
                 until: time(words.need("until")),
             },
-            "void-donor" => {
-                Order::Void { source: Source::Donor(donor("void-donor")), since: time(words.need("since")) }
-            }
+            "void-donor" => Order::Void {
+                source: EvidenceSource::Donor(donor("void-donor")),
+                since: time(words.need("since")),
+            },
             "void-trap" => {
                 let key = hasher().domain(words.need("void-trap"));
-                Order::Void { source: Source::Trap(key), since: time(words.need("since")) }
+                Order::Void { source: EvidenceSource::Trap(key), since: time(words.need("since")) }
             }
             "donor-weight" | "donor-suspended" => {
                 let key = words.first();
@@ -353,16 +356,16 @@ impl Story {
         match words.first() {
             "ignored" => {
                 let why = words.need("ignored");
-                let ignored = matches!(&self.last[..], [Change::Ignored { why: is }] if is.contains(why));
+                let ignored = matches!(&self.last[..], [ListChange::Ignored { why: is }] if is.contains(why));
                 assert!(ignored, "{place}: {:?}", self.last);
             }
             "held" => assert!(
-                self.last.iter().any(|change| matches!(change, Change::Held { .. })),
+                self.last.iter().any(|change| matches!(change, ListChange::Held { .. })),
                 "{place}: {:?}",
                 self.last
             ),
             "note" => {
-                let notes = self.world.blocklist.standing().notes;
+                let notes = self.world.blocklist.status().notes;
                 let said = notes.last().is_some_and(|note| note.text.contains(words.need("note")));
                 assert!(said, "{place}: {notes:?}");
             }
@@ -426,7 +429,7 @@ impl Story {
         let relay: Relay = address.parse().unwrap();
         let blocklist = &self.world.blocklist;
         let record = blocklist.relay_record(Prefix::host(relay));
-        let exemptions = blocklist.standing().exemptions;
+        let exemptions = blocklist.status().exemptions;
         let explained =
             explain(relay, record.as_ref(), &exemptions, &blocklist.snapshot(), blocklist.offset());
         let codes = explained.zones.into_iter().flat_map(|zone| zone.codes);

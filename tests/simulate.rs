@@ -1,21 +1,21 @@
 //! Tests of the simulation: in small worlds no well-run relay is listed, and nearly all sources
 //! are.
 
-use backscatterd::simulate::{Outcome, SHIPPED as WORLD, Setup, WorldSpec, run};
+use backscatterd::simulate::{SHIPPED as WORLD, SimulationOutcome, SimulationSetup, WorldSpec, run};
 
 use crate::world::SHIPPED;
 
 /// The shipped world with fewer attackers and fewer messages of each, so that a test takes seconds.
-fn small(seed: u64) -> Setup {
+fn small(seed: u64) -> SimulationSetup {
     let mut world = WorldSpec::read("world", WORLD).unwrap();
     for attackers in &mut world.attackers {
         attackers.count = attackers.count.min(3);
         attackers.messages_per_day = 40;
     }
-    Setup { seed, relays: 1_000, days: 42, world, zone: SHIPPED.to_owned() }
+    SimulationSetup { seed, relays: 1_000, days: 42, world, zone: SHIPPED.to_owned() }
 }
 
-fn lived(seed: u64) -> Outcome {
+fn lived(seed: u64) -> SimulationOutcome {
     run(&small(seed), |_| {})
 }
 

@@ -15,16 +15,16 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use backscatterd::intake::{Client, Outcome, Transaction};
-use backscatterd::smtp::{Event, Limits, Peer, Protocol, Recipients, Session};
+use backscatterd::intake::{Client, IntakeOutcome, Transaction};
+use backscatterd::smtp::{Protocol, RecipientDomains, Session, SessionEvent, SessionLimits, SessionPeer};
 use backscatterd::time::Span;
 use backscatterd::trap::{Donor, KnownTraps, Scope, Trap, TrapSet};
 use proptest::prelude::*;
 
 use crate::world::{hasher, start};
 
-fn limits() -> Limits {
-    Limits {
+fn limits() -> SessionLimits {
+    SessionLimits {
         message_octets_max: 100_000,
         kept_octets_max: 50_000,
         recipients_max: 3,
@@ -37,7 +37,7 @@ fn limits() -> Limits {
 }
 
 fn session() -> Session {
-    session_with(Peer {
+    session_with(SessionPeer {
         relay: "198.18.0.25".parse().unwrap(),
         protocol: Protocol::Smtp,
         unnamed: false,
@@ -46,7 +46,7 @@ fn session() -> Session {
     })
 }
 
-fn session_with(peer: Peer) -> Session {
+fn session_with(peer: SessionPeer) -> Session {
     let mut traps = TrapSet::default();
     let key = hasher().domain("trap.example");
     let donor = Donor::parse("own").unwrap();
@@ -64,7 +64,7 @@ fn session_with(peer: Peer) -> Session {
     );
     let hostname: Arc<str> = "mx.trap.example".into();
     let known = KnownTraps { domains: traps.domains(), traps, hashing: Vec::new() };
-    let recipients = Recipients::new(hasher(), Arc::new(known), Arc::default(), Arc::clone(&hostname));
+    let recipients = RecipientDomains::new(hasher(), Arc::new(known), Arc::default(), Arc::clone(&hostname));
     Session::new(Arc::new(limits()), Arc::new(recipients), hostname, peer, start())
 }
 
@@ -76,30 +76,30 @@ struct Heard {
     closed: bool,
 }
 
-fn listen(session: &mut Session, heard: &mut Heard, outcome: &Outcome) {
+fn listen(session: &mut Session, heard: &mut Heard, outcome: &IntakeOutcome) {
     while !heard.closed {
         match session.next_event() {
-            Some(Event::Reply(octets)) => {
+            Some(SessionEvent::Reply(octets)) => {
                 let text = String::from_utf8(octets).unwrap();
                 assert!(text.ends_with("\r\n") && text.lines().all(|line| line.len() <= 510), "{text}");
                 heard.lines.extend(text.lines().map(|line| format!("S: {line}")));
             }
-            Some(Event::Message(transaction)) => {
-                let word = if matches!(outcome, Outcome::Later) { "later" } else { "durable" };
+            Some(SessionEvent::Message(transaction)) => {
+                let word = if matches!(outcome, IntakeOutcome::Later) { "later" } else { "durable" };
                 heard.lines.push_back(format!("+: message {word}"));
                 heard.messages.push(*transaction);
                 session.settle(outcome);
             }
-            Some(Event::Left(_)) => heard.lines.push_back("+: left".to_owned()),
-            Some(Event::Pause(pause)) => {
+            Some(SessionEvent::Left(_)) => heard.lines.push_back("+: left".to_owned()),
+            Some(SessionEvent::Pause(pause)) => {
                 assert!(pause <= limits().tarpit_max);
                 heard.lines.push_back("+: pause".to_owned());
             }
-            Some(Event::StartTls) => {
+            Some(SessionEvent::StartTls) => {
                 heard.lines.push_back("+: tls".to_owned());
                 session.secured(start());
             }
-            Some(Event::Close(_)) => {
+            Some(SessionEvent::Close(_)) => {
                 heard.lines.push_back("+: closed".to_owned());
                 heard.closed = true;
             }
@@ -136,12 +136,12 @@ fn unescape(text: &str) -> Vec<u8> {
 fn play(path: &Path, octet_by_octet: bool) {
     let script = fs::read_to_string(path).unwrap();
     let outcome = if script.contains("+: message later") {
-        Outcome::Later
+        IntakeOutcome::Later
     } else {
-        Outcome::Durable { id: "0123".to_owned() }
+        IntakeOutcome::Durable { id: "0123".to_owned() }
     };
     let peer = |word: &str| script.lines().any(|line| line.strip_prefix("P: ") == Some(word));
-    let mut session = session_with(Peer {
+    let mut session = session_with(SessionPeer {
         relay: "198.18.0.25".parse().unwrap(),
         protocol: if peer("lmtp") { Protocol::Lmtp } else { Protocol::Smtp },
         unnamed: peer("names-clients"),
@@ -191,7 +191,7 @@ fn every_dialogue_goes_as_written() {
 
 fn converse(octets: &[u8]) -> Heard {
     let (mut session, mut heard) = (session(), Heard::default());
-    let outcome = Outcome::Durable { id: "0123".to_owned() };
+    let outcome = IntakeOutcome::Durable { id: "0123".to_owned() };
     session.receive(octets, start());
     listen(&mut session, &mut heard, &outcome);
     heard
@@ -254,14 +254,14 @@ fn a_silent_client_and_a_stop_end_a_session_with_421() {
     for end in [Session::timed_out as fn(&mut Session), Session::stop, Session::crowded_out] {
         let (mut session, mut heard) = (session(), Heard::default());
         end(&mut session);
-        listen(&mut session, &mut heard, &Outcome::Later);
+        listen(&mut session, &mut heard, &IntakeOutcome::Later);
         assert!(heard.lines[1].starts_with("S: 421") && heard.closed, "{:?}", heard.lines);
     }
 }
 
 #[test]
 fn rfc3207_what_came_with_starttls_is_forgotten() {
-    let peer = Peer {
+    let peer = SessionPeer {
         relay: "198.18.0.25".parse().unwrap(),
         protocol: Protocol::Smtp,
         unnamed: false,
@@ -270,14 +270,14 @@ fn rfc3207_what_came_with_starttls_is_forgotten() {
     };
     let (mut session, mut heard) = (session_with(peer), Heard::default());
     session.receive(b"EHLO a\r\nSTARTTLS\r\nMAIL FROM:<>\r\nRCPT TO:<a@trap.example>\r\n", start());
-    listen(&mut session, &mut heard, &Outcome::Later);
+    listen(&mut session, &mut heard, &IntakeOutcome::Later);
     assert_eq!(heard.lines.back().unwrap(), "+: tls", "{:?}", heard.lines);
 }
 
 #[test]
 fn whom_a_trusted_peer_names_is_the_client_or_who_handed_it_over() {
     let named = |protocol, octets: &[u8]| {
-        let peer = Peer {
+        let peer = SessionPeer {
             relay: "198.18.0.25".parse().unwrap(),
             protocol,
             unnamed: true,
@@ -286,7 +286,7 @@ fn whom_a_trusted_peer_names_is_the_client_or_who_handed_it_over() {
         };
         let (mut session, mut heard) = (session_with(peer), Heard::default());
         session.receive(octets, start());
-        listen(&mut session, &mut heard, &Outcome::Durable { id: "0123".to_owned() });
+        listen(&mut session, &mut heard, &IntakeOutcome::Durable { id: "0123".to_owned() });
         heard.messages.into_iter().map(|message| (message.client, message.helo)).collect::<Vec<_>>()
     };
     let relay = |text: &str| text.parse().unwrap();
@@ -356,7 +356,7 @@ proptest! {
         let (mut session, mut heard) = (session(), Heard::default());
         for piece in octets.chunks(piece) {
             session.receive(piece, start());
-            listen(&mut session, &mut heard, &Outcome::Later);
+            listen(&mut session, &mut heard, &IntakeOutcome::Later);
         }
         prop_assert!(heard.messages.is_empty());
     }

@@ -3,17 +3,20 @@
 
 use std::net::IpAddr;
 
-use backscatterd::blocklist::{Blocklist, Change, Changes};
+use backscatterd::blocklist::{Blocklist, ListChange, ListChanges};
 use backscatterd::classify::{Cause, Kind};
 use backscatterd::digest::Digest;
 use backscatterd::evidence::{
-    Directive, Entry, Evidence, Facts, Failure, Observation, Offset, Order, Reach, Recorded, Sender, Sent,
+    Directive, Entry, Evidence, EvidenceFacts, Observation, Offset, Order, OriginalSender, RecipientFailure,
+    RecordedEntry, SentFrom, SessionReach,
 };
 use backscatterd::mail::{Mailbox, ReversePath};
 use backscatterd::relay::{Prefix, Relay};
 use backscatterd::time::{Span, Timestamp};
 use backscatterd::trap::{Donor, Scope, TrapHasher};
-use backscatterd::zone::{Asked, Content, Data, Name, QueryType, Question, Rcode, Record, Snapshot};
+use backscatterd::zone::{
+    AnswerContent, DomainName, QueryName, QueryType, Question, Rcode, RecordData, ResourceRecord, Snapshot,
+};
 
 /// The origin of the shipped zone.
 pub(crate) const ORIGIN: &str = "bl.backscatter.example.";
@@ -76,14 +79,14 @@ pub(crate) enum Value {
     Hinfo(&'static str),
 }
 
-impl From<Record<'_>> for Row {
-    fn from(record: Record<'_>) -> Self {
+impl From<ResourceRecord<'_>> for Row {
+    fn from(record: ResourceRecord<'_>) -> Self {
         let data = match record.data {
-            Data::Address(address) => Value::Address(address),
-            Data::Txt(text) => Value::Txt(String::from_utf8(text.to_octets()).unwrap()),
-            Data::Ns(name) => Value::Ns(name.to_string()),
-            Data::Soa(soa) => Value::Soa { serial: soa.serial },
-            Data::Hinfo(text) => Value::Hinfo(text),
+            RecordData::Address(address) => Value::Address(address),
+            RecordData::Txt(text) => Value::Txt(String::from_utf8(text.to_octets()).unwrap()),
+            RecordData::Ns(name) => Value::Ns(name.to_string()),
+            RecordData::Soa(soa) => Value::Soa { serial: soa.serial },
+            RecordData::Hinfo(text) => Value::Hinfo(text),
         };
         Row { ttl: record.ttl, data }
     }
@@ -91,12 +94,12 @@ impl From<Record<'_>> for Row {
 
 /// What a snapshot answers at a time.
 pub(crate) fn told(snapshot: &Snapshot, name: &str, query_type: QueryType, now: Timestamp) -> Told {
-    let wire = Name::parse(name).unwrap().to_wire();
-    let (name, _) = Asked::read(&wire).unwrap();
+    let wire = DomainName::parse(name).unwrap().to_wire();
+    let (name, _) = QueryName::read(&wire).unwrap();
     let answer = snapshot.answer(&Question { name, query_type }, now);
     let negative = match answer.content {
-        Content::Negative { apex, soa } => Some((apex.origin.to_string(), soa.into())),
-        Content::Nothing | Content::Records(_) => None,
+        AnswerContent::Negative { apex, soa } => Some((apex.origin.to_string(), soa.into())),
+        AnswerContent::Nothing | AnswerContent::Records(_) => None,
     };
     Told {
         rcode: answer.rcode,
@@ -111,7 +114,7 @@ pub(crate) struct World {
     /// The fold.
     pub(crate) blocklist: Blocklist,
     /// Every entry that the fold has taken, in order.
-    pub(crate) entries: Vec<Recorded>,
+    pub(crate) entries: Vec<RecordedEntry>,
     /// The time of the next entry.
     pub(crate) now: Timestamp,
     /// A counter that makes reports and directives distinct.
@@ -142,7 +145,7 @@ pub(crate) struct Report {
     /// The address of the failed recipient.
     pub(crate) failed: String,
     /// Whose name the returned original bears.
-    pub(crate) sender: Sender,
+    pub(crate) sender: OriginalSender,
     /// The reverse-path of the report.
     pub(crate) reverse_path: ReversePath,
     /// The number of recipients of the report.
@@ -180,35 +183,35 @@ impl World {
     }
 
     /// Records an entry at the world's time and folds it.
-    pub(crate) fn take(&mut self, entry: Entry) -> Changes {
+    pub(crate) fn take(&mut self, entry: Entry) -> ListChanges {
         let offset = Offset::from_number(self.entries.len() as u64 + 1);
-        let recorded = Recorded { offset, at: self.now, entry };
+        let recorded = RecordedEntry { offset, at: self.now, entry };
         let changes = self.blocklist.apply(&recorded);
         self.entries.push(recorded);
         changes
     }
 
     /// Lets time pass and folds a tick.
-    pub(crate) fn tick(&mut self, later: Span) -> Changes {
+    pub(crate) fn tick(&mut self, later: Span) -> ListChanges {
         self.now = self.now.plus(later);
         let number = self.now.seconds().unsigned_abs();
         self.take(Entry::Tick(number))
     }
 
     /// Folds a directive.
-    pub(crate) fn order(&mut self, order: Order) -> Changes {
+    pub(crate) fn order(&mut self, order: Order) -> ListChanges {
         self.nth += 1;
         let id = Digest::of(&self.nth.to_be_bytes());
         self.take(Entry::Directive(Directive { id, by: "test".into(), why: "test".into(), order }))
     }
 
     /// Adopts a text as the zone's file.
-    pub(crate) fn adopt(&mut self, text: &str) -> Changes {
+    pub(crate) fn adopt(&mut self, text: &str) -> ListChanges {
         self.order(Order::AdoptZone { origin: ORIGIN.to_owned(), text: text.to_owned() })
     }
 
     /// Adds a domain or an address as a trap.
-    pub(crate) fn add_trap(&mut self, trap: &str) -> Changes {
+    pub(crate) fn add_trap(&mut self, trap: &str) -> ListChanges {
         let donor = Donor::parse("own").unwrap();
         let order = match Mailbox::parse(trap) {
             Some(mailbox) => Order::AddTrap {
@@ -243,7 +246,7 @@ impl World {
             trap: if self.nth.is_multiple_of(2) { "sales@trap-one.example" } else { "jdoe@trap-two.example" },
             injector: injectors[(self.nth % 3) as usize].parse().ok(),
             failed: format!("user{}@relay.example", self.nth),
-            sender: Sender::Trap,
+            sender: OriginalSender::Trap,
             reverse_path: ReversePath::Null,
             recipients: 1,
             message: format!("report {}", self.nth),
@@ -256,7 +259,7 @@ impl World {
     }
 
     /// Folds a report, and its observation if the report waits for one.
-    pub(crate) fn send(&mut self, report: Report) -> Changes {
+    pub(crate) fn send(&mut self, report: Report) -> ListChanges {
         let seen = report.seen.clone();
         let entry = self.evidence(report);
         let evidence = entry.id();
@@ -280,20 +283,20 @@ impl World {
             seen_at: report.seen_at.unwrap_or(self.now),
             relay: report.relay,
             helo: "relay.example".into(),
-            reverse_path: Sent::of(&report.reverse_path, &hasher()),
+            reverse_path: SentFrom::of(&report.reverse_path, &hasher()),
             trap: hasher().address(&trap),
             trap_domain: hasher().domain(trap.domain()),
             recipients: report.recipients,
-            reach: if message { Reach::Data } else { Reach::Recipient },
+            reach: if message { SessionReach::Data } else { SessionReach::Recipient },
             report: message.then(|| Digest::of(report.message.as_bytes())),
-            facts: Facts {
+            facts: EvidenceFacts {
                 kind: report.kind,
                 format: "rfc3464".into(),
                 classifier: 1,
                 reporting_mta: Some("relay.example".into()),
                 sender: report.sender,
                 injector: report.injector,
-                failures: vec![Failure {
+                failures: vec![RecipientFailure {
                     recipient: hasher().recipient(&failed),
                     domain: Some(failed.domain().to_owned()),
                     status: None,
@@ -306,17 +309,17 @@ impl World {
                 carried: report.carried,
                 writer: None,
                 solicited: false,
-                keeps_rfc3834: false,
+                follows_rfc3834: false,
             },
             node: "test".into(),
             wider: Vec::new(),
-            way: Default::default(),
+            channel: Default::default(),
             forwarded_by: None,
         }))
     }
 
     /// Sends eight reports of full weight over 40 hours, which completes a case.
-    pub(crate) fn make_case(&mut self, relay: &str) -> Vec<Change> {
+    pub(crate) fn make_case(&mut self, relay: &str) -> Vec<ListChange> {
         let mut changes = Vec::new();
         for _ in 0..8 {
             self.tick(Span::from_hours(5));

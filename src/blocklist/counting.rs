@@ -2,11 +2,11 @@
 
 use minicbor::{Decode, Encode};
 
-use super::{Blocklist, Change, Derived, Turn};
+use super::{Blocklist, DerivedZone, EntryContext, ListChange};
 use crate::digest::Digest;
-use crate::evidence::{Evidence, Observation, Offset, Sent, Way};
-use crate::relay::{Network, Prefix, Relay};
-use crate::score::{Added, Mark, MarkSource, weighs};
+use crate::evidence::{Channel, Evidence, Observation, Offset, SentFrom};
+use crate::relay::{InjectorNetwork, Prefix, Relay};
+use crate::score::{CountedReport, LedgerAddition, ReportSource, weighs};
 use crate::time::{Span, Timestamp};
 use crate::trap::{Donor, DonorTerms, Scope, TrapKey};
 
@@ -31,7 +31,7 @@ const PENDING_MAX: usize = 1_000_000;
 
 /// Evidence that waits for its observation.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub(super) struct Pending {
+pub(super) struct PendingEvidence {
     /// When the evidence counts without an observation.
     #[n(0)]
     pub(super) deadline: Timestamp,
@@ -58,7 +58,7 @@ pub(super) struct Pending {
 pub(super) struct Sighting {
     /// The first injector networks, at most two.
     #[n(0)]
-    networks: Vec<Network>,
+    networks: Vec<InjectorNetwork>,
     /// The first relays that reported, at most `burned_after_relays`.
     #[n(1)]
     relays: Vec<Relay>,
@@ -72,7 +72,7 @@ const SIGHTING_NETWORKS_MAX: usize = 2;
 
 impl Blocklist {
     /// Applies an evidence entry: checks it, and counts it or lets it wait for its observation.
-    pub(super) fn evidence(&mut self, evidence: &Evidence, turn: &mut Turn<'_>) {
+    pub(super) fn evidence(&mut self, evidence: &Evidence, turn: &mut EntryContext<'_>) {
         let now = self.state.time;
         let plausible = evidence.seen_at >= now.minus(EVIDENCE_LAG_MAX) && evidence.seen_at <= now;
         let seen_at = if plausible { evidence.seen_at } else { now };
@@ -99,7 +99,7 @@ impl Blocklist {
         };
         let (offset, deadline) = (self.state.offset, now.plus(wait));
         let evidence = Box::new(evidence.clone());
-        let pending = Pending { deadline, offset, seen_at, evidence, trap, donor };
+        let pending = PendingEvidence { deadline, offset, seen_at, evidence, trap, donor };
         if wait == Span::ZERO || self.state.pending.len() >= PENDING_MAX {
             self.count(&pending, None, turn);
         } else {
@@ -112,7 +112,7 @@ impl Blocklist {
     }
 
     /// Applies an observation: counts the evidence that waits for it.
-    pub(super) fn observation(&mut self, observation: &Observation, turn: &mut Turn<'_>) {
+    pub(super) fn observation(&mut self, observation: &Observation, turn: &mut EntryContext<'_>) {
         match self.state.pending.remove(&observation.evidence) {
             Some(pending) => {
                 self.deadlines.remove(&(pending.deadline, pending.offset, observation.evidence));
@@ -123,7 +123,7 @@ impl Blocklist {
     }
 
     /// Counts evidence whose deadline has passed, with unknown answers.
-    pub(super) fn end_waits(&mut self, now: Timestamp, turn: &mut Turn<'_>) {
+    pub(super) fn end_waits(&mut self, now: Timestamp, turn: &mut EntryContext<'_>) {
         let mut ready: Vec<(Offset, Digest)> = Vec::new();
         while let Some(&(deadline, offset, id)) = self.deadlines.first() {
             if deadline > now {
@@ -141,7 +141,7 @@ impl Blocklist {
     }
 
     /// Drops waiting evidence that `dropped` selects.
-    pub(super) fn drop_pending(&mut self, dropped: impl Fn(&Pending) -> bool) {
+    pub(super) fn drop_pending(&mut self, dropped: impl Fn(&PendingEvidence) -> bool) {
         let deadlines = &mut self.deadlines;
         self.state.pending.retain(|id, pending| {
             let gone = dropped(pending);
@@ -153,7 +153,12 @@ impl Blocklist {
     }
 
     /// Adds evidence to the ledger of its relay, and judges the relay in every published zone.
-    fn count(&mut self, pending: &Pending, observation: Option<&Observation>, turn: &mut Turn<'_>) {
+    fn count(
+        &mut self,
+        pending: &PendingEvidence,
+        observation: Option<&Observation>,
+        turn: &mut EntryContext<'_>,
+    ) {
         let evidence = &pending.evidence;
         let prefix = Prefix::host(evidence.relay);
         let injector = self.injector(evidence, observation);
@@ -161,13 +166,14 @@ impl Blocklist {
         // A trap may cover the subdomains of its domain, which then count as one trap domain. For a
         // hashed trap, only its donor knows the domain.
         let above = self.state.traps.get(pending.trap).filter(|trap| trap.scope == Scope::Subdomains);
-        let source = MarkSource {
+        let source = ReportSource {
             trap: pending.trap,
             domain: above.map_or(evidence.trap_domain, |trap| trap.domain),
             donor: pending.donor.short(),
             discount,
         };
-        let mark = Mark::of(evidence, observation, injector, source, pending.seen_at, pending.offset);
+        let mark =
+            CountedReport::of(evidence, observation, injector, source, pending.seen_at, pending.offset);
         if self.state.ledgers.get(&prefix).is_some_and(|ledger| ledger.knows(mark.report)) {
             return turn.ignore("the same report was counted before");
         }
@@ -180,15 +186,16 @@ impl Blocklist {
             return turn.ignore("there are too many ledgers; evidence against a new relay is not kept");
         }
         let zones = &self.zones;
-        let by_any = |mark: &Mark| zones.values().any(|zone| weighs(mark, &zone.config.policy.weights));
+        let by_any =
+            |mark: &CountedReport| zones.values().any(|zone| weighs(mark, &zone.config.policy.weights));
         let added = self.state.ledgers.entry(prefix).or_default().add(mark, by_any);
         turn.changes.relays.insert(prefix);
-        turn.change(Change::Counted { relay: evidence.relay });
+        turn.change(ListChange::Counted { relay: evidence.relay });
         let now = self.state.time;
         let contribution = self.state.contributions.entry(pending.donor.clone()).or_default();
         contribution.counted += 1;
         contribution.last = now;
-        if added == Added::Counted {
+        if added == LedgerAddition::Counted {
             let origins: Vec<String> = self.zones.keys().cloned().collect();
             for origin in origins {
                 self.judge(&origin, prefix, evidence.facts.kind, turn);
@@ -223,7 +230,8 @@ impl Blocklist {
     /// reason why the evidence is ignored.
     fn admissible(&self, evidence: &Evidence) -> Result<(TrapKey, Donor), &'static str> {
         let kind = evidence.facts.kind;
-        let scores = |zone: &Derived| zone.config.codes.iter().any(|code| code.basis.judges(kind).is_some());
+        let scores =
+            |zone: &DerivedZone| zone.config.codes.iter().any(|code| code.basis.judges(kind).is_some());
         let relay = evidence.relay.address();
         let Some((key, trap)) = self.state.traps.find(evidence.trap, evidence.trap_domain, &evidence.wider)
         else {
@@ -245,7 +253,7 @@ impl Blocklist {
             Err("the trap has not been silent for long enough")
         } else if !self.zones.values().any(scores) {
             Err("no zone has a code for this kind")
-        } else if kind.comes_from_the_null_reverse_path() && evidence.reverse_path != Sent::FromNull {
+        } else if kind.comes_from_the_null_reverse_path() && evidence.reverse_path != SentFrom::FromNull {
             Err("a report must come from the null reverse-path (RFC 3464 §2)")
         } else if evidence.recipients > 1 {
             Err("a report has one recipient (RFC 3464 §2)")
@@ -261,10 +269,10 @@ impl Blocklist {
     /// The network that is counted for the injector: its autonomous system, or else its address
     /// prefix. `None` if the injector is unknown, is the relay itself or has a special-purpose
     /// address.
-    fn injector(&self, evidence: &Evidence, observation: Option<&Observation>) -> Option<Network> {
+    fn injector(&self, evidence: &Evidence, observation: Option<&Observation>) -> Option<InjectorNetwork> {
         let injector = evidence.facts.injector.map(Relay::new)?;
         let public = self.zones.values().any(|zone| zone.config.listable.permits(injector.address()).is_ok());
-        let system = observation.and_then(|seen| seen.injector_network).map(Network::System);
+        let system = observation.and_then(|seen| seen.injector_network).map(InjectorNetwork::System);
         (public && injector != evidence.relay).then(|| system.unwrap_or_else(|| injector.network()))
     }
 
@@ -274,11 +282,16 @@ impl Blocklist {
     /// A trap is burned if `burned_after_relays` relays reported to it and all of the forged mail
     /// came from one network: an attacker then uses the trap to make other hosts look like sources.
     /// When a trap becomes burned, earlier reports to it are removed from every ledger.
-    fn sighted(&mut self, pending: &Pending, injector: Option<Network>, turn: &mut Turn<'_>) -> bool {
+    fn sighted(
+        &mut self,
+        pending: &PendingEvidence,
+        injector: Option<InjectorNetwork>,
+        turn: &mut EntryContext<'_>,
+    ) -> bool {
         let relays_max = self.zones.values().map(|zone| zone.config.policy.burned_after_relays).min();
         let Some(relays_max) = relays_max else { return false };
         // Forwarded evidence can be invented, so it neither burns a trap nor ends that state.
-        let told = injector.filter(|_| pending.evidence.way == Way::Direct);
+        let told = injector.filter(|_| pending.evidence.channel == Channel::Direct);
         let Some(injector) = told else {
             // The report shows no injector network, so the state of the trap does not change.
             let known = self.state.sightings.get(&pending.trap);
@@ -297,7 +310,7 @@ impl Blocklist {
         let burned = sighting.is_burned(relays_max);
         if burned && !was_burned {
             let key = pending.trap;
-            turn.change(Change::Burned);
+            turn.change(ListChange::Burned);
             self.strike(|mark| mark.came_to(key), turn);
         }
         burned

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::judging::Pass;
+use super::judging::GuardCheck;
 use super::{
-    Blocklist, Change, Derived, Exemption, GoodMail, NOTES_MAX, Note, RecordChange, Turn, is_judged, serial,
+    Blocklist, DerivedZone, EntryContext, Exemption, ListChange, ListingChange, NOTES_MAX, PublicNote,
+    WantedMail, is_judged, serial,
 };
-use crate::evidence::{GivenTrap, Order, Source};
-use crate::listing::{Ending, Grounds};
+use crate::evidence::{EvidenceSource, GivenTrap, Order};
+use crate::listing::{ListingEnd, ListingGrounds};
 use crate::relay::{Prefix, Relay};
 use crate::time::{Span, Timestamp};
 use crate::trap::{DONOR_RELAYS_MAX, DONORS_MAX, Donor, DonorTerms, HASHING_DONORS_MAX, Trap, TrapKey};
@@ -25,13 +26,13 @@ const EXEMPT_IPV6_LENGTH_MIN: u8 = 19;
 
 impl Blocklist {
     /// Applies a directive.
-    pub(super) fn directive(&mut self, order: &Order, turn: &mut Turn<'_>) {
+    pub(super) fn directive(&mut self, order: &Order, turn: &mut EntryContext<'_>) {
         let now = self.state.time;
         match order {
             Order::AddDonor { donor } => {
                 self.state.donors.insert(donor.clone());
                 self.note(turn, "add-donor", "", donor.to_string());
-                turn.change(Change::Traps);
+                turn.change(ListChange::Traps);
             }
             Order::AddTrap { key, scope, domain, donor, silent_since } => {
                 self.state.donors.insert(donor.clone());
@@ -40,7 +41,7 @@ impl Blocklist {
                 let (scope, retired, barred) = (*scope, None, false);
                 let trap = Trap { scope, domain, donor, since: now, retired, silent_since, barred };
                 self.state.traps.insert(*key, trap);
-                turn.change(Change::Traps);
+                turn.change(ListChange::Traps);
             }
             Order::SetDonor { donor, terms } => self.set_donor(donor, terms, turn),
             Order::AddTraps { donor, traps } => self.add_traps(donor, traps, turn),
@@ -48,7 +49,7 @@ impl Blocklist {
             Order::RetireTrap { key } => {
                 if self.state.traps.retire(*key, now, true) {
                     self.drop_pending(|pending| pending.trap == *key);
-                    turn.change(Change::Traps);
+                    turn.change(ListChange::Traps);
                 } else {
                     turn.ignore("no active trap has that key");
                 }
@@ -60,7 +61,7 @@ impl Blocklist {
             Order::EndExemption { prefix } => {
                 if self.state.exemptions.remove(prefix).is_some() {
                     self.note(turn, "end-exemption", "", prefix.to_string());
-                    turn.change(Change::Decided);
+                    turn.change(ListChange::Decided);
                 } else {
                     turn.ignore("the prefix is not exempt");
                 }
@@ -72,7 +73,7 @@ impl Blocklist {
             Order::Freeze => {
                 self.state.frozen = true;
                 self.note(turn, "freeze", "", String::new());
-                turn.change(Change::Decided);
+                turn.change(ListChange::Decided);
             }
             Order::Release => self.release(turn),
             Order::ShutDown { origin } => self.set_shut_down(origin, true, turn),
@@ -83,7 +84,7 @@ impl Blocklist {
         }
     }
 
-    fn set_donor(&mut self, donor: &Donor, terms: &DonorTerms, turn: &mut Turn<'_>) {
+    fn set_donor(&mut self, donor: &Donor, terms: &DonorTerms, turn: &mut EntryContext<'_>) {
         let state = &mut self.state;
         if !state.donors.contains(donor) && state.donors.len() >= DONORS_MAX {
             return turn.ignore("there are too many donors");
@@ -107,12 +108,12 @@ impl Blocklist {
             self.drop_pending(|pending| pending.donor == *donor);
         }
         self.note(turn, "set-donor", "", donor.to_string());
-        turn.change(Change::Traps);
+        turn.change(ListChange::Traps);
     }
 
     /// Registers a donor's traps, also those that the donor withdrew earlier. If another donor's
     /// registration of a trap is active, or the operator barred it, both registrations are kept.
-    fn add_traps(&mut self, donor: &Donor, given: &[GivenTrap], turn: &mut Turn<'_>) {
+    fn add_traps(&mut self, donor: &Donor, given: &[GivenTrap], turn: &mut EntryContext<'_>) {
         let now = self.state.time;
         let terms = self.state.terms.get(donor).cloned().unwrap_or_default();
         if terms.suspended {
@@ -137,20 +138,20 @@ impl Blocklist {
             let (donor, retired, barred) = (donor.clone(), None, false);
             traps.claim(key, Trap { scope, domain, donor, since: now, retired, silent_since, barred });
         }
-        turn.change(Change::Traps);
+        turn.change(ListChange::Traps);
     }
 
-    fn retire_traps(&mut self, donor: &Donor, keys: &[TrapKey], turn: &mut Turn<'_>) {
+    fn retire_traps(&mut self, donor: &Donor, keys: &[TrapKey], turn: &mut EntryContext<'_>) {
         let now = self.state.time;
         let gone: BTreeSet<TrapKey> =
             keys.iter().copied().filter(|key| self.state.traps.withdraw(*key, donor, now)).collect();
         self.drop_pending(|pending| pending.donor == *donor && gone.contains(&pending.trap));
-        turn.change(Change::Traps);
+        turn.change(ListChange::Traps);
     }
 
     /// Removes a relay from every zone, and an IPv6 /64 around it that is listed by decision.
     /// Evidence that was recorded before, or that waits for its observation, no longer counts.
-    fn remove(&mut self, relay: Relay, turn: &mut Turn<'_>) {
+    fn remove(&mut self, relay: Relay, turn: &mut EntryContext<'_>) {
         let (host, now, offset) = (Prefix::host(relay), self.state.time, self.state.offset);
         self.drop_pending(|pending| pending.evidence.relay == relay);
         if let Some(ledger) = self.state.ledgers.get_mut(&host) {
@@ -161,7 +162,7 @@ impl Blocklist {
             self.unhold(prefix);
             for (origin, code) in self.recorded(prefix) {
                 self.change_record(&origin, prefix, code, turn, |record| {
-                    record.remove(now, offset).map(|_| RecordChange::Ended(Ending::Removed))
+                    record.remove(now, offset).map(|_| ListingChange::Ended(ListingEnd::Removed))
                 });
             }
             turn.changes.relays.insert(prefix);
@@ -169,7 +170,7 @@ impl Blocklist {
         if turn.changes.list.len() == before {
             // The relay was not listed, but evidence recorded before no longer counts.
             self.note(turn, "forgiven", "", host.to_string());
-            turn.change(Change::Decided);
+            turn.change(ListChange::Decided);
         }
     }
 
@@ -180,7 +181,7 @@ impl Blocklist {
         }
     }
 
-    fn adopt(&mut self, origin: &str, text: &str, turn: &mut Turn<'_>) {
+    fn adopt(&mut self, origin: &str, text: &str, turn: &mut EntryContext<'_>) {
         let Ok(config) = zone::read(origin, text) else {
             return turn.ignore("this program cannot read the zone's file");
         };
@@ -219,18 +220,18 @@ impl Blocklist {
             .collect();
         turn.changes.relays.extend(state.records.keys().map(|(prefix, _)| *prefix));
         let digest = config.digest.to_string();
-        self.zones.insert(origin.to_owned(), Derived::of(state, Arc::new(config)));
+        self.zones.insert(origin.to_owned(), DerivedZone::of(state, Arc::new(config)));
         for (prefix, code) in lost {
             self.change_record(origin, prefix, code, turn, |record| {
-                record.end(now, Ending::Withdrawn).map(|_| RecordChange::Ended(Ending::Withdrawn))
+                record.end(now, ListingEnd::Withdrawn).map(|_| ListingChange::Ended(ListingEnd::Withdrawn))
             });
         }
         self.note(turn, "adopt-zone", origin, digest);
-        turn.change(Change::Zone { origin: origin.to_owned() });
+        turn.change(ListChange::Zone { origin: origin.to_owned() });
     }
 
     /// Stops publishing a zone and ends its listings. Its records are kept.
-    fn withdraw(&mut self, origin: &str, turn: &mut Turn<'_>) {
+    fn withdraw(&mut self, origin: &str, turn: &mut EntryContext<'_>) {
         let now = self.state.time;
         let Some(state) = self.state.zones.get(origin).filter(|state| state.published) else {
             return turn.ignore("no such zone is published");
@@ -238,7 +239,7 @@ impl Blocklist {
         let listed: Vec<(Prefix, u8)> = state.records.keys().copied().collect();
         for (prefix, code) in listed {
             self.change_record(origin, prefix, code, turn, |record| {
-                record.end(now, Ending::Withdrawn).map(|_| RecordChange::Ended(Ending::Withdrawn))
+                record.end(now, ListingEnd::Withdrawn).map(|_| ListingChange::Ended(ListingEnd::Withdrawn))
             });
         }
         if let Some(state) = self.state.zones.get_mut(origin) {
@@ -247,10 +248,10 @@ impl Blocklist {
         }
         self.zones.remove(origin);
         self.note(turn, "withdraw-zone", origin, String::new());
-        turn.change(Change::Zone { origin: origin.to_owned() });
+        turn.change(ListChange::Zone { origin: origin.to_owned() });
     }
 
-    fn exempt(&mut self, prefix: Prefix, review_by: Timestamp, turn: &mut Turn<'_>) {
+    fn exempt(&mut self, prefix: Prefix, review_by: Timestamp, turn: &mut EntryContext<'_>) {
         let now = self.state.time;
         let least = if prefix.network().is_ipv4() { EXEMPT_IPV4_LENGTH_MIN } else { EXEMPT_IPV6_LENGTH_MIN };
         if prefix.length() < least {
@@ -272,16 +273,23 @@ impl Blocklist {
             })
             .collect();
         self.note(turn, "exempt", "", prefix.to_string());
-        turn.change(Change::Decided);
+        turn.change(ListChange::Decided);
         self.unhold(prefix);
         for (origin, relay, code) in listed {
             self.change_record(&origin, relay, code, turn, |record| {
-                record.end(now, Ending::Exempted).map(|_| RecordChange::Ended(Ending::Exempted))
+                record.end(now, ListingEnd::Exempted).map(|_| ListingChange::Ended(ListingEnd::Exempted))
             });
         }
     }
 
-    fn list(&mut self, origin: &str, prefix: Prefix, code: u8, until: Timestamp, turn: &mut Turn<'_>) {
+    fn list(
+        &mut self,
+        origin: &str,
+        prefix: Prefix,
+        code: u8,
+        until: Timestamp,
+        turn: &mut EntryContext<'_>,
+    ) {
         let (now, offset) = (self.state.time, self.state.offset);
         let Some(config) = self.zones.get(origin).map(|zone| Arc::clone(&zone.config)) else {
             return turn.ignore("no such zone is published");
@@ -308,22 +316,22 @@ impl Blocklist {
         }
         self.change_record(origin, prefix, code, turn, |record| {
             let was_listed = record.current.is_some();
-            record.decide(prefix, Grounds::decision(offset, now), until, config.digest, &config.terms);
-            Some(if was_listed { RecordChange::Extended } else { RecordChange::Listed })
+            record.decide(prefix, ListingGrounds::decision(offset, now), until, config.digest, &config.terms);
+            Some(if was_listed { ListingChange::Extended } else { ListingChange::Listed })
         });
     }
 
     /// Voids the evidence of a source since a given time, and publishes a note about it (RFC 6471
     /// §3.9).
-    fn void(&mut self, source: &Source, since: Timestamp, turn: &mut Turn<'_>) {
+    fn void(&mut self, source: &EvidenceSource, since: Timestamp, turn: &mut EntryContext<'_>) {
         let since = since.min(self.state.time);
         let (ended, what) = match source {
-            Source::Donor(donor) => {
+            EvidenceSource::Donor(donor) => {
                 self.drop_pending(|pending| pending.donor == *donor && pending.seen_at >= since);
                 let donor = donor.short();
                 (self.strike(|mark| mark.donor == donor && mark.seen_at >= since, turn), "a donor")
             }
-            Source::Trap(key) => {
+            EvidenceSource::Trap(key) => {
                 let traps = self.state.traps.clone();
                 self.drop_pending(|pending| {
                     let evidence = &pending.evidence;
@@ -337,15 +345,15 @@ impl Blocklist {
         };
         // The source brings no further evidence until it is added again.
         let retired = match source {
-            Source::Donor(donor) => {
+            EvidenceSource::Donor(donor) => {
                 // With its token, the donor could otherwise add the traps again.
                 self.state.terms.entry(donor.clone()).or_default().suspended = true;
                 self.state.traps.withdraw_all(donor, self.state.time)
             }
-            Source::Trap(key) => self.state.traps.bar(*key, self.state.time),
+            EvidenceSource::Trap(key) => self.state.traps.bar(*key, self.state.time),
         };
         if retired > 0 {
-            turn.change(Change::Traps);
+            turn.change(ListChange::Traps);
         }
         let text = format!(
             "evidence from {what} since {since} is void; listings that ended because of this: {ended}; reason: {}",
@@ -354,47 +362,47 @@ impl Blocklist {
         if self.state.notes.len() >= NOTES_MAX {
             self.state.notes.remove(0);
         }
-        self.state.notes.push(Note { at: self.state.time, text });
+        self.state.notes.push(PublicNote { at: self.state.time, text });
         self.note(turn, "void", "", format!("{what} since {since}"));
-        turn.change(Change::Decided);
+        turn.change(ListChange::Decided);
     }
 
-    fn release(&mut self, turn: &mut Turn<'_>) {
+    fn release(&mut self, turn: &mut EntryContext<'_>) {
         self.state.frozen = false;
         self.note(turn, "release", "", String::new());
-        turn.change(Change::Decided);
+        turn.change(ListChange::Decided);
         let origins: Vec<String> = self.zones.keys().cloned().collect();
         for origin in origins {
             let Some(zone) = self.state.zones.get_mut(&origin) else { continue };
             for (prefix, code) in std::mem::take(&mut zone.guard.held) {
-                self.judge_code(&origin, prefix, code, Pass::Released, turn);
+                self.judge_code(&origin, prefix, code, GuardCheck::Released, turn);
             }
         }
     }
 
-    fn set_shut_down(&mut self, origin: &str, shut_down: bool, turn: &mut Turn<'_>) {
+    fn set_shut_down(&mut self, origin: &str, shut_down: bool, turn: &mut EntryContext<'_>) {
         let offset = self.state.offset;
         match self.state.zones.get_mut(origin).filter(|zone| zone.published) {
             Some(zone) if zone.shut_down != shut_down => {
                 zone.shut_down = shut_down;
                 zone.changed = offset;
                 self.note(turn, if shut_down { "shut-down" } else { "reopen" }, origin, String::new());
-                turn.change(Change::Zone { origin: origin.to_owned() });
+                turn.change(ListChange::Zone { origin: origin.to_owned() });
             }
             Some(_) => turn.ignore("the zone is already in that state"),
             None => turn.ignore("no such zone is published"),
         }
     }
 
-    fn count_good_mail(&mut self, relay: Relay, donor: &Donor, messages: u64, turn: &mut Turn<'_>) {
+    fn count_good_mail(&mut self, relay: Relay, donor: &Donor, messages: u64, turn: &mut EntryContext<'_>) {
         let prefix = Prefix::host(relay);
         // Only relays with a ledger are counted, to limit the memory that a donor can use.
         if !self.state.ledgers.contains_key(&prefix) {
             return turn.ignore("the relay has no ledger");
         }
         let at = self.state.time;
-        self.state.good_mail.insert((prefix, donor.short()), GoodMail { messages, at });
+        self.state.good_mail.insert((prefix, donor.short()), WantedMail { messages, at });
         turn.changes.relays.insert(prefix);
-        turn.change(Change::Decided);
+        turn.change(ListChange::Decided);
     }
 }

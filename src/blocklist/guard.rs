@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{Decode, Encode};
 
-use crate::listing::Guards;
+use crate::listing::GuardLimits;
 use crate::relay::Prefix;
 use crate::time::Timestamp;
 
 /// The additions and endings in one zone during the current hour.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
-pub(super) struct Guard {
+pub(super) struct HourlyGuard {
     /// The current hour of the fold's time, counted from 1970-01-01T00:00:00Z.
     #[n(0)]
     hour: u32,
@@ -28,7 +28,7 @@ pub(super) struct Guard {
     pub(super) held: BTreeSet<(Prefix, u8)>,
 }
 
-impl Guard {
+impl HourlyGuard {
     fn turn(&mut self, now: Timestamp, size: usize) {
         if self.hour != now.hour() {
             (self.hour, self.size, self.ended) = (now.hour(), size as u64, 0);
@@ -37,7 +37,7 @@ impl Guard {
     }
 
     /// Whether the limit permits another addition under a code in this hour. If so, counts it.
-    pub(super) fn admits(&mut self, now: Timestamp, code: u8, size: usize, guards: &Guards) -> bool {
+    pub(super) fn admits(&mut self, now: Timestamp, code: u8, size: usize, guards: &GuardLimits) -> bool {
         self.turn(now, size);
         let most = guards.additions_max(self.size);
         let added = self.added.entry(code).or_insert(0);
@@ -48,7 +48,7 @@ impl Guard {
 
     /// Counts a listing that ended. Returns `true` when the number reaches the alarm limit, which
     /// happens at most once per hour.
-    pub(super) fn ended(&mut self, now: Timestamp, size: usize, guards: &Guards) -> bool {
+    pub(super) fn ended(&mut self, now: Timestamp, size: usize, guards: &GuardLimits) -> bool {
         self.turn(now, size);
         self.ended += 1;
         self.ended == guards.endings_alarm(self.size)

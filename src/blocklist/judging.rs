@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use super::{Blocklist, Change, RecordChange, Turn};
+use super::{Blocklist, EntryContext, ListChange, ListingChange};
 use crate::classify::Kind;
 use crate::evidence::Offset;
-use crate::listing::{Ending, Grounds, Record};
+use crate::listing::{ListingEnd, ListingGrounds, ListingRecord};
 use crate::relay::Prefix;
-use crate::score::{Case, Docket, Finding, Mark, Quorum, RULES};
+use crate::score::{Case, CaseWindow, CountedReport, Quorum, RULES, RuleFinding};
 
 impl Blocklist {
     /// Judges the relay under the code for a kind of report. Lists it or extends its listing if
     /// every rule is satisfied.
-    pub(super) fn judge(&mut self, origin: &str, prefix: Prefix, kind: Kind, turn: &mut Turn<'_>) {
+    pub(super) fn judge(&mut self, origin: &str, prefix: Prefix, kind: Kind, turn: &mut EntryContext<'_>) {
         let Some(config) = self.zones.get(origin).map(|zone| Arc::clone(&zone.config)) else { return };
-        let judged = |code: &&crate::listing::Code| code.basis.judges(kind).is_some();
+        let judged = |code: &&crate::listing::ReturnCode| code.basis.judges(kind).is_some();
         if let Some(code) = config.codes.iter().find(judged).map(|code| code.value) {
-            self.judge_code(origin, prefix, code, Pass::Guarded, turn);
+            self.judge_code(origin, prefix, code, GuardCheck::Guarded, turn);
         }
     }
 
@@ -26,8 +26,8 @@ impl Blocklist {
         origin: &str,
         prefix: Prefix,
         code: u8,
-        pass: Pass,
-        turn: &mut Turn<'_>,
+        pass: GuardCheck,
+        turn: &mut EntryContext<'_>,
     ) {
         let (offset, now) = (self.state.offset, self.state.time);
         let Some(config) = self.zones.get(origin).map(|zone| Arc::clone(&zone.config)) else { return };
@@ -38,12 +38,12 @@ impl Blocklist {
         let after = record.map_or(Offset::START, |record| record.floor).max(ledger.forgiven());
         // A listing by decision is not changed by evidence. The evidence counts after the listing
         // ends.
-        if record.is_some_and(Record::is_decided) {
+        if record.is_some_and(ListingRecord::is_decided) {
             return;
         }
         let is_new = record.is_none_or(|record| record.current.is_none());
         let good_messages = self.good_messages(prefix);
-        let docket = Docket { kinds, after, until: offset, now, good_messages };
+        let docket = CaseWindow { kinds, after, until: offset, now, good_messages };
         let case = Case::open(ledger, &docket, &config.policy);
         if !is_made(&case, quorum)
             || config.listable.permits(prefix.network()).is_err()
@@ -51,18 +51,18 @@ impl Blocklist {
         {
             return;
         }
-        let grounds = Grounds::of(&case, after, offset, now);
-        if is_new && pass == Pass::Guarded && self.holds(origin, prefix, code, turn) {
+        let grounds = ListingGrounds::of(&case, after, offset, now);
+        if is_new && pass == GuardCheck::Guarded && self.holds(origin, prefix, code, turn) {
             return;
         }
         self.change_record(origin, prefix, code, turn, |record| {
             record.complete(prefix, grounds, config.digest, &config.terms);
-            Some(if is_new { RecordChange::Listed } else { RecordChange::Extended })
+            Some(if is_new { ListingChange::Listed } else { ListingChange::Extended })
         });
     }
 
     /// Whether a freeze or a guard holds a new listing. If so, records it as held.
-    fn holds(&mut self, origin: &str, prefix: Prefix, code: u8, turn: &mut Turn<'_>) -> bool {
+    fn holds(&mut self, origin: &str, prefix: Prefix, code: u8, turn: &mut EntryContext<'_>) -> bool {
         let (now, frozen) = (self.state.time, self.state.frozen);
         let (Some(zone), Some(derived)) = (self.state.zones.get_mut(origin), self.zones.get(origin)) else {
             return true;
@@ -74,7 +74,7 @@ impl Blocklist {
             return false;
         }
         zone.guard.held.insert((prefix, code));
-        turn.change(Change::Held { origin: origin.to_owned(), relay: prefix, code });
+        turn.change(ListChange::Held { origin: origin.to_owned(), relay: prefix, code });
         let why = if frozen { "the list is frozen" } else { "the limit on additions per hour is reached" };
         let mut record = self.record(turn, "held", why.to_owned());
         (record.zone, record.about, record.code) = (origin.to_owned(), prefix.to_string(), Some(code));
@@ -84,7 +84,11 @@ impl Blocklist {
 
     /// Removes counted reports from every ledger, and ends every listing that does not satisfy the
     /// rules without them. Returns the number of listings that ended.
-    pub(super) fn strike(&mut self, struck: impl Fn(&Mark) -> bool, turn: &mut Turn<'_>) -> usize {
+    pub(super) fn strike(
+        &mut self,
+        struck: impl Fn(&CountedReport) -> bool,
+        turn: &mut EntryContext<'_>,
+    ) -> usize {
         let mut touched = Vec::new();
         for (prefix, ledger) in &mut self.state.ledgers {
             let gone = ledger.strike(&struck);
@@ -112,13 +116,13 @@ impl Blocklist {
         prefix: Prefix,
         code: u8,
         gone: &[Offset],
-        turn: &mut Turn<'_>,
+        turn: &mut EntryContext<'_>,
     ) -> bool {
         let Some(config) = self.zones.get(origin).map(|zone| Arc::clone(&zone.config)) else { return false };
         let Some((kinds, quorum)) = config.quorum(code) else { return false };
         let none = crate::score::Ledger::default();
         let ledger = self.state.ledgers.get(&prefix).unwrap_or(&none);
-        let stands = |grounds: &Grounds| {
+        let stands = |grounds: &ListingGrounds| {
             let untouched = !gone.iter().any(|&offset| grounds.after < offset && offset <= grounds.completed);
             untouched || is_made(&Case::open(ledger, &grounds.docket(kinds), &config.policy), quorum)
         };
@@ -133,7 +137,7 @@ impl Blocklist {
         }
         let now = self.state.time;
         self.change_record(origin, prefix, code, turn, |record| {
-            record.end(now, Ending::Voided).map(|_| RecordChange::Ended(Ending::Voided))
+            record.end(now, ListingEnd::Voided).map(|_| ListingChange::Ended(ListingEnd::Voided))
         });
         true
     }
@@ -146,7 +150,7 @@ impl Blocklist {
 
 /// Whether the guards apply to a new listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pass {
+pub(super) enum GuardCheck {
     /// The guards apply.
     Guarded,
     /// The operator released the listing.
@@ -159,6 +163,6 @@ fn is_made(case: &Case<'_>, quorum: &Quorum) -> bool {
 }
 
 /// The result of every rule for a case, in the order of [`RULES`].
-pub fn findings(case: &Case<'_>, quorum: &Quorum) -> Vec<Finding> {
+pub fn findings(case: &Case<'_>, quorum: &Quorum) -> Vec<RuleFinding> {
     RULES.iter().map(|rule| (rule.judge)(case, quorum)).collect()
 }

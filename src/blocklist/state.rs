@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Blocklist, Derived, State};
+use super::{Blocklist, DerivedZone, FoldState};
 use crate::complaint::Complaint;
 use crate::evidence::Offset;
 
@@ -35,7 +35,7 @@ impl Blocklist {
     pub fn with_zone(mut self, origin: &str, text: &str) -> Self {
         if let Some(zone) = self.state.zones.get_mut(origin).filter(|zone| zone.published) {
             let before = std::mem::replace(&mut zone.text, text.to_owned());
-            match Derived::read(origin, zone) {
+            match DerivedZone::read(origin, zone) {
                 Ok(derived) => drop(self.zones.insert(origin.to_owned(), derived)),
                 // A text that is not a valid zone file has no effect.
                 Err(_) => zone.text = before,
@@ -47,15 +47,15 @@ impl Blocklist {
     /// Keeps the traps, donors, zones and exemptions, and drops all evidence and listings, as if
     /// `offset` had been the last entry.
     pub fn without_evidence(self, offset: Offset) -> Self {
-        let State { donors, traps, zones, exemptions, terms, .. } = self.state;
-        let mut state = State { donors, traps, zones, exemptions, terms, ..State::default() };
+        let FoldState { donors, traps, zones, exemptions, terms, .. } = self.state;
+        let mut state = FoldState { donors, traps, zones, exemptions, terms, ..FoldState::default() };
         state.offset = offset;
         let mut derived = BTreeMap::new();
         for (origin, zone) in &mut state.zones {
             zone.records.clear();
             zone.guard = Default::default();
             if let Some(known) = self.zones.get(origin) {
-                derived.insert(origin.clone(), Derived::of(zone, Arc::clone(&known.config)));
+                derived.insert(origin.clone(), DerivedZone::of(zone, Arc::clone(&known.config)));
             }
         }
         Blocklist { state, zones: derived, deadlines: Default::default() }
@@ -67,10 +67,10 @@ impl Blocklist {
     ///
     /// Fails if the octets cannot be decoded, or if the file of a published zone is not valid.
     pub fn from_checkpoint(octets: &[u8]) -> Result<Self, CheckpointError> {
-        let state: State = minicbor::decode(octets)?;
+        let state: FoldState = minicbor::decode(octets)?;
         let mut zones = BTreeMap::new();
         for (origin, zone) in state.zones.iter().filter(|(_, zone)| zone.published) {
-            let derived = Derived::read(origin, zone).map_err(|complaints| {
+            let derived = DerivedZone::read(origin, zone).map_err(|complaints| {
                 let first = complaints.into_iter().next();
                 CheckpointError::Zone(first.expect("an invalid zone file has a complaint"))
             })?;

@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::mail::Status;
+use crate::mail::EnhancedStatus;
 
 /// Why delivery failed, by the subject of the status code (RFC 3463 §3).
 ///
@@ -46,21 +46,21 @@ impl Cause {
     ///
     /// A status code in the reply is used if the report's own says nothing (x.0.x). A temporary
     /// code (4xx or 4.x.x) means that the queue time expired.
-    pub(super) fn of(status: Option<Status>, diagnostic: Option<&str>) -> Self {
+    pub(super) fn of(status: Option<EnhancedStatus>, diagnostic: Option<&str>) -> Self {
         let reply = diagnostic.map(str::trim_start).unwrap_or_default();
         let code = reply.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
         let later = code.len() == 3 && code.starts_with('4');
-        let vague = |status: &Status| status.subject == 0;
+        let vague = |status: &EnhancedStatus| status.subject == 0;
         let told = match status {
             Some(status) if !vague(&status) => Some(status),
-            vague => Status::find(reply).or(vague),
+            vague => EnhancedStatus::find(reply).or(vague),
         };
         match told {
             _ if later || status.is_some_and(|status| status.class == 4) => Cause::Expired,
-            Some(Status { class: 4, .. } | Status { subject: 4, .. }) => Cause::Expired,
-            Some(Status { subject: 2, .. }) => Cause::Mailbox,
-            Some(Status { subject: 6 | 7, .. }) => Cause::Policy,
-            Some(Status { subject: 3 | 5, .. }) => Cause::System,
+            Some(EnhancedStatus { class: 4, .. } | EnhancedStatus { subject: 4, .. }) => Cause::Expired,
+            Some(EnhancedStatus { subject: 2, .. }) => Cause::Mailbox,
+            Some(EnhancedStatus { subject: 6 | 7, .. }) => Cause::Policy,
+            Some(EnhancedStatus { subject: 3 | 5, .. }) => Cause::System,
             _ => Cause::Address,
         }
     }
@@ -98,7 +98,7 @@ mod tests {
             (None, Some("4711 widgets"), Cause::Address),
         ] {
             assert_eq!(
-                Cause::of(status.and_then(Status::find), diagnostic),
+                Cause::of(status.and_then(EnhancedStatus::find), diagnostic),
                 cause,
                 "{status:?} {diagnostic:?}"
             );

@@ -8,24 +8,24 @@
 mod cause;
 mod formats;
 mod injector;
+mod json;
 mod kind;
 mod original;
 mod reading;
 mod recipients;
 mod reply;
 mod signal;
-mod told;
 
 use std::net::IpAddr;
 
 pub use cause::Cause;
 pub use formats::{FORMATS, Format, Layer};
+pub use json::VerdictJson;
 pub use kind::Kind;
-pub use told::VerdictJson;
 
-use self::reading::Reading;
-use self::signal::Common;
-use crate::mail::{Action, Header, Mailbox, Message, ReversePath, Status, hops};
+use self::reading::MessageReading;
+use self::signal::CommonSignals;
+use crate::mail::{DsnAction, EnhancedStatus, Header, Mailbox, Message, ReversePath, hops};
 
 /// Version of the classifier, stored with every verdict in the journal. Increase it with every
 /// change that may classify a message differently.
@@ -35,7 +35,7 @@ pub const VERSION: u32 = 3;
 ///
 /// A field is unset if its value is unknown, as it may be for a message from a file.
 #[derive(Clone, Debug, Default)]
-pub struct Session {
+pub struct SessionFacts {
     /// The address in MAIL FROM.
     pub reverse_path: Option<ReversePath>,
     /// The address of the relay that brought the message.
@@ -57,7 +57,7 @@ pub struct Verdict {
     pub format: &'static str,
     /// What the message reports. It is empty for a kind that reports nothing, such as ordinary
     /// mail.
-    pub report: Report,
+    pub report: ReportFields,
     /// The reasons for the verdict, for the operator. They contain no addresses.
     pub reasons: Vec<String>,
     /// The reasons against the message being a genuine report, for the operator.
@@ -66,7 +66,7 @@ pub struct Verdict {
 
 /// The contents of a report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct ReportFields {
     /// The name of the MTA that wrote the report (RFC 3464 §2.2.2).
     pub reporting_mta: Option<String>,
     /// The envelope identifier of the original (RFC 3464 §2.2.1).
@@ -81,7 +81,7 @@ pub struct Report {
     /// The Date field of the original, unparsed.
     pub original_date: Option<String>,
     /// The recipients that the report is about.
-    pub recipients: Vec<Recipient>,
+    pub recipients: Vec<ReportedRecipient>,
     /// The host that handed the original to the relay.
     pub injector: Option<IpAddr>,
     /// The host that wrote the oldest Received field of the report, which is normally the host that
@@ -92,18 +92,18 @@ pub struct Report {
     /// The address in the From field of the report: for an automatic reply, the responder.
     pub writer: Option<Mailbox>,
     /// For an automatic reply or a challenge: it complies with RFC 3834, as far as can be seen.
-    pub keeps_rfc3834: bool,
+    pub follows_rfc3834: bool,
 }
 
 /// One recipient that a report is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recipient {
+pub struct ReportedRecipient {
     /// The address of the recipient.
     pub mailbox: Option<Mailbox>,
     /// What happened to the message for this recipient (RFC 3464 §2.3.3).
-    pub action: Option<Action>,
+    pub action: Option<DsnAction>,
     /// The enhanced status code (RFC 3463).
-    pub status: Option<Status>,
+    pub status: Option<EnhancedStatus>,
     /// Another host refused the recipient. If false, the reporting MTA itself could not deliver.
     pub remote: bool,
     /// The name or address of the other host, if the report gives it.
@@ -117,29 +117,29 @@ pub struct Recipient {
     pub diagnostic: Option<String>,
 }
 
-impl Recipient {
+impl ReportedRecipient {
     fn of(mailbox: Option<Mailbox>) -> Self {
-        Recipient { mailbox, ..Recipient::default() }
+        ReportedRecipient { mailbox, ..ReportedRecipient::default() }
     }
 }
 
 /// What a format makes of a message that it claims.
-pub struct Claim {
+pub struct FormatClaim {
     /// The kind of the message.
     pub kind: Kind,
     /// What the message reports.
-    pub report: Report,
+    pub report: ReportFields,
     /// The reasons for the claim, for the operator.
     pub reasons: Vec<String>,
 }
 
 /// Classifies a message that `session` brought.
-pub fn classify(message: &Message, session: &Session) -> Verdict {
-    let reading = Reading::new(message, session);
+pub fn classify(message: &Message, session: &SessionFacts) -> Verdict {
+    let reading = MessageReading::new(message, session);
     let claimed = FORMATS.iter().enumerate().find_map(|(at, format)| {
         (format.claim)(&reading, reading.shown(at)).map(|claim| (format.name, claim))
     });
-    let Some((format, Claim { mut kind, mut report, mut reasons })) = claimed else {
+    let Some((format, FormatClaim { mut kind, mut report, mut reasons })) = claimed else {
         return unclaimed(&reading);
     };
     let mut doubts = Vec::new();
@@ -167,15 +167,15 @@ pub fn classify(message: &Message, session: &Session) -> Verdict {
     }
     if matches!(kind, Kind::AutoReply | Kind::Challenge) {
         let faults = reply_faults(&reading);
-        report.keeps_rfc3834 = faults.is_empty();
+        report.follows_rfc3834 = faults.is_empty();
         doubts.extend(faults.into_iter().map(str::to_owned));
     }
     (report.generator, report.carried) = way(message, session, kind);
     report.writer.clone_from(&reading.from);
-    let told = [(Common::Expired, Cause::Expired), (Common::Full, Cause::Mailbox)];
+    let told = [(CommonSignals::Expired, Cause::Expired), (CommonSignals::Full, Cause::Mailbox)];
     let words = told.into_iter().find_map(|(words, cause)| reading.says(words).then_some(cause));
     let again = reading.original.as_ref().is_some_and(|original| original.handed_in_again);
-    let expanded = again || reading.says(Common::Expanded);
+    let expanded = again || reading.says(CommonSignals::Expanded);
     let addressed = reading.original.as_ref().and_then(|original| original.addressed.as_ref());
     for recipient in &mut report.recipients {
         // The relay's own Received field says for which address it took the original.
@@ -192,8 +192,8 @@ pub fn classify(message: &Message, session: &Session) -> Verdict {
 
 /// Every format that would claim a message, in the order of [`FORMATS`]. The tests check that
 /// exactly one of them belongs to the first layer that claims it.
-pub fn claims(message: &Message, session: &Session) -> Vec<(Layer, &'static str)> {
-    let reading = Reading::new(message, session);
+pub fn claims(message: &Message, session: &SessionFacts) -> Vec<(Layer, &'static str)> {
+    let reading = MessageReading::new(message, session);
     let claiming = FORMATS
         .iter()
         .enumerate()
@@ -202,7 +202,7 @@ pub fn claims(message: &Message, session: &Session) -> Vec<(Layer, &'static str)
 }
 
 /// The verdict on a message that no format claims.
-fn unclaimed(reading: &Reading<'_>) -> Verdict {
+fn unclaimed(reading: &MessageReading<'_>) -> Verdict {
     let signs = reading.signs;
     let automatic = signs.mail_system
         || signs.null_path
@@ -216,14 +216,14 @@ fn unclaimed(reading: &Reading<'_>) -> Verdict {
     Verdict {
         kind,
         format: "none",
-        report: Report::default(),
+        report: ReportFields::default(),
         reasons: vec![reason.to_owned()],
         doubts: Vec::new(),
     }
 }
 
 /// What an automatic reply does against RFC 3834.
-fn reply_faults(reading: &Reading<'_>) -> Vec<&'static str> {
+fn reply_faults(reading: &MessageReading<'_>) -> Vec<&'static str> {
     let mut faults = Vec::new();
     let automatic = |header: &Header| {
         header
@@ -252,7 +252,7 @@ fn reply_faults(reading: &Reading<'_>) -> Vec<&'static str> {
 ///
 /// The fields that a relay writes for its own report name no client, the loopback address, or the
 /// relay. Any other client address means that another host handed the report in.
-fn way(message: &Message, session: &Session, kind: Kind) -> (Option<String>, bool) {
+fn way(message: &Message, session: &SessionFacts, kind: Kind) -> (Option<String>, bool) {
     let hops: Vec<_> = hops(&message.header).skip(session.trusted_hops).collect();
     let generator = hops.iter().rev().find_map(|hop| hop.by.clone());
     let foreign = |address: IpAddr| !address.is_loopback() && Some(address) != session.client;
@@ -268,7 +268,7 @@ pub fn null_rejected() -> Verdict {
     Verdict {
         kind: Kind::NullRejected,
         format: "log",
-        report: Report::default(),
+        report: ReportFields::default(),
         reasons: vec!["a log says that mail from the null reverse-path was rejected".to_owned()],
         doubts: Vec::new(),
     }
@@ -279,7 +279,7 @@ pub fn callout() -> Verdict {
     Verdict {
         kind: Kind::Callout,
         format: "session",
-        report: Report::default(),
+        report: ReportFields::default(),
         reasons: vec![
             "the client named the recipient and ended the session without sending a message".to_owned(),
         ],

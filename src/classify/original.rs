@@ -7,7 +7,7 @@ use super::injector;
 use crate::mail::{Header, Mailbox, newest_hop};
 
 /// What the header of the returned original says.
-pub(super) struct Original<'m> {
+pub(super) struct ReturnedOriginal<'m> {
     /// The header itself.
     pub(super) header: &'m Header,
     /// The reverse-path, from the most trustworthy field that gives it: Return-Path, which the
@@ -24,7 +24,7 @@ pub(super) struct Original<'m> {
     pub(super) handed_in_again: bool,
 }
 
-impl<'m> Original<'m> {
+impl<'m> ReturnedOriginal<'m> {
     /// Reads the header of an original.
     pub(super) fn read(header: &'m Header) -> Self {
         let mut received = header.all("Received");
@@ -38,7 +38,7 @@ impl<'m> Original<'m> {
             .or_else(|| header.field("Sender").and_then(Mailbox::find));
         let addressed = header.all("Received").take(QMAIL_NOTES_MAX).find_map(recipient_in);
         let handed_in_again = newest_hop(header).is_some_and(|hop| hop.by_local_user || !hop.names_client);
-        Original { header, sender, injector: injector::injector(header), addressed, handed_in_again }
+        ReturnedOriginal { header, sender, injector: injector::injector(header), addressed, handed_in_again }
     }
 
     /// The address in the From field.
@@ -84,7 +84,7 @@ mod tests {
     fn rfc5321_whom_the_relay_took_it_for_stands_in_its_own_line() {
         let of = |received: &str| {
             let header = Header::parse(format!("Received: {received}\nFrom: a@b.example\n").as_bytes());
-            Original::read(&header).addressed.map(|mailbox| mailbox.to_string())
+            ReturnedOriginal::read(&header).addressed.map(|mailbox| mailbox.to_string())
         };
         for line in [
             "from spam (unknown [192.0.2.44]) by mx.relay.example (Postfix) with ESMTP id 7\n\tfor <x@relay.example>; today",
@@ -107,7 +107,7 @@ mod tests {
     fn what_an_alias_or_a_forward_hands_in_again_names_no_client() {
         let of = |received: &str| {
             let header = Header::parse(format!("Received: {received}\nFrom: a@b.example\n").as_bytes());
-            Original::read(&header).handed_in_again
+            ReturnedOriginal::read(&header).handed_in_again
         };
         assert!(of("(qmail 9 invoked by uid 7790); today"));
         assert!(of("by mx.relay.example (Postfix)\n\tid 7; today"));
@@ -120,7 +120,7 @@ mod tests {
             assert!(!of(client), "{client}");
         }
         assert!(
-            !Original::read(&Header::parse(b"From: a@b.example\n")).handed_in_again,
+            !ReturnedOriginal::read(&Header::parse(b"From: a@b.example\n")).handed_in_again,
             "without a Received field nothing is known"
         );
     }

@@ -3,15 +3,15 @@
 
 use memchr::memchr3;
 
-use super::formats::{FORMATS, Shown};
-use super::original::Original;
-use super::recipients::{self, Named};
-use super::signal::{self, Common, Found};
-use super::{Session, reply};
+use super::formats::{FORMATS, ShownSignals};
+use super::original::ReturnedOriginal;
+use super::recipients::{self, NamedRecipient};
+use super::signal::{self, CommonSignals, FoundSignals};
+use super::{SessionFacts, reply};
 use crate::mail::{Header, Mailbox, Message, text_lines};
 
 /// A message and what was found in it, as input for the formats.
-pub struct Reading<'m> {
+pub struct MessageReading<'m> {
     /// The message itself.
     pub(super) message: &'m Message,
     /// The first text of the message that is not empty, without a copied original.
@@ -21,17 +21,17 @@ pub struct Reading<'m> {
     /// The address in the From field.
     pub(super) from: Option<Mailbox>,
     /// The returned original, if there is one.
-    pub(super) original: Option<Original<'m>>,
+    pub(super) original: Option<ReturnedOriginal<'m>>,
     /// The recipients that the text names.
-    pub(super) named: Vec<Named>,
+    pub(super) named: Vec<NamedRecipient>,
     /// The signs that are common to all reports.
-    pub(super) signs: Signs,
-    shown: Found,
+    pub(super) signs: ReportSigns,
+    shown: FoundSignals,
 }
 
 /// Signs of a report that do not depend on its format.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Signs {
+pub(super) struct ReportSigns {
     /// The message was sent from the null reverse-path.
     pub null_path: bool,
     /// The From field names a mail system, or the Content-Type is that of a delivery report.
@@ -51,18 +51,18 @@ pub(super) struct Signs {
     pub list_post: bool,
 }
 
-impl<'m> Reading<'m> {
+impl<'m> MessageReading<'m> {
     /// Reads a message that `session` brought.
-    pub(super) fn new(message: &'m Message, session: &'m Session) -> Self {
+    pub(super) fn new(message: &'m Message, session: &'m SessionFacts) -> Self {
         let words = message.words().find(|words| !words.trim_ascii().is_empty()).unwrap_or_default();
         let line = one_line(words);
         let header = &message.header;
         let subject = header.decoded("Subject").unwrap_or_default();
-        let original = message.original().map(Original::read);
+        let original = message.original().map(ReturnedOriginal::read);
         let from = header.field("From").and_then(Mailbox::find);
         let shown = signal::show(header, &line, &subject);
         let named = recipients::in_words(words, original.as_ref(), session, from.as_ref());
-        let signs = Signs {
+        let signs = ReportSigns {
             null_path: session.reverse_path.as_ref().is_some_and(|path| path.is_null()),
             mail_system: names_mail_system(header) || is_typed_report(message),
             program: from.as_ref().is_some_and(|from| {
@@ -76,16 +76,16 @@ impl<'m> Reading<'m> {
             reply: reply::quoted(&line),
             list_post: is_list_post(header),
         };
-        Reading { message, words, line, from, original, named, signs, shown }
+        MessageReading { message, words, line, from, original, named, signs, shown }
     }
 
     /// The signals that the message shows of the row `format` of [`FORMATS`].
-    pub(super) fn shown(&self, format: usize) -> Shown {
-        Shown { signals: FORMATS[format].signals, bits: self.shown.of(format) }
+    pub(super) fn shown(&self, format: usize) -> ShownSignals {
+        ShownSignals { signals: FORMATS[format].signals, bits: self.shown.of(format) }
     }
 
     /// Whether the text contains one of the common phrases.
-    pub(super) fn says(&self, common: Common) -> bool {
+    pub(super) fn says(&self, common: CommonSignals) -> bool {
         self.shown.says(common)
     }
 

@@ -2,20 +2,20 @@
 
 use memchr::memchr;
 
-use super::Session;
-use super::original::Original;
-use crate::mail::{Mailbox, Status, text_lines};
+use super::SessionFacts;
+use super::original::ReturnedOriginal;
+use crate::mail::{EnhancedStatus, Mailbox, text_lines};
 
 /// One recipient as the text names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Named {
+pub(super) struct NamedRecipient {
     /// The address of the recipient.
     pub(super) mailbox: Mailbox,
     /// The address begins a line or is alone on it, as in a list. If false, it occurs within a
     /// sentence.
     pub(super) apart: bool,
     /// The first enhanced status code in the lines about the recipient.
-    pub(super) status: Option<Status>,
+    pub(super) status: Option<EnhancedStatus>,
     /// The lines about the recipient, cut at a limit.
     pub(super) diagnostic: Option<String>,
     /// Another host refused the recipient.
@@ -104,11 +104,11 @@ const CONTACTS: [&str; 9] = [
 /// Finds the recipients in the text. If any of them are set apart, only those are returned.
 pub(super) fn in_words(
     words: &str,
-    original: Option<&Original<'_>>,
-    session: &Session,
+    original: Option<&ReturnedOriginal<'_>>,
+    session: &SessionFacts,
     from: Option<&Mailbox>,
-) -> Vec<Named> {
-    let mut found: Vec<Named> = Vec::new();
+) -> Vec<NamedRecipient> {
+    let mut found: Vec<NamedRecipient> = Vec::new();
     // The recipient that the following lines are about, and how many of those lines were read.
     let mut open: Option<(usize, usize)> = None;
     for line in text_lines(words).take(LINES_MAX) {
@@ -123,7 +123,7 @@ pub(super) fn in_words(
         {
             let same = found.iter().position(|named| named.mailbox.folded() == mailbox.folded());
             let at = same.unwrap_or_else(|| {
-                found.push(Named {
+                found.push(NamedRecipient {
                     mailbox,
                     apart,
                     status: None,
@@ -140,7 +140,7 @@ pub(super) fn in_words(
                 for mailbox in further(rest) {
                     let known = found.iter().any(|named| named.mailbox.folded() == mailbox.folded());
                     if !known && found.len() < NAMED_MAX {
-                        found.push(Named {
+                        found.push(NamedRecipient {
                             mailbox,
                             apart,
                             status: None,
@@ -159,7 +159,7 @@ pub(super) fn in_words(
         }
     }
     // The sender of the original is a failed recipient only if the text names no other address.
-    let is_sender = |named: &Named| {
+    let is_sender = |named: &NamedRecipient| {
         let same =
             |other: Option<&Mailbox>| other.is_some_and(|other| other.folded() == named.mailbox.folded());
         same(session.recipient.as_ref()) || same(original.and_then(|original| original.sender.as_ref()))
@@ -173,13 +173,13 @@ pub(super) fn in_words(
     found
 }
 
-impl Named {
+impl NamedRecipient {
     /// Adds what a line says about the recipient.
     fn add(&mut self, line: &str) {
         if line.is_empty() {
             return;
         }
-        self.status = self.status.or_else(|| Status::find(line));
+        self.status = self.status.or_else(|| EnhancedStatus::find(line));
         let folded = line.to_ascii_lowercase();
         self.remote |= REMOTE.iter().any(|mark| folded.contains(mark));
         if self.remote_mta.is_none() {

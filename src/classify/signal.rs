@@ -10,9 +10,9 @@ use super::formats::FORMATS;
 use crate::mail::Header;
 
 /// One pattern that is typical of a format.
-pub struct Signal {
+pub struct FormatSignal {
     /// The pattern.
-    pub mark: Mark,
+    pub mark: Pattern,
     /// What the pattern shows, as a reason in the verdict, for the operator.
     pub reason: &'static str,
 }
@@ -20,7 +20,7 @@ pub struct Signal {
 /// A pattern and where it is looked for.
 ///
 /// Patterns are written in lower case and match without regard to ASCII case.
-pub enum Mark {
+pub enum Pattern {
     /// A header field of this name whose value contains one of these; if there are none, any value
     /// matches.
     Field(&'static str, &'static [&'static str]),
@@ -34,7 +34,7 @@ pub enum Mark {
 ///
 /// Two patterns of one class may have one origin. Patterns of two classes count as independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub enum SignClass {
     /// A header field.
     Field,
     /// The text of the report.
@@ -43,13 +43,13 @@ pub enum Class {
     Subject,
 }
 
-impl Mark {
+impl Pattern {
     /// The class of the pattern.
-    pub const fn class(&self) -> Class {
+    pub const fn class(&self) -> SignClass {
         match self {
-            Mark::Field(..) => Class::Field,
-            Mark::Words(_) => Class::Words,
-            Mark::Subject(_) => Class::Subject,
+            Pattern::Field(..) => SignClass::Field,
+            Pattern::Words(_) => SignClass::Words,
+            Pattern::Subject(_) => SignClass::Subject,
         }
     }
 }
@@ -62,7 +62,7 @@ const LOOK_OCTETS_MAX: usize = 8 << 10;
 
 /// Phrases that reports of any format may contain, by meaning.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Common {
+pub(super) enum CommonSignals {
     /// Delivery will still be tried.
     Delay,
     /// The reader is asked to do what phishing mail asks for.
@@ -177,35 +177,35 @@ const COMMON: [&[&str]; 7] = [DELAY, LURE, SUCCESS, PERMANENT, EXPIRED, FULL, EX
 
 /// The signals that a message shows: one bit set for each format, in the order of [`FORMATS`], and
 /// last one for the phrases of [`Common`].
-pub(super) struct Found(Vec<u32>);
+pub(super) struct FoundSignals(Vec<u32>);
 
-impl Found {
+impl FoundSignals {
     /// The bits of the row `format` of [`FORMATS`].
     pub(super) fn of(&self, format: usize) -> u32 {
         self.0[format]
     }
 
     /// Whether the text contains one of the common phrases.
-    pub(super) fn says(&self, common: Common) -> bool {
+    pub(super) fn says(&self, common: CommonSignals) -> bool {
         self.0[FORMATS.len()] & (1 << common as u32) != 0
     }
 }
 
 /// The position of a format in [`FORMATS`], and of a signal in the format's list.
-type Place = (usize, usize);
+type SignalPlace = (usize, usize);
 
-struct Index {
+struct PatternIndex {
     words: AhoCorasick,
     /// The place of each phrase of `words`.
-    words_places: Vec<Place>,
+    words_places: Vec<SignalPlace>,
     subject: AhoCorasick,
     /// The place of each phrase of `subject`.
-    subject_places: Vec<Place>,
+    subject_places: Vec<SignalPlace>,
     /// The values looked for and their places, by the field's name in lower case.
-    fields: HashMap<&'static str, Vec<(&'static [&'static str], Place)>>,
+    fields: HashMap<&'static str, Vec<(&'static [&'static str], SignalPlace)>>,
 }
 
-static INDEX: LazyLock<Index> = LazyLock::new(|| {
+static INDEX: LazyLock<PatternIndex> = LazyLock::new(|| {
     let mut fields: HashMap<_, Vec<_>> = HashMap::new();
     let (mut words, mut words_places) = (Vec::new(), Vec::new());
     let (mut subject, mut subject_places) = (Vec::new(), Vec::new());
@@ -213,12 +213,14 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
         assert!(row.signals.len() <= SIGNALS_MAX, "{} has too many signals", row.name);
         for (at, signal) in row.signals.iter().enumerate() {
             match &signal.mark {
-                Mark::Field(name, values) => fields.entry(*name).or_default().push((*values, (format, at))),
-                Mark::Words(phrases) => {
+                Pattern::Field(name, values) => {
+                    fields.entry(*name).or_default().push((*values, (format, at)))
+                }
+                Pattern::Words(phrases) => {
                     words.extend(*phrases);
                     words_places.extend(phrases.iter().map(|_| (format, at)));
                 }
-                Mark::Subject(phrases) => {
+                Pattern::Subject(phrases) => {
                     subject.extend(*phrases);
                     subject_places.extend(phrases.iter().map(|_| (format, at)));
                 }
@@ -229,7 +231,13 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
         words.extend(*phrases);
         words_places.extend(phrases.iter().map(|_| (FORMATS.len(), at)));
     }
-    Index { words: automaton(&words), words_places, subject: automaton(&subject), subject_places, fields }
+    PatternIndex {
+        words: automaton(&words),
+        words_places,
+        subject: automaton(&subject),
+        subject_places,
+        fields,
+    }
 });
 
 fn automaton(phrases: &[&str]) -> AhoCorasick {
@@ -241,10 +249,10 @@ fn automaton(phrases: &[&str]) -> AhoCorasick {
 }
 
 /// Looks for the signals of all formats and for the common phrases.
-pub(super) fn show(header: &Header, words: &str, subject: &str) -> Found {
+pub(super) fn show(header: &Header, words: &str, subject: &str) -> FoundSignals {
     let index = &*INDEX;
     let mut shown = vec![0; FORMATS.len() + 1];
-    let mut see = |&(format, at): &Place| shown[format] |= 1 << at;
+    let mut see = |&(format, at): &SignalPlace| shown[format] |= 1 << at;
     let mut name = String::new();
     for field in header.fields() {
         name.clear();
@@ -262,7 +270,7 @@ pub(super) fn show(header: &Header, words: &str, subject: &str) -> Found {
     for found in index.subject.find_overlapping_iter(subject) {
         see(&index.subject_places[found.pattern().as_usize()]);
     }
-    Found(shown)
+    FoundSignals(shown)
 }
 
 /// Whether `text` contains `part`, compared without regard to ASCII case.

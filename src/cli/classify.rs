@@ -8,13 +8,13 @@ use clap::Args as ClapArgs;
 use serde::Serialize;
 
 use super::messages::{gather, messages};
-use super::{Failure, tell};
-use crate::classify::{self, Session, VerdictJson, Verdict};
+use super::{CommandFailure, tell};
+use crate::classify::{self, SessionFacts, Verdict, VerdictJson};
 use crate::mail::{self, Mailbox, ReversePath};
 
 /// The arguments of `classify`.
 #[derive(Debug, ClapArgs)]
-pub(super) struct Args {
+pub(super) struct ClassifyArgs {
     /// Print one JSON object per line.
     #[arg(long)]
     json: bool,
@@ -33,7 +33,7 @@ pub(super) struct Args {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct ClassifiedLine<'a> {
     path: &'a str,
     #[serde(flatten)]
     told: VerdictJson<'a>,
@@ -43,13 +43,16 @@ struct Line<'a> {
 ///
 /// # Errors
 /// When an argument is not valid, or a file cannot be read.
-pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let session = Session {
+pub(super) fn run(args: &ClassifyArgs) -> Result<(), CommandFailure> {
+    let session = SessionFacts {
         reverse_path: args.reverse_path.as_deref().map(ReversePath::parse),
         client: args.client,
         recipient: match args.trap.as_deref().map(|trap| (trap, Mailbox::parse(trap))) {
             Some((trap, None)) => {
-                return Err(Failure::new(super::EX_DATA, format!("--trap {trap:?} is not an address")));
+                return Err(CommandFailure::new(
+                    super::EX_DATA,
+                    format!("--trap {trap:?} is not an address"),
+                ));
             }
             other => other.and_then(|(_, mailbox)| mailbox),
         },
@@ -61,7 +64,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     for file in files {
         let octets = fs::read(&file)
-            .map_err(|error| Failure::of_io(&error, format!("{}: {error}", file.display())))?;
+            .map_err(|error| CommandFailure::of_io(&error, format!("{}: {error}", file.display())))?;
         let name = file.display().to_string();
         let messages = messages(&octets);
         for (at, message) in messages.iter().enumerate() {
@@ -74,7 +77,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn json(path: &str, verdict: &Verdict) -> String {
-    let line = Line { path, told: verdict.told() };
+    let line = ClassifiedLine { path, told: verdict.json() };
     serde_json::to_string(&line).expect("a line has only strings, numbers and lists of them") + "\n"
 }
 

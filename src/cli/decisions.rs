@@ -2,19 +2,19 @@
 
 use clap::{Args, Subcommand};
 
-use super::client::{Client, parse};
+use super::client::{ControlClient, parse};
 use super::verbs::{by, done, segment};
-use super::{EX_DATA, Failure, tell};
+use super::{CommandFailure, EX_DATA, tell};
 use crate::blocklist::AuditRecord;
 use crate::config::Config;
 use crate::digest::Digest;
 use crate::evidence::Offset;
-use crate::http::{Decided, Decision, StandingLine};
+use crate::http::{DecisionRequest, RequestedDecision, StatusJson};
 use crate::time::Timestamp;
 
 /// The verbs of `backscatterd exempt`.
 #[derive(Debug, Subcommand)]
-pub(super) enum Exempt {
+pub(super) enum ExemptVerb {
     /// Exempt an address or a network from listing, and end its listings.
     Add {
         /// The address, or a network such as 192.0.2.0/24; not wider than an IPv4 /8 or an IPv6
@@ -61,7 +61,7 @@ pub(super) struct ListArgs {
 
 /// The verbs of `backscatterd void`.
 #[derive(Debug, Subcommand)]
-pub(super) enum Void {
+pub(super) enum VoidVerb {
     /// Discard the evidence that came to a donor's traps.
     ///
     /// Also suspends the donor and retires its traps.
@@ -92,7 +92,7 @@ pub(super) enum Void {
 
 /// The arguments of `freeze` and `release`.
 #[derive(Debug, Args)]
-pub(super) struct Why {
+pub(super) struct ReasonArgs {
     /// The reason, for the audit record.
     #[arg(long)]
     why: String,
@@ -125,22 +125,24 @@ pub(super) struct AuditArgs {
 }
 
 /// Sends a decision, and prints the journal entry that holds it.
-async fn decide(config: &Config, why: String, decided: Decided) -> Result<(), Failure> {
-    let decision = Decision { by: by(), why, decided };
-    done(&Client::to_write(config).await?.post("/control/v1/decisions", &decision).await?)
+async fn decide(config: &Config, why: String, decided: RequestedDecision) -> Result<(), CommandFailure> {
+    let decision = DecisionRequest { by: by(), why, decided };
+    done(&ControlClient::to_write(config).await?.post("/control/v1/decisions", &decision).await?)
 }
 
 /// Adds, ends or lists exemptions.
 ///
 /// # Errors
 /// When the decision is rejected, or neither the daemon nor the store can be reached.
-pub(super) async fn exempt(config: &Config, exempt: Exempt) -> Result<(), Failure> {
+pub(super) async fn exempt(config: &Config, exempt: ExemptVerb) -> Result<(), CommandFailure> {
     match exempt {
-        Exempt::Add { network, review_by, why } => {
-            decide(config, why, Decided::Exempt { network, review_by }).await
+        ExemptVerb::Add { network, review_by, why } => {
+            decide(config, why, RequestedDecision::Exempt { network, review_by }).await
         }
-        Exempt::End { network, why } => decide(config, why, Decided::EndExemption { network }).await,
-        Exempt::List => {
+        ExemptVerb::End { network, why } => {
+            decide(config, why, RequestedDecision::EndExemption { network }).await
+        }
+        ExemptVerb::List => {
             let standing = standing(config).await?;
             let lines = standing.exemptions.iter().map(|exemption| {
                 format!(
@@ -157,19 +159,23 @@ pub(super) async fn exempt(config: &Config, exempt: Exempt) -> Result<(), Failur
 ///
 /// # Errors
 /// When the decision is rejected, or neither the daemon nor the store can be reached.
-pub(super) async fn list(config: &Config, args: ListArgs) -> Result<(), Failure> {
+pub(super) async fn list(config: &Config, args: ListArgs) -> Result<(), CommandFailure> {
     let ListArgs { address, zone, code, until, why } = args;
-    decide(config, why, Decided::List { zone, address, code, until }).await
+    decide(config, why, RequestedDecision::List { zone, address, code, until }).await
 }
 
 /// Discards the evidence of a donor or a trap (RFC 6471 §3.9).
 ///
 /// # Errors
 /// When the decision is rejected, or neither the daemon nor the store can be reached.
-pub(super) async fn void(config: &Config, void: Void) -> Result<(), Failure> {
+pub(super) async fn void(config: &Config, void: VoidVerb) -> Result<(), CommandFailure> {
     match void {
-        Void::Donor { donor, since, why } => decide(config, why, Decided::VoidDonor { donor, since }).await,
-        Void::Trap { trap, since, why } => decide(config, why, Decided::VoidTrap { trap, since }).await,
+        VoidVerb::Donor { donor, since, why } => {
+            decide(config, why, RequestedDecision::VoidDonor { donor, since }).await
+        }
+        VoidVerb::Trap { trap, since, why } => {
+            decide(config, why, RequestedDecision::VoidTrap { trap, since }).await
+        }
     }
 }
 
@@ -177,16 +183,16 @@ pub(super) async fn void(config: &Config, void: Void) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When neither the daemon nor the store can be reached.
-pub(super) async fn freeze(config: &Config, Why { why }: Why) -> Result<(), Failure> {
-    decide(config, why, Decided::Freeze).await
+pub(super) async fn freeze(config: &Config, ReasonArgs { why }: ReasonArgs) -> Result<(), CommandFailure> {
+    decide(config, why, RequestedDecision::Freeze).await
 }
 
 /// Ends a freeze, and judges the listings that were held back.
 ///
 /// # Errors
 /// When neither the daemon nor the store can be reached.
-pub(super) async fn release(config: &Config, Why { why }: Why) -> Result<(), Failure> {
-    decide(config, why, Decided::Release).await
+pub(super) async fn release(config: &Config, ReasonArgs { why }: ReasonArgs) -> Result<(), CommandFailure> {
+    decide(config, why, RequestedDecision::Release).await
 }
 
 /// Shuts a zone down, and prints the records that its parent zone should publish later (RFC 6471
@@ -194,9 +200,12 @@ pub(super) async fn release(config: &Config, Why { why }: Why) -> Result<(), Fai
 ///
 /// # Errors
 /// When the decision is rejected, or neither the daemon nor the store can be reached.
-pub(super) async fn shut_down(config: &Config, ZoneArgs { zone, why }: ZoneArgs) -> Result<(), Failure> {
+pub(super) async fn shut_down(
+    config: &Config,
+    ZoneArgs { zone, why }: ZoneArgs,
+) -> Result<(), CommandFailure> {
     let origin = zone.trim_end_matches('.').to_owned();
-    decide(config, why, Decided::ShutDown { zone }).await?;
+    decide(config, why, RequestedDecision::ShutDown { zone }).await?;
     tell(&format!(
         "{origin} now lists nothing, not even its test entries; its name has a warning as TXT record. Leave it so for some weeks.\n\
          Then delegate it in the parent zone to addresses where no server answers (TEST-NET-1, RFC 5737), never to a third party:\n\
@@ -211,19 +220,19 @@ pub(super) async fn shut_down(config: &Config, ZoneArgs { zone, why }: ZoneArgs)
 ///
 /// # Errors
 /// When the decision is rejected, or neither the daemon nor the store can be reached.
-pub(super) async fn reopen(config: &Config, ZoneArgs { zone, why }: ZoneArgs) -> Result<(), Failure> {
-    decide(config, why, Decided::Reopen { zone }).await
+pub(super) async fn reopen(config: &Config, ZoneArgs { zone, why }: ZoneArgs) -> Result<(), CommandFailure> {
+    decide(config, why, RequestedDecision::Reopen { zone }).await
 }
 
-async fn standing(config: &Config) -> Result<StandingLine, Failure> {
-    parse(&Client::to_read(config).await?.get("/control/v1/standing").await?)
+async fn standing(config: &Config) -> Result<StatusJson, CommandFailure> {
+    parse(&ControlClient::to_read(config).await?.get("/control/v1/standing").await?)
 }
 
 /// Prints whether the list is frozen, and what is held, shut down and exempt.
 ///
 /// # Errors
 /// When neither the daemon nor the store can be reached.
-pub(super) async fn status(config: &Config) -> Result<(), Failure> {
+pub(super) async fn status(config: &Config) -> Result<(), CommandFailure> {
     let standing = standing(config).await?;
     let mut told = String::new();
     told.push_str(if standing.frozen { "frozen: no listings are added\n" } else { "not frozen\n" });
@@ -248,13 +257,13 @@ pub(super) async fn status(config: &Config) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When a record was altered or is missing, or neither the daemon nor the store can be reached.
-pub(super) async fn audit(config: &Config, args: AuditArgs) -> Result<(), Failure> {
+pub(super) async fn audit(config: &Config, args: AuditArgs) -> Result<(), CommandFailure> {
     if args.verify {
         return verify(config).await;
     }
     let address = args.address.map(|address| format!("&address={}", network(&address)));
     let path = format!("/control/v1/audit?after={}{}", args.after, address.unwrap_or_default());
-    let text = Client::to_read(config).await?.get(&path).await?;
+    let text = ControlClient::to_read(config).await?.get(&path).await?;
     let records: Vec<AuditRecord> = parse(&text)?;
     let mut told = String::new();
     for record in &records {
@@ -296,14 +305,14 @@ fn line(record: &AuditRecord) -> String {
 }
 
 /// Verifies the records on disk, and that they reach as far as the ones that the fold has made.
-async fn verify(config: &Config) -> Result<(), Failure> {
+async fn verify(config: &Config) -> Result<(), CommandFailure> {
     let standing = standing(config).await?;
     let directory = &config.spec.audit.directory;
     let verified =
-        crate::audit::verify(directory).map_err(|error| Failure::new(EX_DATA, error.to_string()))?;
+        crate::audit::verify(directory).map_err(|error| CommandFailure::new(EX_DATA, error.to_string()))?;
     if let Some(number) = verified.broken {
         let text = format!("record {number} was altered, or records before it were deleted or inserted");
-        return Err(Failure::new(EX_DATA, text));
+        return Err(CommandFailure::new(EX_DATA, text));
     }
     let ends_alike = standing
         .audit_digest
@@ -314,7 +323,7 @@ async fn verify(config: &Config) -> Result<(), Failure> {
             "the last record on disk is {}, but the list has made {}: the end of the audit record was cut off",
             verified.last, standing.audit_records
         );
-        return Err(Failure::new(EX_DATA, text));
+        return Err(CommandFailure::new(EX_DATA, text));
     }
     tell(&format!(
         "{} records, {} to {}, all unaltered; the last digest is {}\n",
@@ -326,8 +335,8 @@ async fn verify(config: &Config) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When the system gives no random octets.
-pub(super) fn new_token() -> Result<(String, Digest), Failure> {
-    let failed = |error: crate::keys::KeyError| Failure::new(super::EX_IO, error.to_string());
+pub(super) fn new_token() -> Result<(String, Digest), CommandFailure> {
+    let failed = |error: crate::keys::KeyError| CommandFailure::new(super::EX_IO, error.to_string());
     let token = Digest::from_octets(crate::keys::random().map_err(failed)?).to_string();
     let digest = Digest::of(token.as_bytes());
     Ok((token, digest))
@@ -338,7 +347,7 @@ pub(super) fn new_token() -> Result<(String, Digest), Failure> {
 ///
 /// # Errors
 /// When the system gives no random octets, or standard output cannot be written.
-pub(super) fn token() -> Result<(), Failure> {
+pub(super) fn token() -> Result<(), CommandFailure> {
     let (token, digest) = new_token()?;
     tell(&format!(
         "token = \"{token}\"\n# for http.operators, dns.keys or donors; the token itself is not stored\ntoken_digest = \"{digest}\"\n"

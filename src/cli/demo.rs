@@ -10,12 +10,12 @@ use ppp::v2;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-use super::client::Client;
-use super::{Failure, tell, until_told};
-use crate::config::{self, Config, Spec};
+use super::client::ControlClient;
+use super::{CommandFailure, tell, until_told};
+use crate::config::{self, Config, ConfigSpec};
 use crate::daemon::Daemon;
-use crate::dns::{Said, ask};
-use crate::http::{Advance, NewTrap};
+use crate::dns::{LookupAnswer, ask};
+use crate::http::{ClockAdvance, NewTrap};
 use crate::observe::LaboratoryHost;
 use crate::relay::Relay;
 use crate::time::{Span, Timestamp};
@@ -23,7 +23,7 @@ use crate::zone::reversed;
 
 /// The arguments of `demo`.
 #[derive(Debug, ClapArgs)]
-pub(super) struct Args {
+pub(super) struct DemoArgs {
     /// Exit after the last line instead of serving until Ctrl-C.
     #[arg(long)]
     once: bool,
@@ -40,14 +40,14 @@ const TRAP_DOMAINS: [&str; 2] = ["trap.example", "bare.example"];
 const REPLY_LINES_MAX: usize = 20;
 
 /// A mail server, and the reports that it sends to the traps.
-struct Server {
+struct DemoServer {
     what: &'static str,
     address: &'static str,
     helo: &'static str,
-    reports: &'static [Report],
+    reports: &'static [DemoReport],
 }
 
-struct Report {
+struct DemoReport {
     /// Hours since the start of the demo.
     hour: i64,
     trap: &'static str,
@@ -56,7 +56,7 @@ struct Report {
 
 macro_rules! report {
     ($hour:literal, $trap:literal, $sample:literal) => {
-        Report {
+        DemoReport {
             hour: $hour,
             trap: $trap,
             message: include_bytes!(concat!("../../tests/samples/rfc3464/", $sample, ".eml")),
@@ -66,8 +66,8 @@ macro_rules! report {
 
 /// Three servers that accept any recipient and bounce later, and a well-run one with a broken
 /// forward.
-const SERVERS: &[Server] = &[
-    Server {
+const SERVERS: &[DemoServer] = &[
+    DemoServer {
         what: "Postfix that accepts unknown recipients",
         address: "198.51.100.101",
         helo: "postfix-bad.relay.example",
@@ -80,7 +80,7 @@ const SERVERS: &[Server] = &[
             report!(29, "jdoe@bare.example", "postfix-3.7-bare-greta"),
         ],
     },
-    Server {
+    DemoServer {
         what: "Exim that does not verify recipients",
         address: "198.51.100.103",
         helo: "exim-bad.relay.example",
@@ -93,7 +93,7 @@ const SERVERS: &[Server] = &[
             report!(31, "jdoe@bare.example", "exim-4.96-bare-greta"),
         ],
     },
-    Server {
+    DemoServer {
         what: "Sendmail as a gateway that does not know which recipients exist",
         address: "198.51.100.107",
         helo: "sendmail-bad.relay.example",
@@ -106,7 +106,7 @@ const SERVERS: &[Server] = &[
             report!(32, "jdoe@bare.example", "sendmail-8.17-bare-greta"),
         ],
     },
-    Server {
+    DemoServer {
         what: "Postfix, well run, with one broken forward",
         address: "198.51.100.102",
         helo: "postfix-good.relay.example",
@@ -122,8 +122,9 @@ const SERVERS: &[Server] = &[
 ///
 /// # Errors
 /// When the folder cannot be created, or the server cannot start or stops answering.
-pub(super) async fn run(args: Args) -> Result<(), Failure> {
-    let failed = |error: io::Error| Failure::of_io(&error, format!("the demo's temporary folder: {error}"));
+pub(super) async fn run(args: DemoArgs) -> Result<(), CommandFailure> {
+    let failed =
+        |error: io::Error| CommandFailure::of_io(&error, format!("the demo's temporary folder: {error}"));
     let scratch = std::env::temp_dir().join(format!("backscatterd-demo-{}", std::process::id()));
     std::fs::create_dir(&scratch).map_err(failed)?;
     let outcome = in_scratch(&scratch, args).await;
@@ -131,7 +132,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     outcome
 }
 
-async fn in_scratch(scratch: &Path, args: Args) -> Result<(), Failure> {
+async fn in_scratch(scratch: &Path, args: DemoArgs) -> Result<(), CommandFailure> {
     let config = configuration(scratch)?;
     let daemon = Daemon::start(&config).await?;
     let shown = show(&config, &daemon).await;
@@ -143,14 +144,14 @@ async fn in_scratch(scratch: &Path, args: Args) -> Result<(), Failure> {
     shown
 }
 
-fn configuration(scratch: &Path) -> Result<Config, Failure> {
-    let failed = |error: io::Error| Failure::of_io(&error, format!("{}: {error}", scratch.display()));
+fn configuration(scratch: &Path) -> Result<Config, CommandFailure> {
+    let failed = |error: io::Error| CommandFailure::of_io(&error, format!("{}: {error}", scratch.display()));
     let zones = scratch.join("zones");
     std::fs::create_dir(&zones).map_err(failed)?;
     let zone = ZONE.replace(NO_LABORATORY, LABORATORY);
     std::fs::write(zones.join("backscatter.toml"), zone).map_err(failed)?;
     let loopback = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
-    let mut spec = Spec { zones_directory: zones, ..Spec::default() };
+    let mut spec = ConfigSpec { zones_directory: zones, ..ConfigSpec::default() };
     spec.journal.directory = scratch.join("journal");
     spec.keys.directory = scratch.join("keys");
     spec.audit.directory = scratch.join("audit");
@@ -171,7 +172,7 @@ fn configuration(scratch: &Path) -> Result<Config, Failure> {
     Ok(config::check(Path::new("demo"), spec)?)
 }
 
-async fn show(config: &Config, daemon: &Daemon) -> Result<(), Failure> {
+async fn show(config: &Config, daemon: &Daemon) -> Result<(), CommandFailure> {
     let bound = daemon.bound();
     let ([smtp], [dns], [http]) = (&bound.smtp_proxy[..], &bound.dns[..], &bound.http[..]) else {
         unreachable!("the demo configures one listener of each kind");
@@ -188,20 +189,20 @@ async fn show(config: &Config, daemon: &Daemon) -> Result<(), Failure> {
             by: "demo".to_owned(),
             why: "demo".to_owned(),
         };
-        Client::to_write(config).await?.post("/control/v1/traps", &new).await?;
+        ControlClient::to_write(config).await?.post("/control/v1/traps", &new).await?;
         tell(&format!("trap      every address of {domain}\n"))?;
     }
-    let mut schedule: Vec<(&Server, &Report)> =
+    let mut schedule: Vec<(&DemoServer, &DemoReport)> =
         SERVERS.iter().flat_map(|server| server.reports.iter().map(move |report| (server, report))).collect();
     schedule.sort_by_key(|(_, report)| report.hour);
     let mut hour = 0;
     for (server, report) in schedule {
-        let advance = Advance { advance: Span::from_hours(report.hour - hour) };
+        let advance = ClockAdvance { advance: Span::from_hours(report.hour - hour) };
         hour = report.hour;
-        Client::to_write(config).await?.post("/control/v1/clock", &advance).await?;
+        ControlClient::to_write(config).await?.post("/control/v1/clock", &advance).await?;
         let reply = deliver(*smtp, *dns, server, report)
             .await
-            .map_err(|error| Failure::of_io(&error, format!("the demo's mail: {error}")))?;
+            .map_err(|error| CommandFailure::of_io(&error, format!("the demo's mail: {error}")))?;
         let said = settled(daemon, *dns, server.address).await?;
         let answer = said.addresses.first().map_or(said.rcode, ToString::to_string);
         tell(&format!(
@@ -216,27 +217,28 @@ async fn show(config: &Config, daemon: &Daemon) -> Result<(), Failure> {
 }
 
 /// Queries the DNS after the fold has applied all entries of the journal.
-async fn settled(daemon: &Daemon, dns: SocketAddr, address: &str) -> Result<Said, Failure> {
+async fn settled(daemon: &Daemon, dns: SocketAddr, address: &str) -> Result<LookupAnswer, CommandFailure> {
     daemon.observed().await;
     let head = *daemon.app().journal.head().borrow();
     daemon.published().reached(head).await;
     asked(dns, address).await
 }
 
-async fn asked(dns: SocketAddr, address: &str) -> Result<Said, Failure> {
-    let relay: Relay = address.parse().map_err(|problem: String| Failure::new(super::EX_DATA, problem))?;
+async fn asked(dns: SocketAddr, address: &str) -> Result<LookupAnswer, CommandFailure> {
+    let relay: Relay =
+        address.parse().map_err(|problem: String| CommandFailure::new(super::EX_DATA, problem))?;
     ask(dns, &format!("{}.{ORIGIN}.", reversed(relay.address())))
         .await
-        .map_err(|error| Failure::of_io(&error, format!("the demo's query: {error}")))
+        .map_err(|error| CommandFailure::of_io(&error, format!("the demo's query: {error}")))
 }
 
 async fn tell_verdict(
     config: &Config,
-    server: &Server,
+    server: &DemoServer,
     dns: SocketAddr,
     http: SocketAddr,
-) -> Result<(), Failure> {
-    let Said { rcode, addresses, texts } = asked(dns, server.address).await?;
+) -> Result<(), CommandFailure> {
+    let LookupAnswer { rcode, addresses, texts } = asked(dns, server.address).await?;
     let address: IpAddr = server.address.parse().expect("the demo's addresses are valid");
     let name = format!("{}.{ORIGIN}", reversed(address));
     tell(&format!("\n== {} ({})\n", server.address, server.what))?;
@@ -249,12 +251,17 @@ async fn tell_verdict(
     }
     tell(&format!("http://{http}/ip/{address}\n"))?;
     let path = format!("/control/v1/explain/{address}?format=text");
-    tell(&Client::to_write(config).await?.get(&path).await?)
+    tell(&ControlClient::to_write(config).await?.get(&path).await?)
 }
 
 /// Delivers one report to its trap, with the server as the client, and returns the code of the
 /// reply to the message.
-async fn deliver(smtp: SocketAddr, dns: SocketAddr, server: &Server, report: &Report) -> io::Result<String> {
+async fn deliver(
+    smtp: SocketAddr,
+    dns: SocketAddr,
+    server: &DemoServer,
+    report: &DemoReport,
+) -> io::Result<String> {
     let mut stream = BufReader::new(TcpStream::connect(smtp).await?);
     let client: IpAddr = server.address.parse().map_err(io::Error::other)?;
     // Only the source is used. The destination may be any address of the same family.

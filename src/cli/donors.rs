@@ -2,10 +2,10 @@
 
 use clap::{Args, Subcommand};
 
-use super::client::{Client, parse};
+use super::client::{ControlClient, parse};
 use super::decisions::new_token;
 use super::verbs::{by, done};
-use super::{Failure, tell};
+use super::{CommandFailure, tell};
 use crate::config::Config;
 use crate::http::{DonorChange, DonorLine};
 
@@ -13,13 +13,13 @@ use crate::http::{DonorChange, DonorLine};
 #[derive(Debug, Subcommand)]
 pub(super) enum DonorVerb {
     /// Create a donor or change its terms. Terms that are not given stay as they are.
-    Set(Box<Terms>),
+    Set(Box<DonorTermsArgs>),
     /// List the donors.
     List,
     /// Suspend a donor: nothing is accepted from it, and reports to its traps no longer count.
-    Suspend(Named),
+    Suspend(DonorNameArgs),
     /// End the suspension of a donor.
-    Resume(Named),
+    Resume(DonorNameArgs),
     /// Print the address to which a donor may forward reports as attachments.
     ///
     /// The address is a secret like the donor's token, and changes with the token.
@@ -39,7 +39,7 @@ pub(super) enum DonorVerb {
 
 /// The arguments of `donor suspend` and `donor resume`.
 #[derive(Debug, Args)]
-pub(super) struct Named {
+pub(super) struct DonorNameArgs {
     /// The donor's name.
     donor: String,
     /// The reason, for the audit record.
@@ -49,7 +49,7 @@ pub(super) struct Named {
 
 /// The arguments of `donor set`.
 #[derive(Debug, Args)]
-pub(super) struct Terms {
+pub(super) struct DonorTermsArgs {
     /// The donor's name.
     donor: String,
     /// Make a new token for the HTTP API and print it. Only its digest is stored.
@@ -91,24 +91,24 @@ pub(super) struct Terms {
 ///
 /// # Errors
 /// When an argument is not valid, or neither the daemon nor the store can be reached.
-pub(super) async fn run(config: &Config, verb: DonorVerb) -> Result<(), Failure> {
+pub(super) async fn run(config: &Config, verb: DonorVerb) -> Result<(), CommandFailure> {
     match verb {
         DonorVerb::Set(terms) => set(config, *terms).await,
         DonorVerb::List => {
             let donors: Vec<DonorLine> =
-                parse(&Client::to_read(config).await?.get("/control/v1/donors").await?)?;
+                parse(&ControlClient::to_read(config).await?.get("/control/v1/donors").await?)?;
             tell(&donors.iter().map(line).collect::<String>())
         }
         DonorVerb::Suspend(named) => suspend(config, named, true).await,
         DonorVerb::Resume(named) => suspend(config, named, false).await,
         DonorVerb::Address { donor } => {
             let path = format!("/control/v1/donors/{}/address", name(&donor)?);
-            let local = Client::to_read(config).await?.get(&path).await?;
+            let local = ControlClient::to_read(config).await?.get(&path).await?;
             tell(&format!("{local}@{}\n", config.spec.smtp.hostname))
         }
         DonorVerb::Key { donor } => {
             let path = format!("/control/v1/donors/{}/key", name(&donor)?);
-            tell(&(Client::to_read(config).await?.get(&path).await? + "\n"))
+            tell(&(ControlClient::to_read(config).await?.get(&path).await? + "\n"))
         }
     }
 }
@@ -117,8 +117,9 @@ pub(super) async fn run(config: &Config, verb: DonorVerb) -> Result<(), Failure>
 ///
 /// # Errors
 /// When the name is not a valid donor's name.
-pub(super) fn name(donor: &str) -> Result<String, Failure> {
-    let parsed = crate::trap::Donor::parse(donor).map_err(|problem| Failure::new(super::EX_DATA, problem))?;
+pub(super) fn name(donor: &str) -> Result<String, CommandFailure> {
+    let parsed =
+        crate::trap::Donor::parse(donor).map_err(|problem| CommandFailure::new(super::EX_DATA, problem))?;
     Ok(parsed.to_string())
 }
 
@@ -137,7 +138,7 @@ fn line(donor: &DonorLine) -> String {
     )
 }
 
-async fn set(config: &Config, terms: Terms) -> Result<(), Failure> {
+async fn set(config: &Config, terms: DonorTermsArgs) -> Result<(), CommandFailure> {
     let made = if terms.new_token { Some(new_token()?) } else { None };
     let change = DonorChange {
         donor: terms.donor,
@@ -153,11 +154,11 @@ async fn set(config: &Config, terms: Terms) -> Result<(), Failure> {
         by: by(),
         why: terms.why,
     };
-    done(&Client::to_write(config).await?.post("/control/v1/donors", &change).await?)?;
+    done(&ControlClient::to_write(config).await?.post("/control/v1/donors", &change).await?)?;
     made.map_or(Ok(()), |(token, _)| tell(&format!("token = \"{token}\"\n")))
 }
 
-async fn suspend(config: &Config, named: Named, suspended: bool) -> Result<(), Failure> {
+async fn suspend(config: &Config, named: DonorNameArgs, suspended: bool) -> Result<(), CommandFailure> {
     let change = DonorChange {
         donor: named.donor,
         suspended: Some(suspended),
@@ -165,5 +166,5 @@ async fn suspend(config: &Config, named: Named, suspended: bool) -> Result<(), F
         why: named.why,
         ..DonorChange::default()
     };
-    done(&Client::to_write(config).await?.post("/control/v1/donors", &change).await?)
+    done(&ControlClient::to_write(config).await?.post("/control/v1/donors", &change).await?)
 }

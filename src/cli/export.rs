@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use tempfile::NamedTempFile;
 
-use super::client::Client;
-use super::{EX_DATA, EX_NO_INPUT, Failure};
+use super::client::ControlClient;
+use super::{CommandFailure, EX_DATA, EX_NO_INPUT};
 use crate::config::Config;
-use crate::export::{FORMS, Form, form};
+use crate::export::{ExportForm, FORMS, form};
 use crate::folder;
-use crate::lists::{ListSpec, Watched};
+use crate::lists::{ListSpec, WatchedLists};
 use crate::time::{Clock, SystemClock};
-use crate::zone::{Contents, Name, Within};
+use crate::zone::{DomainName, ZoneContents, ZoneMatch};
 
 /// Octets that are buffered before a write.
 const WRITE_OCTETS: usize = 256 << 10;
@@ -27,13 +27,13 @@ const MODE: u32 = 0o644;
 /// The arguments of `export`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = forms())]
-pub(super) struct Args {
+pub(super) struct ExportArgs {
     /// The format to write.
     #[arg(value_parser = form)]
-    form: &'static Form,
+    form: &'static ExportForm,
     /// The origin of the zone. Required if there are several zones.
-    #[arg(long, value_parser = Name::parse)]
-    zone: Option<Name>,
+    #[arg(long, value_parser = DomainName::parse)]
+    zone: Option<DomainName>,
     /// Write a zone of list files, given as `zone:type:file[,file]...`, instead of a judged zone.
     /// May be repeated. Needs no configuration file.
     #[arg(long = "list")]
@@ -54,12 +54,12 @@ fn forms() -> String {
 /// # Errors
 /// When the zone does not exist, neither the daemon nor the store can be reached, or the output
 /// cannot be written.
-pub(super) async fn zone(config: &Config, args: Args) -> Result<(), Failure> {
-    let origins: Vec<&Name> = config.zones.iter().map(|file| &file.zone.apex.origin).collect();
+pub(super) async fn zone(config: &Config, args: ExportArgs) -> Result<(), CommandFailure> {
+    let origins: Vec<&DomainName> = config.zones.iter().map(|file| &file.zone.apex.origin).collect();
     let origin = choose(args.zone.as_ref(), &origins)?;
     let path = format!("/control/v1/zones/{origin}/export/{}", args.form.name);
-    let client = Client::to_read(config).await?;
-    let mut target = Target::new(args.output)?;
+    let client = ControlClient::to_read(config).await?;
+    let mut target = ExportTarget::new(args.output)?;
     client.fetch(&path, target.writer()).await?;
     target.finish()
 }
@@ -69,55 +69,62 @@ pub(super) async fn zone(config: &Config, args: Args) -> Result<(), Failure> {
 /// # Errors
 /// When a list cannot be read or has expired, the zone does not exist, or the output cannot be
 /// written.
-pub(super) fn lists(args: Args) -> Result<(), Failure> {
+pub(super) fn lists(args: ExportArgs) -> Result<(), CommandFailure> {
     let now = SystemClock::start().now();
-    let watched =
-        Watched::read(args.lists, now).map_err(|error| Failure::new(EX_NO_INPUT, error.to_string()))?;
+    let watched = WatchedLists::read(args.lists, now)
+        .map_err(|error| CommandFailure::new(EX_NO_INPUT, error.to_string()))?;
     let lists = watched.lists.load_full();
-    let origins: Vec<&Name> = lists.zones().iter().map(|zone| &zone.apex.origin).collect();
+    let origins: Vec<&DomainName> = lists.zones().iter().map(|zone| &zone.apex.origin).collect();
     let origin = choose(args.zone.as_ref(), &origins)?;
     let chosen = lists.zones().iter().find(|zone| zone.apex.origin == *origin);
     if let Some(expired) = chosen.and_then(|zone| zone.expires).filter(|expires| *expires < now) {
-        return Err(Failure::new(EX_DATA, format!("{origin}: expired at {expired} by its $TIMESTAMP")));
+        return Err(CommandFailure::new(
+            EX_DATA,
+            format!("{origin}: expired at {expired} by its $TIMESTAMP"),
+        ));
     }
-    let mut target = Target::new(args.output)?;
+    let mut target = ExportTarget::new(args.output)?;
     let written = chosen.map_or(Ok(()), |zone: &Arc<_>| {
-        (args.form.write)(&Contents::new(Within::List(zone), now), target.writer())
+        (args.form.write)(&ZoneContents::new(ZoneMatch::List(zone), now), target.writer())
     });
     match written {
         // A closed pipe, as after `| head`, is not an error.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(Failure::of_io(&error, format!("the export: {error}"))),
+        Err(error) => Err(CommandFailure::of_io(&error, format!("the export: {error}"))),
         Ok(()) => target.finish(),
     }
 }
 
-fn choose<'n>(wanted: Option<&'n Name>, origins: &[&'n Name]) -> Result<&'n Name, Failure> {
+fn choose<'n>(
+    wanted: Option<&'n DomainName>,
+    origins: &[&'n DomainName],
+) -> Result<&'n DomainName, CommandFailure> {
     let names = || origins.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match (wanted, origins) {
         (Some(wanted), _) if origins.contains(&wanted) => Ok(wanted),
         (None, [only]) => Ok(only),
         (Some(wanted), _) => {
-            Err(Failure::new(EX_NO_INPUT, format!("there is no zone {wanted}; zones are {}", names())))
+            Err(CommandFailure::new(EX_NO_INPUT, format!("there is no zone {wanted}; zones are {}", names())))
         }
-        (None, _) => Err(Failure::new(EX_DATA, format!("name one zone with --zone: {}", names()))),
+        (None, _) => Err(CommandFailure::new(EX_DATA, format!("name one zone with --zone: {}", names()))),
     }
 }
 
 /// Where an export goes.
-enum Target {
+enum ExportTarget {
     /// Standard output, or a file that is not a regular one, such as a device or a pipe.
     Stream(BufWriter<Box<dyn Write>>),
     /// A temporary file in the folder of the file that it will replace.
     File { writer: BufWriter<NamedTempFile>, path: PathBuf },
 }
 
-impl Target {
-    fn new(path: Option<PathBuf>) -> Result<Self, Failure> {
+impl ExportTarget {
+    fn new(path: Option<PathBuf>) -> Result<Self, CommandFailure> {
         let Some(path) = path else {
-            return Ok(Target::Stream(BufWriter::with_capacity(WRITE_OCTETS, Box::new(io::stdout()))));
+            return Ok(ExportTarget::Stream(BufWriter::with_capacity(WRITE_OCTETS, Box::new(io::stdout()))));
         };
-        Target::at(&path).map_err(|error| Failure::of_io(&error, format!("{}: {error}", path.display())))
+        ExportTarget::at(&path)
+            .map_err(|error| CommandFailure::of_io(&error, format!("{}: {error}", path.display())))
     }
 
     fn at(path: &Path) -> io::Result<Self> {
@@ -128,7 +135,7 @@ impl Target {
             Ok(there) if there.is_file() => Some(there),
             Ok(_) => {
                 let device = File::options().write(true).open(&path)?;
-                return Ok(Target::Stream(BufWriter::with_capacity(WRITE_OCTETS, Box::new(device))));
+                return Ok(ExportTarget::Stream(BufWriter::with_capacity(WRITE_OCTETS, Box::new(device))));
             }
             Err(_) => None,
         };
@@ -138,26 +145,26 @@ impl Target {
         let kept = there.filter(|there| fchown(file.as_file(), Some(there.uid()), Some(there.gid())).is_ok());
         let mode = kept.map_or(MODE, |there| there.permissions().mode());
         file.as_file().set_permissions(Permissions::from_mode(mode))?;
-        Ok(Target::File { writer: BufWriter::with_capacity(WRITE_OCTETS, file), path })
+        Ok(ExportTarget::File { writer: BufWriter::with_capacity(WRITE_OCTETS, file), path })
     }
 
     fn writer(&mut self) -> &mut dyn Write {
         match self {
-            Target::Stream(writer) => writer,
-            Target::File { writer, .. } => writer,
+            ExportTarget::Stream(writer) => writer,
+            ExportTarget::File { writer, .. } => writer,
         }
     }
 
-    fn finish(self) -> Result<(), Failure> {
+    fn finish(self) -> Result<(), CommandFailure> {
         match self {
-            Target::Stream(mut writer) => match writer.flush() {
+            ExportTarget::Stream(mut writer) => match writer.flush() {
                 Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                    Err(Failure::of_io(&error, format!("the export: {error}")))
+                    Err(CommandFailure::of_io(&error, format!("the export: {error}")))
                 }
                 _ => Ok(()),
             },
-            Target::File { writer, path } => replace(writer, &path)
-                .map_err(|error| Failure::of_io(&error, format!("{}: {error}", path.display()))),
+            ExportTarget::File { writer, path } => replace(writer, &path)
+                .map_err(|error| CommandFailure::of_io(&error, format!("{}: {error}", path.display()))),
         }
     }
 }

@@ -3,18 +3,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{EX_NO_INPUT, Failure};
+use super::{CommandFailure, EX_NO_INPUT};
 
 /// Appends the files under a path to `files`, in the order of their names, subfolders included.
 ///
 /// # Errors
 /// When the path does not exist, or a folder cannot be read.
-pub(super) fn gather(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
+pub(super) fn gather(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), CommandFailure> {
     let failed = |error: &std::io::Error| {
         let text = format!("{}: {error}", path.display());
         match error.kind() {
-            std::io::ErrorKind::NotFound => Failure::new(EX_NO_INPUT, text),
-            _ => Failure::of_io(error, text),
+            std::io::ErrorKind::NotFound => CommandFailure::new(EX_NO_INPUT, text),
+            _ => CommandFailure::of_io(error, text),
         }
     };
     let metadata = fs::metadata(path).map_err(|error| failed(&error))?;

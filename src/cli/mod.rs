@@ -28,7 +28,7 @@ use crate::config::{self, Config};
 use crate::daemon::{Daemon, StartError};
 use crate::journal::JournalError;
 use crate::keys::KeyError;
-use crate::lists::Watched;
+use crate::lists::WatchedLists;
 use crate::publish::PublishError;
 use crate::time::{Clock, SystemClock};
 
@@ -50,13 +50,13 @@ enum Verb {
     /// Run only the name server, over list files in rbldnsd's format.
     ///
     /// Needs no configuration file.
-    ServeFiles(serve_files::Args),
+    ServeFiles(serve_files::ServeFilesArgs),
     /// Check the configuration and the zone files, report every error, and print the settings in
     /// force.
     Check,
     /// Run the complete server on loopback in a temporary folder, send it real bounces, and show
     /// the result.
-    Demo(demo::Args),
+    Demo(demo::DemoArgs),
     /// Show whether an address is listed, and the DNS answer of each zone for it.
     Lookup {
         /// The IPv4 or IPv6 address.
@@ -87,9 +87,9 @@ enum Verb {
     /// Classify messages from files, folders or mbox files.
     ///
     /// Needs no configuration file.
-    Classify(classify::Args),
+    Classify(classify::ClassifyArgs),
     /// Write a zone in a file format that other programs read.
-    Export(export::Args),
+    Export(export::ExportArgs),
     /// Fold the journal again from its first entry, and print each zone's serial and digest.
     ///
     /// Changes nothing.
@@ -102,7 +102,7 @@ enum Verb {
     Backtest(store::BacktestArgs),
     /// Add, import, generate, check, list or retire traps.
     #[command(subcommand)]
-    Trap(verbs::Trap),
+    Trap(verbs::TrapVerb),
     /// Set the limits and rights of donors, list them, or suspend them.
     #[command(subcommand)]
     Donor(donors::DonorVerb),
@@ -111,30 +111,30 @@ enum Verb {
     /// Reads one message from standard input, or messages from files, Maildirs or mbox files. Needs
     /// a running daemon. With standard input, the exit code is 0 or 75 (EX_TEMPFAIL), so that an
     /// MTA that runs the command as a pipe never bounces the message.
-    Submit(submit::Args),
+    Submit(submit::SubmitArgs),
     /// Submit lines of an MTA's log as weak evidence.
     ///
     /// Reads the lines that say that the MTA rejected mail from the null reverse-path to a trap.
     /// Needs a running daemon.
-    ReadLog(read_log::Args),
+    ReadLog(read_log::ReadLogArgs),
     /// Remove an address from every zone.
     ///
     /// Evidence from before the removal no longer counts.
     Remove(verbs::RemoveArgs),
     /// Add, end or list exemptions: addresses and networks that are never listed.
     #[command(subcommand)]
-    Exempt(decisions::Exempt),
+    Exempt(decisions::ExemptVerb),
     /// List an address by an operator's decision, with a reason and an end.
     List(decisions::ListArgs),
     /// Discard the evidence of a donor or a trap, and end the listings that depend on it.
     #[command(subcommand)]
-    Void(decisions::Void),
+    Void(decisions::VoidVerb),
     /// Stop all additions to all zones.
     ///
     /// Removals and expiries continue.
-    Freeze(decisions::Why),
+    Freeze(decisions::ReasonArgs),
     /// End a freeze, and judge the listings that the freeze or the guards held back.
-    Release(decisions::Why),
+    Release(decisions::ReasonArgs),
     /// Shut a zone down, so that it lists no address any more (RFC 6471 §3.4).
     Shutdown(decisions::ZoneArgs),
     /// Undo the shutdown of a zone.
@@ -146,7 +146,7 @@ enum Verb {
     /// Test a policy in a simulation in which the true role of every relay is known.
     ///
     /// Needs no configuration file.
-    Simulate(simulate::Args),
+    Simulate(simulate::SimulateArgs),
     /// Print a new random token and its digest, for an operator, a DNS key or a donor.
     Token,
     /// Move the clock of a laboratory forward.
@@ -159,7 +159,7 @@ enum Verb {
 
 /// Why a command failed: an exit code as in sysexits.h, and lines for standard error.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct CommandFailure {
     code: u8,
     lines: Vec<String>,
 }
@@ -179,10 +179,10 @@ const EX_CONFIG: u8 = 78;
 /// How long the program waits at its end for blocking system calls to return.
 const SHUTDOWN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 
-impl Failure {
+impl CommandFailure {
     /// A failure with one line of text.
     pub(crate) fn new(code: u8, line: impl Into<String>) -> Self {
-        Failure { code, lines: vec![line.into()] }
+        CommandFailure { code, lines: vec![line.into()] }
     }
 
     /// A failure whose exit code follows from the kind of an I/O error.
@@ -192,36 +192,38 @@ impl Failure {
             std::io::ErrorKind::AddrInUse | std::io::ErrorKind::AddrNotAvailable => EX_UNAVAILABLE,
             _ => EX_IO,
         };
-        Failure::new(code, line)
+        CommandFailure::new(code, line)
     }
 }
 
-impl From<Vec<Complaint>> for Failure {
+impl From<Vec<Complaint>> for CommandFailure {
     fn from(complaints: Vec<Complaint>) -> Self {
-        Failure { code: EX_CONFIG, lines: complaints.iter().map(ToString::to_string).collect() }
+        CommandFailure { code: EX_CONFIG, lines: complaints.iter().map(ToString::to_string).collect() }
     }
 }
 
-impl From<StartError> for Failure {
+impl From<StartError> for CommandFailure {
     fn from(error: StartError) -> Self {
         let line = error.to_string();
         match &error {
             StartError::Journal(JournalError::InUse(_)) | StartError::Publish(PublishError::Behind) => {
-                Failure::new(EX_TEMPORARY, line)
+                CommandFailure::new(EX_TEMPORARY, line)
             }
             StartError::Journal(JournalError::Version { .. }) | StartError::Publish(_) => {
-                Failure::new(EX_DATA, line)
+                CommandFailure::new(EX_DATA, line)
             }
-            StartError::Keys(KeyError::Damaged(_) | KeyError::Lost(_)) => Failure::new(EX_DATA, line),
+            StartError::Keys(KeyError::Damaged(_) | KeyError::Lost(_)) => CommandFailure::new(EX_DATA, line),
             StartError::Keys(KeyError::File { source, .. })
             | StartError::Folder { source, .. }
-            | StartError::Listen { source, .. } => Failure::of_io(source, line),
+            | StartError::Listen { source, .. } => CommandFailure::of_io(source, line),
             StartError::List(_)
             | StartError::Networks { .. }
             | StartError::Tls(_)
-            | StartError::Resolver(_) => Failure::new(EX_CONFIG, line),
-            StartError::NotAdopted { .. } | StartError::ClockLeap { .. } => Failure::new(EX_CONFIG, line),
-            StartError::Journal(_) | StartError::Keys(_) => Failure::new(EX_IO, line),
+            | StartError::Resolver(_) => CommandFailure::new(EX_CONFIG, line),
+            StartError::NotAdopted { .. } | StartError::ClockLeap { .. } => {
+                CommandFailure::new(EX_CONFIG, line)
+            }
+            StartError::Journal(_) | StartError::Keys(_) => CommandFailure::new(EX_IO, line),
         }
     }
 }
@@ -247,18 +249,20 @@ pub fn run() -> ExitCode {
         Verb::Simulate(args) => simulate::simulate(&args),
         Verb::Export(args) if !args.lists.is_empty() => export::lists(args),
         Verb::Backtest(args) if args.journal.is_some() => store::backtest_elsewhere(&args),
-        verb => config::load(&config).map_err(Failure::from).and_then(|config| with_config(verb, &config)),
+        verb => {
+            config::load(&config).map_err(CommandFailure::from).and_then(|config| with_config(verb, &config))
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { code, lines }) => {
+        Err(CommandFailure { code, lines }) => {
             lines.iter().for_each(|line| eprintln!("backscatterd: {line}"));
             ExitCode::from(if is_pipe { EX_TEMPORARY } else { code })
         }
     }
 }
 
-fn with_config(verb: Verb, config: &Config) -> Result<(), Failure> {
+fn with_config(verb: Verb, config: &Config) -> Result<(), CommandFailure> {
     match verb {
         Verb::Serve => {
             start_log(&config.spec.log)?;
@@ -292,27 +296,27 @@ fn with_config(verb: Verb, config: &Config) -> Result<(), Failure> {
     }
 }
 
-fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::of_io(&error, format!("cannot start the asynchronous runtime: {error}")))?;
+fn on_runtime(work: impl Future<Output = Result<(), CommandFailure>>) -> Result<(), CommandFailure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        CommandFailure::of_io(&error, format!("cannot start the asynchronous runtime: {error}"))
+    })?;
     let done = runtime.block_on(work);
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     done
 }
 
-fn start_log(log: &config::Log) -> Result<(), Failure> {
-    let filter = config::log_filter(&log.filter).map_err(|problem| Failure::new(EX_CONFIG, problem))?;
+fn start_log(log: &config::LogSection) -> Result<(), CommandFailure> {
+    let filter =
+        config::log_filter(&log.filter).map_err(|problem| CommandFailure::new(EX_CONFIG, problem))?;
     // The DNS library would log two lines for each query at the level info.
     let subscriber = tracing_subscriber::registry().with(filter.with_target("hickory_server", Level::WARN));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let started =
         if log.json { subscriber.with(lines.json()).try_init() } else { subscriber.with(lines).try_init() };
-    started.map_err(|error| Failure::new(EX_IO, format!("cannot start the log: {error}")))
+    started.map_err(|error| CommandFailure::new(EX_IO, format!("cannot start the log: {error}")))
 }
 
-async fn serve(config: &Config) -> Result<(), Failure> {
+async fn serve(config: &Config) -> Result<(), CommandFailure> {
     for line in effective(config).lines() {
         tracing::info!(setting = line, "setting in force");
     }
@@ -325,18 +329,19 @@ async fn serve(config: &Config) -> Result<(), Failure> {
 }
 
 /// Waits for SIGINT (Ctrl-C) or SIGTERM, or until a part of the server fails.
-async fn until_told_or(failed: &CancellationToken) -> Result<(), Failure> {
+async fn until_told_or(failed: &CancellationToken) -> Result<(), CommandFailure> {
     tokio::select! {
         told = until_told() => told,
         () = failed.cancelled() => {
-            Err(Failure::new(EX_IO, "a part of the server failed; see the log for the cause, then restart the server"))
+            Err(CommandFailure::new(EX_IO, "a part of the server failed; see the log for the cause, then restart the server"))
         }
     }
 }
 
 /// Waits for SIGINT (Ctrl-C) or SIGTERM.
-async fn until_told() -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::of_io(&error, format!("cannot receive signals: {error}"));
+async fn until_told() -> Result<(), CommandFailure> {
+    let failed =
+        |error: std::io::Error| CommandFailure::of_io(&error, format!("cannot receive signals: {error}"));
     let mut terminate =
         tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(failed)?;
     tokio::select! {
@@ -345,9 +350,9 @@ async fn until_told() -> Result<(), Failure> {
     }
 }
 
-fn check(config: &Config) -> Result<(), Failure> {
-    let lists = Watched::read(config.dns.lists.clone(), SystemClock::start().now())
-        .map_err(|error| Failure::new(EX_CONFIG, format!("dns.lists: {error}")))?;
+fn check(config: &Config) -> Result<(), CommandFailure> {
+    let lists = WatchedLists::read(config.dns.lists.clone(), SystemClock::start().now())
+        .map_err(|error| CommandFailure::new(EX_CONFIG, format!("dns.lists: {error}")))?;
     let mut told = effective(config);
     for file in &config.zones {
         let zone = &file.zone;
@@ -375,11 +380,11 @@ fn effective(config: &Config) -> String {
 ///
 /// # Errors
 /// When standard output cannot be written for another reason.
-pub(crate) fn tell(text: &str) -> Result<(), Failure> {
+pub(crate) fn tell(text: &str) -> Result<(), CommandFailure> {
     use std::io::Write;
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::of_io(&error, format!("standard output: {error}")))
+            Err(CommandFailure::of_io(&error, format!("standard output: {error}")))
         }
         _ => Ok(()),
     }

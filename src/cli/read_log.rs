@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use axum::body::Body;
 use clap::Args as ClapArgs;
 
-use super::client::{Client, parse};
+use super::client::{ControlClient, parse};
 use super::donors::name;
-use super::{EX_TEMPORARY, Failure, tell};
+use super::{CommandFailure, EX_TEMPORARY, tell};
 use crate::config::Config;
 use crate::http::LogReport;
 use crate::mail::{LOG_LINE_OCTETS_MAX, rejected};
@@ -20,7 +20,7 @@ const LINES_TOGETHER: usize = 100;
 
 /// The arguments of `read-log`.
 #[derive(Debug, ClapArgs)]
-pub(super) struct Args {
+pub(super) struct ReadLogArgs {
     /// The donor that runs the MTA.
     #[arg(long, default_value = "own")]
     donor: String,
@@ -32,8 +32,9 @@ pub(super) struct Args {
 ///
 /// # Errors
 /// When the log cannot be read, or the daemon does not run or does not accept the lines.
-pub(super) async fn run(config: &Config, args: Args) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::of_io(&error, format!("{}: {error}", args.file.display()));
+pub(super) async fn run(config: &Config, args: ReadLogArgs) -> Result<(), CommandFailure> {
+    let failed =
+        |error: std::io::Error| CommandFailure::of_io(&error, format!("{}: {error}", args.file.display()));
     let path = format!("/control/v1/log-lines?donor={}", name(&args.donor)?);
     let input: Box<dyn Read> = if args.file.as_os_str() == "-" {
         Box::new(std::io::stdin())
@@ -69,12 +70,13 @@ pub(super) async fn run(config: &Config, args: Args) -> Result<(), Failure> {
     }
 }
 
-async fn hand_on(config: &Config, path: &str, lines: &[String]) -> Result<LogReport, Failure> {
+async fn hand_on(config: &Config, path: &str, lines: &[String]) -> Result<LogReport, CommandFailure> {
     let body = Body::from(lines.join("\n"));
-    let (status, text) = Client::of_daemon(config).await?.post_octets(path, "text/plain", body).await?;
+    let (status, text) =
+        ControlClient::of_daemon(config).await?.post_octets(path, "text/plain", body).await?;
     if status.is_success() {
         parse(&text)
     } else {
-        Err(Failure::new(EX_TEMPORARY, format!("{status}: {}", text.trim())))
+        Err(CommandFailure::new(EX_TEMPORARY, format!("{status}: {}", text.trim())))
     }
 }

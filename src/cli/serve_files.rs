@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{EX_UNAVAILABLE, Failure, on_runtime, start_log, until_told_or};
-use crate::config::Log;
-use crate::lists::{ListSpec, Watched};
-use crate::name_server::{self, NameServer, Random};
+use super::{CommandFailure, EX_UNAVAILABLE, on_runtime, start_log, until_told_or};
+use crate::config::LogSection;
+use crate::lists::{ListSpec, WatchedLists};
+use crate::name_server::{self, NameServer, NameServerSecrets};
 use crate::time::{Clock, SystemClock};
 
 /// The arguments of `serve-files`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct ServeFilesArgs {
     /// The address to listen on, by UDP and TCP: `address:port`, `[address]:port`, or an address,
     /// for port 53. May be repeated.
     #[arg(long, short = 'b', default_value = "127.0.0.1:53", value_parser = listen)]
@@ -39,25 +39,26 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
 ///
 /// # Errors
 /// When a list cannot be read, an address cannot be bound, or a part of the server fails.
-pub(super) fn run(args: Args) -> Result<(), Failure> {
-    start_log(&Log::default())?;
+pub(super) fn run(args: ServeFilesArgs) -> Result<(), CommandFailure> {
+    start_log(&LogSection::default())?;
     on_runtime(serve(args))
 }
 
-async fn serve(args: Args) -> Result<(), Failure> {
+async fn serve(args: ServeFilesArgs) -> Result<(), CommandFailure> {
     let clock = Arc::new(SystemClock::start());
-    let watched = Watched::read(args.lists, clock.now())
-        .map_err(|error| Failure::new(super::EX_NO_INPUT, error.to_string()))?;
+    let watched = WatchedLists::read(args.lists, clock.now())
+        .map_err(|error| CommandFailure::new(super::EX_NO_INPUT, error.to_string()))?;
     let listening = name_server::bind(&args.listen, args.threads).map_err(|(address, error)| {
-        Failure::of_io(&error, format!("DNS can't listen on {address}: {error}"))
+        CommandFailure::of_io(&error, format!("DNS can't listen on {address}: {error}"))
     })?;
-    let random = Random::new().map_err(|error| Failure::new(EX_UNAVAILABLE, error.to_string()))?;
+    let random =
+        NameServerSecrets::new().map_err(|error| CommandFailure::new(EX_UNAVAILABLE, error.to_string()))?;
     let name_server = NameServer::over_lists(watched, clock, random);
     let (failed, stop) = (CancellationToken::new(), CancellationToken::new());
     let serving = tokio::spawn(name_server.serve(listening, failed.clone(), stop.clone()));
     tracing::info!(listen = ?args.listen, "ready");
     let told = until_told_or(&failed).await;
     stop.cancel();
-    serving.await.map_err(|error| Failure::new(EX_UNAVAILABLE, error.to_string()))?;
+    serving.await.map_err(|error| CommandFailure::new(EX_UNAVAILABLE, error.to_string()))?;
     told
 }

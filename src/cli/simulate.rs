@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use clap::Args as ClapArgs;
 
-use super::{EX_NO_INPUT, Failure, tell};
-use crate::evidence::Recorded;
-use crate::journal::{Appending, Embedded, Journal};
-use crate::simulate::{SHIPPED, Setup, WorldSpec, run, truth};
+use super::{CommandFailure, EX_NO_INPUT, tell};
+use crate::evidence::RecordedEntry;
+use crate::journal::{Appending, EmbeddedJournal, Journal};
+use crate::simulate::{SHIPPED, SimulationSetup, WorldSpec, run, truth};
 use crate::time::{Clock, LaboratoryClock};
 
 /// The arguments of `simulate`.
 #[derive(Debug, ClapArgs)]
-pub(super) struct Args {
+pub(super) struct SimulateArgs {
     /// The seed of the random numbers. The same seed makes the same world.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -47,12 +47,12 @@ const ZONE: &str = include_str!("../../zones/backscatter.toml");
 /// Most journal entries that wait to become durable.
 const APPENDING_MAX: usize = 2_000;
 
-fn read(path: &Option<PathBuf>, shipped: &str) -> Result<(String, String), Failure> {
+fn read(path: &Option<PathBuf>, shipped: &str) -> Result<(String, String), CommandFailure> {
     let Some(path) = path else { return Ok(("shipped".to_owned(), shipped.to_owned())) };
     let place = path.display().to_string();
     match std::fs::read_to_string(path) {
         Ok(text) => Ok((place, text)),
-        Err(error) => Err(Failure::new(EX_NO_INPUT, format!("{place}: {error}"))),
+        Err(error) => Err(CommandFailure::new(EX_NO_INPUT, format!("{place}: {error}"))),
     }
 }
 
@@ -60,7 +60,7 @@ fn read(path: &Option<PathBuf>, shipped: &str) -> Result<(String, String), Failu
 ///
 /// # Errors
 /// When a file cannot be read or is not valid, or the journal cannot be written.
-pub(super) fn simulate(args: &Args) -> Result<(), Failure> {
+pub(super) fn simulate(args: &SimulateArgs) -> Result<(), CommandFailure> {
     if args.print_world {
         return tell(SHIPPED);
     }
@@ -68,19 +68,19 @@ pub(super) fn simulate(args: &Args) -> Result<(), Failure> {
     let world = WorldSpec::read(&place, &text)?;
     let (place, zone) = read(&args.policy, ZONE)?;
     crate::zone::read(&place, &zone)?;
-    let setup = Setup { seed: args.seed, relays: args.relays, days: args.days, world, zone };
+    let setup = SimulationSetup { seed: args.seed, relays: args.relays, days: args.days, world, zone };
     let outcome = match &args.journal {
         None => run(&setup, |_| {}),
         Some(folder) => {
-            let mut written = Written::begin(folder, &setup)?;
+            let mut written = WrittenJournal::begin(folder, &setup)?;
             let outcome = run(&setup, |recorded| written.take(recorded));
             written.end()?;
             outcome
         }
     };
     if args.json {
-        let line =
-            serde_json::to_string(&outcome).map_err(|error| Failure::new(super::EX_IO, error.to_string()))?;
+        let line = serde_json::to_string(&outcome)
+            .map_err(|error| CommandFailure::new(super::EX_IO, error.to_string()))?;
         tell(&(line + "\n"))
     } else {
         tell(&outcome.to_string())
@@ -88,16 +88,17 @@ pub(super) fn simulate(args: &Args) -> Result<(), Failure> {
 }
 
 /// The journal that a simulation writes, and the clock that gives its entries the world's time.
-struct Written {
-    journal: Embedded,
+struct WrittenJournal {
+    journal: EmbeddedJournal,
     clock: Arc<LaboratoryClock>,
     appending: Vec<Appending>,
     failed: Option<String>,
 }
 
-impl Written {
-    fn begin(folder: &std::path::Path, setup: &Setup) -> Result<Self, Failure> {
-        let failed = |error: String| Failure::new(super::EX_IO, format!("{}: {error}", folder.display()));
+impl WrittenJournal {
+    fn begin(folder: &std::path::Path, setup: &SimulationSetup) -> Result<Self, CommandFailure> {
+        let failed =
+            |error: String| CommandFailure::new(super::EX_IO, format!("{}: {error}", folder.display()));
         if folder.exists() {
             return Err(failed("the folder exists already; name a new one".to_owned()));
         }
@@ -110,12 +111,12 @@ impl Written {
         }
         let clock = Arc::new(LaboratoryClock::new(setup.world.start));
         let path = folder.join(crate::daemon::STORE_FILE);
-        let journal = Embedded::open(&path, Arc::<LaboratoryClock>::clone(&clock))
+        let journal = EmbeddedJournal::open(&path, Arc::<LaboratoryClock>::clone(&clock))
             .map_err(|error| failed(error.to_string()))?;
-        Ok(Written { journal, clock, appending: Vec::new(), failed: None })
+        Ok(WrittenJournal { journal, clock, appending: Vec::new(), failed: None })
     }
 
-    fn take(&mut self, recorded: &Recorded) {
+    fn take(&mut self, recorded: &RecordedEntry) {
         if self.clock.now() < recorded.at {
             // Waiting entries belong to the time before this one, so they must be stored first.
             self.settle();
@@ -135,8 +136,8 @@ impl Written {
         }
     }
 
-    fn end(mut self) -> Result<(), Failure> {
+    fn end(mut self) -> Result<(), CommandFailure> {
         self.settle();
-        self.failed.map_or(Ok(()), |error| Err(Failure::new(super::EX_IO, error)))
+        self.failed.map_or(Ok(()), |error| Err(CommandFailure::new(super::EX_IO, error)))
     }
 }

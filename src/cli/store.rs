@@ -6,13 +6,13 @@ use std::sync::Arc;
 use clap::Args;
 use tokio::net::UnixStream;
 
-use super::client::{Client, store_exists};
-use super::{EX_DATA, EX_NO_INPUT, Failure, tell};
-use crate::backtest::{Backtest, Difference, backtest as fold_twice};
+use super::client::{ControlClient, store_exists};
+use super::{CommandFailure, EX_DATA, EX_NO_INPUT, tell};
+use crate::backtest::{Backtest, BacktestDifference, backtest as fold_twice};
 use crate::config::Config;
 use crate::daemon::{STORE_FILE, StartError};
-use crate::journal::Embedded;
-use crate::replay::{Beginning, replay as fold_again};
+use crate::journal::EmbeddedJournal;
+use crate::replay::{ReplayStart, replay as fold_again};
 use crate::time::SystemClock;
 
 /// The arguments of `replay`.
@@ -27,21 +27,21 @@ pub(super) struct ReplayArgs {
 ///
 /// # Errors
 /// When there is no journal, or it cannot be read.
-pub(super) async fn replay(config: &Config, args: ReplayArgs) -> Result<(), Failure> {
-    let beginning = if args.from_checkpoint { Beginning::Checkpoint } else { Beginning::FirstEntry };
+pub(super) async fn replay(config: &Config, args: ReplayArgs) -> Result<(), CommandFailure> {
+    let beginning = if args.from_checkpoint { ReplayStart::Checkpoint } else { ReplayStart::FirstEntry };
     if let Ok(daemon) = UnixStream::connect(&config.spec.control.socket).await {
-        return tell(&Client::Daemon(daemon).get(&format!("/control/v1/replay/{beginning}")).await?);
+        return tell(&ControlClient::Daemon(daemon).get(&format!("/control/v1/replay/{beginning}")).await?);
     }
     let journal = open(&config.spec.journal.directory)?;
     tell(&fold_again(&journal, beginning).map_err(StartError::from)?.to_string())
 }
 
-fn open(directory: &Path) -> Result<Embedded, Failure> {
+fn open(directory: &Path) -> Result<EmbeddedJournal, CommandFailure> {
     if !store_exists(directory) {
         let text = format!("{}: there is no journal", directory.join(STORE_FILE).display());
-        return Err(Failure::new(EX_NO_INPUT, text));
+        return Err(CommandFailure::new(EX_NO_INPUT, text));
     }
-    let journal = Embedded::open(&directory.join(STORE_FILE), Arc::new(SystemClock::start()));
+    let journal = EmbeddedJournal::open(&directory.join(STORE_FILE), Arc::new(SystemClock::start()));
     Ok(journal.map_err(StartError::Journal)?)
 }
 
@@ -61,26 +61,26 @@ pub(super) struct BacktestArgs {
 }
 
 impl BacktestArgs {
-    fn text(&self) -> Result<String, Failure> {
+    fn text(&self) -> Result<String, CommandFailure> {
         std::fs::read_to_string(&self.policy)
-            .map_err(|error| Failure::new(EX_NO_INPUT, format!("{}: {error}", self.policy.display())))
+            .map_err(|error| CommandFailure::new(EX_NO_INPUT, format!("{}: {error}", self.policy.display())))
     }
 
-    fn tell(&self, found: &Backtest) -> Result<(), Failure> {
+    fn tell(&self, found: &Backtest) -> Result<(), CommandFailure> {
         if self.json {
-            let line =
-                serde_json::to_string(found).map_err(|error| Failure::new(EX_DATA, error.to_string()))?;
+            let line = serde_json::to_string(found)
+                .map_err(|error| CommandFailure::new(EX_DATA, error.to_string()))?;
             return tell(&(line + "\n"));
         }
         tell(&shown(found))
     }
 
-    fn over(&self, directory: &Path) -> Result<(), Failure> {
+    fn over(&self, directory: &Path) -> Result<(), CommandFailure> {
         let text = self.text()?;
         let zone = crate::zone::read(&self.policy.display().to_string(), &text)?;
         let journal = open(directory)?;
         let found = fold_twice(&journal, &zone.apex.origin.to_string(), &text)
-            .map_err(|error| Failure::new(EX_DATA, error.to_string()))?;
+            .map_err(|error| CommandFailure::new(EX_DATA, error.to_string()))?;
         self.tell(&found)
     }
 }
@@ -89,7 +89,7 @@ impl BacktestArgs {
 ///
 /// # Errors
 /// When the zone file or the journal cannot be read.
-pub(super) fn backtest_elsewhere(args: &BacktestArgs) -> Result<(), Failure> {
+pub(super) fn backtest_elsewhere(args: &BacktestArgs) -> Result<(), CommandFailure> {
     args.over(args.journal.as_deref().unwrap_or(Path::new(".")))
 }
 
@@ -97,10 +97,10 @@ pub(super) fn backtest_elsewhere(args: &BacktestArgs) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When the zone file or the journal cannot be read.
-pub(super) async fn backtest(config: &Config, args: &BacktestArgs) -> Result<(), Failure> {
+pub(super) async fn backtest(config: &Config, args: &BacktestArgs) -> Result<(), CommandFailure> {
     match UnixStream::connect(&config.spec.control.socket).await {
         Ok(daemon) => {
-            let text = Client::Daemon(daemon).post_text("/control/v1/backtest", args.text()?).await?;
+            let text = ControlClient::Daemon(daemon).post_text("/control/v1/backtest", args.text()?).await?;
             args.tell(&super::client::parse::<Backtest>(&text)?)
         }
         Err(_) => args.over(&config.spec.journal.directory),
@@ -121,7 +121,7 @@ fn shown(found: &Backtest) -> String {
     ];
     for (what, count, named) in lists {
         told.push_str(&format!("{what}: {count}\n"));
-        for Difference { relay, code, times_before, times_after, why, .. } in named {
+        for BacktestDifference { relay, code, times_before, times_after, why, .. } in named {
             let why = if why.is_empty() { String::new() } else { format!(": {why}") };
             told.push_str(&format!(
                 "  {relay} code {code}, listed or extended: {times_before} times before, {times_after} now{why}\n"

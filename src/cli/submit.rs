@@ -14,10 +14,10 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use clap::Args as ClapArgs;
 
-use super::client::Client;
+use super::client::ControlClient;
 use super::donors::name;
 use super::messages::{gather, messages};
-use super::{EX_DATA, EX_TEMPORARY, Failure, tell};
+use super::{CommandFailure, EX_DATA, EX_TEMPORARY, tell};
 use crate::config::Config;
 use crate::mail::MESSAGE_OCTETS_MAX;
 
@@ -32,7 +32,7 @@ const PROGRESS_STEP: usize = 1_000;
 
 /// The arguments of `submit`.
 #[derive(Debug, ClapArgs)]
-pub(super) struct Args {
+pub(super) struct SubmitArgs {
     /// Take only messages to traps of this donor; to any trap, if not given. Each message counts as
     /// evidence of the donor that gave the trap.
     #[arg(long)]
@@ -60,12 +60,12 @@ pub(super) struct Args {
 
 /// How many messages were taken, and how many were rejected because they are not evidence.
 #[derive(Default)]
-struct Count {
+struct SubmitCount {
     taken: usize,
     no_evidence: usize,
 }
 
-impl Args {
+impl SubmitArgs {
     /// Whether the message comes on standard input, as in an MTA's pipe. The exit code must then be
     /// 0 or 75, because the MTA would bounce the message on any other.
     pub(super) fn is_pipe(&self) -> bool {
@@ -78,8 +78,8 @@ impl Args {
 /// # Errors
 /// When an argument is not valid, a file cannot be read, or the daemon does not take a message
 /// after ten attempts.
-pub(super) async fn run(config: &Config, args: Args) -> Result<(), Failure> {
-    let handed = Handed::of(config, &args)?;
+pub(super) async fn run(config: &Config, args: SubmitArgs) -> Result<(), CommandFailure> {
+    let handed = SubmitFields::of(config, &args)?;
     if args.watch {
         return handed.watch(&args.paths).await;
     }
@@ -91,13 +91,13 @@ pub(super) async fn run(config: &Config, args: Args) -> Result<(), Failure> {
             .lock()
             .take(limit)
             .read_to_end(&mut message)
-            .map_err(|error| Failure::new(EX_TEMPORARY, error.to_string()))?;
-        let mut count = Count::default();
+            .map_err(|error| CommandFailure::new(EX_TEMPORARY, error.to_string()))?;
+        let mut count = SubmitCount::default();
         return handed.one(message, &mut count).await;
     }
     let mut files = Vec::new();
     args.paths.iter().try_for_each(|path| gather(path, &mut files))?;
-    let mut count = Count::default();
+    let mut count = SubmitCount::default();
     for file in &files {
         handed.file(file, &mut count).await?;
     }
@@ -105,16 +105,16 @@ pub(super) async fn run(config: &Config, args: Args) -> Result<(), Failure> {
 }
 
 /// What all messages of one run have in common: the path and query of the requests.
-struct Handed<'a> {
+struct SubmitFields<'a> {
     config: &'a Config,
     path: String,
 }
 
-impl<'a> Handed<'a> {
-    fn of(config: &'a Config, args: &Args) -> Result<Self, Failure> {
+impl<'a> SubmitFields<'a> {
+    fn of(config: &'a Config, args: &SubmitArgs) -> Result<Self, CommandFailure> {
         let donor = args.donor.as_deref().map(name).transpose()?;
         let client = args.client.as_deref().map(|client| {
-            let wrong = |_| Failure::new(EX_DATA, format!("--client {client:?} is not an address"));
+            let wrong = |_| CommandFailure::new(EX_DATA, format!("--client {client:?} is not an address"));
             client.parse::<IpAddr>().map(|client| client.to_string()).map_err(wrong)
         });
         let client = client.transpose()?;
@@ -130,14 +130,14 @@ impl<'a> Handed<'a> {
                 path += &format!("&{key}={}", encoded(value));
             }
         }
-        Ok(Handed { config, path })
+        Ok(SubmitFields { config, path })
     }
 
     /// Submits one message, and tries again while the daemon cannot take it.
-    async fn one(&self, message: Vec<u8>, count: &mut Count) -> Result<(), Failure> {
+    async fn one(&self, message: Vec<u8>, count: &mut SubmitCount) -> Result<(), CommandFailure> {
         let mut tries = 0;
         loop {
-            let status = match Client::of_daemon(self.config).await {
+            let status = match ControlClient::of_daemon(self.config).await {
                 Ok(client) => {
                     let posted =
                         client.post_octets(&self.path, "message/rfc822", Body::from(message.clone())).await;
@@ -166,7 +166,7 @@ impl<'a> Handed<'a> {
                 (status, text) => {
                     tries += 1;
                     if tries >= TRIES_MAX {
-                        return Err(Failure::new(EX_TEMPORARY, format!("{status}: {}", text.trim())));
+                        return Err(CommandFailure::new(EX_TEMPORARY, format!("{status}: {}", text.trim())));
                     }
                 }
             }
@@ -174,9 +174,9 @@ impl<'a> Handed<'a> {
         }
     }
 
-    async fn file(&self, file: &Path, count: &mut Count) -> Result<(), Failure> {
-        let octets =
-            fs::read(file).map_err(|error| Failure::of_io(&error, format!("{}: {error}", file.display())))?;
+    async fn file(&self, file: &Path, count: &mut SubmitCount) -> Result<(), CommandFailure> {
+        let octets = fs::read(file)
+            .map_err(|error| CommandFailure::of_io(&error, format!("{}: {error}", file.display())))?;
         for mut message in messages(&octets) {
             message.truncate(MESSAGE_OCTETS_MAX);
             self.one(message, count).await?;
@@ -190,15 +190,15 @@ impl<'a> Handed<'a> {
 
     /// Submits the messages in `new`, and moves each to `cur` when it is durable or is not
     /// evidence.
-    async fn watch(&self, maildirs: &[PathBuf]) -> Result<(), Failure> {
+    async fn watch(&self, maildirs: &[PathBuf]) -> Result<(), CommandFailure> {
         let failed = |path: &Path, error: &std::io::Error| {
-            Failure::of_io(error, format!("{}: {error}", path.display()))
+            CommandFailure::of_io(error, format!("{}: {error}", path.display()))
         };
         for maildir in maildirs {
             let new = maildir.join("new");
             fs::read_dir(&new).map_err(|error| failed(&new, &error))?;
         }
-        let mut count = Count::default();
+        let mut count = SubmitCount::default();
         loop {
             for maildir in maildirs {
                 let (new, cur) = (maildir.join("new"), maildir.join("cur"));

@@ -8,17 +8,17 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 use tokio_util::io::{InspectReader, ReaderStream};
 
-use super::client::{Client, parse};
+use super::client::{ControlClient, parse};
 use super::submit::encoded;
-use super::{EX_DATA, EX_UNAVAILABLE, Failure, tell};
+use super::{CommandFailure, EX_DATA, EX_UNAVAILABLE, tell};
 use crate::config::Config;
 use crate::daemon::StartError;
-use crate::http::{Advance, Done, FeedReport, NewTrap, Removal, RetireTrap, TrapLine};
+use crate::http::{ClockAdvance, DirectiveDone, FeedReport, NewTrap, RemovalRequest, RetireTrap, TrapLine};
 use crate::keys::Keys;
 use crate::mail::Mailbox;
-use crate::observe::{Fault, Lookups, faults};
+use crate::observe::{EnrolmentFault, Lookups, faults};
 use crate::time::{Clock, Span, SystemClock, Timestamp};
-use crate::trap::feed::Form;
+use crate::trap::feed::FeedForm;
 
 /// Octets of a list of traps that one read takes.
 const IMPORT_OCTETS: usize = 256 << 10;
@@ -29,7 +29,7 @@ const GENERATED_MAX: usize = 100_000;
 
 /// The verbs of `backscatterd trap`.
 #[derive(Debug, Subcommand)]
-pub(super) enum Trap {
+pub(super) enum TrapVerb {
     /// Make an address, a pattern of addresses or a domain a trap.
     Add {
         /// The trap: `local@domain`; `prefix-*@domain`, where `*` follows one of `-+._=`; `domain`
@@ -47,12 +47,12 @@ pub(super) enum Trap {
         why: String,
     },
     /// Add the traps of a list, which has one trap on each line.
-    Import(Import),
+    Import(ImportArgs),
     /// Print new addresses that were never in use, for places where only address harvesters look.
     ///
     /// Each address ends in a watermark. With the trap key of this server, `trap place` reads from
     /// it that the address was generated here, and for which place.
-    Generate(Generate),
+    Generate(GenerateArgs),
     /// Show for which place an address was generated.
     Place {
         /// An address that `trap generate` may have printed.
@@ -86,7 +86,7 @@ pub(super) enum Trap {
 
 /// The arguments of `trap import`.
 #[derive(Debug, Args)]
-pub(super) struct Import {
+pub(super) struct ImportArgs {
     /// The file of the list, or `-` for standard input.
     file: PathBuf,
     /// The donor that gave the traps.
@@ -94,8 +94,8 @@ pub(super) struct Import {
     donor: String,
     /// The format of the list: `lines` (a trap and, after white space, the time since which it has
     /// been silent), `csv` (trap,silent_since) or `jsonl` ({"trap": ..., "silent_since": ...}).
-    #[arg(long, default_value_t = Form::Lines)]
-    form: Form,
+    #[arg(long, default_value_t = FeedForm::Lines)]
+    form: FeedForm,
     /// Also retire the traps of the donor that are not in the list. Retires none if a line of the
     /// list is wrong, or if that would retire most of the donor's traps.
     #[arg(long)]
@@ -104,7 +104,7 @@ pub(super) struct Import {
 
 /// The arguments of `trap generate`.
 #[derive(Debug, Args)]
-pub(super) struct Generate {
+pub(super) struct GenerateArgs {
     /// The domain of the addresses.
     domain: String,
     /// The number of addresses, at most 100000.
@@ -137,8 +137,9 @@ pub(super) fn by() -> String {
 ///
 /// # Errors
 /// When the address is not valid, or neither the daemon nor the store can be reached.
-pub(super) async fn lookup(config: &Config, address: &str) -> Result<(), Failure> {
-    let text = Client::to_read(config).await?.get(&format!("/api/v1/addresses/{}", segment(address))).await?;
+pub(super) async fn lookup(config: &Config, address: &str) -> Result<(), CommandFailure> {
+    let text =
+        ControlClient::to_read(config).await?.get(&format!("/api/v1/addresses/{}", segment(address))).await?;
     let told: Value = parse(&text)?;
     let text_of = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let listed = if told["listed"] == true { "listed" } else { "not listed" };
@@ -166,10 +167,10 @@ pub(super) async fn lookup(config: &Config, address: &str) -> Result<(), Failure
 ///
 /// # Errors
 /// When the address is not valid, or neither the daemon nor the store can be reached.
-pub(super) async fn explain(config: &Config, address: &str, json: bool) -> Result<(), Failure> {
+pub(super) async fn explain(config: &Config, address: &str, json: bool) -> Result<(), CommandFailure> {
     let form = if json { "json" } else { "text" };
     let path = format!("/control/v1/explain/{}?format={form}", segment(address));
-    tell(&Client::to_read(config).await?.get(&path).await?)
+    tell(&ControlClient::to_read(config).await?.get(&path).await?)
 }
 
 /// Prints a feedback report about a listed relay (RFC 5965).
@@ -177,10 +178,15 @@ pub(super) async fn explain(config: &Config, address: &str, json: bool) -> Resul
 /// # Errors
 /// When an address or mailbox is not valid, the relay is not listed, or neither the daemon nor the
 /// store can be reached.
-pub(super) async fn notice(config: &Config, address: &str, from: &str, to: &str) -> Result<(), Failure> {
+pub(super) async fn notice(
+    config: &Config,
+    address: &str,
+    from: &str,
+    to: &str,
+) -> Result<(), CommandFailure> {
     let (address, from, to) = (segment(address), encoded(from), encoded(to));
     let path = format!("/control/v1/notice/{address}?from={from}&to={to}");
-    tell(&Client::to_read(config).await?.get(&path).await?)
+    tell(&ControlClient::to_read(config).await?.get(&path).await?)
 }
 
 /// Runs a verb of `backscatterd trap`.
@@ -188,23 +194,23 @@ pub(super) async fn notice(config: &Config, address: &str, from: &str, to: &str)
 /// # Errors
 /// When an argument is not valid, the keys cannot be read, or neither the daemon nor the store can
 /// be reached.
-pub(super) async fn trap(config: &Config, trap: Trap) -> Result<(), Failure> {
+pub(super) async fn trap(config: &Config, trap: TrapVerb) -> Result<(), CommandFailure> {
     match trap {
-        Trap::Add { trap, donor, silent_since, why } => {
+        TrapVerb::Add { trap, donor, silent_since, why } => {
             let new = NewTrap { trap, donor, silent_since, by: by(), why };
-            done(&Client::to_write(config).await?.post("/control/v1/traps", &new).await?)
+            done(&ControlClient::to_write(config).await?.post("/control/v1/traps", &new).await?)
         }
-        Trap::Retire { trap, why } => {
+        TrapVerb::Retire { trap, why } => {
             let retire = RetireTrap { trap, by: by(), why };
-            done(&Client::to_write(config).await?.post("/control/v1/traps/retire", &retire).await?)
+            done(&ControlClient::to_write(config).await?.post("/control/v1/traps/retire", &retire).await?)
         }
-        Trap::Import(args) => import(config, args).await,
-        Trap::Generate(args) => generate(config, &args),
-        Trap::Place { address } => place(config, &address),
-        Trap::Verify { domain } => verify(config, &domain).await,
-        Trap::Tag { address } => tag(config, &address),
-        Trap::List => {
-            let text = Client::to_read(config).await?.get("/control/v1/traps").await?;
+        TrapVerb::Import(args) => import(config, args).await,
+        TrapVerb::Generate(args) => generate(config, &args),
+        TrapVerb::Place { address } => place(config, &address),
+        TrapVerb::Verify { domain } => verify(config, &domain).await,
+        TrapVerb::Tag { address } => tag(config, &address),
+        TrapVerb::List => {
+            let text = ControlClient::to_read(config).await?.get("/control/v1/traps").await?;
             let mut lines = String::new();
             for line in text.lines() {
                 let trap: TrapLine = parse(line)?;
@@ -217,21 +223,24 @@ pub(super) async fn trap(config: &Config, trap: Trap) -> Result<(), Failure> {
     }
 }
 
-async fn verify(config: &Config, domain: &str) -> Result<(), Failure> {
-    let domain = crate::zone::Name::parse(domain).map_err(|problem| Failure::new(EX_DATA, problem))?;
+async fn verify(config: &Config, domain: &str) -> Result<(), CommandFailure> {
+    let domain =
+        crate::zone::DomainName::parse(domain).map_err(|problem| CommandFailure::new(EX_DATA, problem))?;
     let domain = domain.labels().join(".");
     let lookups = Lookups::dns(&config.spec.observe.resolvers)
-        .map_err(|problem| Failure::new(EX_UNAVAILABLE, problem))?;
+        .map_err(|problem| CommandFailure::new(EX_UNAVAILABLE, problem))?;
     let found = faults(&domain, &config.spec.smtp.hostname, &lookups.published(&domain).await);
     if found.is_empty() {
         return tell(&format!("{domain} is ready to be a trap domain\n"));
     }
-    let lines = found.iter().map(|Fault { problem, publish }| format!("{problem}; publish: {publish}"));
-    Err(Failure { code: EX_DATA, lines: lines.collect() })
+    let lines =
+        found.iter().map(|EnrolmentFault { problem, publish }| format!("{problem}; publish: {publish}"));
+    Err(CommandFailure { code: EX_DATA, lines: lines.collect() })
 }
 
-async fn import(config: &Config, args: Import) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::of_io(&error, format!("{}: {error}", args.file.display()));
+async fn import(config: &Config, args: ImportArgs) -> Result<(), CommandFailure> {
+    let failed =
+        |error: std::io::Error| CommandFailure::of_io(&error, format!("{}: {error}", args.file.display()));
     let path = format!(
         "/control/v1/donors/{}/traps?form={}&replace={}&by={}",
         super::donors::name(&args.donor)?,
@@ -239,19 +248,19 @@ async fn import(config: &Config, args: Import) -> Result<(), Failure> {
         args.replace,
         segment_of_name(&by())
     );
-    let client = Client::to_write(config).await?;
+    let client = ControlClient::to_write(config).await?;
     let body = if args.file.as_os_str() == "-" {
         Body::from_stream(ReaderStream::with_capacity(tokio::io::stdin(), IMPORT_OCTETS))
     } else {
         let file = tokio::fs::File::open(&args.file).await.map_err(failed)?;
         let whole = file.metadata().await.map_err(failed)?.len();
-        let mut progress = Progress { whole, read: 0, told: 0 };
+        let mut progress = FileProgress { whole, read: 0, told: 0 };
         let read = InspectReader::new(file, move |octets| progress.add(octets.len()));
         Body::from_stream(ReaderStream::with_capacity(read, IMPORT_OCTETS))
     };
     let (status, text) = client.post_octets(&path, "application/octet-stream", body).await?;
     let report: FeedReport = serde_json::from_str(&text)
-        .map_err(|_| Failure::new(EX_UNAVAILABLE, format!("{status}: {}", text.trim())))?;
+        .map_err(|_| CommandFailure::new(EX_UNAVAILABLE, format!("{status}: {}", text.trim())))?;
     let mut lines = format!(
         "{} lines: {} traps added, {} already known, {} lines wrong, {} traps retired\n",
         report.lines, report.taken, report.known, report.rejected, report.retired
@@ -264,21 +273,21 @@ async fn import(config: &Config, args: Import) -> Result<(), Failure> {
     }
     tell(&lines)?;
     match (report.stopped, report.kept, report.rejected) {
-        (Some(why), _, _) => Err(Failure::new(EX_UNAVAILABLE, format!("not read to its end: {why}"))),
-        (None, Some(why), _) => Err(Failure::new(EX_DATA, why)),
+        (Some(why), _, _) => Err(CommandFailure::new(EX_UNAVAILABLE, format!("not read to its end: {why}"))),
+        (None, Some(why), _) => Err(CommandFailure::new(EX_DATA, why)),
         (None, None, 0) => Ok(()),
-        (None, None, wrong) => Err(Failure::new(EX_DATA, format!("{wrong} lines were wrong"))),
+        (None, None, wrong) => Err(CommandFailure::new(EX_DATA, format!("{wrong} lines were wrong"))),
     }
 }
 
 /// How much of a file was read. Prints a line for each 5 % of it.
-struct Progress {
+struct FileProgress {
     whole: u64,
     read: u64,
     told: u64,
 }
 
-impl Progress {
+impl FileProgress {
     fn add(&mut self, octets: usize) {
         self.read += octets as u64;
         let part = self.read.saturating_mul(20) / self.whole.max(1);
@@ -294,28 +303,28 @@ fn segment_of_name(name: &str) -> String {
     name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).collect()
 }
 
-fn generate(config: &Config, args: &Generate) -> Result<(), Failure> {
+fn generate(config: &Config, args: &GenerateArgs) -> Result<(), CommandFailure> {
     let keys = Keys::open_known(&config.spec.keys.directory).map_err(StartError::Keys)?;
     let mut lines = String::new();
     for _ in 0..args.count.min(GENERATED_MAX) {
         let random = keys.nonce().map_err(StartError::Keys)?;
         let made = keys.hasher().made_up(random, &args.domain, args.place);
-        let made = made.map_err(|problem| Failure::new(EX_DATA, problem))?;
+        let made = made.map_err(|problem| CommandFailure::new(EX_DATA, problem))?;
         lines.push_str(&format!("{made}\n"));
     }
     tell(&lines)
 }
 
-fn place(config: &Config, address: &str) -> Result<(), Failure> {
-    let wrong = |problem: &str| Failure::new(EX_DATA, format!("{address:?} {problem}"));
+fn place(config: &Config, address: &str) -> Result<(), CommandFailure> {
+    let wrong = |problem: &str| CommandFailure::new(EX_DATA, format!("{address:?} {problem}"));
     let keys = Keys::open_known(&config.spec.keys.directory).map_err(StartError::Keys)?;
     let mailbox = Mailbox::parse(address).ok_or_else(|| wrong("is not an address"))?;
     let place = keys.hasher().place_of(&mailbox).ok_or_else(|| wrong("was not generated here"))?;
     tell(&format!("generated here for place {place}; it has never sent mail\n"))
 }
 
-fn tag(config: &Config, address: &str) -> Result<(), Failure> {
-    let wrong = || Failure::new(EX_DATA, format!("{address:?} is not an address"));
+fn tag(config: &Config, address: &str) -> Result<(), CommandFailure> {
+    let wrong = || CommandFailure::new(EX_DATA, format!("{address:?} is not an address"));
     let keys = Keys::open_known(&config.spec.keys.directory).map_err(StartError::Keys)?;
     let mailbox = Mailbox::parse(address).ok_or_else(wrong)?;
     let tagged = keys.hasher().tagged(&mailbox, SystemClock::start().now()).ok_or_else(wrong)?;
@@ -326,25 +335,33 @@ fn tag(config: &Config, address: &str) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When the address is not valid, or neither the daemon nor the store can be reached.
-pub(super) async fn remove(config: &Config, RemoveArgs { address, why }: RemoveArgs) -> Result<(), Failure> {
-    let removal = Removal { address, by: by(), why };
-    done(&Client::to_write(config).await?.post("/control/v1/removals", &removal).await?)
+pub(super) async fn remove(
+    config: &Config,
+    RemoveArgs { address, why }: RemoveArgs,
+) -> Result<(), CommandFailure> {
+    let removal = RemovalRequest { address, by: by(), why };
+    done(&ControlClient::to_write(config).await?.post("/control/v1/removals", &removal).await?)
 }
 
 /// Moves the clock of a laboratory forward.
 ///
 /// # Errors
 /// When the clock is not a laboratory's, or neither the daemon nor the store can be reached.
-pub(super) async fn advance(config: &Config, span: Span) -> Result<(), Failure> {
-    done(&Client::to_write(config).await?.post("/control/v1/clock", &Advance { advance: span }).await?)
+pub(super) async fn advance(config: &Config, span: Span) -> Result<(), CommandFailure> {
+    done(
+        &ControlClient::to_write(config)
+            .await?
+            .post("/control/v1/clock", &ClockAdvance { advance: span })
+            .await?,
+    )
 }
 
 /// Prints the journal entry and the time of a change, from the daemon's answer.
 ///
 /// # Errors
 /// When the answer cannot be parsed, or standard output cannot be written.
-pub(super) fn done(text: &str) -> Result<(), Failure> {
-    let Done { offset, time } = parse(text)?;
+pub(super) fn done(text: &str) -> Result<(), CommandFailure> {
+    let DirectiveDone { offset, time } = parse(text)?;
     tell(&format!("done: journal entry {offset} at {time}\n"))
 }
 

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use spec::{AccessAction, AccessRule};
-pub use spec::{Dns, Log, Spec};
+use spec::{AccessActionSpec, AccessRuleSpec};
+pub use spec::{ConfigSpec, DnsSection, LogSection};
 
 use tracing_subscriber::filter::Targets;
 
@@ -31,24 +31,24 @@ const MESSAGE_OCTETS_MIN: usize = 64 << 10;
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The settings as written.
-    pub spec: Spec,
+    pub spec: ConfigSpec,
     /// The zone files of `zones_directory`, in the order of their paths.
     pub zones: Vec<ZoneFile>,
     /// The names of the operators, and the digests of their tokens.
     pub operators: Vec<(String, Digest)>,
     /// The parsed settings of the section `[dns]`.
-    pub dns: NameServer,
+    pub dns: DnsConfig,
     /// The files for STARTTLS; `None` if it is not offered.
     pub tls: Option<TlsFiles>,
 }
 
 /// The settings of the section `[dns]` that need parsing.
 #[derive(Clone, Debug, Default)]
-pub struct NameServer {
+pub struct DnsConfig {
     /// The access rules, from `dns.access`.
-    pub rules: Vec<dns::Rule>,
+    pub rules: Vec<dns::AccessRule>,
     /// The keys that may stand in query names, from `dns.keys`.
-    pub keys: Vec<dns::Key>,
+    pub keys: Vec<dns::AccessKey>,
     /// The secrets of DNS cookies (RFC 9018), from `dns.cookie_secrets`.
     pub cookie_secrets: Vec<[u8; dns::SECRET_OCTETS]>,
     /// The operator's own lists, from `dns.lists`.
@@ -83,7 +83,7 @@ pub fn load(path: &Path) -> Result<Config, Vec<Complaint>> {
             return Err(complaints.into_vec());
         }
     };
-    match toml::from_str::<Spec>(&text) {
+    match toml::from_str::<ConfigSpec>(&text) {
         Ok(spec) => check(path, spec),
         Err(error) => {
             complaints.add("", error.to_string().trim_end().replace('\n', "\n    "), EXAMPLE);
@@ -96,7 +96,7 @@ pub fn load(path: &Path) -> Result<Config, Vec<Complaint>> {
 ///
 /// # Errors
 /// When a setting or a zone file is wrong. All errors are returned together.
-pub fn check(path: &Path, spec: Spec) -> Result<Config, Vec<Complaint>> {
+pub fn check(path: &Path, spec: ConfigSpec) -> Result<Config, Vec<Complaint>> {
     let mut complaints = Complaints::about(path.display().to_string());
     check_settings(&spec, &mut complaints);
     let operators = check_operators(&spec, &mut complaints);
@@ -119,8 +119,8 @@ pub fn log_filter(filter: &str) -> Result<Targets, String> {
     filter.parse().map_err(|error| format!("{filter:?} is not a valid filter: {error}"))
 }
 
-fn check_settings(spec: &Spec, complaints: &mut Complaints) {
-    let Spec { version, node, journal, keys, smtp, dns, http, log, .. } = spec;
+fn check_settings(spec: &ConfigSpec, complaints: &mut Complaints) {
+    let ConfigSpec { version, node, journal, keys, smtp, dns, http, log, .. } = spec;
     if let Err(problem) = log_filter(&log.filter) {
         complaints.add(
             "log.filter",
@@ -135,13 +135,13 @@ fn check_settings(spec: &Spec, complaints: &mut Complaints) {
         format!("this program reads version {VERSION}"),
     );
     complaints.require(
-        zone::Name::parse(node).is_ok(),
+        zone::DomainName::parse(node).is_ok(),
         "node",
         format!("{node:?} is not a valid name"),
         "write letters, digits and hyphens",
     );
     complaints.require(
-        zone::Name::parse(&smtp.hostname).is_ok_and(|name| name.labels().len() >= 2),
+        zone::DomainName::parse(&smtp.hostname).is_ok_and(|name| name.labels().len() >= 2),
         "smtp.hostname",
         format!("{:?} is not a full host name", smtp.hostname),
         "write the name to which the MX records of the trap domains point",
@@ -153,7 +153,7 @@ fn check_settings(spec: &Spec, complaints: &mut Complaints) {
         "a copy of the journal must not contain the keys: name a folder outside it",
     );
     complaints.require(
-        journal.keep_reports <= journal.keep_facts,
+        journal.keep_reports <= journal.keep_entries,
         "journal.keep_reports",
         format!("{} is longer than journal.keep_facts", journal.keep_reports),
         "reports must not be kept longer than the evidence read from them",
@@ -212,7 +212,7 @@ fn check_settings(spec: &Spec, complaints: &mut Complaints) {
     );
 }
 
-fn check_tls(spec: &Spec, complaints: &mut Complaints) -> Option<TlsFiles> {
+fn check_tls(spec: &ConfigSpec, complaints: &mut Complaints) -> Option<TlsFiles> {
     let (certificate, key) = (spec.smtp.tls_certificate.clone(), spec.smtp.tls_key.clone());
     let is_set = |path: &Path| !path.as_os_str().is_empty();
     match (is_set(&certificate), is_set(&key)) {
@@ -238,12 +238,12 @@ fn check_tls(spec: &Spec, complaints: &mut Complaints) -> Option<TlsFiles> {
     Some(files)
 }
 
-fn check_dns(spec: &Dns, tick_interval: Span, complaints: &mut Complaints) -> NameServer {
-    let mut checked = NameServer::default();
+fn check_dns(spec: &DnsSection, tick_interval: Span, complaints: &mut Complaints) -> DnsConfig {
+    let mut checked = DnsConfig::default();
     for (at, rule) in spec.access.iter().enumerate() {
         let mut zones = Vec::new();
         for zone in &rule.zones {
-            match zone::Name::parse(zone) {
+            match zone::DomainName::parse(zone) {
                 Ok(zone) => zones.push(zone),
                 Err(problem) => complaints.add(
                     &format!("dns.access[{at}].zones"),
@@ -253,17 +253,17 @@ fn check_dns(spec: &Dns, tick_interval: Span, complaints: &mut Complaints) -> Na
             }
         }
         let action = match rule.action {
-            AccessAction::Pass => dns::Action::Pass,
-            AccessAction::Empty => dns::Action::Empty,
-            AccessAction::Key => dns::Action::Key,
-            AccessAction::Refuse => dns::Action::Refuse,
-            AccessAction::Ignore => dns::Action::Ignore,
+            AccessActionSpec::Pass => dns::AccessAction::Pass,
+            AccessActionSpec::Empty => dns::AccessAction::Empty,
+            AccessActionSpec::Key => dns::AccessAction::Key,
+            AccessActionSpec::Refuse => dns::AccessAction::Refuse,
+            AccessActionSpec::Ignore => dns::AccessAction::Ignore,
         };
-        checked.rules.push(dns::Rule { zones, networks: rule.networks.clone(), action });
+        checked.rules.push(dns::AccessRule { zones, networks: rule.networks.clone(), action });
     }
     for (at, key) in spec.keys.iter().enumerate() {
         match key.digest.parse() {
-            Ok(digest) => checked.keys.push(dns::Key { name: key.name.clone(), digest }),
+            Ok(digest) => checked.keys.push(dns::AccessKey { name: key.name.clone(), digest }),
             Err(problem) => complaints.add(
                 &format!("dns.keys[{at}].digest"),
                 problem,
@@ -319,7 +319,7 @@ fn check_dns(spec: &Dns, tick_interval: Span, complaints: &mut Complaints) -> Na
     checked
 }
 
-fn check_keys(spec: &Dns, keys: &[dns::Key], complaints: &mut Complaints) {
+fn check_keys(spec: &DnsSection, keys: &[dns::AccessKey], complaints: &mut Complaints) {
     for (at, key) in keys.iter().enumerate() {
         let taken = keys[..at].iter().any(|other| other.name == key.name || other.digest == key.digest);
         complaints.require(
@@ -338,7 +338,7 @@ fn check_keys(spec: &Dns, keys: &[dns::Key], complaints: &mut Complaints) {
             "write networks such as [\"192.0.2.0/24\"], or [\"0.0.0.0/0\", \"::/0\"] for all clients",
         );
         complaints.require(
-            rule.action != AccessAction::Key || !keys.is_empty(),
+            rule.action != AccessActionSpec::Key || !keys.is_empty(),
             &format!("{place}.action"),
             "\"key\" needs a key, but dns.keys is empty",
             "add a key to dns.keys",
@@ -346,7 +346,7 @@ fn check_keys(spec: &Dns, keys: &[dns::Key], complaints: &mut Complaints) {
         let of_earlier = spec.access[..at]
             .iter()
             .filter(|other| other.action != rule.action && (other.zones.is_empty() == rule.zones.is_empty()));
-        let same_zone = |other: &&AccessRule| {
+        let same_zone = |other: &&AccessRuleSpec| {
             rule.zones.is_empty() || rule.zones.iter().any(|zone| other.zones.contains(zone))
         };
         let twice = of_earlier
@@ -365,9 +365,10 @@ fn check_keys(spec: &Dns, keys: &[dns::Key], complaints: &mut Complaints) {
 
 /// Checks that every zone of an access rule exists. A rule with a mistyped origin would leave the
 /// intended zone open.
-fn check_rules(zones: &[ZoneFile], checked: &NameServer, complaints: &mut Complaints) {
+fn check_rules(zones: &[ZoneFile], checked: &DnsConfig, complaints: &mut Complaints) {
     let judged = zones.iter().map(|file| &file.zone.apex.origin);
-    let origins: Vec<&zone::Name> = judged.chain(checked.lists.iter().map(|list| &list.origin)).collect();
+    let origins: Vec<&zone::DomainName> =
+        judged.chain(checked.lists.iter().map(|list| &list.origin)).collect();
     for (at, rule) in checked.rules.iter().enumerate() {
         for zone in rule.zones.iter().filter(|zone| !origins.contains(zone)) {
             complaints.add(
@@ -379,7 +380,7 @@ fn check_rules(zones: &[ZoneFile], checked: &NameServer, complaints: &mut Compla
     }
 }
 
-fn check_operators(spec: &Spec, complaints: &mut Complaints) -> Vec<(String, Digest)> {
+fn check_operators(spec: &ConfigSpec, complaints: &mut Complaints) -> Vec<(String, Digest)> {
     let mut operators = Vec::new();
     for (at, operator) in spec.http.operators.iter().enumerate() {
         match operator.token_digest.parse() {
@@ -467,8 +468,8 @@ fn check_origins(zones: &[ZoneFile], lists: &[ListSpec], complaints: &mut Compla
 
 /// Checks that laboratory settings affect no public list. They are allowed only if all listeners
 /// are on loopback, or the origin is under a domain that no one can register.
-fn check_laboratory(spec: &Spec, zones: &[ZoneFile], complaints: &mut Complaints) {
-    let Spec { smtp, dns, http, .. } = spec;
+fn check_laboratory(spec: &ConfigSpec, zones: &[ZoneFile], complaints: &mut Complaints) {
+    let ConfigSpec { smtp, dns, http, .. } = spec;
     let listeners = [&smtp.listen, &smtp.listen_proxy, &smtp.listen_lmtp, &dns.listen, &http.listen];
     let on_loopback = listeners.into_iter().flatten().all(|address| address.ip().is_loopback());
     let remedy = "bind all listeners to loopback, or use an origin under .test or .example";

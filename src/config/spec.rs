@@ -33,7 +33,7 @@ macro_rules! section {
 
 section!(
     /// The whole configuration file.
-    Spec {
+    ConfigSpec {
         /// The version of the file's format.
         version: u32 = 1,
         /// The name of this node, in evidence and in the file names of the operator's Maildir.
@@ -41,35 +41,35 @@ section!(
         /// The folder of the zone files (`*.toml`).
         zones_directory: PathBuf = "/etc/backscatterd/zones".into(),
         /// The journal, and how long data are kept.
-        journal: Journal = Journal::default(),
+        journal: JournalSection = JournalSection::default(),
         /// The secret keys.
-        keys: Keys = Keys::default(),
+        keys: KeysSection = KeysSection::default(),
         /// The SMTP server of the traps.
-        smtp: Smtp = Smtp::default(),
+        smtp: SmtpSection = SmtpSection::default(),
         /// The DNS queries about relays.
-        observe: Observe = Observe::default(),
+        observe: ObserveSection = ObserveSection::default(),
         /// The name server.
-        dns: Dns = Dns::default(),
+        dns: DnsSection = DnsSection::default(),
         /// Pages, API and metrics.
-        http: Http = Http::default(),
+        http: HttpSection = HttpSection::default(),
         /// The control socket.
-        control: Control = Control::default(),
+        control: ControlSection = ControlSection::default(),
         /// The audit record.
-        audit: Audit = Audit::default(),
+        audit: AuditSection = AuditSection::default(),
         /// The clock.
-        clock: Clock = Clock::default(),
+        clock: ClockSection = ClockSection::default(),
         /// The log.
-        log: Log = Log::default(),
+        log: LogSection = LogSection::default(),
     }
 );
 
 section!(
     /// The journal, and how long data are kept.
-    Journal {
+    JournalSection {
         /// The folder of the store, which holds the journal.
         directory: PathBuf = "/var/lib/backscatterd".into(),
         /// How long journal entries are kept: evidence, observations, directives and ticks.
-        keep_facts: Span = Span::from_days(56),
+        keep_entries: Span = Span::from_days(56),
         /// How long reduced reports are kept: the messages themselves, encrypted. At most
         /// `keep_facts`.
         keep_reports: Span = Span::from_days(14),
@@ -83,7 +83,7 @@ section!(
 
 section!(
     /// The secret keys.
-    Keys {
+    KeysSection {
         /// The folder of the keys. It must be outside the journal's folder.
         directory: PathBuf = "/var/lib/backscatterd-keys".into(),
     }
@@ -91,7 +91,7 @@ section!(
 
 section!(
     /// The SMTP server of the traps.
-    Smtp {
+    SmtpSection {
         /// The full host name in the greeting, to which the MX records of the trap domains point.
         hostname: String = "trap.example.org".to_owned(),
         /// Addresses to listen on for SMTP.
@@ -154,7 +154,7 @@ section!(
 
 section!(
     /// The DNS queries about relays that brought evidence.
-    Observe {
+    ObserveSection {
         /// Whether the DNS is queried. If not, every relation is unknown, and a report weighs what
         /// the policy gives for `relation_unknown`.
         enabled: bool = true,
@@ -177,7 +177,7 @@ section!(
 
 section!(
     /// The name server.
-    Dns {
+    DnsSection {
         /// Addresses to listen on, by UDP and TCP.
         listen: Vec<SocketAddr> = vec![SocketAddr::from(([0, 0, 0, 0], 53))],
         /// Threads for UDP on each address; 0 for one per processor.
@@ -216,9 +216,9 @@ section!(
         /// closed.
         tcp_connections_per_client_max: usize = 64,
         /// Rules that say which clients may query which zones.
-        access: Vec<AccessRule> = Vec::new(),
+        access: Vec<AccessRuleSpec> = Vec::new(),
         /// Keys in query names (`<reversed address>.<key>.<zone>`).
-        keys: Vec<DnsKey> = Vec::new(),
+        keys: Vec<AccessKeySpec> = Vec::new(),
         /// The operator's own lists, served beside the judged zones, each as
         /// `zone:type:file[,file]...`.
         lists: Vec<String> = Vec::new(),
@@ -228,20 +228,20 @@ section!(
 /// What the name server does with queries from some networks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AccessRule {
+pub struct AccessRuleSpec {
     /// The origins of the zones; all zones if empty.
     #[serde(default)]
     pub zones: Vec<String>,
     /// The clients' networks. Of several, the smallest network around the client decides.
     pub networks: Vec<IpNet>,
     /// What is done.
-    pub action: AccessAction,
+    pub action: AccessActionSpec,
 }
 
 /// The actions of an access rule, written in lower case in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum AccessAction {
+pub enum AccessActionSpec {
     /// Answer.
     Pass,
     /// Answer as if nothing were listed.
@@ -257,7 +257,7 @@ pub enum AccessAction {
 /// A key that may stand in query names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DnsKey {
+pub struct AccessKeySpec {
     /// The name of the key in the metrics.
     pub name: String,
     /// The digest of the key, as `backscatterd token` prints it.
@@ -266,11 +266,11 @@ pub struct DnsKey {
 
 section!(
     /// Pages, API and metrics.
-    Http {
+    HttpSection {
         /// Addresses to listen on.
         listen: Vec<SocketAddr> = vec![SocketAddr::from(([127, 0, 0, 1], 8053))],
         /// The operators that may make decisions through the API.
-        operators: Vec<Operator> = Vec::new(),
+        operators: Vec<OperatorSpec> = Vec::new(),
         /// Networks of the proxies whose X-Forwarded-For field names the client.
         proxies: Vec<IpNet> = Vec::new(),
         /// Most self-removals per hour from one network, an IPv4 /24 or an IPv6 /48; 429 beyond.
@@ -281,7 +281,7 @@ section!(
 /// An operator that may make decisions through the API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Operator {
+pub struct OperatorSpec {
     /// The operator's name in the audit record.
     pub name: String,
     /// The digest of the operator's token, as `backscatterd token` prints it.
@@ -290,7 +290,7 @@ pub struct Operator {
 
 section!(
     /// The audit record (RFC 6471 §2.1.2).
-    Audit {
+    AuditSection {
         /// The folder of the audit record, which has one file per month.
         directory: PathBuf = "/var/lib/backscatterd/audit".into(),
     }
@@ -298,7 +298,7 @@ section!(
 
 section!(
     /// The control socket, through which the command line reaches the daemon.
-    Control {
+    ControlSection {
         /// The path of the Unix socket. Every user that may write to it may use every command.
         socket: PathBuf = "/run/backscatterd/control.sock".into(),
     }
@@ -306,7 +306,7 @@ section!(
 
 section!(
     /// The clock.
-    Clock {
+    ClockSection {
         /// For laboratories only: a clock that stands still until `POST /control/v1/clock` moves
         /// it.
         laboratory: bool = false,
@@ -321,7 +321,7 @@ section!(
 
 section!(
     /// The log, which the daemon writes to standard error.
-    Log {
+    LogSection {
         /// A level (error, warn, info, debug or trace), or a filter such as `backscatterd=debug`.
         filter: String = "info".to_owned(),
         /// Whether each line is a JSON object instead of text.

@@ -8,29 +8,29 @@ use hickory_proto::op::Message;
 use hickory_server::net::xfer::Protocol;
 use ipnet::IpNet;
 
-use super::access::{Access, Action, Key, Rule};
-use super::cookies::Cookies;
-use super::edns::{Edns, Nsid, UDP_OCTETS_MAX};
-use super::handler::Handler;
-use super::limit::{Limiter, Limits};
-use super::message::{self, Query, Reply};
-use super::service::{Inquiry, Service};
-use super::slow;
+use super::access::{AccessAction, AccessKey, AccessRule, AccessTable};
+use super::cookies::CookieSecrets;
+use super::edns::{Nsid, QueryEdns, UDP_OCTETS_MAX};
+use super::fallback;
+use super::handler::DnsHandler;
+use super::limit::{ResponseLimiter, ResponseLimits};
+use super::message::{self, ReplyParts, WireQuery};
+use super::service::{ClientQuery, DnsService};
 use crate::digest::Digest;
 use crate::metrics::DnsMetrics;
 use crate::relay::Prefix;
 use crate::time::{LaboratoryClock, Span, Stopwatch, Timestamp};
 use crate::zone::{
-    Apex, Block, Dataset, Entries, Entry, ListZone, Lists, Name, Parts, Reason, Snapshot, Soa, Standing,
-    What, Zone, read,
+    Apex, Dataset, DatasetParts, DomainName, JudgedZone, ListReason, ListZone, ListZones, ListedCode,
+    ListedCodes, ListedEntries, ReasonRef, Snapshot, Soa, ValueRange, read,
 };
 
 const KEY: &str = "abcdefghijklmnop";
 /// Clients: two that no access rule covers, and one for each access rule.
 pub const CLIENTS: [&str; 5] = ["192.0.2.1", "2001:db8::5", "198.51.100.1", "198.51.101.1", "198.51.102.1"];
 
-fn name(text: &str) -> Name {
-    Name::parse(text).expect("a name")
+fn name(text: &str) -> DomainName {
+    DomainName::parse(text).expect("a name")
 }
 
 /// The time at which the zones were up to date.
@@ -39,49 +39,51 @@ pub(super) fn now() -> Timestamp {
 }
 
 /// The shipped zone with some entries, and a list zone with several texts for one address.
-fn zones() -> (Snapshot, Lists) {
+fn zones() -> (Snapshot, ListZones) {
     let config = Arc::new(
         read("zones/backscatter.toml", include_str!("../../zones/backscatter.toml"))
             .expect("the shipped zone"),
     );
-    let mut entries = Entries::default();
+    let mut entries = ListedEntries::default();
     for (prefix, code) in
         [("192.0.2.99/32", 2), ("192.0.2.99/32", 16), ("198.51.100.0/24", 4), ("2001:db8:7::/48", 2)]
     {
         let net: IpNet = prefix.parse().expect("a network");
         let until = Some(now().plus(Span::from_seconds(60)));
-        let codes = vec![Standing { code, confidence: 40, until }];
-        entries.set(Prefix::around(net.addr(), net.prefix_len()), Entry { codes });
+        let codes = vec![ListedCode { code, confidence: 40, until }];
+        entries.set(Prefix::around(net.addr(), net.prefix_len()), ListedCodes { codes });
     }
-    let judged = Zone { config, entries: Arc::new(entries), serial: 9, shut_down: false };
+    let judged = JudgedZone { config, entries: Arc::new(entries), serial: 9, shut_down: false };
     let text = |text: &[u8]| Some(text.into());
     let reasons = vec![
-        Reason { value: [127, 0, 0, 2].into(), text: text(b"first, see http://list.example/?ip=$") },
-        Reason { value: [127, 0, 0, 3].into(), text: text(&[b'x'; 250]) },
-        Reason { value: [127, 0, 0, 4].into(), text: None },
+        ListReason { value: [127, 0, 0, 2].into(), text: text(b"first, see http://list.example/?ip=$") },
+        ListReason { value: [127, 0, 0, 3].into(), text: text(&[b'x'; 250]) },
+        ListReason { value: [127, 0, 0, 4].into(), text: None },
     ];
-    let several: Vec<(u32, What)> =
-        (0..3).map(|nth| (0xc000_0205, What::reason(nth))).chain([(0x7f00_0002, What::reason(0))]).collect();
-    let many: Vec<Reason> = (0..40)
-        .map(|nth| Reason { value: [127, 0, 1, nth].into(), text: text(&[b'a' + nth % 26; 200]) })
+    let several: Vec<(u32, ReasonRef)> = (0..3)
+        .map(|nth| (0xc000_0205, ReasonRef::reason(nth)))
+        .chain([(0x7f00_0002, ReasonRef::reason(0))])
         .collect();
-    let first = Dataset::of(Parts {
+    let many: Vec<ListReason> = (0..40)
+        .map(|nth| ListReason { value: [127, 0, 1, nth].into(), text: text(&[b'a' + nth % 26; 200]) })
+        .collect();
+    let first = Dataset::of(DatasetParts {
         addresses: several,
-        ipv4: vec![Block { first: 0xcb00_7100, last: 0xcb00_71ff, value: What::reason(1) }],
-        ipv6: vec![Block {
+        ipv4: vec![ValueRange { first: 0xcb00_7100, last: 0xcb00_71ff, value: ReasonRef::reason(1) }],
+        ipv6: vec![ValueRange {
             first: 0x2001_0db8 << 96,
             last: (0x2001_0db8 << 96) | 0xffff,
-            value: What::reason(2),
+            value: ReasonRef::reason(2),
         }],
         reasons,
         ttl: 600,
-        ..Parts::default()
+        ..DatasetParts::default()
     });
-    let second = Dataset::of(Parts {
-        addresses: (0..40).map(|nth| (0xc000_0206, What::reason(nth))).collect(),
+    let second = Dataset::of(DatasetParts {
+        addresses: (0..40).map(|nth| (0xc000_0206, ReasonRef::reason(nth))).collect(),
         reasons: many,
         ttl: 60,
-        ..Parts::default()
+        ..DatasetParts::default()
     });
     let soa = Soa {
         primary: name("ns1.list.example"),
@@ -94,30 +96,30 @@ fn zones() -> (Snapshot, Lists) {
     let ns = (0..60).map(|nth| name(&format!("ns{nth}.a-long-label-of-a-name-server.example"))).collect();
     let apex = Arc::new(Apex::new(name("list.example"), ns, Vec::new(), soa, 3_600));
     let list = ListZone { apex, serial: 5, lists: vec![Arc::new(first), Arc::new(second)], expires: None };
-    (Snapshot::new(vec![judged], now()), Lists::new(vec![Arc::new(list)]))
+    (Snapshot::new(vec![judged], now()), ListZones::new(vec![Arc::new(list)]))
 }
 
 /// A service over both kinds of zones, with access rules, a key and cookies.
-pub(super) fn service() -> Service {
+pub(super) fn service() -> DnsService {
     let (snapshot, lists) = zones();
-    let rule = |network: &str, action| Rule {
+    let rule = |network: &str, action| AccessRule {
         zones: Vec::new(),
         networks: vec![network.parse().expect("a network")],
         action,
     };
     let rules = [
-        rule("198.51.100.0/24", Action::Refuse),
-        rule("198.51.101.0/24", Action::Ignore),
-        rule("198.51.102.0/24", Action::Empty),
+        rule("198.51.100.0/24", AccessAction::Refuse),
+        rule("198.51.101.0/24", AccessAction::Ignore),
+        rule("198.51.102.0/24", AccessAction::Empty),
     ];
-    let keys = vec![Key { name: "customer".to_owned(), digest: Digest::of(KEY.as_bytes()) }];
-    Service {
+    let keys = vec![AccessKey { name: "customer".to_owned(), digest: Digest::of(KEY.as_bytes()) }];
+    DnsService {
         judged: Arc::new(ArcSwap::from_pointee(snapshot)),
         lists: Arc::new(ArcSwap::from_pointee(lists)),
         clock: Arc::new(LaboratoryClock::new(now())),
         running: Stopwatch::start(),
-        access: Access::new(&rules, keys),
-        cookies: Cookies::new(vec![[3; 16]]),
+        access: AccessTable::new(&rules, keys),
+        cookies: CookieSecrets::new(vec![[3; 16]]),
         nsid: Nsid::new("ns1"),
         unlimited: Vec::new(),
         version: String::new(),
@@ -127,8 +129,8 @@ pub(super) fn service() -> Service {
 
 /// A service, and both ways of querying it.
 pub struct Agreement {
-    service: Arc<Service>,
-    handler: Handler,
+    service: Arc<DnsService>,
+    handler: DnsHandler,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -136,8 +138,8 @@ impl Default for Agreement {
     fn default() -> Self {
         let service = Arc::new(service());
         let metrics = Arc::new(DnsMetrics::new(Vec::new(), vec!["customer".to_owned()]));
-        let limiter = Limiter::new(Limits { identical: 0, network: 0, error: 0, slip: 0 }, 1);
-        let handler = Handler::new(Arc::clone(&service), metrics, limiter);
+        let limiter = ResponseLimiter::new(ResponseLimits { identical: 0, network: 0, error: 0, slip: 0 }, 1);
+        let handler = DnsHandler::new(Arc::clone(&service), metrics, limiter);
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         Agreement { service, handler, runtime }
     }
@@ -151,7 +153,7 @@ impl Agreement {
     pub fn check(&self, octets: &[u8], client: IpAddr) -> bool {
         let source = SocketAddr::new(client, 53);
         let by_library =
-            self.runtime.block_on(slow::answer(&self.handler, octets.to_vec(), source, Protocol::Udp));
+            self.runtime.block_on(fallback::answer(&self.handler, octets.to_vec(), source, Protocol::Udp));
         let Some((query, by_hand)) = self.fast(octets, client) else { return false };
         let (Some(by_hand), Some(by_library)) = (&by_hand, &by_library) else {
             assert_eq!(by_hand, by_library);
@@ -185,15 +187,16 @@ impl Agreement {
     }
 
     /// The query and the response of the fast path; `None` if it cannot read the datagram.
-    fn fast<'o>(&self, octets: &'o [u8], client: IpAddr) -> Option<(Query<'o>, Option<Vec<u8>>)> {
-        let query = Query::read(octets)?;
+    fn fast<'o>(&self, octets: &'o [u8], client: IpAddr) -> Option<(WireQuery<'o>, Option<Vec<u8>>)> {
+        let query = WireQuery::read(octets)?;
         let held = self.service.hold();
         let place = self.service.locate(held.zones(), query.name);
-        let inquiry = Inquiry { client, name: query.name, query_type: query.query_type, edns: query.edns };
+        let inquiry =
+            ClientQuery { client, name: query.name, query_type: query.query_type, edns: query.edns };
         let decision = self.service.decide(&place, &inquiry, &held, None);
         let Ok(response) = decision else { return Some((query, None)) };
         let mut out = vec![0; usize::from(UDP_OCTETS_MAX)];
-        let reply = Reply::of(&response, Edns::octets_max(query.edns));
+        let reply = ReplyParts::of(&response, QueryEdns::octets_max(query.edns));
         let length = message::write(&octets[..query.end()], &reply, &response.content, &mut out);
         out.truncate(length);
         Some((query, Some(out)))

@@ -21,7 +21,7 @@ const AGE_RENEWED: u32 = 1_800;
 
 /// The secrets that cookies are made with. All servers that answer for the same address share them.
 #[derive(Clone)]
-pub struct Cookies {
+pub struct CookieSecrets {
     /// New cookies are made with the first secret. Cookies made with the others are still valid
     /// (RFC 9018 §5).
     secrets: Vec<[u8; SECRET_OCTETS]>,
@@ -29,30 +29,30 @@ pub struct Cookies {
 
 /// The result of checking a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Checked {
+pub struct CookieStatus {
     /// Whether the client returned a valid server cookie, so that its address is not forged.
     pub valid: bool,
     /// The COOKIE option of the response: the client cookie and a server cookie.
     pub reply: [u8; CLIENT_COOKIE_OCTETS + SERVER_COOKIE_OCTETS],
 }
 
-impl Cookies {
+impl CookieSecrets {
     /// Makes cookies with these secrets. `None` without a secret: cookies are then neither sent nor
     /// checked.
     pub fn new(secrets: Vec<[u8; SECRET_OCTETS]>) -> Option<Self> {
-        (!secrets.is_empty()).then_some(Cookies { secrets })
+        (!secrets.is_empty()).then_some(CookieSecrets { secrets })
     }
 
     /// Checks a client's cookie at time `now`. `None` if the client sent no cookie, or a malformed
     /// one.
-    pub fn check(&self, cookie: Cookie, client: IpAddr, now: Timestamp) -> Option<Checked> {
+    pub fn check(&self, cookie: Cookie, client: IpAddr, now: Timestamp) -> Option<CookieStatus> {
         let Cookie::Sent { client: own, server } = cookie else { return None };
         let now = now.seconds() as u32;
         let checked = |valid, server: [u8; SERVER_COOKIE_OCTETS]| {
             let mut reply = [0; CLIENT_COOKIE_OCTETS + SERVER_COOKIE_OCTETS];
             reply[..CLIENT_COOKIE_OCTETS].copy_from_slice(&own);
             reply[CLIENT_COOKIE_OCTETS..].copy_from_slice(&server);
-            Some(Checked { valid, reply })
+            Some(CookieStatus { valid, reply })
         };
         let fresh = || server_cookie(&self.secrets[0], &own, now, client);
         let Some(server) = server else { return checked(false, fresh()) };
@@ -112,7 +112,7 @@ mod tests {
             server_cookie(&secret, &own, 0x5cf7_9f11, client),
             octets("010000005cf79f111f8130c3eee29480")
         );
-        let cookies = Cookies::new(vec![secret]).unwrap();
+        let cookies = CookieSecrets::new(vec![secret]).unwrap();
         let first =
             cookies.check(Cookie::Sent { client: own, server: None }, client, at(1_559_731_985)).unwrap();
         assert!(!first.valid);
@@ -139,16 +139,19 @@ mod tests {
         let own = octets("22681ab97d52c298");
         let server = Some(octets("010000005cf7c57926556bd0934c72f8"));
         let sent = Cookie::Sent { client: own, server };
-        let both = Cookies::new(vec![new, old]).unwrap().check(sent, client, at(1_559_741_961)).unwrap();
+        let both =
+            CookieSecrets::new(vec![new, old]).unwrap().check(sent, client, at(1_559_741_961)).unwrap();
         assert!(both.valid);
         assert_eq!(both.reply[8..], octets::<16>("010000005cf7c609a6bb79d16625507a"));
-        assert!(!Cookies::new(vec![new]).unwrap().check(sent, client, at(1_559_741_961)).unwrap().valid);
+        assert!(
+            !CookieSecrets::new(vec![new]).unwrap().check(sent, client, at(1_559_741_961)).unwrap().valid
+        );
     }
 
     #[test]
     fn rfc9018_n6_old_cookies_and_those_from_the_future_are_none() {
         let client = "192.0.2.1".parse().unwrap();
-        let cookies = Cookies::new(vec![[7; 16]]).unwrap();
+        let cookies = CookieSecrets::new(vec![[7; 16]]).unwrap();
         let made = cookies.check(Cookie::Sent { client: [1; 8], server: None }, client, at(100_000)).unwrap();
         let server: [u8; 16] = made.reply[8..].try_into().unwrap();
         let sent = Cookie::Sent { client: [1; 8], server: Some(server) };

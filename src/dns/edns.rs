@@ -43,7 +43,7 @@ pub(super) const NSID_OCTETS_MAX: usize = 64;
 
 /// The contents of a query's OPT record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Edns {
+pub struct QueryEdns {
     /// The size of the largest UDP response that the client accepts, in octets.
     pub payload: u16,
     /// The EDNS version.
@@ -116,7 +116,7 @@ impl Cookie {
     }
 }
 
-impl Edns {
+impl QueryEdns {
     /// Reads octets that must be exactly one OPT record. `None` if they are not, or if only the
     /// library can tell whether the record is well formed.
     pub fn read(octets: &[u8]) -> Option<Self> {
@@ -126,7 +126,7 @@ impl Edns {
             return None;
         }
         let (payload, version, dnssec_ok) = (number(3), fixed[6], fixed[7] & 0x80 != 0);
-        let mut edns = Edns { payload, version, dnssec_ok, cookie: Cookie::None, nsid: false };
+        let mut edns = QueryEdns { payload, version, dnssec_ok, cookie: Cookie::None, nsid: false };
         let mut rest = data;
         while let Some((head, behind)) = rest.split_first_chunk::<4>() {
             let option = u16::from_be_bytes([head[0], head[1]]);
@@ -146,7 +146,7 @@ impl Edns {
     }
 
     /// Greatest number of octets of a UDP response to a client.
-    pub fn octets_max(edns: Option<Edns>) -> usize {
+    pub fn octets_max(edns: Option<QueryEdns>) -> usize {
         usize::from(edns.map_or(UDP_OCTETS_MIN, |edns| edns.payload.clamp(UDP_OCTETS_MIN, UDP_OCTETS_MAX)))
     }
 }

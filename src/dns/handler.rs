@@ -12,52 +12,52 @@ use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::MessageResponseBuilder;
 
-use super::edns::{self, Cookie, Edns, ReplyEdns};
-use super::limit::Limiter;
+use super::edns::{self, Cookie, QueryEdns, ReplyEdns};
+use super::limit::ResponseLimiter;
 use super::outcome;
 use super::records::{rdata, to_hickory, txt};
-use super::service::{Inquiry, Service};
-use crate::metrics::{DnsMetrics, Dropped, Outcome, Tally};
-use crate::zone::{Asked, Content};
+use super::service::{ClientQuery, DnsService};
+use crate::metrics::{AnswerOutcome, DnsMetrics, DropReason, PendingCounts};
+use crate::zone::{AnswerContent, QueryName};
 
 /// Greatest number of octets of a name on the wire (RFC 1035 §3.1).
 const NAME_OCTETS_MAX: usize = 255;
 
 /// Answers the requests that the hickory library has read.
-pub(super) struct Handler {
+pub(super) struct DnsHandler {
     /// Decides the answers.
-    pub service: Arc<Service>,
+    pub service: Arc<DnsService>,
     metrics: Arc<DnsMetrics>,
     /// The limiter and the counts of UDP messages that the fast path does not read. There are few
     /// of them, so a lock is cheap enough.
-    slow: Mutex<(Limiter, Tally)>,
+    slow: Mutex<(ResponseLimiter, PendingCounts)>,
     /// The counts of TCP messages.
-    streams: Mutex<Tally>,
+    streams: Mutex<PendingCounts>,
 }
 
 /// The records of a response.
 #[derive(Default)]
-struct Sections {
+struct ResponseSections {
     answers: Vec<Record>,
     authorities: Vec<Record>,
 }
 
 /// The whole response to one request.
-struct Said {
+struct WholeResponse {
     metadata: Metadata,
     edns: Option<HickoryEdns>,
-    sections: Sections,
+    sections: ResponseSections,
 }
 
-impl Handler {
+impl DnsHandler {
     /// A handler that answers by `service` and counts in `metrics`.
-    pub(super) fn new(service: Arc<Service>, metrics: Arc<DnsMetrics>, limiter: Limiter) -> Self {
+    pub(super) fn new(service: Arc<DnsService>, metrics: Arc<DnsMetrics>, limiter: ResponseLimiter) -> Self {
         let (slow, streams) = (Mutex::new((limiter, metrics.tally("udp"))), Mutex::new(metrics.tally("tcp")));
-        Handler { service, metrics, slow, streams }
+        DnsHandler { service, metrics, slow, streams }
     }
 
     /// Counts something in the metrics of a transport.
-    fn count(&self, protocol: Protocol, count: impl FnOnce(&mut Tally)) {
+    fn count(&self, protocol: Protocol, count: impl FnOnce(&mut PendingCounts)) {
         let mut slow;
         let mut streams;
         let tally = if protocol == Protocol::Udp {
@@ -72,82 +72,82 @@ impl Handler {
     }
 
     /// Counts a message that gets no response.
-    pub(super) fn dropped(&self, protocol: Protocol, why: Dropped) {
+    pub(super) fn dropped(&self, protocol: Protocol, why: DropReason) {
         self.count(protocol, |tally| tally.dropped(why, 1));
     }
 
     /// Counts a UDP response that the network did not accept.
     pub(super) fn unsent(&self) {
-        self.dropped(Protocol::Udp, Dropped::Unsent);
+        self.dropped(Protocol::Udp, DropReason::Unsent);
     }
 
     /// Whether the response limits allow an error response to a client. Counts the response, or
     /// that it was suppressed.
-    pub(super) fn may_tell(&self, protocol: Protocol, client: IpAddr, outcome: Outcome) -> bool {
+    pub(super) fn may_tell(&self, protocol: Protocol, client: IpAddr, outcome: AnswerOutcome) -> bool {
         let told = protocol != Protocol::Udp || {
             let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
             self.service.may_be_told(&mut slow.0, client)
         };
         self.count(protocol, |tally| match told {
             true => tally.answered(None, 0, outcome),
-            false => tally.dropped(Dropped::Limit, 1),
+            false => tally.dropped(DropReason::Limit, 1),
         });
         told
     }
 
     /// Answers a request; `None` if no response is sent.
-    fn say(&self, request: &Request) -> Option<Said> {
+    fn say(&self, request: &Request) -> Option<WholeResponse> {
         let mut metadata = Metadata::response_from_request(&request.metadata);
         metadata.recursion_available = false;
         // An authoritative server clears CD (RFC 4035 §3.1.6).
         metadata.checking_disabled = false;
         let asked = request.edns.as_ref().map(read_edns);
         let client = request.src().ip();
-        let plain = |mut metadata: Metadata, rcode: u16, outcome: Outcome| {
+        let plain = |mut metadata: Metadata, rcode: u16, outcome: AnswerOutcome| {
             if !self.may_tell(request.protocol(), client, outcome) {
                 return None;
             }
             let reply = asked.map(|asked| ReplyEdns { dnssec_ok: asked.dnssec_ok, ..ReplyEdns::default() });
             metadata.response_code = ResponseCode::from((rcode >> 4) as u8, rcode as u8 & 0xf);
-            Some(Said {
+            Some(WholeResponse {
                 metadata,
                 edns: reply.map(|reply| write_edns(&reply, rcode)),
-                sections: Sections::default(),
+                sections: ResponseSections::default(),
             })
         };
         if request.metadata.op_code != OpCode::Query {
-            return plain(metadata, edns::NOTIMP, Outcome::NotImp);
+            return plain(metadata, edns::NOTIMP, AnswerOutcome::NotImp);
         }
         let Ok(info) = request.request_info() else {
             return match self.cookie_alone(request, asked) {
-                Some(reply) if self.may_tell(request.protocol(), client, Outcome::NoData) => {
+                Some(reply) if self.may_tell(request.protocol(), client, AnswerOutcome::NoData) => {
                     let edns = Some(write_edns(&reply, 0));
-                    Some(Said { metadata, edns, sections: Sections::default() })
+                    Some(WholeResponse { metadata, edns, sections: ResponseSections::default() })
                 }
                 Some(_) => None,
-                None => plain(metadata, edns::FORMERR, Outcome::FormErr),
+                None => plain(metadata, edns::FORMERR, AnswerOutcome::FormErr),
             };
         };
         let query = info.query.original();
         // For class IN the service checks the EDNS version.
         if query.query_class() != DNSClass::IN && asked.is_some_and(|asked| asked.version > 0) {
-            return plain(metadata, edns::BADVERS, Outcome::BadVers);
+            return plain(metadata, edns::BADVERS, AnswerOutcome::BadVers);
         }
         let (name, query_type) = (query.name(), u16::from(query.query_type()));
         match query.query_class() {
             DNSClass::IN => {}
             DNSClass::CH => {
                 let Some(record) = self.chaos(name, query.query_type()) else {
-                    return plain(metadata, edns::REFUSED, Outcome::Refused);
+                    return plain(metadata, edns::REFUSED, AnswerOutcome::Refused);
                 };
                 metadata.authoritative = true;
-                let said = plain(metadata, 0, Outcome::Apex);
-                return said.map(|said| Said {
-                    sections: Sections { answers: vec![record], authorities: Vec::new() },
+                let said = plain(metadata, 0, AnswerOutcome::Apex);
+                return said.map(|said| WholeResponse {
+                    sections: ResponseSections { answers: vec![record], authorities: Vec::new() },
                     ..said
                 });
             }
-            _ => return plain(metadata, edns::REFUSED, Outcome::Refused),
+            _ => return plain(metadata, edns::REFUSED, AnswerOutcome::Refused),
         }
         let mut wire = Vec::with_capacity(NAME_OCTETS_MAX);
         for label in name.iter() {
@@ -155,11 +155,11 @@ impl Handler {
             wire.extend(label);
         }
         wire.push(0);
-        let Some((asked_name, _)) = Asked::read(&wire) else {
-            return plain(metadata, edns::FORMERR, Outcome::FormErr);
+        let Some((asked_name, _)) = QueryName::read(&wire) else {
+            return plain(metadata, edns::FORMERR, AnswerOutcome::FormErr);
         };
         let held = self.service.hold();
-        let inquiry = Inquiry { client, name: asked_name, query_type, edns: asked };
+        let inquiry = ClientQuery { client, name: asked_name, query_type, edns: asked };
         let place = self.service.locate(held.zones(), asked_name);
         let decision = if request.protocol() == Protocol::Udp {
             let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
@@ -171,28 +171,32 @@ impl Handler {
             outcome::count(tally, &self.metrics, &inquiry, &place, &decision)
         });
         let Ok(response) = decision else { return None };
-        metadata.authoritative = !matches!(response.content, Content::Nothing);
+        metadata.authoritative = !matches!(response.content, AnswerContent::Nothing);
         metadata.truncation = response.slipped;
         metadata.response_code = ResponseCode::from((response.rcode >> 4) as u8, response.rcode as u8 & 0xf);
         let sections = match &response.content {
-            Content::Nothing => Sections::default(),
-            Content::Negative { apex, soa } => {
+            AnswerContent::Nothing => ResponseSections::default(),
+            AnswerContent::Negative { apex, soa } => {
                 let soa = Record::from_rdata(to_hickory(&apex.origin), soa.ttl, rdata(&soa.data));
-                Sections { answers: Vec::new(), authorities: vec![soa] }
+                ResponseSections { answers: Vec::new(), authorities: vec![soa] }
             }
-            Content::Records(records) => {
+            AnswerContent::Records(records) => {
                 let records = records
                     .clone()
                     .map(|record| Record::from_rdata(name.clone(), record.ttl, rdata(&record.data)));
-                Sections { answers: records.collect(), authorities: Vec::new() }
+                ResponseSections { answers: records.collect(), authorities: Vec::new() }
             }
         };
-        Some(Said { metadata, edns: response.edns.map(|reply| write_edns(&reply, response.rcode)), sections })
+        Some(WholeResponse {
+            metadata,
+            edns: response.edns.map(|reply| write_edns(&reply, response.rcode)),
+            sections,
+        })
     }
 
     /// The response to a query without a question that asks for a cookie (RFC 7873 §5.4); `None` if
     /// it is not such a query.
-    fn cookie_alone(&self, request: &Request, asked: Option<Edns>) -> Option<ReplyEdns> {
+    fn cookie_alone(&self, request: &Request, asked: Option<QueryEdns>) -> Option<ReplyEdns> {
         let asked = asked.filter(|asked| request.queries.queries().is_empty() && asked.version == 0)?;
         let cookies = self.service.cookies.as_ref()?;
         let checked = cookies.check(asked.cookie, request.src().ip(), self.service.hold().now)?;
@@ -216,12 +220,12 @@ impl Handler {
     }
 }
 
-fn read_edns(edns: &HickoryEdns) -> Edns {
+fn read_edns(edns: &HickoryEdns) -> QueryEdns {
     let cookie = match edns.option(EdnsCode::Cookie) {
         Some(EdnsOption::Unknown(_, data)) => Cookie::read(data),
         _ => Cookie::None,
     };
-    Edns {
+    QueryEdns {
         payload: edns.max_payload(),
         version: edns.version(),
         dnssec_ok: edns.flags().dnssec_ok,
@@ -248,13 +252,13 @@ fn write_edns(reply: &ReplyEdns, rcode: u16) -> HickoryEdns {
 }
 
 #[async_trait::async_trait]
-impl RequestHandler for Handler {
+impl RequestHandler for DnsHandler {
     async fn handle_request<R: ResponseHandler, T: Time>(
         &self,
         request: &Request,
         mut response: R,
     ) -> ResponseInfo {
-        let Some(Said { mut metadata, edns, mut sections }) = self.say(request) else {
+        let Some(WholeResponse { mut metadata, edns, mut sections }) = self.say(request) else {
             return nothing_sent(Metadata::response_from_request(&request.metadata));
         };
         loop {
@@ -270,7 +274,7 @@ impl RequestHandler for Handler {
                     // Records of a truncated response are not used (RFC 2181 §9), and leaving them
                     // out makes sure that the OPT record fits (RFC 6891 §7).
                     metadata.truncation = true;
-                    sections = Sections::default();
+                    sections = ResponseSections::default();
                 }
                 Ok(info) => return info,
                 Err(error) => {

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use crate::zone::Asked;
+use crate::zone::QueryName;
 
 /// The number of cells in a table of counters. Several keys can share a cell; the cell counts the
 /// most frequent of them.
@@ -11,7 +11,7 @@ const CELLS: usize = 1 << 14;
 
 /// Limits in responses per second. A limit of zero is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ResponseLimits {
     /// Responses to the same question from one network, an IPv4 /24 or an IPv6 /56.
     pub identical: u32,
     /// All responses to one network.
@@ -25,7 +25,7 @@ pub struct Limits {
 
 /// What is done with a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passage {
+pub enum LimitDecision {
     /// It is sent as it is.
     Free,
     /// It is sent without records, so that a real client retries over TCP or with a cookie.
@@ -36,17 +36,17 @@ pub enum Passage {
 
 /// Which limit a response counts towards, besides the limit of its network.
 #[derive(Clone, Copy, Debug)]
-pub enum Counted<'q> {
+pub enum LimitClass<'q> {
     /// An answer from a zone: it counts by the name and the type of the question.
-    Question(Asked<'q>, u16),
+    Question(QueryName<'q>, u16),
     /// An error or refusal. All of them count as one question, because a forger can vary names and
     /// types at no cost.
     Error,
 }
 
 /// Counts responses. Each thread has its own limiter.
-pub struct Limiter {
-    limits: Limits,
+pub struct ResponseLimiter {
+    limits: ResponseLimits,
     /// A secret, so that an attacker cannot choose which keys share a cell.
     seed: u64,
     identical: Counters,
@@ -68,14 +68,14 @@ struct Cell {
     second: u32,
 }
 
-impl Limiter {
+impl ResponseLimiter {
     /// A limiter without counts. `seed` must be secret.
-    pub fn new(limits: Limits, seed: u64) -> Self {
+    pub fn new(limits: ResponseLimits, seed: u64) -> Self {
         let counters = |limit| {
             let cells = if limit == 0 { 0 } else { CELLS };
             Counters { limit, cells: vec![Cell::default(); cells].into() }
         };
-        Limiter {
+        ResponseLimiter {
             limits,
             seed: seed | 1,
             identical: counters(limits.identical),
@@ -86,22 +86,22 @@ impl Limiter {
     }
 
     /// Counts a response and decides what is done with it. `second` is the current time in seconds.
-    pub fn pass(&mut self, client: IpAddr, counted: Counted<'_>, second: u32) -> Passage {
+    pub fn pass(&mut self, client: IpAddr, counted: LimitClass<'_>, second: u32) -> LimitDecision {
         let network = mix(self.seed, network(client));
         let within = self.network.count(network, second);
         match counted {
-            Counted::Question(name, query_type) => {
+            LimitClass::Question(name, query_type) => {
                 if self.identical.count(question(network, name, query_type), second) && within {
-                    return Passage::Free;
+                    return LimitDecision::Free;
                 }
             }
             // The client would get the same error over TCP, so it has no reason to retry.
-            Counted::Error if within && self.error.count(network, second) => return Passage::Free,
-            Counted::Error => return Passage::Held,
+            LimitClass::Error if within && self.error.count(network, second) => return LimitDecision::Free,
+            LimitClass::Error => return LimitDecision::Held,
         }
         self.held = self.held.wrapping_add(1);
         let slips = self.limits.slip != 0 && self.held.is_multiple_of(self.limits.slip);
-        if slips { Passage::Slipped } else { Passage::Held }
+        if slips { LimitDecision::Slipped } else { LimitDecision::Held }
     }
 }
 
@@ -144,7 +144,7 @@ fn mix(hash: u64, value: u64) -> u64 {
     (product >> 64) as u64 ^ product as u64
 }
 
-fn question(seed: u64, name: Asked<'_>, query_type: u16) -> u64 {
+fn question(seed: u64, name: QueryName<'_>, query_type: u16) -> u64 {
     let mut hash = mix(seed, u64::from(query_type));
     let (words, rest) = name.octets().as_chunks::<8>();
     for word in words {
@@ -162,12 +162,12 @@ mod tests {
 
     const WIRE: &[u8] = b"\x012\x010\x010\x03127\x02bl\x07example\x00";
 
-    fn asked(wire: &[u8], query_type: u16) -> Counted<'_> {
-        Counted::Question(Asked::read(wire).unwrap().0, query_type)
+    fn asked(wire: &[u8], query_type: u16) -> LimitClass<'_> {
+        LimitClass::Question(QueryName::read(wire).unwrap().0, query_type)
     }
 
-    fn limiter(identical: u32, network: u32, slip: u8) -> Limiter {
-        Limiter::new(Limits { identical, network, error: 5, slip }, 99)
+    fn limiter(identical: u32, network: u32, slip: u8) -> ResponseLimiter {
+        ResponseLimiter::new(ResponseLimits { identical, network, error: 5, slip }, 99)
     }
 
     #[test]
@@ -176,13 +176,14 @@ mod tests {
         let mut limiter = limiter(10, 0, 2);
         let mut passages =
             |now| (0..30).map(|_| limiter.pass(client, asked(WIRE, 1), now)).collect::<Vec<_>>();
-        let count = |passages: &[Passage], of| passages.iter().filter(|passage| **passage == of).count();
+        let count =
+            |passages: &[LimitDecision], of| passages.iter().filter(|passage| **passage == of).count();
         let first = passages(7);
-        assert_eq!(count(&first, Passage::Free), 10);
-        assert_eq!(count(&first, Passage::Slipped), 10);
+        assert_eq!(count(&first, LimitDecision::Free), 10);
+        assert_eq!(count(&first, LimitDecision::Slipped), 10);
         // One second later the bucket is not empty yet.
-        assert!(count(&passages(8), Passage::Free) < 10);
-        assert_eq!(count(&passages(100), Passage::Free), 10);
+        assert!(count(&passages(8), LimitDecision::Free) < 10);
+        assert_eq!(count(&passages(100), LimitDecision::Free), 10);
     }
 
     #[test]
@@ -192,14 +193,14 @@ mod tests {
         for _ in 0..50 {
             limiter.pass(client, asked(WIRE, 1), 5);
         }
-        assert_eq!(limiter.pass(client, asked(WIRE, 1), 5), Passage::Held);
+        assert_eq!(limiter.pass(client, asked(WIRE, 1), 5), LimitDecision::Held);
         assert_eq!(
             limiter.pass(client, asked(&WIRE.to_ascii_uppercase(), 1), 5),
-            Passage::Held,
+            LimitDecision::Held,
             "case is ignored"
         );
-        assert_eq!(limiter.pass(client, asked(WIRE, 16), 5), Passage::Free);
-        assert_eq!(limiter.pass(other, asked(WIRE, 1), 5), Passage::Free);
+        assert_eq!(limiter.pass(client, asked(WIRE, 16), 5), LimitDecision::Free);
+        assert_eq!(limiter.pass(other, asked(WIRE, 1), 5), LimitDecision::Free);
     }
 
     /// A flood of varied questions must not displace the counters of another flood.
@@ -217,7 +218,7 @@ mod tests {
                     5,
                 );
             }
-            held += usize::from(limiter.pass(client, asked(WIRE, 1), 5) == Passage::Held);
+            held += usize::from(limiter.pass(client, asked(WIRE, 1), 5) == LimitDecision::Held);
         }
         assert!(held > 10_000, "{held}");
     }
@@ -229,7 +230,7 @@ mod tests {
         let passed = (0..20u8).filter(|nth| {
             wire[1] = b'a' + nth;
             let client = IpAddr::from([0x2001, 0xdb8, 0, 0x100, 0, 0, 0, u16::from(*nth)]);
-            limiter.pass(client, asked(&wire, 1), 5) == Passage::Free
+            limiter.pass(client, asked(&wire, 1), 5) == LimitDecision::Free
         });
         assert_eq!(passed.count(), 5);
     }
@@ -237,8 +238,9 @@ mod tests {
     #[test]
     fn rrl_n7_errors_are_one_however_they_are_asked_for_and_never_slip() {
         let (client, mut limiter) = ("192.0.2.1".parse().unwrap(), limiter(0, 0, 1));
-        let passages: Vec<Passage> = (0..9).map(|_| limiter.pass(client, Counted::Error, 5)).collect();
-        assert_eq!(passages, [[Passage::Free; 5].as_slice(), &[Passage::Held; 4]].concat());
-        assert_eq!(limiter.pass(client, asked(WIRE, 1), 5), Passage::Free);
+        let passages: Vec<LimitDecision> =
+            (0..9).map(|_| limiter.pass(client, LimitClass::Error, 5)).collect();
+        assert_eq!(passages, [[LimitDecision::Free; 5].as_slice(), &[LimitDecision::Held; 4]].concat());
+        assert_eq!(limiter.pass(client, asked(WIRE, 1), 5), LimitDecision::Free);
     }
 }

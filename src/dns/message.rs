@@ -4,9 +4,11 @@
 //! A message that is not a plain query is read as `None` and goes to the DNS library. Where both
 //! can answer, a test checks that they give the same answer.
 
-use super::edns::{self, Edns, ReplyEdns};
-use super::service::Response;
-use crate::zone::{Asked, Content, Data, Name, Record, SoaData, TXT_OCTETS_MAX};
+use super::edns::{self, QueryEdns, ReplyEdns};
+use super::service::DnsResponse;
+use crate::zone::{
+    AnswerContent, DomainName, QueryName, RecordData, ResourceRecord, SoaData, TXT_OCTETS_MAX,
+};
 
 /// The number of octets of a message's header (RFC 1035 §4.1.1).
 pub(super) const HEADER_OCTETS: usize = 12;
@@ -26,18 +28,18 @@ const CLASS_IN: u16 = 1;
 
 /// A query with one question of class IN and at most an OPT record behind it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Query<'q> {
+pub(super) struct WireQuery<'q> {
     /// The name that is asked for.
-    pub name: Asked<'q>,
+    pub name: QueryName<'q>,
     /// The type that is asked for, as its number (RFC 1035 §3.2.2).
     pub query_type: u16,
     /// The contents of the OPT record, if there is one.
-    pub edns: Option<Edns>,
+    pub edns: Option<QueryEdns>,
 }
 
 /// The parts of a response other than the records of its answer.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reply {
+pub(super) struct ReplyParts {
     /// The twelve-bit response code (RFC 6891 §6.1.3).
     pub rcode: u16,
     /// The contents of the OPT record, if one is sent.
@@ -48,7 +50,7 @@ pub(super) struct Reply {
     pub octets_max: usize,
 }
 
-impl<'q> Query<'q> {
+impl<'q> WireQuery<'q> {
     /// Reads a message; `None` if it is not a plain query.
     pub(super) fn read(message: &'q [u8]) -> Option<Self> {
         let (header, rest) = message.split_first_chunk::<HEADER_OCTETS>()?;
@@ -56,17 +58,17 @@ impl<'q> Query<'q> {
         if header[2] & (QR | OPCODE | TC) != 0 || header[4..10] != [0, 1, 0, 0, 0, 0] || header[10] != 0 {
             return None;
         }
-        let (name, rest) = Asked::read(rest)?;
+        let (name, rest) = QueryName::read(rest)?;
         let (fixed, rest) = rest.split_first_chunk::<4>()?;
         if u16::from_be_bytes([fixed[2], fixed[3]]) != CLASS_IN {
             return None;
         }
         let edns = match (header[11], rest) {
             (0, []) => None,
-            (1, rest) => Some(Edns::read(rest)?),
+            (1, rest) => Some(QueryEdns::read(rest)?),
             _ => return None,
         };
-        Some(Query { name, query_type: u16::from_be_bytes([fixed[0], fixed[1]]), edns })
+        Some(WireQuery { name, query_type: u16::from_be_bytes([fixed[0], fixed[1]]), edns })
     }
 
     /// The offset in the message at which the question ends.
@@ -75,17 +77,22 @@ impl<'q> Query<'q> {
     }
 }
 
-impl Reply {
+impl ReplyParts {
     /// The reply for a response, of at most `octets_max` octets.
-    pub(super) fn of(response: &Response<'_>, octets_max: usize) -> Self {
-        let Response { rcode, edns, slipped, .. } = *response;
-        Reply { rcode, edns, truncated: slipped, octets_max }
+    pub(super) fn of(response: &DnsResponse<'_>, octets_max: usize) -> Self {
+        let DnsResponse { rcode, edns, slipped, .. } = *response;
+        ReplyParts { rcode, edns, truncated: slipped, octets_max }
     }
 }
 
 /// Copies `question`, writes the response behind it, and returns the length of the whole message.
 /// `question` must hold the query's header and question, up to [`Query::end`].
-pub(super) fn write(question: &[u8], reply: &Reply, content: &Content<'_>, out: &mut [u8]) -> usize {
+pub(super) fn write(
+    question: &[u8],
+    reply: &ReplyParts,
+    content: &AnswerContent<'_>,
+    out: &mut [u8],
+) -> usize {
     let end = question.len();
     out[..end].copy_from_slice(question);
     let optional = reply.edns.as_ref().map_or(0, ReplyEdns::octets);
@@ -93,14 +100,14 @@ pub(super) fn write(question: &[u8], reply: &Reply, content: &Content<'_>, out: 
     let mut writer = Writer { out, at: end, limit, full: false };
     let (mut answers, mut authorities) = (0, 0);
     match content {
-        Content::Nothing => {}
-        Content::Negative { apex, soa } => {
-            if let Data::Soa(data) = soa.data {
+        AnswerContent::Nothing => {}
+        AnswerContent::Negative { apex, soa } => {
+            if let RecordData::Soa(data) = soa.data {
                 writer.soa(soa.ttl, end - 4 - apex.origin_wire().len(), &data);
                 authorities = 1;
             }
         }
-        Content::Records(records) => {
+        AnswerContent::Records(records) => {
             for record in records.clone() {
                 writer.record(&record);
                 if writer.full {
@@ -118,7 +125,7 @@ pub(super) fn write(question: &[u8], reply: &Reply, content: &Content<'_>, out: 
     let (truncated, at) = (reply.truncated || writer.full, writer.at);
     let length = reply.edns.as_ref().map_or(at, |edns| edns.write(out, at, reply.rcode));
     let bit = |set: bool, bit: u8| if set { bit } else { 0 };
-    let authoritative = !matches!(content, Content::Nothing);
+    let authoritative = !matches!(content, AnswerContent::Nothing);
     out[2] = QR | bit(authoritative, AA) | bit(truncated, TC) | (out[2] & RD);
     out[3] = (reply.rcode & 0xf) as u8;
     let counts = [1, answers, authorities, u16::from(reply.edns.is_some())];
@@ -167,26 +174,26 @@ impl Writer<'_> {
         ]);
     }
 
-    fn record(&mut self, record: &Record<'_>) {
+    fn record(&mut self, record: &ResourceRecord<'_>) {
         let ttl = record.ttl;
         match record.data {
-            Data::Address(std::net::IpAddr::V4(v4)) => {
+            RecordData::Address(std::net::IpAddr::V4(v4)) => {
                 self.head(1, ttl, 4);
                 self.put(&v4.octets());
             }
-            Data::Address(std::net::IpAddr::V6(v6)) => {
+            RecordData::Address(std::net::IpAddr::V6(v6)) => {
                 self.head(28, ttl, 16);
                 self.put(&v6.octets());
             }
-            Data::Txt(text) => {
+            RecordData::Txt(text) => {
                 let mut buffer = [0; TXT_OCTETS_MAX];
                 let octets = text.write(&mut buffer);
                 self.head(16, ttl, octets.len() + 1);
                 self.put(&[octets.len() as u8]);
                 self.put(octets);
             }
-            Data::Ns(name) => self.ns(ttl, name),
-            Data::Hinfo(text) => {
+            RecordData::Ns(name) => self.ns(ttl, name),
+            RecordData::Hinfo(text) => {
                 self.head(13, ttl, text.len() + 2);
                 self.put(&[text.len() as u8]);
                 self.put(text.as_bytes());
@@ -194,11 +201,11 @@ impl Writer<'_> {
             }
             // A SOA record is an answer only at the apex, so its owner is the name that was asked
             // for.
-            Data::Soa(soa) => self.soa(ttl, NAME_AT, &soa),
+            RecordData::Soa(soa) => self.soa(ttl, NAME_AT, &soa),
         }
     }
 
-    fn ns(&mut self, ttl: u32, name: &Name) {
+    fn ns(&mut self, ttl: u32, name: &DomainName) {
         let octets: usize = name.labels().iter().map(|label| label.len() + 1).sum();
         self.head(2, ttl, octets + 1);
         for label in name.labels() {
@@ -264,6 +271,6 @@ pub(super) fn format_error(message: &[u8]) -> Option<Vec<u8>> {
 
 /// Whether an OPT record, well formed or not, seems to follow the question.
 fn has_opt(message: &[u8]) -> bool {
-    let behind = message.get(HEADER_OCTETS..).and_then(Asked::read).and_then(|(_, rest)| rest.get(4..));
+    let behind = message.get(HEADER_OCTETS..).and_then(QueryName::read).and_then(|(_, rest)| rest.get(4..));
     behind.is_some_and(|record| record.starts_with(&[0, 0, 41]))
 }

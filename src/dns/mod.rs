@@ -7,18 +7,18 @@
 mod access;
 #[cfg(any(test, fuzzing))]
 mod agreement;
-mod ask;
 mod cookies;
 mod edns;
+mod fallback;
 mod handler;
-mod lane;
 mod limit;
+mod lookup;
 mod message;
 mod outcome;
 mod records;
 mod service;
-mod slow;
 mod tcp;
+mod udp;
 
 use std::io;
 use std::net::SocketAddr;
@@ -30,28 +30,28 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use access::{Access, Action, Key, Rule, canonical};
+pub use access::{AccessAction, AccessKey, AccessRule, AccessTable, canonical};
 #[cfg(any(test, fuzzing))]
 pub use agreement::{Agreement, CLIENTS};
-pub use ask::{Said, ask};
-pub use cookies::{Cookies, SECRET_OCTETS};
+pub use cookies::{CookieSecrets, SECRET_OCTETS};
 pub use edns::Nsid;
-pub use limit::Limits;
-pub use service::Service;
-pub use tcp::Limits as TcpLimits;
+pub use limit::ResponseLimits;
+pub use lookup::{LookupAnswer, ask};
+pub use service::DnsService;
+pub use tcp::TcpLimits;
 
 use crate::metrics::DnsMetrics;
 use crate::sockets;
-use handler::Handler;
-use lane::{Lane, Slow};
-use limit::Limiter;
-use tcp::Streams;
+use handler::DnsHandler;
+use limit::ResponseLimiter;
+use tcp::TcpConnections;
+use udp::{Fallback, UdpWorker};
 
 /// Greatest number of datagrams that wait for the library.
 const SLOW_MAX: usize = 1_024;
 
 /// The bound sockets of one address.
-pub struct Listening {
+pub struct DnsListener {
     /// One socket for each thread.
     udp: Vec<std::net::UdpSocket>,
     tcp: TcpListener,
@@ -59,16 +59,16 @@ pub struct Listening {
 
 /// The settings of the name server.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
+pub struct DnsSettings {
     /// The limits on responses over UDP.
-    pub limits: Limits,
+    pub limits: ResponseLimits,
     /// A secret, so that an attacker cannot choose which keys share a counter.
     pub seed: u64,
     /// The limits on TCP connections.
     pub tcp: TcpLimits,
 }
 
-impl Listening {
+impl DnsListener {
     /// Binds one TCP socket and one UDP socket for each of `threads` threads (0 for the number of
     /// processors). With port 0 all sockets get the same free port.
     ///
@@ -82,7 +82,7 @@ impl Listening {
             threads => threads,
         };
         let udp = (0..threads).map(|_| sockets::udp(address)).collect::<io::Result<_>>()?;
-        Ok(Listening { udp, tcp })
+        Ok(DnsListener { udp, tcp })
     }
 
     /// The address and port that the sockets are bound to.
@@ -95,9 +95,9 @@ impl Listening {
 }
 
 /// Cancels its token if its thread panics.
-struct Watched(CancellationToken);
+struct PanicGuard(CancellationToken);
 
-impl Drop for Watched {
+impl Drop for PanicGuard {
     fn drop(&mut self) {
         if std::thread::panicking() {
             tracing::error!("a UDP thread panicked");
@@ -109,23 +109,23 @@ impl Drop for Watched {
 /// Answers queries on all sockets until `stop` is cancelled. `failed` is cancelled if a UDP socket
 /// is no longer answered.
 pub async fn serve(
-    listening: Vec<Listening>,
-    service: Arc<Service>,
+    listening: Vec<DnsListener>,
+    service: Arc<DnsService>,
     metrics: Arc<DnsMetrics>,
-    settings: Settings,
+    settings: DnsSettings,
     failed: CancellationToken,
     stop: CancellationToken,
 ) {
-    let limiter = |nth: usize| Limiter::new(settings.limits, settings.seed.wrapping_add(nth as u64));
-    let handler = Arc::new(Handler::new(Arc::clone(&service), Arc::clone(&metrics), limiter(0)));
-    let streams = Streams::new(Arc::clone(&handler), settings.tcp);
-    let (slow, queue) = mpsc::channel::<Slow>(SLOW_MAX);
+    let limiter = |nth: usize| ResponseLimiter::new(settings.limits, settings.seed.wrapping_add(nth as u64));
+    let handler = Arc::new(DnsHandler::new(Arc::clone(&service), Arc::clone(&metrics), limiter(0)));
+    let streams = TcpConnections::new(Arc::clone(&handler), settings.tcp);
+    let (slow, queue) = mpsc::channel::<Fallback>(SLOW_MAX);
     let (mut tasks, mut threads) = (JoinSet::new(), Vec::new());
     let stop_threads = Arc::new(AtomicBool::new(false));
-    for Listening { udp, tcp } in listening {
+    for DnsListener { udp, tcp } in listening {
         tasks.spawn(Arc::clone(&streams).serve(tcp, stop.clone()));
         for socket in udp {
-            let lane = Lane {
+            let lane = UdpWorker {
                 socket: Arc::new(socket),
                 service: Arc::clone(&service),
                 metrics: Arc::clone(&metrics),
@@ -133,7 +133,7 @@ pub async fn serve(
                 slow: slow.clone(),
                 stop: Arc::clone(&stop_threads),
             };
-            let watched = Watched(failed.clone());
+            let watched = PanicGuard(failed.clone());
             let run = move || {
                 let _watched = watched;
                 lane.run();
@@ -147,7 +147,7 @@ pub async fn serve(
             }
         }
     }
-    tasks.spawn(slow::serve(handler, queue, stop.clone()));
+    tasks.spawn(fallback::serve(handler, queue, stop.clone()));
     stop.cancelled().await;
     stop_threads.store(true, Ordering::Relaxed);
     let joined =

@@ -1,34 +1,34 @@
 //! Counts decisions in the metrics.
 
 use super::edns;
-use super::service::{Decision, Inquiry, Place, Silence};
-use crate::metrics::{DnsMetrics, Dropped, Outcome, Tally};
-use crate::zone::Content;
+use super::service::{ClientQuery, QueryTarget, ResponseDecision, Silence};
+use crate::metrics::{AnswerOutcome, DnsMetrics, DropReason, PendingCounts};
+use crate::zone::AnswerContent;
 
 /// Counts the decision about a query.
 pub(super) fn count(
-    tally: &mut Tally,
+    tally: &mut PendingCounts,
     metrics: &DnsMetrics,
-    inquiry: &Inquiry<'_>,
-    place: &Place<'_, '_>,
-    decision: &Decision<'_>,
+    inquiry: &ClientQuery<'_>,
+    place: &QueryTarget<'_, '_>,
+    decision: &ResponseDecision<'_>,
 ) {
     let response = match decision {
         Ok(response) => response,
-        Err(Silence::Access) => return tally.dropped(Dropped::Access, 1),
-        Err(Silence::Limit) => return tally.dropped(Dropped::Limit, 1),
+        Err(Silence::Access) => return tally.dropped(DropReason::Access, 1),
+        Err(Silence::Limit) => return tally.dropped(DropReason::Limit, 1),
     };
     let outcome = match (response.rcode, &response.content) {
-        _ if response.slipped => Outcome::Slipped,
-        (0, Content::Records(_)) if place.is_apex() => Outcome::Apex,
-        (0, Content::Records(_)) => Outcome::Listed,
-        (0, _) => Outcome::NoData,
-        (1, _) => Outcome::FormErr,
-        (2, _) => Outcome::ServFail,
-        (3, _) => Outcome::NameError,
-        (edns::BADVERS, _) => Outcome::BadVers,
-        (edns::BADCOOKIE, _) => Outcome::BadCookie,
-        _ => Outcome::Refused,
+        _ if response.slipped => AnswerOutcome::Slipped,
+        (0, AnswerContent::Records(_)) if place.is_apex() => AnswerOutcome::Apex,
+        (0, AnswerContent::Records(_)) => AnswerOutcome::Listed,
+        (0, _) => AnswerOutcome::NoData,
+        (1, _) => AnswerOutcome::FormErr,
+        (2, _) => AnswerOutcome::ServFail,
+        (3, _) => AnswerOutcome::NameError,
+        (edns::BADVERS, _) => AnswerOutcome::BadVers,
+        (edns::BADCOOKIE, _) => AnswerOutcome::BadCookie,
+        _ => AnswerOutcome::Refused,
     };
     let zone = place.origin().and_then(|origin| metrics.zone(origin));
     tally.answered(zone, inquiry.query_type, outcome);

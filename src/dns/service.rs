@@ -6,14 +6,14 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 use ipnet::IpNet;
 
-use super::access::{Access, Action, Shown};
-use super::cookies::Cookies;
-use super::edns::{self, Cookie, Edns, Nsid, ReplyEdns};
-use super::limit::{Counted, Limiter, Passage};
+use super::access::{AccessAction, AccessTable, KeyStatus};
+use super::cookies::CookieSecrets;
+use super::edns::{self, Cookie, Nsid, QueryEdns, ReplyEdns};
+use super::limit::{LimitClass, LimitDecision, ResponseLimiter};
 use crate::time::{Clock, Span, Stopwatch, Timestamp};
 use crate::zone::{
-    Answer, Asked, Content, ExtendedError, Freshness, Labels, Lists, QueryType, Rcode, Snapshot, Spot,
-    Within, Zones,
+    Answer, AnswerContent, ExtendedError, Freshness, ListZones, MemorySpot, QueryLabels, QueryName,
+    QueryType, Rcode, ServedZones, Snapshot, ZoneMatch,
 };
 
 /// NOERROR (RFC 1035 §4.1.1).
@@ -22,20 +22,20 @@ const NOERROR: u16 = 0;
 const NXDOMAIN: u16 = 3;
 
 /// The zones, and the rules for answering queries about them.
-pub struct Service {
+pub struct DnsService {
     /// The zones built from listings.
     pub judged: Arc<ArcSwap<Snapshot>>,
     /// The zones built from operators' list files.
-    pub lists: Arc<ArcSwap<Lists>>,
+    pub lists: Arc<ArcSwap<ListZones>>,
     /// The clock by which listings end and data becomes too old.
     pub clock: Arc<dyn Clock>,
     /// The time since the start, for rate limits. It is real time even if `clock` is a laboratory
     /// clock.
     pub running: Stopwatch,
     /// The access rules and keys.
-    pub access: Access,
+    pub access: AccessTable,
     /// The secrets of DNS cookies; `None` if cookies are off.
-    pub cookies: Option<Cookies>,
+    pub cookies: Option<CookieSecrets>,
     /// The server's identifier; `None` if it has none.
     pub nsid: Option<Nsid>,
     /// The networks of clients whose responses are not limited.
@@ -47,9 +47,9 @@ pub struct Service {
 }
 
 /// The zones as they are at one time, held while a batch of queries is answered.
-pub struct Held {
+pub struct ZonesGuard {
     judged: Guard<Arc<Snapshot>>,
-    lists: Guard<Arc<Lists>>,
+    lists: Guard<Arc<ListZones>>,
     /// The time at which the queries are answered.
     pub now: Timestamp,
     /// The number of seconds since the start.
@@ -58,26 +58,26 @@ pub struct Held {
 
 /// One query and its client.
 #[derive(Clone, Copy, Debug)]
-pub struct Inquiry<'q> {
+pub struct ClientQuery<'q> {
     /// The client's address.
     pub client: IpAddr,
     /// The name that is asked for.
-    pub name: Asked<'q>,
+    pub name: QueryName<'q>,
     /// The type that is asked for, as its number.
     pub query_type: u16,
     /// The contents of the OPT record, if the query has one.
-    pub edns: Option<Edns>,
+    pub edns: Option<QueryEdns>,
 }
 
 /// The zone that a name belongs to, and the access key in the name.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'z, 'q> {
-    within: Option<(Within<'z>, Labels<'q>)>,
-    shown: Shown,
+pub struct QueryTarget<'z, 'q> {
+    within: Option<(ZoneMatch<'z>, QueryLabels<'q>)>,
+    shown: KeyStatus,
 }
 
 /// The response to send, or the reason why no response is sent.
-pub(super) type Decision<'z> = Result<Response<'z>, Silence>;
+pub(super) type ResponseDecision<'z> = Result<DnsResponse<'z>, Silence>;
 
 /// Why no response is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,11 +90,11 @@ pub enum Silence {
 
 /// The response to one query.
 #[derive(Clone, Debug)]
-pub struct Response<'z> {
+pub struct DnsResponse<'z> {
     /// The twelve-bit response code (RFC 6891 §6.1.3).
     pub rcode: u16,
     /// The records.
-    pub content: Content<'z>,
+    pub content: AnswerContent<'z>,
     /// The contents of the OPT record, if the query had one.
     pub edns: Option<ReplyEdns>,
     /// Whether to set TC and send no records, because the response limits are exceeded.
@@ -105,10 +105,10 @@ pub struct Response<'z> {
     pub cookie_valid: bool,
 }
 
-impl Service {
+impl DnsService {
     /// Holds the current zones.
-    pub fn hold(&self) -> Held {
-        Held {
+    pub fn hold(&self) -> ZonesGuard {
+        ZonesGuard {
             judged: self.judged.load(),
             lists: self.lists.load(),
             now: self.clock.now(),
@@ -117,13 +117,13 @@ impl Service {
     }
 
     /// Finds the zone that a name belongs to and the access key in the name.
-    pub fn locate<'z, 'q>(&self, zones: Zones<'z>, name: Asked<'q>) -> Place<'z, 'q> {
+    pub fn locate<'z, 'q>(&self, zones: ServedZones<'z>, name: QueryName<'q>) -> QueryTarget<'z, 'q> {
         match zones.find(name) {
             Some((within, labels)) => {
                 let (shown, labels) = self.access.key(labels);
-                Place { within: Some((within, labels)), shown }
+                QueryTarget { within: Some((within, labels)), shown }
             }
-            None => Place { within: None, shown: Shown::None },
+            None => QueryTarget { within: None, shown: KeyStatus::None },
         }
     }
 
@@ -134,17 +134,17 @@ impl Service {
     /// If the client gets no response. The error is the reason.
     pub fn decide<'z>(
         &self,
-        place: &Place<'z, '_>,
-        inquiry: &Inquiry<'_>,
-        held: &Held,
-        limiter: Option<&mut Limiter>,
-    ) -> Decision<'z> {
+        place: &QueryTarget<'z, '_>,
+        inquiry: &ClientQuery<'_>,
+        held: &ZonesGuard,
+        limiter: Option<&mut ResponseLimiter>,
+    ) -> ResponseDecision<'z> {
         let action = match place.origin() {
             Some(origin) => self.access.action(inquiry.client, origin),
             None => self.access.everywhere(inquiry.client),
         };
         // This comes first: the queries of an ignored client may be forged to flood it.
-        if action == Action::Ignore {
+        if action == AccessAction::Ignore {
             return Err(Silence::Access);
         }
         // The options of an unknown EDNS version are unknown too (RFC 6891 §6.1.3).
@@ -160,56 +160,56 @@ impl Service {
         // A client with a valid cookie is not limited (RFC 7873 §5.2.3).
         let limiter = limiter.filter(|_| !response.cookie_valid);
         let counted = match response.rcode {
-            NOERROR | NXDOMAIN | edns::SERVFAIL => Counted::Question(inquiry.name, inquiry.query_type),
-            _ => Counted::Error,
+            NOERROR | NXDOMAIN | edns::SERVFAIL => LimitClass::Question(inquiry.name, inquiry.query_type),
+            _ => LimitClass::Error,
         };
         match self.pass(limiter, inquiry.client, counted, held.second) {
-            Passage::Free => Ok(response),
-            Passage::Held => Err(Silence::Limit),
-            Passage::Slipped => Ok(slipped(response)),
+            LimitDecision::Free => Ok(response),
+            LimitDecision::Held => Err(Silence::Limit),
+            LimitDecision::Slipped => Ok(slipped(response)),
         }
     }
 
     /// Whether a client gets no response to any query.
     pub fn ignores(&self, client: IpAddr) -> bool {
-        self.access.everywhere(client) == Action::Ignore
+        self.access.everywhere(client) == AccessAction::Ignore
     }
 
     /// Counts an error response to a client, and returns whether the response limits allow it.
-    pub fn may_be_told(&self, limiter: &mut Limiter, client: IpAddr) -> bool {
-        self.pass(Some(limiter), client, Counted::Error, self.running.seconds()) == Passage::Free
+    pub fn may_be_told(&self, limiter: &mut ResponseLimiter, client: IpAddr) -> bool {
+        self.pass(Some(limiter), client, LimitClass::Error, self.running.seconds()) == LimitDecision::Free
     }
 
     /// Counts a response and decides what is done with it. Responses to clients that are not
     /// limited are counted too.
     fn pass(
         &self,
-        limiter: Option<&mut Limiter>,
+        limiter: Option<&mut ResponseLimiter>,
         client: IpAddr,
-        counted: Counted<'_>,
+        counted: LimitClass<'_>,
         second: u32,
-    ) -> Passage {
-        let Some(limiter) = limiter else { return Passage::Free };
+    ) -> LimitDecision {
+        let Some(limiter) = limiter else { return LimitDecision::Free };
         let passage = limiter.pass(client, counted, second);
         let unlimited = || self.unlimited.iter().any(|network| network.contains(&client));
-        if passage != Passage::Free && unlimited() { Passage::Free } else { passage }
+        if passage != LimitDecision::Free && unlimited() { LimitDecision::Free } else { passage }
     }
 
     fn answer<'z>(
         &self,
-        place: &Place<'z, '_>,
-        inquiry: &Inquiry<'_>,
-        held: &Held,
-        action: Action,
-    ) -> Response<'z> {
+        place: &QueryTarget<'z, '_>,
+        inquiry: &ClientQuery<'_>,
+        held: &ZonesGuard,
+        action: AccessAction,
+    ) -> DnsResponse<'z> {
         let mut reply = inquiry.edns.map(|asked| ReplyEdns {
             dnssec_ok: asked.dnssec_ok,
             nsid: self.nsid.filter(|_| asked.nsid && asked.version == 0),
             ..ReplyEdns::default()
         });
         let key = match place.shown {
-            Shown::Known(at) => Some(at),
-            Shown::None | Shown::Wrong => None,
+            KeyStatus::Known(at) => Some(at),
+            KeyStatus::None | KeyStatus::Wrong => None,
         };
         let answer = match inquiry.edns {
             Some(edns) if edns.version > 0 => Err(edns::BADVERS),
@@ -217,7 +217,7 @@ impl Service {
             _ => Ok(self.zone_answer(place, inquiry, held, action)),
         };
         let (rcode, content) = match answer {
-            Err(rcode) => (rcode, Content::Nothing),
+            Err(rcode) => (rcode, AnswerContent::Nothing),
             Ok(answer) => {
                 if let Some(edns) = &mut reply {
                     edns.error = answer.error;
@@ -231,15 +231,15 @@ impl Service {
                 (rcode, answer.content)
             }
         };
-        Response { rcode, content, edns: reply, slipped: false, key, cookie_valid: false }
+        DnsResponse { rcode, content, edns: reply, slipped: false, key, cookie_valid: false }
     }
 
     fn zone_answer<'z>(
         &self,
-        place: &Place<'z, '_>,
-        inquiry: &Inquiry<'_>,
-        held: &Held,
-        action: Action,
+        place: &QueryTarget<'z, '_>,
+        inquiry: &ClientQuery<'_>,
+        held: &ZonesGuard,
+        action: AccessAction,
     ) -> Answer<'z> {
         let Some((within, labels)) = &place.within else {
             return Answer::failed(Rcode::Refused, ExtendedError::NotAuthoritative);
@@ -249,13 +249,13 @@ impl Service {
             return Answer::failed(Rcode::Refused, ExtendedError::Prohibited);
         }
         match (action, place.shown) {
-            (Action::Refuse, _) | (_, Shown::Wrong) | (Action::Key, Shown::None) => {
+            (AccessAction::Refuse, _) | (_, KeyStatus::Wrong) | (AccessAction::Key, KeyStatus::None) => {
                 return Answer::failed(Rcode::Refused, ExtendedError::Prohibited);
             }
-            (Action::Empty, _) if !labels.is_empty() => return within.nothing(),
+            (AccessAction::Empty, _) if !labels.is_empty() => return within.nothing(),
             // The name of the key itself is not a zone's origin, but it exists because names below
             // it do.
-            (_, Shown::Known(_)) if labels.is_empty() => return within.no_data(),
+            (_, KeyStatus::Known(_)) if labels.is_empty() => return within.no_data(),
             _ => {}
         }
         let fresh = Freshness { time: held.judged.time, age_max: self.age_max };
@@ -271,22 +271,22 @@ const fn is_meta(query_type: u16) -> bool {
 /// Replaces a response that exceeds the limits by an empty one that makes a real client retry: with
 /// BADCOOKIE and a cookie if the client supports cookies (RFC 7873 §5.2.3), otherwise with TC set,
 /// over TCP. Except for the cookie it is never longer than the query.
-fn slipped(response: Response<'_>) -> Response<'_> {
+fn slipped(response: DnsResponse<'_>) -> DnsResponse<'_> {
     let edns = response.edns.map(|edns| ReplyEdns { nsid: None, error: None, ..edns });
     let cookie = edns.is_some_and(|edns| edns.cookie.is_some());
     let rcode = if cookie { edns::BADCOOKIE } else { response.rcode };
-    Response { rcode, content: Content::Nothing, edns, slipped: !cookie, ..response }
+    DnsResponse { rcode, content: AnswerContent::Nothing, edns, slipped: !cookie, ..response }
 }
 
-impl Place<'_, '_> {
+impl QueryTarget<'_, '_> {
     /// The memory that holds the answer, to be read ahead of the lookup.
-    pub fn spot(&self) -> Spot<'_> {
-        self.within.as_ref().map_or(Spot::default(), |(within, labels)| within.spot(labels))
+    pub fn spot(&self) -> MemorySpot<'_> {
+        self.within.as_ref().map_or(MemorySpot::default(), |(within, labels)| within.spot(labels))
     }
 
     /// Whether the name is a zone's origin.
     pub fn is_apex(&self) -> bool {
-        self.shown == Shown::None && self.within.as_ref().is_some_and(|(_, labels)| labels.is_empty())
+        self.shown == KeyStatus::None && self.within.as_ref().is_some_and(|(_, labels)| labels.is_empty())
     }
 
     /// The zone's origin in wire form; `None` if the name belongs to no zone.
@@ -295,10 +295,10 @@ impl Place<'_, '_> {
     }
 }
 
-impl Held {
+impl ZonesGuard {
     /// All held zones.
-    pub fn zones(&self) -> Zones<'_> {
-        Zones { judged: &self.judged, lists: &self.lists }
+    pub fn zones(&self) -> ServedZones<'_> {
+        ServedZones { judged: &self.judged, lists: &self.lists }
     }
 }
 
@@ -307,23 +307,25 @@ mod tests {
     use super::*;
     use crate::dns::agreement::{now, service};
     use crate::time::LaboratoryClock;
-    use crate::zone::{Data, Name, Records};
+    use crate::zone::{AnswerRecords, DomainName, RecordData};
 
     /// The response code, extended error and records of a query at the service's time.
-    fn said(service: &Service, name: &str, query_type: u16) -> (u16, Option<ExtendedError>, Vec<String>) {
-        let wire = Name::parse(name).unwrap().to_wire();
-        let (name, _) = Asked::read(&wire).unwrap();
-        let edns = Edns { payload: 1_232, version: 0, dnssec_ok: false, cookie: Cookie::None, nsid: false };
-        let inquiry = Inquiry { client: "192.0.2.1".parse().unwrap(), name, query_type, edns: Some(edns) };
+    fn said(service: &DnsService, name: &str, query_type: u16) -> (u16, Option<ExtendedError>, Vec<String>) {
+        let wire = DomainName::parse(name).unwrap().to_wire();
+        let (name, _) = QueryName::read(&wire).unwrap();
+        let edns =
+            QueryEdns { payload: 1_232, version: 0, dnssec_ok: false, cookie: Cookie::None, nsid: false };
+        let inquiry =
+            ClientQuery { client: "192.0.2.1".parse().unwrap(), name, query_type, edns: Some(edns) };
         let held = service.hold();
         let place = service.locate(held.zones(), name);
         let Ok(response) = service.decide(&place, &inquiry, &held, None) else { panic!("silence") };
         let records = match response.content {
-            Content::Records(records) => records,
-            Content::Nothing | Content::Negative { .. } => Records::One(None),
+            AnswerContent::Records(records) => records,
+            AnswerContent::Nothing | AnswerContent::Negative { .. } => AnswerRecords::One(None),
         };
-        let text = |data: Data<'_>| match data {
-            Data::Txt(text) => String::from_utf8(text.to_octets()).unwrap(),
+        let text = |data: RecordData<'_>| match data {
+            RecordData::Txt(text) => String::from_utf8(text.to_octets()).unwrap(),
             other => format!("{other:?}"),
         };
         let texts = records.map(|record| text(record.data)).collect();

@@ -12,8 +12,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::handler::Handler;
-use super::slow::respond;
+use super::fallback::respond;
+use super::handler::DnsHandler;
 use crate::relay::{Prefix, Relay};
 
 /// The number of octets that are read ahead on one connection: some dozens of queries.
@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// The limits on TCP connections.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct TcpLimits {
     /// Greatest number of connections of all clients.
     pub connections_max: usize,
     /// Greatest number of connections from one IPv4 address or IPv6 /64.
@@ -41,24 +41,24 @@ pub struct Limits {
 }
 
 /// The connections of all listeners.
-pub(super) struct Streams {
-    handler: Arc<Handler>,
-    limits: Limits,
+pub(super) struct TcpConnections {
+    handler: Arc<DnsHandler>,
+    limits: TcpLimits,
     connections: Arc<Semaphore>,
     by_client: DashMap<Prefix, usize>,
 }
 
 /// Counts one connection of a client as long as the value lives.
-struct Counted {
-    streams: Arc<Streams>,
+struct CountedConnection {
+    streams: Arc<TcpConnections>,
     client: Prefix,
 }
 
-impl Streams {
+impl TcpConnections {
     /// Prepares to serve connections within the limits.
-    pub(super) fn new(handler: Arc<Handler>, limits: Limits) -> Arc<Self> {
+    pub(super) fn new(handler: Arc<DnsHandler>, limits: TcpLimits) -> Arc<Self> {
         let connections = Arc::new(Semaphore::new(limits.connections_max));
-        Arc::new(Streams { handler, limits, connections, by_client: DashMap::new() })
+        Arc::new(TcpConnections { handler, limits, connections, by_client: DashMap::new() })
     }
 
     /// Accepts connections until `stop` is cancelled, and then waits for the clients that are being
@@ -99,11 +99,11 @@ impl Streams {
     }
 
     /// Counts one more connection of a client; `None` if the client has too many.
-    fn count(self: &Arc<Self>, client: SocketAddr) -> Option<Counted> {
+    fn count(self: &Arc<Self>, client: SocketAddr) -> Option<CountedConnection> {
         let client = Relay::new(client.ip()).line();
         let mut of_client = self.by_client.entry(client).or_default();
         *of_client += 1;
-        let counted = Counted { streams: Arc::clone(self), client };
+        let counted = CountedConnection { streams: Arc::clone(self), client };
         let within = *of_client <= self.limits.connections_per_client_max;
         drop(of_client);
         within.then_some(counted)
@@ -184,7 +184,7 @@ async fn read(reader: &mut (impl AsyncReadExt + Unpin)) -> std::io::Result<Optio
     Ok(Some(message))
 }
 
-impl Drop for Counted {
+impl Drop for CountedConnection {
     fn drop(&mut self) {
         self.streams.by_client.remove_if_mut(&self.client, |_, count| {
             *count -= 1;

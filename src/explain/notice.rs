@@ -13,7 +13,7 @@ use crate::zone::Snapshot;
 const DAYS_APART: u32 = 7;
 
 /// The sender, the recipient and the date of a notice.
-pub struct Envelope<'a> {
+pub struct NoticeEnvelope<'a> {
     /// The sender. It must be a mailbox that is read, and also the reverse-path, because the
     /// recipient may reply (RFC 5965 §3.1).
     pub from: &'a Mailbox,
@@ -28,7 +28,7 @@ pub fn notice(
     relay: Relay,
     record: &RelayRecord,
     snapshot: &Snapshot,
-    envelope: &Envelope<'_>,
+    envelope: &NoticeEnvelope<'_>,
 ) -> Option<String> {
     let address = relay.address();
     let (zone, code, listing) = snapshot.zones().iter().find_map(|zone| {
@@ -41,7 +41,7 @@ pub fn notice(
             Some((config, code, listing))
         })
     })?;
-    let Envelope { from, to, now } = envelope;
+    let NoticeEnvelope { from, to, now } = envelope;
     let (last, url) = (listing.grounds.at.whole_hour(), zone.texts.url(address));
     let date = now.rfc5322();
     let boundary = format!("notice-{}", now.seconds());

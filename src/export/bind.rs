@@ -4,13 +4,13 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 use super::master::{owners, quoted, records, soa};
-use crate::zone::Contents;
+use crate::zone::ZoneContents;
 
 /// Writes a zone as a master file.
 ///
 /// # Errors
 /// `InvalidInput` when the zone has no name servers; any error of `out`.
-pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(contents: &ZoneContents<'_>, out: &mut dyn Write) -> io::Result<()> {
     let apex = contents.apex();
     let (ttl, numbers) = soa(contents);
     let ttl = contents.closing().map_or(ttl, |(ttl, _)| ttl);

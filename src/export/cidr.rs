@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 use super::{networks, real, short};
-use crate::zone::Contents;
+use crate::zone::ZoneContents;
 
 /// Writes the listed networks of the zone's own name, without sublists.
 ///
 /// # Errors
 /// Any error of `out`.
-pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(contents: &ZoneContents<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "# {} serial {} at {}; for mail from the null reverse-path only",

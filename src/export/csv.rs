@@ -3,13 +3,13 @@
 use std::io::{self, Write};
 
 use super::{networks, real, short};
-use crate::zone::{Contents, Said};
+use crate::zone::{ListedAnswer, ZoneContents};
 
 /// Writes a zone and its sublists as rows of zone, network, value, codes and end.
 ///
 /// # Errors
 /// Any error of `out`.
-pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(contents: &ZoneContents<'_>, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "zone,network,value,codes,until\r\n")?;
     let origin = &contents.apex().origin;
     for part in contents.parts() {
@@ -17,7 +17,7 @@ pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<
         for listed in real(part.listed()) {
             let until = listed.until.map(|until| until.to_string()).unwrap_or_default();
             for network in networks(listed.first, listed.last).into_iter().map(short) {
-                for Said { value, codes, .. } in &listed.said {
+                for ListedAnswer { value, codes, .. } in &listed.said {
                     write!(out, "{zone},{network},{value},{},{until}\r\n", codes.join(" "))?;
                 }
             }

@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::{networks, real, short};
 use crate::time::Timestamp;
-use crate::zone::Contents;
+use crate::zone::ZoneContents;
 
 /// One entry: a network with one value.
 #[derive(Serialize)]
-struct Line<'z> {
+struct JsonLine<'z> {
     /// The label of the sublist; absent for the zone's own name.
     #[serde(skip_serializing_if = "Option::is_none")]
     sublist: Option<&'z str>,
@@ -29,7 +29,7 @@ struct Line<'z> {
 ///
 /// # Errors
 /// Any error of `out`.
-pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(contents: &ZoneContents<'_>, out: &mut dyn Write) -> io::Result<()> {
     let zone = contents.apex().origin.to_string();
     write!(out, "{{\"zone\":{},\"serial\":{},", serde_json::to_string(&zone)?, contents.serial())?;
     write!(out, "\"time\":{},", serde_json::to_string(&contents.now())?)?;
@@ -43,7 +43,7 @@ pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<
             for network in networks(listed.first, listed.last) {
                 for said in &listed.said {
                     let text = said.text.map(|text| text.about(network.addr()).to_octets());
-                    let line = Line {
+                    let line = JsonLine {
                         sublist: part.label,
                         network: short(network),
                         value: said.value,

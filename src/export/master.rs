@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{cut, networks};
-use crate::zone::{Contents, Data, Listed, Said, reversed};
+use crate::zone::{ListedAnswer, ListedRange, RecordData, ZoneContents, reversed};
 
 /// The owner names of a listed range, relative to the zone's name, each with the first address that
 /// it stands for. An owner is the name of one address or a wildcard for a network.
@@ -14,7 +14,7 @@ use crate::zone::{Contents, Data, Listed, Said, reversed};
 /// Networks are split at label boundaries: octets in IPv4, nibbles in IPv6. Networks do not
 /// overlap, so no other name exists below a wildcard, which would make the wildcard ineffective for
 /// names below it (RFC 4592 §2.2.1). No wildcard of one address family matches names of the other.
-pub(super) fn owners(listed: &Listed<'_>) -> impl Iterator<Item = (String, IpAddr)> {
+pub(super) fn owners(listed: &ListedRange<'_>) -> impl Iterator<Item = (String, IpAddr)> {
     networks(listed.first, listed.last).into_iter().flat_map(unambiguous).map(|network| {
         let bits = if network.addr().is_ipv4() { 8 } else { 4 };
         let kept = usize::from(network.prefix_len() / bits);
@@ -61,15 +61,15 @@ pub(super) fn records(
     out: &mut dyn Write,
     owner: &str,
     address: IpAddr,
-    said: &[Said<'_>],
+    said: &[ListedAnswer<'_>],
 ) -> io::Result<()> {
     // An RRset contains each record once (RFC 2181 §5).
-    for (nth, Said { ttl, value, .. }) in said.iter().enumerate() {
+    for (nth, ListedAnswer { ttl, value, .. }) in said.iter().enumerate() {
         if said[..nth].iter().all(|before| before.value != *value) {
             writeln!(out, "{owner} {ttl} IN A {value}")?;
         }
     }
-    for (nth, Said { ttl, text, .. }) in said.iter().enumerate() {
+    for (nth, ListedAnswer { ttl, text, .. }) in said.iter().enumerate() {
         if let Some(text) = text
             && said[..nth].iter().all(|before| before.text != Some(*text))
         {
@@ -96,9 +96,9 @@ pub(super) fn quoted(octets: &[u8]) -> String {
 }
 
 /// The TTL of the SOA record, and its five numbers: serial, refresh, retry, expire, minimum.
-pub(super) fn soa(contents: &Contents<'_>) -> (u32, String) {
+pub(super) fn soa(contents: &ZoneContents<'_>) -> (u32, String) {
     let record = contents.apex().soa(contents.serial());
-    let Data::Soa(data) = record.data else { return (record.ttl, String::new()) };
+    let RecordData::Soa(data) = record.data else { return (record.ttl, String::new()) };
     let soa = data.soa;
     let numbers = format!("{} {} {} {} {}", data.serial, soa.refresh, soa.retry, soa.expire, data.minimum);
     (record.ttl, numbers)
@@ -111,7 +111,7 @@ mod tests {
     fn names(network: &str) -> Vec<String> {
         let network: IpNet = network.parse().unwrap();
         let (first, last) = (network.network(), network.broadcast());
-        let listed = Listed { first, last, said: Vec::new(), until: None, is_test: false };
+        let listed = ListedRange { first, last, said: Vec::new(), until: None, is_test: false };
         owners(&listed).map(|(owner, _)| owner).collect()
     }
 

@@ -14,46 +14,46 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
 
-use crate::zone::{Contents, Listed};
+use crate::zone::{ListedRange, ZoneContents};
 
 /// An export format.
 #[derive(Clone, Copy, Debug)]
-pub struct Form {
+pub struct ExportForm {
     /// Its name on the command line.
     pub name: &'static str,
     /// Its description in help texts.
     pub meaning: &'static str,
     /// Writes a zone. It fails when the zone cannot be expressed in the format or the writer fails.
-    pub write: fn(&Contents<'_>, &mut dyn Write) -> io::Result<()>,
+    pub write: fn(&ZoneContents<'_>, &mut dyn Write) -> io::Result<()>,
 }
 
 /// All formats.
-pub const FORMS: [Form; 6] = [
-    Form { name: "rbldnsd", meaning: "a combined dataset for rbldnsd", write: rbldnsd::write },
-    Form { name: "bind", meaning: "a master file (RFC 1035 §5)", write: bind::write },
-    Form {
+pub const FORMS: [ExportForm; 6] = [
+    ExportForm { name: "rbldnsd", meaning: "a combined dataset for rbldnsd", write: rbldnsd::write },
+    ExportForm { name: "bind", meaning: "a master file (RFC 1035 §5)", write: bind::write },
+    ExportForm {
         name: "rpz",
         meaning: "a response policy zone (RPZ), with which a resolver answers DNSBL queries itself",
         write: rpz::write,
     },
-    Form {
+    ExportForm {
         name: "cidr",
         meaning: "networks of the zone without its sublists, one per line",
         write: cidr::write,
     },
-    Form {
+    ExportForm {
         name: "csv",
         meaning: "CSV rows of zone, network, value, codes and end (RFC 4180)",
         write: csv::write,
     },
-    Form { name: "json", meaning: "one JSON object, with one entry per line", write: json::write },
+    ExportForm { name: "json", meaning: "one JSON object, with one entry per line", write: json::write },
 ];
 
 /// Finds a format by its name.
 ///
 /// # Errors
 /// When there is no such format; the error lists all names.
-pub fn form(name: &str) -> Result<&'static Form, String> {
+pub fn form(name: &str) -> Result<&'static ExportForm, String> {
     FORMS.iter().find(|form| form.name == name).ok_or_else(|| {
         let names: Vec<&str> = FORMS.iter().map(|form| form.name).collect();
         format!("{name:?} is not an export format; use one of {}", names.join(", "))
@@ -88,6 +88,6 @@ fn short(network: IpNet) -> String {
 
 /// Without test entries (RFC 5782 §5), which serve to check that a DNSBL responds and must not be
 /// used for filtering.
-fn real<'z>(listed: impl Iterator<Item = Listed<'z>>) -> impl Iterator<Item = Listed<'z>> {
+fn real<'z>(listed: impl Iterator<Item = ListedRange<'z>>) -> impl Iterator<Item = ListedRange<'z>> {
     listed.filter(|listed| !listed.is_test)
 }

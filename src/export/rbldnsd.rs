@@ -10,13 +10,13 @@ use ipnet::IpNet;
 
 use super::master::soa;
 use super::{networks, short};
-use crate::zone::{Contents, Listed, Part, Said};
+use crate::zone::{ListedAnswer, ListedRange, ZoneContents, ZonePart};
 
 /// Writes a zone and its sublists.
 ///
 /// # Errors
 /// Any error of `out`.
-pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(contents: &ZoneContents<'_>, out: &mut dyn Write) -> io::Result<()> {
     let apex = contents.apex();
     let (ttl, numbers) = soa(contents);
     writeln!(out, "$SOA {ttl} {} {} {numbers}", apex.soa.primary, apex.soa.mailbox)?;
@@ -46,7 +46,12 @@ fn place(network: IpNet) -> String {
     }
 }
 
-fn data_set(part: Part<'_>, kind: &str, family: fn(&IpAddr) -> bool, out: &mut dyn Write) -> io::Result<()> {
+fn data_set(
+    part: ZonePart<'_>,
+    kind: &str,
+    family: fn(&IpAddr) -> bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let all = || part.listed().filter(|listed| family(&listed.first));
     if all().next().is_none() {
         return Ok(());
@@ -55,13 +60,13 @@ fn data_set(part: Part<'_>, kind: &str, family: fn(&IpAddr) -> bool, out: &mut d
     // A dataset has one TTL. The lowest TTL is used, so that no record is cached after its listing
     // ends. Test entries do not end, so they count only if there are no others. A TTL of 0 would
     // mean rbldnsd's default.
-    let ttls = |listed: Listed<'_>| listed.said.iter().map(|said| said.ttl).min();
+    let ttls = |listed: ListedRange<'_>| listed.said.iter().map(|said| said.ttl).min();
     let least = all().filter(|listed| !listed.is_test).filter_map(ttls).min();
     let least = least.or_else(|| all().filter_map(ttls).min());
     writeln!(out, "$TTL {}", least.unwrap_or_default().max(1))?;
     let mut default = Vec::new();
-    for Listed { first, last, said, .. } in all() {
-        for Said { value, text, .. } in said {
+    for ListedRange { first, last, said, .. } in all() {
+        for ListedAnswer { value, text, .. } in said {
             let mut line = format!(":{value}:").into_bytes();
             line.extend(text.map_or(&b""[..], |text| text.octets()));
             if line != default {

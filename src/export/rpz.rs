@@ -10,10 +10,10 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 use super::master::{owners, records, soa};
-use crate::zone::{Contents, Listed};
+use crate::zone::{ListedRange, ZoneContents};
 
 /// Whether a range is large enough to contain an IPv6 /16.
-fn is_large_ipv6(listed: &Listed<'_>) -> bool {
+fn is_large_ipv6(listed: &ListedRange<'_>) -> bool {
     match (listed.first, listed.last) {
         (IpAddr::V6(first), IpAddr::V6(last)) => u128::from(last) - u128::from(first) >= (1 << 112) - 1,
         _ => false,
@@ -24,7 +24,7 @@ fn is_large_ipv6(listed: &Listed<'_>) -> bool {
 ///
 /// # Errors
 /// Any error of `out`.
-pub(super) fn write(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(contents: &ZoneContents<'_>, out: &mut dyn Write) -> io::Result<()> {
     let (ttl, numbers) = soa(contents);
     let origin = contents.apex().origin.to_string();
     let origin = origin.trim_end_matches('.');

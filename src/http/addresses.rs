@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::App;
 use crate::blocklist::RelayRecord;
 use crate::explain::{answer_mask, record_of};
-use crate::listing::{Criterion, Grounds, Listing};
+use crate::listing::{Criterion, Listing, ListingGrounds};
 use crate::relay::{Relay, special_purpose};
 use crate::score::RULES;
 use crate::time::{Span, Timestamp};
@@ -25,31 +25,31 @@ use crate::zone::{Config, reversed};
 
 /// The public information about one address.
 #[derive(Debug, Serialize)]
-pub(super) struct Address {
+pub(super) struct AddressJson {
     address: IpAddr,
     /// Listed in any zone.
     listed: bool,
     /// The kind of special-purpose address, which cannot be listed outside of a laboratory; `None`
     /// for any other address.
     special_purpose: Option<&'static str>,
-    zones: Vec<Zone>,
+    zones: Vec<ZoneJson>,
 }
 
 /// The information of one zone.
 #[derive(Debug, Serialize)]
-struct Zone {
+struct ZoneJson {
     zone: String,
     /// The DNS name to query.
     query: String,
     /// The value of the A record; `None` if the address is not listed in the zone.
     answer: Option<IpAddr>,
     url: String,
-    codes: Vec<Code>,
+    codes: Vec<CodeJson>,
 }
 
 /// A listing under one code.
 #[derive(Debug, Serialize)]
-struct Code {
+struct CodeJson {
     value: u8,
     name: String,
     why: String,
@@ -62,12 +62,12 @@ struct Code {
     /// The rules that the reports satisfied; empty if an operator made the listing.
     rules: Vec<&'static str>,
     /// Further codes that apply to the same listing.
-    beside: Vec<Beside>,
+    beside: Vec<FurtherCodeJson>,
 }
 
 /// A further code of a listing.
 #[derive(Debug, Serialize)]
-struct Beside {
+struct FurtherCodeJson {
     value: u8,
     name: String,
     why: String,
@@ -82,30 +82,30 @@ pub(super) struct Problem {
 
 #[derive(Template)]
 #[template(path = "address.html")]
-struct Page<'a> {
-    address: &'a Address,
+struct AddressPage<'a> {
+    address: &'a AddressJson,
 }
 
 #[derive(Template)]
 #[template(path = "index.html")]
-struct Index;
+struct FrontPage;
 
 /// Query parameters of the front page.
 #[derive(Deserialize)]
-pub(super) struct Asked {
+pub(super) struct FrontPageQuery {
     address: Option<String>,
 }
 
-fn describe(app: &App, relay: Relay) -> Address {
+fn describe(app: &App, relay: Relay) -> AddressJson {
     let record = app.published.relay(relay).unwrap_or_default();
     let snapshot = app.published.snapshot();
-    let zones: Vec<Zone> = snapshot
+    let zones: Vec<ZoneJson> = snapshot
         .zones()
         .iter()
         .map(|zone| {
             let origin = zone.config.apex.origin.to_string();
             let mask = answer_mask(relay, &record, &zone.config);
-            Zone {
+            ZoneJson {
                 query: format!("{}.{origin}", reversed(relay.address())),
                 answer: (mask != 0).then(|| IpAddr::from([127, 0, 0, mask])),
                 url: zone.config.texts.url(relay.address()),
@@ -114,7 +114,7 @@ fn describe(app: &App, relay: Relay) -> Address {
             }
         })
         .collect();
-    Address {
+    AddressJson {
         address: relay.address(),
         listed: zones.iter().any(|zone| !zone.codes.is_empty()),
         special_purpose: special_purpose(relay.address()).map(|reason| reason.what),
@@ -122,13 +122,13 @@ fn describe(app: &App, relay: Relay) -> Address {
     }
 }
 
-fn codes(relay: Relay, record: &RelayRecord, config: &Config) -> Vec<Code> {
+fn codes(relay: Relay, record: &RelayRecord, config: &Config) -> Vec<CodeJson> {
     let listed = config.codes.iter().filter_map(|code| {
         let listing = record_of(record, config, code.value)?
             .current
             .as_ref()
             .filter(|listing| listing.prefix.contains(relay.address()))?;
-        Some(Code {
+        Some(CodeJson {
             value: code.value,
             name: code.name.clone(),
             why: code.meaning.clone(),
@@ -147,14 +147,14 @@ fn codes(relay: Relay, record: &RelayRecord, config: &Config) -> Vec<Code> {
     listed.collect()
 }
 
-fn beside(config: &Config, listing: &Listing) -> Vec<Beside> {
+fn beside(config: &Config, listing: &Listing) -> Vec<FurtherCodeJson> {
     let goes = config.codes.iter().filter(|code| code.basis.goes_with(listing));
-    goes.map(|code| Beside { value: code.value, name: code.name.clone(), why: code.meaning.clone() })
+    goes.map(|code| FurtherCodeJson { value: code.value, name: code.name.clone(), why: code.meaning.clone() })
         .collect()
 }
 
 /// The months of the first and the last report of a case.
-fn months(record: &RelayRecord, grounds: &Grounds) -> Option<[String; 2]> {
+fn months(record: &RelayRecord, grounds: &ListingGrounds) -> Option<[String; 2]> {
     let of_case = record.ledger.marks().iter().filter(|mark| grounds.evidence.contains(&mark.offset));
     let seen: Vec<Timestamp> = of_case.map(|mark| mark.seen_at).collect();
     Some([seen.iter().min()?.month(), seen.iter().max()?.month()])
@@ -176,17 +176,17 @@ pub(super) async fn api(State(app): State<Arc<App>>, Path(address): Path<String>
 /// `GET /ip/{address}`: the public information about an address, as HTML.
 pub(super) async fn page(State(app): State<Arc<App>>, Path(address): Path<String>) -> Response {
     match address.parse() {
-        Ok(relay) => render(&Page { address: &describe(&app, relay) }),
+        Ok(relay) => render(&AddressPage { address: &describe(&app, relay) }),
         Err(problem) => (StatusCode::BAD_REQUEST, problem).into_response(),
     }
 }
 
 /// `GET /`: the front page; with `?address=...`, a redirect to the page of that address.
-pub(super) async fn index(Query(asked): Query<Asked>) -> Response {
+pub(super) async fn index(Query(asked): Query<FrontPageQuery>) -> Response {
     match asked.address.map(|text| text.trim().parse::<Relay>()) {
         Some(Ok(relay)) => Redirect::to(&format!("/ip/{relay}")).into_response(),
         Some(Err(problem)) => (StatusCode::BAD_REQUEST, problem).into_response(),
-        None => render(&Index),
+        None => render(&FrontPage),
     }
 }
 

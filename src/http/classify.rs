@@ -12,7 +12,7 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use super::addresses::{Problem, bad_address};
-use crate::classify::{self, Session};
+use crate::classify::{self, SessionFacts};
 use crate::mail::{self, Mailbox, ReversePath};
 
 /// Maximum size of a message in octets; 413 beyond.
@@ -25,7 +25,7 @@ static AT_ONCE: Semaphore = Semaphore::const_new(AT_ONCE_MAX);
 /// Query parameters: facts of the SMTP session that delivered the message, as far as they are
 /// known.
 #[derive(Deserialize)]
-pub(super) struct Asked {
+pub(super) struct ClassifyQuery {
     /// The reverse-path; `<>` is the null reverse-path.
     reverse_path: Option<String>,
     /// The address of the SMTP client.
@@ -35,12 +35,12 @@ pub(super) struct Asked {
 }
 
 /// `POST /api/v1/classify`
-pub(super) async fn classify(Query(asked): Query<Asked>, message: Bytes) -> Response {
+pub(super) async fn classify(Query(asked): Query<ClassifyQuery>, message: Bytes) -> Response {
     let recipient = match asked.trap.as_deref().map(|trap| (trap, Mailbox::parse(trap))) {
         Some((trap, None)) => return bad_address(format!("trap: {trap:?} is not a mail address")),
         other => other.and_then(|(_, mailbox)| mailbox),
     };
-    let session = Session {
+    let session = SessionFacts {
         reverse_path: asked.reverse_path.as_deref().map(ReversePath::parse),
         client: asked.client,
         recipient,
@@ -52,7 +52,7 @@ pub(super) async fn classify(Query(asked): Query<Asked>, message: Bytes) -> Resp
         return (StatusCode::SERVICE_UNAVAILABLE, Json(problem)).into_response();
     };
     match tokio::task::spawn_blocking(move || classify::classify(&mail::read(&message), &session)).await {
-        Ok(verdict) => Json(verdict.told()).into_response(),
+        Ok(verdict) => Json(verdict.json()).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

@@ -30,15 +30,15 @@ pub(super) fn client_network(app: &App, peer: IpAddr, headers: &HeaderMap) -> Pr
 }
 
 /// Counts an action per client network and hour, against a limit.
-pub struct PerHour {
+pub struct HourlyLimit {
     per_client_max: u32,
     counted: DashMap<Prefix, (u32, u32)>,
 }
 
-impl PerHour {
+impl HourlyLimit {
     /// A counter that admits `per_client_max` actions per hour from each client network.
     pub fn new(per_client_max: u32) -> Self {
-        PerHour { per_client_max, counted: DashMap::new() }
+        HourlyLimit { per_client_max, counted: DashMap::new() }
     }
 
     /// Counts one action. `false` if it exceeds the limit.

@@ -23,8 +23,8 @@ use crate::publish::tick_number;
 use crate::relay::Relay;
 use crate::replay::{self, ZoneDigest, zone_digests};
 use crate::time::{Span, Timestamp};
-use crate::trap::{Donor, DonorTerms, Named};
-use crate::zone::{Contents, Name, Within};
+use crate::trap::{Donor, DonorTerms, NamedTrap};
+use crate::zone::{DomainName, ZoneContents, ZoneMatch};
 
 /// Size in octets of the buffer between the writer of an export and the HTTP response.
 const EXPORT_OCTETS: usize = 64 << 10;
@@ -59,7 +59,7 @@ pub struct RetireTrap {
 
 /// A removal of an address from all zones.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Removal {
+pub struct RemovalRequest {
     /// The address to remove.
     pub address: String,
     /// Who removed it.
@@ -70,14 +70,14 @@ pub struct Removal {
 
 /// An advance of the laboratory clock.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Advance {
+pub struct ClockAdvance {
     /// How far to advance it.
     pub advance: Span,
 }
 
 /// The response to a directive that took effect.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Done {
+pub struct DirectiveDone {
     /// The directive's journal entry.
     pub offset: Offset,
     /// The time of the fold after it.
@@ -118,7 +118,7 @@ pub struct DonorChange {
 
 /// Query parameters of a trap list import.
 #[derive(Deserialize)]
-pub(super) struct Import {
+pub(super) struct ImportQuery {
     /// The format: `lines`, `csv` or `jsonl`.
     form: String,
     /// Who imports it.
@@ -130,7 +130,7 @@ pub(super) struct Import {
 
 /// All zones at one time.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Zones {
+pub struct ZonesJson {
     /// The time of the snapshot.
     pub time: Timestamp,
     /// The last journal entry folded.
@@ -154,7 +154,7 @@ pub struct ZoneLine {
 
 /// Query parameters of an explanation.
 #[derive(Deserialize)]
-pub(super) struct Form {
+pub(super) struct FormatQuery {
     /// `text` for plain text, else JSON.
     #[serde(default)]
     format: String,
@@ -165,7 +165,7 @@ pub(super) struct Form {
 pub(super) async fn explain(
     State(app): State<Arc<App>>,
     Path(address): Path<String>,
-    Query(form): Query<Form>,
+    Query(form): Query<FormatQuery>,
 ) -> Response {
     let relay: Relay = match address.parse() {
         Ok(relay) => relay,
@@ -189,7 +189,7 @@ pub(super) async fn explain(
 
 /// Query parameters of a notice: the mail addresses of its sender and its recipient.
 #[derive(Deserialize)]
-pub(super) struct Correspondents {
+pub(super) struct NoticeQuery {
     from: String,
     to: String,
 }
@@ -199,7 +199,7 @@ pub(super) struct Correspondents {
 pub(super) async fn notice(
     State(app): State<Arc<App>>,
     Path(address): Path<String>,
-    Query(between): Query<Correspondents>,
+    Query(between): Query<NoticeQuery>,
 ) -> Response {
     let mailbox = |text: &str| Mailbox::parse(text).ok_or_else(|| format!("{text:?} is not a mail address"));
     let read = address
@@ -209,7 +209,7 @@ pub(super) async fn notice(
         Ok(read) => read,
         Err(problem) => return bad_address(problem),
     };
-    let envelope = explain::Envelope { from: &from, to: &to, now: app.clock.now() };
+    let envelope = explain::NoticeEnvelope { from: &from, to: &to, now: app.clock.now() };
     let record = app.published.relay(relay).unwrap_or_default();
     match explain::notice(relay, &record, &app.published.snapshot(), &envelope) {
         Some(notice) => notice.into_response(),
@@ -296,7 +296,7 @@ pub(super) async fn donor_address(State(app): State<Arc<App>>, Path(donor): Path
 pub(super) async fn import_traps(
     State(app): State<Arc<App>>,
     Path(donor): Path<String>,
-    Query(import): Query<Import>,
+    Query(import): Query<ImportQuery>,
     body: axum::body::Body,
 ) -> Response {
     let (donor, form) = match (Donor::parse(&donor), import.form.parse()) {
@@ -306,8 +306,8 @@ pub(super) async fn import_traps(
     let terms = app.published.donors().get(&donor).map(|record| record.terms.clone()).unwrap_or_default();
     // The restrictions of the donor's terms do not apply to the operator.
     let terms = DonorTerms { silence_believed: true, gives_domains: true, sends_hashes: true, ..terms };
-    let change = if import.replace { feed::Change::Replace } else { feed::Change::Add };
-    let list = feed::List { from: feed::From::Operator, donor, terms, by: import.by, form, change };
+    let change = if import.replace { feed::FeedAction::Replace } else { feed::FeedAction::Add };
+    let list = feed::TrapFeed { from: feed::FeedSender::Operator, donor, terms, by: import.by, form, change };
     feed::change(&app, list, body).await
 }
 
@@ -315,7 +315,7 @@ pub(super) async fn import_traps(
 /// the donor in the query.
 pub(super) async fn report(
     State(app): State<Arc<App>>,
-    Query(handed): Query<donors::Handed>,
+    Query(handed): Query<donors::SubmissionQuery>,
     headers: axum::http::HeaderMap,
     message: axum::body::Bytes,
 ) -> Response {
@@ -334,7 +334,7 @@ pub(super) async fn report(
 pub(super) async fn add_trap(State(app): State<Arc<App>>, Json(new): Json<NewTrap>) -> Response {
     let order =
         match Donor::parse(&new.donor).and_then(|donor| Ok((app.keys.hasher().named(&new.trap)?, donor))) {
-            Ok((Named { scope, key, domain }, donor)) => {
+            Ok((NamedTrap { scope, key, domain }, donor)) => {
                 Order::AddTrap { key, scope, domain, donor, silent_since: new.silent_since }
             }
             Err(problem) => return bad_address(problem),
@@ -360,7 +360,7 @@ pub(super) async fn retire_trap(State(app): State<Arc<App>>, Json(retire): Json<
 /// `POST /control/v1/log-lines?donor=...`: submits lines of the mail log of a donor's MTA.
 pub(super) async fn log_lines(
     State(app): State<Arc<App>>,
-    Query(handed): Query<donors::Handed>,
+    Query(handed): Query<donors::SubmissionQuery>,
     text: String,
 ) -> Response {
     match Donor::parse(handed.donor.as_deref().unwrap_or_default()) {
@@ -373,7 +373,7 @@ pub(super) async fn log_lines(
 }
 
 /// `POST /control/v1/removals`: removes an address from all zones.
-pub(super) async fn remove(State(app): State<Arc<App>>, Json(removal): Json<Removal>) -> Response {
+pub(super) async fn remove(State(app): State<Arc<App>>, Json(removal): Json<RemovalRequest>) -> Response {
     match removal.address.parse() {
         Ok(relay) => direct(&app, removal.by, removal.why, Order::Remove { relay }).await,
         Err(problem) => bad_address(problem),
@@ -381,14 +381,14 @@ pub(super) async fn remove(State(app): State<Arc<App>>, Json(removal): Json<Remo
 }
 
 /// `GET /control/v1/zones`: all zones.
-pub(super) async fn zones(State(app): State<Arc<App>>) -> Json<Zones> {
+pub(super) async fn zones(State(app): State<Arc<App>>) -> Json<ZonesJson> {
     let line = |zone: ZoneDigest| ZoneLine {
         origin: zone.origin,
         serial: zone.serial,
         entries: zone.entries,
         digest: zone.digest.to_string(),
     };
-    Json(Zones {
+    Json(ZonesJson {
         time: app.published.snapshot().time,
         offset: app.published.applied(),
         zones: zone_digests(&app.published.snapshot()).into_iter().map(line).collect(),
@@ -400,7 +400,7 @@ pub(super) async fn export(
     State(app): State<Arc<App>>,
     Path((zone, form)): Path<(String, String)>,
 ) -> Response {
-    let (form, origin) = match (export::form(&form), Name::parse(&zone)) {
+    let (form, origin) = match (export::form(&form), DomainName::parse(&zone)) {
         (Ok(form), Ok(origin)) => (form, origin),
         (Err(problem), _) | (_, Err(problem)) => return bad_address(problem),
     };
@@ -411,7 +411,7 @@ pub(super) async fn export(
     };
     let (writer, reader) = tokio::io::duplex(EXPORT_OCTETS);
     tokio::task::spawn_blocking(move || {
-        let contents = Contents::new(Within::Judged(&snapshot.zones()[nth]), now);
+        let contents = ZoneContents::new(ZoneMatch::Judged(&snapshot.zones()[nth]), now);
         let mut out = std::io::BufWriter::with_capacity(EXPORT_OCTETS, SyncIoBridge::new(writer));
         let written = (form.write)(&contents, &mut out).and_then(|()| out.flush());
         if let Err(error) = written {
@@ -456,7 +456,10 @@ pub(super) async fn backtest(State(app): State<Arc<App>>, text: String) -> Respo
 }
 
 /// `POST /control/v1/clock`: advances the laboratory clock and appends a tick.
-pub(super) async fn advance_clock(State(app): State<Arc<App>>, Json(advance): Json<Advance>) -> Response {
+pub(super) async fn advance_clock(
+    State(app): State<Arc<App>>,
+    Json(advance): Json<ClockAdvance>,
+) -> Response {
     let Some(laboratory) = &app.laboratory else {
         let problem = "the system clock cannot be advanced; set clock.laboratory".to_owned();
         return (StatusCode::CONFLICT, Json(Problem { error: problem })).into_response();
@@ -490,7 +493,7 @@ async fn append(app: &App, entry: Entry) -> Response {
             let problem = format!("entry {offset} had no effect: {why}");
             (StatusCode::CONFLICT, Json(Problem { error: problem })).into_response()
         }
-        Ok(offset) => Json(Done { offset, time: app.published.snapshot().time }).into_response(),
+        Ok(offset) => Json(DirectiveDone { offset, time: app.published.snapshot().time }).into_response(),
         Err(error) => {
             let status = match error {
                 JournalError::Busy => StatusCode::SERVICE_UNAVAILABLE,

@@ -14,10 +14,10 @@ use super::addresses::{Problem, bad_address};
 use super::clients::client_network;
 use super::control::direct;
 use super::{App, tokens};
-use crate::audit::{self, Wanted};
+use crate::audit::{self, AuditQuery};
 use crate::digest::Digest;
-use crate::evidence::{Order, Source};
-use crate::listing::Ending;
+use crate::evidence::{EvidenceSource, Order};
+use crate::listing::ListingEnd;
 use crate::relay::{Prefix, Relay};
 use crate::time::{Span, Timestamp};
 use crate::trap::Donor;
@@ -29,7 +29,7 @@ const LOCK_DOUBLINGS_MAX: u32 = 5;
 
 /// An operator's decision.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Decision {
+pub struct DecisionRequest {
     /// The operator. In the API it is the owner of the token; on the control socket it is the name
     /// that the request gives.
     #[serde(default)]
@@ -38,13 +38,13 @@ pub struct Decision {
     pub why: String,
     /// What was decided.
     #[serde(flatten)]
-    pub decided: Decided,
+    pub decided: RequestedDecision,
 }
 
 /// What an operator can decide.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "decision", rename_all = "kebab-case")]
-pub enum Decided {
+pub enum RequestedDecision {
     /// Remove an address from all zones. Reports received before no longer count.
     Remove {
         /// The address.
@@ -114,7 +114,7 @@ pub enum Decided {
 
 /// The state of the whole list, for operators.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct StandingLine {
+pub struct StatusJson {
     /// Nothing is added to any zone.
     pub frozen: bool,
     /// Zones with the number of new listings held until a release.
@@ -151,31 +151,31 @@ pub(super) struct NoteLine {
     text: String,
 }
 
-impl Decided {
+impl RequestedDecision {
     fn order(&self, app: &App) -> Result<Order, String> {
         // The final dot of a name may be omitted.
-        let zone = |zone: &String| crate::zone::Name::parse(zone).map(|name| name.to_string());
+        let zone = |zone: &String| crate::zone::DomainName::parse(zone).map(|name| name.to_string());
         Ok(match self {
-            Decided::Remove { address } => Order::Remove { relay: address.parse()? },
-            Decided::Exempt { network, review_by } => {
+            RequestedDecision::Remove { address } => Order::Remove { relay: address.parse()? },
+            RequestedDecision::Exempt { network, review_by } => {
                 Order::Exempt { prefix: network.parse()?, review_by: *review_by }
             }
-            Decided::EndExemption { network } => Order::EndExemption { prefix: network.parse()? },
-            Decided::List { zone: origin, address, code, until } => {
+            RequestedDecision::EndExemption { network } => Order::EndExemption { prefix: network.parse()? },
+            RequestedDecision::List { zone: origin, address, code, until } => {
                 Order::List { origin: zone(origin)?, prefix: address.parse()?, code: *code, until: *until }
             }
-            Decided::VoidDonor { donor, since } => {
-                Order::Void { source: Source::Donor(Donor::parse(donor)?), since: *since }
+            RequestedDecision::VoidDonor { donor, since } => {
+                Order::Void { source: EvidenceSource::Donor(Donor::parse(donor)?), since: *since }
             }
-            Decided::VoidTrap { trap, since } => {
+            RequestedDecision::VoidTrap { trap, since } => {
                 let key = trap.parse().or_else(|_| app.keys.hasher().named(trap).map(|named| named.key))?;
-                Order::Void { source: Source::Trap(key), since: *since }
+                Order::Void { source: EvidenceSource::Trap(key), since: *since }
             }
-            Decided::Freeze => Order::Freeze,
-            Decided::Release => Order::Release,
-            Decided::ShutDown { zone: origin } => Order::ShutDown { origin: zone(origin)? },
-            Decided::Reopen { zone: origin } => Order::Reopen { origin: zone(origin)? },
-            Decided::CountGoodMail { address, donor, messages } => Order::CountGoodMail {
+            RequestedDecision::Freeze => Order::Freeze,
+            RequestedDecision::Release => Order::Release,
+            RequestedDecision::ShutDown { zone: origin } => Order::ShutDown { origin: zone(origin)? },
+            RequestedDecision::Reopen { zone: origin } => Order::Reopen { origin: zone(origin)? },
+            RequestedDecision::CountGoodMail { address, donor, messages } => Order::CountGoodMail {
                 relay: address.parse()?,
                 donor: Donor::parse(donor)?,
                 messages: *messages,
@@ -185,7 +185,7 @@ impl Decided {
 }
 
 /// `POST /control/v1/decisions`: makes a decision.
-pub(super) async fn decide(State(app): State<Arc<App>>, Json(decision): Json<Decision>) -> Response {
+pub(super) async fn decide(State(app): State<Arc<App>>, Json(decision): Json<DecisionRequest>) -> Response {
     match decision.decided.order(&app) {
         Ok(order) => direct(&app, decision.by, decision.why, order).await,
         Err(problem) => bad_address(problem),
@@ -197,7 +197,7 @@ pub(super) async fn decide_by_token(
     state: State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
-    Json(mut decision): Json<Decision>,
+    Json(mut decision): Json<DecisionRequest>,
 ) -> Response {
     let known = |digest: Digest| state.operators.iter().find(|(_, known)| *known == digest);
     match tokens::bearer(&state, peer.ip(), &headers, known) {
@@ -208,7 +208,7 @@ pub(super) async fn decide_by_token(
 }
 
 /// `GET /control/v1/standing`: the state of the whole list.
-pub(super) async fn standing(State(app): State<Arc<App>>) -> Json<StandingLine> {
+pub(super) async fn standing(State(app): State<Arc<App>>) -> Json<StatusJson> {
     let standing = app.published.standing();
     let exemptions = standing.exemptions.iter().map(|(prefix, exemption)| ExemptionLine {
         network: prefix.to_string(),
@@ -217,7 +217,7 @@ pub(super) async fn standing(State(app): State<Arc<App>>) -> Json<StandingLine> 
         by: exemption.by.clone(),
         why: exemption.why.clone(),
     });
-    Json(StandingLine {
+    Json(StatusJson {
         frozen: standing.frozen,
         held: standing.held.clone().into_iter().collect(),
         shut_down: standing.shut_down.clone(),
@@ -235,7 +235,7 @@ pub(super) async fn notes(State(app): State<Arc<App>>) -> Json<Vec<NoteLine>> {
 
 /// Query parameters that select audit records.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct AuditWanted {
+pub struct AuditRequest {
     /// Only records about addresses and networks that overlap this one.
     #[serde(default)]
     pub address: Option<String>,
@@ -245,12 +245,12 @@ pub struct AuditWanted {
 }
 
 /// `GET /control/v1/audit?address=...&after=...`: audit records, oldest first.
-pub(super) async fn audit(State(app): State<Arc<App>>, Query(wanted): Query<AuditWanted>) -> Response {
+pub(super) async fn audit(State(app): State<Arc<App>>, Query(wanted): Query<AuditRequest>) -> Response {
     let about: Option<Prefix> = match wanted.address.as_deref().map(str::parse).transpose() {
         Ok(about) => about,
         Err(problem) => return bad_address(problem),
     };
-    let wanted = Wanted { about, after: wanted.after, records_max: AUDIT_RECORDS_MAX };
+    let wanted = AuditQuery { about, after: wanted.after, records_max: AUDIT_RECORDS_MAX };
     let directory = app.audit_directory.clone();
     let read = tokio::task::spawn_blocking(move || audit::read(&directory, &wanted)).await;
     match read {
@@ -378,8 +378,11 @@ async fn remove_oneself(app: &App, peer: IpAddr, headers: &HeaderMap, address: &
 /// with each further removal, up to 32 days.
 fn locked_until(app: &App, relay: Relay) -> Option<Timestamp> {
     let record = app.published.relay(relay)?;
-    let removed =
-        record.records.values().flat_map(|record| &record.past).filter(|past| past.how == Ending::Removed);
+    let removed = record
+        .records
+        .values()
+        .flat_map(|record| &record.past)
+        .filter(|past| past.how == ListingEnd::Removed);
     let ends: std::collections::BTreeSet<Timestamp> = removed.map(|past| past.ended).collect();
     let doublings = u32::try_from(ends.len().checked_sub(1)?).unwrap_or(u32::MAX).min(LOCK_DOUBLINGS_MAX);
     let until = ends.last()?.plus(Span::from_days(1 << doublings));

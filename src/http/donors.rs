@@ -15,13 +15,13 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use super::addresses::{Problem, bad_address};
-use super::feed::{self, Change};
+use super::feed::{self, FeedAction};
 use super::{App, tokens};
 use crate::blocklist::DonorRecord;
-use crate::intake::{Submission, Submitted};
+use crate::intake::{Submission, SubmissionOutcome};
 use crate::mail::{Mailbox, ReversePath};
 use crate::time::Timestamp;
-use crate::trap::{Donor, TrapCount, feed::Form};
+use crate::trap::{Donor, TrapCount, feed::FeedForm};
 
 /// Maximum size of a submitted message in octets; 413 beyond.
 const REPORT_OCTETS_MAX: usize = crate::mail::MESSAGE_OCTETS_MAX;
@@ -104,9 +104,9 @@ fn coarse(count: u64) -> String {
 
 /// The donor authenticated by the request's token. As a request extractor it runs before the body
 /// is read.
-pub(super) struct Known(Donor, DonorRecord);
+pub(super) struct KnownDonor(Donor, DonorRecord);
 
-impl FromRequestParts<Arc<App>> for Known {
+impl FromRequestParts<Arc<App>> for KnownDonor {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
@@ -121,69 +121,78 @@ impl FromRequestParts<Arc<App>> for Known {
                 Problem { error: "this donor is suspended; contact the operator of the list".to_owned() };
             return Err((StatusCode::FORBIDDEN, Json(problem)).into_response());
         }
-        Ok(Known(donor.clone(), record.clone()))
+        Ok(KnownDonor(donor.clone(), record.clone()))
     }
 }
 
 /// `GET /api/v1/donor`: the donor's terms and contribution.
-pub(super) async fn donor(State(app): State<Arc<App>>, Known(donor, record): Known) -> Json<DonorLine> {
+pub(super) async fn donor(
+    State(app): State<Arc<App>>,
+    KnownDonor(donor, record): KnownDonor,
+) -> Json<DonorLine> {
     let count = app.published.traps().traps.count_of(&donor);
     Json(DonorLine::of(&donor, &record, count, app.published.snapshot().time))
 }
 
-async fn changed(app: Arc<App>, known: Known, headers: HeaderMap, body: Body, change: Change) -> Response {
-    let Known(donor, record) = known;
+async fn changed(
+    app: Arc<App>,
+    known: KnownDonor,
+    headers: HeaderMap,
+    body: Body,
+    change: FeedAction,
+) -> Response {
+    let KnownDonor(donor, record) = known;
     let media_type =
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let Some(form) = Form::of_media_type(media_type) else {
+    let Some(form) = FeedForm::of_media_type(media_type) else {
         let problem = format!(
             "{media_type:?} is not one of text/plain, text/csv, application/x-ndjson, application/json"
         );
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, Json(Problem { error: problem })).into_response();
     };
     let by = format!("donor {donor}");
-    let list = feed::List { from: feed::From::Donor, donor, terms: record.terms, by, form, change };
+    let list = feed::TrapFeed { from: feed::FeedSender::Donor, donor, terms: record.terms, by, form, change };
     feed::change(&app, list, body).await
 }
 
 /// `POST /api/v1/traps`: adds the traps of the list.
 pub(super) async fn add_traps(
     State(app): State<Arc<App>>,
-    known: Known,
+    known: KnownDonor,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    changed(app, known, headers, body, Change::Add).await
+    changed(app, known, headers, body, FeedAction::Add).await
 }
 
 /// `PUT /api/v1/traps`: adds the traps of the list and retires all others of the donor.
 pub(super) async fn put_traps(
     State(app): State<Arc<App>>,
-    known: Known,
+    known: KnownDonor,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    changed(app, known, headers, body, Change::Replace).await
+    changed(app, known, headers, body, FeedAction::Replace).await
 }
 
 /// `DELETE /api/v1/traps`: retires the traps of the list.
 pub(super) async fn delete_traps(
     State(app): State<Arc<App>>,
-    known: Known,
+    known: KnownDonor,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    changed(app, known, headers, body, Change::Retire).await
+    changed(app, known, headers, body, FeedAction::Retire).await
 }
 
 /// `GET /api/v1/traps`: the donor's traps, as JSON lines of [`feed::TrapLine`].
-pub(super) async fn traps(State(app): State<Arc<App>>, Known(donor, _): Known) -> Response {
+pub(super) async fn traps(State(app): State<Arc<App>>, KnownDonor(donor, _): KnownDonor) -> Response {
     feed::listed(&app, Some(donor))
 }
 
 /// Query parameters of a submitted message: facts of its delivery to the donor.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Handed {
+pub(super) struct SubmissionQuery {
     /// The envelope recipient.
     recipient: Option<String>,
     /// The reverse-path; `<>` is the null reverse-path.
@@ -197,7 +206,7 @@ pub(super) struct Handed {
 
 /// The response to an accepted message.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Taken {
+pub struct SubmissionResult {
     /// The id of the message, as in the log.
     pub id: String,
 }
@@ -207,8 +216,8 @@ pub struct Taken {
 /// repeated. Without the header, the key is empty.
 pub(super) async fn report(
     State(app): State<Arc<App>>,
-    Known(donor, record): Known,
-    Query(handed): Query<Handed>,
+    KnownDonor(donor, record): KnownDonor,
+    Query(handed): Query<SubmissionQuery>,
     headers: HeaderMap,
     message: Body,
 ) -> Response {
@@ -235,7 +244,7 @@ fn problem(status: StatusCode, problem: &str) -> Response {
 pub(super) async fn submit(
     app: &App,
     donor: Option<(Donor, DonorRecord)>,
-    handed: Handed,
+    handed: SubmissionQuery,
     headers: &HeaderMap,
     message: Bytes,
 ) -> Response {
@@ -273,17 +282,19 @@ pub(super) async fn submit(
     };
     let unprocessable = |text| problem(StatusCode::UNPROCESSABLE_ENTITY, text);
     match intake.submit(submission).await {
-        Submitted::Durable { id } => (StatusCode::ACCEPTED, Json(Taken { id })).into_response(),
-        Submitted::Later => {
+        SubmissionOutcome::Durable { id } => {
+            (StatusCode::ACCEPTED, Json(SubmissionResult { id })).into_response()
+        }
+        SubmissionOutcome::Later => {
             problem(StatusCode::SERVICE_UNAVAILABLE, "the message cannot be stored now; try again later")
         }
-        Submitted::NoTrap => unprocessable(
+        SubmissionOutcome::NoTrap => unprocessable(
             "the recipient is not a trap of this donor: set the query parameter \"recipient\", or add the trap first",
         ),
-        Submitted::Unattributed => unprocessable(
+        SubmissionOutcome::Unattributed => unprocessable(
             "the relay that delivered the message is unknown: set the query parameter \"client\", or have the operator register your mail hosts, whose Received lines name the relay",
         ),
-        Submitted::TooOld => {
+        SubmissionOutcome::TooOld => {
             unprocessable("the message is older than 12 hours and would count as received today")
         }
     }
@@ -324,9 +335,11 @@ pub(super) async fn log_lines(app: &App, donor: &Donor, record: &DonorRecord, te
             );
         }
         match intake.logged(donor, line, &rejected, now).await {
-            Submitted::Durable { .. } => (report.taken, room) = (report.taken + 1, room - 1),
-            Submitted::NoTrap | Submitted::Unattributed | Submitted::TooOld => report.no_trap += 1,
-            Submitted::Later => {
+            SubmissionOutcome::Durable { .. } => (report.taken, room) = (report.taken + 1, room - 1),
+            SubmissionOutcome::NoTrap | SubmissionOutcome::Unattributed | SubmissionOutcome::TooOld => {
+                report.no_trap += 1
+            }
+            SubmissionOutcome::Later => {
                 return problem(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "the log line cannot be stored now; try again later",

@@ -23,7 +23,7 @@ use crate::digest::Digester;
 use crate::evidence::{Directive, Entry, GivenTrap, ORDER_TRAPS_MAX, Offset, Order};
 use crate::journal::JournalError;
 use crate::time::{Stopwatch, Timestamp};
-use crate::trap::feed::{Author, Form, LINE_OCTETS_MAX, read};
+use crate::trap::feed::{FeedAuthor, FeedForm, LINE_OCTETS_MAX, read};
 use crate::trap::{Donor, DonorTerms, KnownTraps, TrapHasher, TrapKey};
 
 /// Maximum number of donors' lists that are imported at one time; 503 beyond.
@@ -54,7 +54,7 @@ static LISTED_AT_ONCE: Semaphore = Semaphore::const_new(8);
 
 /// What to do with the traps of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum FeedAction {
     /// Add them (`POST`).
     Add,
     /// Add them and, if no line was wrong, retire all other traps of the donor (`PUT`).
@@ -98,12 +98,12 @@ pub struct FeedProblem {
 }
 
 /// The state of an import.
-struct Reading {
+struct FeedReading {
     hasher: TrapHasher,
     known: Arc<KnownTraps>,
-    author: Author,
-    form: Form,
-    change: Change,
+    author: FeedAuthor,
+    form: FeedForm,
+    change: FeedAction,
     /// What is left of the donor's trap quota.
     room: u64,
     /// Whether the `silent_since` times of the list are used.
@@ -115,7 +115,7 @@ struct Reading {
     report: FeedReport,
 }
 
-impl Reading {
+impl FeedReading {
     /// Reads all complete lines and keeps the rest.
     fn take(&mut self, octets: &[u8]) {
         let mut octets = octets;
@@ -159,7 +159,7 @@ impl Reading {
         }
     }
 
-    fn trap(&mut self, named: crate::trap::Named, silent_since: Option<Timestamp>) {
+    fn trap(&mut self, named: crate::trap::NamedTrap, silent_since: Option<Timestamp>) {
         let key = named.key;
         if !self.named.insert(key) {
             self.report.known += 1;
@@ -167,10 +167,10 @@ impl Reading {
         }
         let is_given = self.known.traps.is_given_by(key, &self.author.donor);
         let counts = match self.change {
-            Change::Retire => false,
-            Change::Add => !is_given,
+            FeedAction::Retire => false,
+            FeedAction::Add => !is_given,
             // All others will be retired.
-            Change::Replace => true,
+            FeedAction::Replace => true,
         };
         if counts {
             if self.room == 0 {
@@ -179,7 +179,7 @@ impl Reading {
             }
             self.room -= 1;
         }
-        if is_given != (self.change == Change::Retire) {
+        if is_given != (self.change == FeedAction::Retire) {
             self.report.known += 1;
             return;
         }
@@ -233,7 +233,7 @@ impl Orders<'_> {
 
 /// The sender of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum From {
+pub(super) enum FeedSender {
     /// The donor, through the API.
     Donor,
     /// The operator, through the control socket.
@@ -260,9 +260,9 @@ impl Drop for OneAtATime<'_> {
 }
 
 /// A list to import.
-pub(super) struct List {
+pub(super) struct TrapFeed {
     /// Who sent it.
-    pub(super) from: From,
+    pub(super) from: FeedSender,
     /// The donor of the traps.
     pub(super) donor: Donor,
     /// The donor's terms.
@@ -270,23 +270,23 @@ pub(super) struct List {
     /// The author of the directives, for the journal and the audit log.
     pub(super) by: String,
     /// The format of the list.
-    pub(super) form: Form,
+    pub(super) form: FeedForm,
     /// What to do with the traps.
-    pub(super) change: Change,
+    pub(super) change: FeedAction,
 }
 
 /// Imports a list. The response contains a [`FeedReport`], or a [`Problem`] if nothing of the list
 /// was read.
-pub(super) async fn change(app: &App, list: List, body: Body) -> Response {
-    let List { from, donor, terms, by, form, change } = list;
+pub(super) async fn change(app: &App, list: TrapFeed, body: Body) -> Response {
+    let TrapFeed { from, donor, terms, by, form, change } = list;
     let busy = |error: String| (StatusCode::SERVICE_UNAVAILABLE, Json(Problem { error })).into_response();
     if terms.suspended {
         let error = "the donor is suspended".to_owned();
         return (StatusCode::CONFLICT, Json(Problem { error })).into_response();
     }
     let place = match from {
-        From::Donor => AT_ONCE.try_acquire().ok(),
-        From::Operator => OPERATORS_PLACE.try_acquire().ok(),
+        FeedSender::Donor => AT_ONCE.try_acquire().ok(),
+        FeedSender::Operator => OPERATORS_PLACE.try_acquire().ok(),
     };
     let Some(_place) = place else {
         return busy("too many other lists are being imported; try again later".to_owned());
@@ -296,17 +296,17 @@ pub(super) async fn change(app: &App, list: List, body: Body) -> Response {
     };
     let Ok(nonce) = app.keys.nonce() else { return busy("the system provides no random numbers".to_owned()) };
     let known = app.published.traps();
-    let mut reading = Reading {
+    let mut reading = FeedReading {
         hasher: app.keys.hasher().clone(),
         room: match change {
-            Change::Replace => terms.traps_max,
-            Change::Add | Change::Retire => {
+            FeedAction::Replace => terms.traps_max,
+            FeedAction::Add | FeedAction::Retire => {
                 terms.traps_max.saturating_sub(known.traps.count_of(&donor).active)
             }
         },
         believed: terms.silence_believed,
         known,
-        author: Author { donor, gives_domains: terms.gives_domains, sends_hashes: terms.sends_hashes },
+        author: FeedAuthor { donor, gives_domains: terms.gives_domains, sends_hashes: terms.sends_hashes },
         form,
         change,
         rest: Vec::new(),
@@ -320,7 +320,7 @@ pub(super) async fn change(app: &App, list: List, body: Body) -> Response {
         stopped = Some(why);
     }
     let mut report = std::mem::take(&mut reading.report);
-    if change == Change::Replace && stopped.is_none() {
+    if change == FeedAction::Replace && stopped.is_none() {
         if report.rejected > 0 {
             report.kept =
                 Some("some lines are wrong, so none of the donor's other traps was retired".to_owned());
@@ -353,10 +353,14 @@ pub(super) async fn change(app: &App, list: List, body: Body) -> Response {
     (status, Json(report)).into_response()
 }
 
-async fn read_list(reading: &mut Reading, orders: &mut Orders<'_>, mut body: Body) -> Result<(), Stopped> {
+async fn read_list(
+    reading: &mut FeedReading,
+    orders: &mut Orders<'_>,
+    mut body: Body,
+) -> Result<(), Stopped> {
     let (mut octets, mut whole) = (0_u64, Vec::new());
     let begun = Stopwatch::start();
-    let is_one_document = reading.form == Form::JsonLines;
+    let is_one_document = reading.form == FeedForm::JsonLines;
     loop {
         let frame = tokio::time::timeout(READ_TIMEOUT, body.frame())
             .await
@@ -399,7 +403,7 @@ fn one_a_line(octets: Vec<u8>) -> Vec<u8> {
 
 /// Reads lines. A large piece is read with `block_in_place`, so that other tasks of this thread can
 /// move away.
-async fn take(reading: &mut Reading, octets: Vec<u8>) {
+async fn take(reading: &mut FeedReading, octets: Vec<u8>) {
     if octets.len() < LINE_OCTETS_MAX {
         return reading.take(&octets);
     }
@@ -407,16 +411,16 @@ async fn take(reading: &mut Reading, octets: Vec<u8>) {
 }
 
 /// Appends the traps that are ready to the journal, while there are at least `least` of them.
-async fn give(reading: &mut Reading, orders: &mut Orders<'_>, least: usize) -> Result<(), Stopped> {
+async fn give(reading: &mut FeedReading, orders: &mut Orders<'_>, least: usize) -> Result<(), Stopped> {
     while reading.ready.len() >= least {
         let count = reading.ready.len().min(ORDER_TRAPS_MAX);
         let traps: Vec<GivenTrap> = reading.ready.drain(..count).collect();
         let donor = reading.author.donor.clone();
         let order = match reading.change {
-            Change::Retire => {
+            FeedAction::Retire => {
                 Order::RetireTraps { donor, keys: traps.into_iter().map(|trap| trap.key).collect() }
             }
-            Change::Add | Change::Replace => Order::AddTraps { donor, traps },
+            FeedAction::Add | FeedAction::Replace => Order::AddTraps { donor, traps },
         };
         orders.give(order).await.map_err(Stopped::Journal)?;
     }
@@ -428,7 +432,7 @@ async fn give(reading: &mut Reading, orders: &mut Orders<'_>, least: usize) -> R
 /// # Errors
 /// When they are more than half of the donor's active traps and more than [`SHRINK_FLOOR`]: the
 /// list may be the wrong file.
-fn others(reading: &Reading) -> Result<Vec<TrapKey>, String> {
+fn others(reading: &FeedReading) -> Result<Vec<TrapKey>, String> {
     let mut others = Vec::new();
     let mut active = 0;
     for (key, trap) in reading.known.traps.of_donor(&reading.author.donor) {

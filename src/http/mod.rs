@@ -25,10 +25,10 @@ use ipnet::IpNet;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
-pub use clients::PerHour;
-pub use control::{Advance, Done, DonorChange, NewTrap, Removal, RetireTrap, Zones};
-pub use decisions::{AuditWanted, Decided, Decision, ExemptionLine, StandingLine};
-pub use donors::{DonorLine, LogReport, Taken};
+pub use clients::HourlyLimit;
+pub use control::{ClockAdvance, DirectiveDone, DonorChange, NewTrap, RemovalRequest, RetireTrap, ZonesJson};
+pub use decisions::{AuditRequest, DecisionRequest, ExemptionLine, RequestedDecision, StatusJson};
+pub use donors::{DonorLine, LogReport, SubmissionResult};
 pub use feed::{FeedProblem, FeedReport, TrapLine};
 pub use tokens::WRONG_TOKENS_MAX;
 
@@ -76,9 +76,9 @@ pub struct App {
     /// Networks of the proxies whose X-Forwarded-For header is used.
     pub proxies: Vec<IpNet>,
     /// Limit on self-service removals.
-    pub removals: PerHour,
+    pub removals: HourlyLimit,
     /// Limit on wrong tokens.
-    pub wrong_tokens: PerHour,
+    pub wrong_tokens: HourlyLimit,
     /// Donors with a trap list that is being imported.
     pub feeding: DashSet<Donor>,
     /// Turns submitted messages into evidence; set while the daemon runs.

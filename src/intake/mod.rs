@@ -13,12 +13,12 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
 use crate::blocklist::Donors;
-use crate::classify::{self, Kind, Session, Verdict};
+use crate::classify::{self, Kind, SessionFacts, Verdict};
 use crate::digest::{Digest, Digester};
-use crate::evidence::{Entry, Evidence, Facts, Reach, Sent, Way};
-use crate::journal::{Append, Journal, Room};
+use crate::evidence::{Channel, Entry, Evidence, EvidenceFacts, SentFrom, SessionReach};
+use crate::journal::{Append, DiskReserve, Journal};
 use crate::keys::Keys;
-use crate::mail::{self, Header, Mailbox, Message, Rejected, ReversePath};
+use crate::mail::{self, Header, LoggedRejection, Mailbox, Message, ReversePath};
 use crate::metrics::Metrics;
 use crate::observe::{Inquiry, Observer};
 use crate::relay::Relay;
@@ -134,7 +134,7 @@ impl Transaction {
 
 /// What became of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum IntakeOutcome {
     /// It is durable: it would survive a crash.
     Durable { id: String },
     /// It could not be made durable. The client keeps it and comes back.
@@ -169,7 +169,7 @@ pub fn attribute(client: Relay, header: &Header, trusted: &[IpNet]) -> Option<(R
 /// Whether any answer of the DNS could make evidence count.
 fn is_asked_about(evidence: &Evidence) -> bool {
     let facts = &evidence.facts;
-    let from_null = evidence.reverse_path == Sent::FromNull;
+    let from_null = evidence.reverse_path == SentFrom::FromNull;
     facts.kind.may_score()
         && !facts.carried
         && evidence.recipients == 1
@@ -199,7 +199,7 @@ pub struct Submission {
 
 /// What became of a submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Submitted {
+pub enum SubmissionOutcome {
     /// It is durable.
     Durable { id: String },
     /// It could not be made durable; the donor should submit it again.
@@ -214,7 +214,7 @@ pub enum Submitted {
 
 /// Which donor vouches for a message, if any.
 #[derive(Default)]
-struct Origin {
+struct SubmissionOrigin {
     forwarded_by: Option<Donor>,
     trusted: Vec<IpNet>,
 }
@@ -233,18 +233,18 @@ fn handed_over(header: &Header) -> Option<Timestamp> {
 }
 
 /// The facts about a transaction that make evidence.
-struct Seen<'a> {
+struct TransactionFacts<'a> {
     relay: Relay,
     trap: &'a Mailbox,
     verdict: &'a Verdict,
     id: Digest,
-    reach: Reach,
+    reach: SessionReach,
     /// The digest of the message, if there was one.
     report: Option<Digest>,
 }
 
 /// A message that was classified.
-struct Judged {
+struct JudgedMessage {
     transaction: Transaction,
     trap: Mailbox,
     message: Message,
@@ -254,23 +254,23 @@ struct Judged {
 
 /// What is stored of a message: an entry with its sealed report, and the inquiry to make once both
 /// are durable.
-struct Kept {
+struct PreparedAppend {
     append: Append,
     kind: Kind,
     inquiry: Option<Box<Inquiry>>,
 }
 
-fn judge(transaction: Transaction, trap: Mailbox, trusted: &[IpNet]) -> Judged {
+fn judge(transaction: Transaction, trap: Mailbox, trusted: &[IpNet]) -> JudgedMessage {
     let message = mail::read(&transaction.message);
     let attributed = transaction.client.attributed(&message.header, trusted);
-    let session = Session {
+    let session = SessionFacts {
         reverse_path: Some(transaction.reverse_path.clone()),
         client: attributed.map(|(relay, _)| relay.address()),
         recipient: Some(trap.clone()),
         trusted_hops: attributed.map_or(0, |(_, hops)| hops),
     };
     let verdict = classify::classify(&message, &session);
-    Judged { transaction, trap, message, verdict, relay: attributed.map(|(relay, _)| relay) }
+    JudgedMessage { transaction, trap, message, verdict, relay: attributed.map(|(relay, _)| relay) }
 }
 
 /// The intake of one trap node.
@@ -286,7 +286,7 @@ pub struct Intake {
     /// The newest traps.
     pub traps: Arc<ArcSwap<KnownTraps>>,
     /// The disk space that is reserved for decisions and ticks.
-    pub room: Option<Room>,
+    pub room: Option<DiskReserve>,
     /// The newest donors.
     pub donors: Arc<ArcSwap<Donors>>,
     /// The networks of hosts whose Received lines are believed and which are never judged.
@@ -304,33 +304,33 @@ pub struct Intake {
 
 impl Intake {
     /// Takes in a message. `Durable` means that it would survive a crash.
-    pub async fn message(&self, transaction: Transaction) -> Outcome {
+    pub async fn message(&self, transaction: Transaction) -> IntakeOutcome {
         let id = self.id(&transaction);
         let outcome = self.take(transaction, id).await;
         let label = match &outcome {
-            Outcome::Durable { .. } => "durable",
-            Outcome::Later => "later",
+            IntakeOutcome::Durable { .. } => "durable",
+            IntakeOutcome::Later => "later",
         };
         self.metrics.messages_total.with_label_values(&[label]).inc();
         outcome
     }
 
-    async fn take(&self, transaction: Transaction, id: Digest) -> Outcome {
+    async fn take(&self, transaction: Transaction, id: Digest) -> IntakeOutcome {
         if !transaction.operators.is_empty() && !self.deliver(&transaction, id).await {
-            return Outcome::Later;
+            return IntakeOutcome::Later;
         }
         for donor in &transaction.donors {
             // Boxed to keep the common future small: few messages are forwarded.
             if !Box::pin(self.forwarded(donor, &transaction)).await {
-                return Outcome::Later;
+                return IntakeOutcome::Later;
             }
         }
         if transaction.traps.is_empty() {
-            return Outcome::Durable { id: id.to_string() };
+            return IntakeOutcome::Durable { id: id.to_string() };
         }
         // An unattributed message is acknowledged as well: the client could do nothing about it.
-        let judged = self.judged(transaction, id, &Origin::default()).await;
-        judged.unwrap_or_else(|| Outcome::Durable { id: id.to_string() })
+        let judged = self.judged(transaction, id, &SubmissionOrigin::default()).await;
+        judged.unwrap_or_else(|| IntakeOutcome::Durable { id: id.to_string() })
     }
 
     /// Takes in the messages that a donor forwards as attachments; `false` when one of them can't
@@ -363,7 +363,7 @@ impl Intake {
                 client: None,
                 message,
             };
-            if self.submit(submission).await == Submitted::Later {
+            if self.submit(submission).await == SubmissionOutcome::Later {
                 return false;
             }
         }
@@ -373,7 +373,7 @@ impl Intake {
     /// Takes in a message that a donor submits, or the operator in the name of the trap's donor.
     /// The relay is the host that brought it to the donor's hosts. A repeated submission with the
     /// same message, key and other arguments is stored once.
-    pub async fn submit(&self, submission: Submission) -> Submitted {
+    pub async fn submit(&self, submission: Submission) -> SubmissionOutcome {
         let mut digester = Digester::default();
         digester.add(b"submission").add(submission.key.as_bytes());
         digester.add(
@@ -389,7 +389,7 @@ impl Intake {
                 let header = mail::read(&octets).header;
                 (octets, header)
             });
-            let Ok(read) = read.await else { return Submitted::Later };
+            let Ok(read) = read.await else { return SubmissionOutcome::Later };
             read
         };
         digester.add(&message);
@@ -400,13 +400,13 @@ impl Intake {
             let donor = self.trap_donor(&mailbox)?;
             submission.donor.as_ref().is_none_or(|by| *by == donor).then_some((mailbox, donor))
         });
-        let Some((trap, donor)) = found else { return Submitted::NoTrap };
+        let Some((trap, donor)) = found else { return SubmissionOutcome::NoTrap };
         if handed_over(&header).is_some_and(|at| submission.seen_at.since(at) > SUBMISSION_AGE_MAX) {
-            return Submitted::TooOld;
+            return SubmissionOutcome::TooOld;
         }
         let terms = self.donors.load().get(&donor).map(|record| record.terms.clone()).unwrap_or_default();
         if submission.client.is_none() && terms.relays.is_empty() {
-            return Submitted::Unattributed;
+            return SubmissionOutcome::Unattributed;
         }
         digester.add(donor.as_str().as_bytes());
         let reverse_path =
@@ -426,11 +426,11 @@ impl Intake {
         };
         let networks =
             terms.relays.iter().filter_map(|prefix| IpNet::new(prefix.network(), prefix.length()).ok());
-        let origin = Origin { forwarded_by: Some(donor), trusted: networks.collect() };
+        let origin = SubmissionOrigin { forwarded_by: Some(donor), trusted: networks.collect() };
         match self.judged(transaction, digester.digest(), &origin).await {
-            Some(Outcome::Durable { id }) => Submitted::Durable { id },
-            Some(Outcome::Later) => Submitted::Later,
-            None => Submitted::Unattributed,
+            Some(IntakeOutcome::Durable { id }) => SubmissionOutcome::Durable { id },
+            Some(IntakeOutcome::Later) => SubmissionOutcome::Later,
+            None => SubmissionOutcome::Unattributed,
         }
     }
 
@@ -440,18 +440,18 @@ impl Intake {
         &self,
         donor: &Donor,
         line: &str,
-        rejected: &Rejected,
+        rejected: &LoggedRejection,
         seen_at: Timestamp,
-    ) -> Submitted {
+    ) -> SubmissionOutcome {
         if self.trap_donor(&rejected.recipient).as_ref() != Some(donor) {
-            return Submitted::NoTrap;
+            return SubmissionOutcome::NoTrap;
         }
         // Hosts that carry mail for the donor or for this system are not judged.
         let terms = self.donors.load().get(donor).map(|record| record.terms.clone()).unwrap_or_default();
         let client = Relay::new(rejected.client);
         let ours = |network: &IpNet| network.contains(&client.address());
         if client.address().is_loopback() || terms.has_relay(client) || self.trusted_relays.iter().any(ours) {
-            return Submitted::Unattributed;
+            return SubmissionOutcome::Unattributed;
         }
         let mut digester = Digester::default();
         digester.add(b"log line").add(donor.as_str().as_bytes()).add(line.as_bytes());
@@ -470,42 +470,54 @@ impl Intake {
             waited: Span::ZERO,
         };
         let verdict = classify::null_rejected();
-        let trap = trap::base(&rejected.recipient).unwrap_or_else(|| rejected.recipient.clone());
+        let trap = trap::strip_rewriting(&rejected.recipient).unwrap_or_else(|| rejected.recipient.clone());
         let mut evidence = self.evidence(
             &transaction,
-            &Seen { relay, trap: &trap, verdict: &verdict, id, reach: Reach::Recipient, report: None },
+            &TransactionFacts {
+                relay,
+                trap: &trap,
+                verdict: &verdict,
+                id,
+                reach: SessionReach::Recipient,
+                report: None,
+            },
         );
-        (evidence.way, evidence.forwarded_by) = (Way::Logged, Some(donor.clone()));
+        (evidence.channel, evidence.forwarded_by) = (Channel::Logged, Some(donor.clone()));
         match self.append(Entry::Evidence(Box::new(evidence)).into(), verdict.kind, id).await {
-            Outcome::Durable { id } => Submitted::Durable { id },
-            Outcome::Later => Submitted::Later,
+            IntakeOutcome::Durable { id } => SubmissionOutcome::Durable { id },
+            IntakeOutcome::Later => SubmissionOutcome::Later,
         }
     }
 
     /// The donor of the trap that an address is.
     fn trap_donor(&self, mailbox: &Mailbox) -> Option<Donor> {
         let (hasher, known) = (self.keys.hasher(), self.traps.load());
-        let trap = trap::base(mailbox).unwrap_or_else(|| mailbox.clone());
+        let trap = trap::strip_rewriting(mailbox).unwrap_or_else(|| mailbox.clone());
         let (address, domain) = (hasher.address(&trap), hasher.domain(trap.domain()));
         known.traps.find(address, domain, &known.wider(hasher, &trap)).map(|(_, trap)| trap.donor)
     }
 
     /// Judges and stores a message; `None` when it can't be attributed to a relay.
-    async fn judged(&self, transaction: Transaction, id: Digest, origin: &Origin) -> Option<Outcome> {
+    async fn judged(
+        &self,
+        transaction: Transaction,
+        id: Digest,
+        origin: &SubmissionOrigin,
+    ) -> Option<IntakeOutcome> {
         let addressed = transaction.traps.first().cloned()?;
         // A forwarder's or a sender's rewriting is not part of the trap's address.
-        let trap = trap::base(&addressed).unwrap_or_else(|| addressed.clone());
+        let trap = trap::strip_rewriting(&addressed).unwrap_or_else(|| addressed.clone());
         let judged = if transaction.message.len() <= INLINE_OCTETS_MAX {
             judge(transaction, trap, &self.trusted_with(origin))
         } else {
             let trusted = self.trusted_with(origin).into_owned();
             let judging = tokio::task::spawn_blocking(move || judge(transaction, trap, &trusted));
-            let Ok(judged) = judging.await else { return Some(Outcome::Later) };
+            let Ok(judged) = judging.await else { return Some(IntakeOutcome::Later) };
             judged
         };
-        let Kept { append, kind, inquiry } = self.kept(judged, &addressed, id, origin)?;
+        let PreparedAppend { append, kind, inquiry } = self.kept(judged, &addressed, id, origin)?;
         let outcome = self.append(append, kind, id).await;
-        if let (Outcome::Durable { .. }, Some(inquiry)) = (&outcome, inquiry) {
+        if let (IntakeOutcome::Durable { .. }, Some(inquiry)) = (&outcome, inquiry) {
             self.observer.inquire(*inquiry);
         }
         Some(outcome)
@@ -513,8 +525,14 @@ impl Intake {
 
     /// What the journal stores of a message, and the inquiry to make about it. Not async, so that a
     /// session that waits for the journal holds nothing else in memory.
-    fn kept(&self, judged: Judged, addressed: &Mailbox, id: Digest, origin: &Origin) -> Option<Kept> {
-        let Judged { transaction, trap, message, verdict, relay } = judged;
+    fn kept(
+        &self,
+        judged: JudgedMessage,
+        addressed: &Mailbox,
+        id: Digest,
+        origin: &SubmissionOrigin,
+    ) -> Option<PreparedAppend> {
+        let JudgedMessage { transaction, trap, message, verdict, relay } = judged;
         let Some(relay) = relay else {
             tracing::info!(mta = %transaction.client.peer(), "the message can't be attributed: no Received line of a trusted host names the relay");
             return None;
@@ -525,17 +543,17 @@ impl Intake {
         digester.add(Digest::of(&transaction.message).octets()).add(&transaction.octets.to_be_bytes());
         let mut evidence = self.evidence(
             &transaction,
-            &Seen {
+            &TransactionFacts {
                 relay,
                 trap: &trap,
                 verdict: &verdict,
                 id,
-                reach: Reach::Data,
+                reach: SessionReach::Data,
                 report: Some(digester.digest()),
             },
         );
         if let Some(donor) = &origin.forwarded_by {
-            (evidence.way, evidence.forwarded_by) = (Way::Submitted, Some(donor.clone()));
+            (evidence.channel, evidence.forwarded_by) = (Channel::Submitted, Some(donor.clone()));
         }
         evidence.facts.solicited = self.keys.hasher().is_ours(addressed, transaction.seen_at);
         let sealed = self.keys.seal(transaction.seen_at.day(), id, &mail::to_octets(&message));
@@ -550,10 +568,10 @@ impl Intake {
         let inquiry =
             is_asked_about(&evidence).then(|| Box::new(Inquiry::about(&evidence, Some(trap.domain()))));
         let append = Append { entry: Entry::Evidence(Box::new(evidence)), report };
-        Some(Kept { append, kind: verdict.kind, inquiry })
+        Some(PreparedAppend { append, kind: verdict.kind, inquiry })
     }
 
-    fn trusted_with(&self, origin: &Origin) -> Cow<'_, [IpNet]> {
+    fn trusted_with(&self, origin: &SubmissionOrigin) -> Cow<'_, [IpNet]> {
         if origin.trusted.is_empty() {
             Cow::Borrowed(&self.trusted_relays)
         } else {
@@ -580,49 +598,56 @@ impl Intake {
         let verdict = classify::callout();
         let evidence = self.evidence(
             &transaction,
-            &Seen { relay, trap, verdict: &verdict, id, reach: Reach::Recipient, report: None },
+            &TransactionFacts {
+                relay,
+                trap,
+                verdict: &verdict,
+                id,
+                reach: SessionReach::Recipient,
+                report: None,
+            },
         );
         self.append(Entry::Evidence(Box::new(evidence)).into(), verdict.kind, id).await;
     }
 
-    async fn append(&self, append: Append, kind: Kind, id: Digest) -> Outcome {
+    async fn append(&self, append: Append, kind: Kind, id: Digest) -> IntakeOutcome {
         match self.journal.append(append).await {
             Ok(_) => {
                 self.metrics.evidence(kind);
-                Outcome::Durable { id: id.to_string() }
+                IntakeOutcome::Durable { id: id.to_string() }
             }
             Err(error) => {
                 tracing::error!(%error, "evidence could not be made durable; the client was asked to come back");
-                Outcome::Later
+                IntakeOutcome::Later
             }
         }
     }
 
-    fn evidence(&self, transaction: &Transaction, seen: &Seen<'_>) -> Evidence {
-        let Seen { relay, trap, verdict, id, reach, report } = *seen;
+    fn evidence(&self, transaction: &Transaction, seen: &TransactionFacts<'_>) -> Evidence {
+        let TransactionFacts { relay, trap, verdict, id, reach, report } = *seen;
         let hasher = self.keys.hasher();
         Evidence {
             id,
             seen_at: transaction.seen_at,
             relay,
             helo: transaction.helo.clone(),
-            reverse_path: Sent::of(&transaction.reverse_path, hasher),
+            reverse_path: SentFrom::of(&transaction.reverse_path, hasher),
             trap: hasher.address(trap),
             trap_domain: hasher.domain(trap.domain()),
             recipients: u16::try_from(transaction.recipients()).unwrap_or(u16::MAX),
             reach,
             report,
-            facts: Facts::of(verdict, classify::VERSION, trap, hasher),
+            facts: EvidenceFacts::of(verdict, classify::VERSION, trap, hasher),
             node: self.node.clone(),
             wider: self.traps.load().wider(hasher, trap),
-            way: Way::Direct,
+            channel: Channel::Direct,
             forwarded_by: None,
         }
     }
 
     async fn deliver(&self, transaction: &Transaction, id: Digest) -> bool {
         // The remaining disk space is reserved for decisions and ticks.
-        if self.room.as_ref().is_some_and(Room::is_short) {
+        if self.room.as_ref().is_some_and(DiskReserve::is_short) {
             tracing::warn!("the disk has no room for operator mail");
             return false;
         }

@@ -24,11 +24,11 @@ use redb::{
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    Acknowledge, Append, Appending, COMMIT_ENTRIES_MAX, Checkpoint, Dropped, Journal, JournalError,
-    QUEUE_ENTRIES_MAX, Retention, Sealed, wire,
+    Acknowledge, Append, Appending, COMMIT_ENTRIES_MAX, Checkpoint, DroppedDays, Journal, JournalError,
+    QUEUE_ENTRIES_MAX, Retention, SealedReport, wire,
 };
 use crate::digest::Digest;
-use crate::evidence::{Entry, Offset, Order, Recorded};
+use crate::evidence::{Entry, Offset, Order, RecordedEntry};
 use crate::time::{Clock, Day, Timestamp};
 
 /// The version of the store's layout.
@@ -81,7 +81,7 @@ fn reports_name(day: u32) -> String {
 }
 
 /// A journal in a redb store; see [`Journal`].
-pub struct Embedded {
+pub struct EmbeddedJournal {
     store: Arc<Store>,
     head: watch::Receiver<Offset>,
     /// Set to `None` to end the committer.
@@ -92,14 +92,14 @@ pub struct Embedded {
 /// Disk space that is reserved for decisions and ticks: with less free space, no evidence is
 /// accepted.
 #[derive(Clone, Debug)]
-pub struct Room {
+pub struct DiskReserve {
     /// A folder on the disk.
     pub folder: PathBuf,
     /// Free space below which no evidence is accepted, in octets.
     pub octets_min: u64,
 }
 
-impl Room {
+impl DiskReserve {
     /// Whether the disk has less free space than `octets_min`.
     pub fn is_short(&self) -> bool {
         // If the free space can't be determined, the write itself will show whether there is room.
@@ -133,7 +133,7 @@ impl Store {
     }
 
     /// Closes the database and opens it again.
-    fn reopen(&self) -> Result<Last, JournalError> {
+    fn reopen(&self) -> Result<LastEntry, JournalError> {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         // Another thread may have met a permanent error in the meantime.
         if self.broken.load(Ordering::SeqCst) {
@@ -156,9 +156,9 @@ impl Store {
 /// A backend that turns a failed sync into a permanent error. After a failed sync the kernel may
 /// drop the unwritten pages and still return them to readers.
 #[derive(Debug)]
-struct Careful<B>(B);
+struct FailStopSync<B>(B);
 
-impl<B: StorageBackend> StorageBackend for Careful<B> {
+impl<B: StorageBackend> StorageBackend for FailStopSync<B> {
     fn len(&self) -> io::Result<u64> {
         self.0.len()
     }
@@ -208,7 +208,7 @@ impl<B: StorageBackend> StorageBackend for Careful<B> {
     }
 }
 
-impl Embedded {
+impl EmbeddedJournal {
     /// Opens the store in a file, or creates it.
     ///
     /// # Errors
@@ -222,11 +222,19 @@ impl Embedded {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn open_with_room(path: &Path, clock: Arc<dyn Clock>, room: Room) -> Result<Self, JournalError> {
+    pub fn open_with_room(
+        path: &Path,
+        clock: Arc<dyn Clock>,
+        room: DiskReserve,
+    ) -> Result<Self, JournalError> {
         Self::open_file(path, clock, Some(room))
     }
 
-    fn open_file(path: &Path, clock: Arc<dyn Clock>, room: Option<Room>) -> Result<Self, JournalError> {
+    fn open_file(
+        path: &Path,
+        clock: Arc<dyn Clock>,
+        room: Option<DiskReserve>,
+    ) -> Result<Self, JournalError> {
         if !path.exists() {
             begin(path)?;
         }
@@ -242,11 +250,11 @@ impl Embedded {
         backend: impl Fn() -> B + Send + Sync + 'static,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, JournalError> {
-        let open = move || Database::builder().create_with_backend(Careful(backend())).map_err(store);
+        let open = move || Database::builder().create_with_backend(FailStopSync(backend())).map_err(store);
         Self::start(Box::new(open), clock, None)
     }
 
-    fn start(open: Open, clock: Arc<dyn Clock>, room: Option<Room>) -> Result<Self, JournalError> {
+    fn start(open: Open, clock: Arc<dyn Clock>, room: Option<DiskReserve>) -> Result<Self, JournalError> {
         let database = open()?;
         let last = prepare(&database)?;
         let database = RwLock::new(Some(database));
@@ -258,7 +266,7 @@ impl Embedded {
             .name("journal".to_owned())
             .spawn(move || committer.run(waiting))
             .map_err(|error| JournalError::Store(error.to_string()))?;
-        Ok(Embedded {
+        Ok(EmbeddedJournal {
             store: store_of,
             head: head_receiver,
             queue: Some(queue),
@@ -274,11 +282,14 @@ fn open_file(path: &Path) -> Result<Database, JournalError> {
         other => store(other),
     };
     let backend = FileBackend::new(file).map_err(in_use)?;
-    Database::builder().set_cache_size(CACHE_OCTETS).create_with_backend(Careful(backend)).map_err(in_use)
+    Database::builder()
+        .set_cache_size(CACHE_OCTETS)
+        .create_with_backend(FailStopSync(backend))
+        .map_err(in_use)
 }
 
 /// Waits until all accepted entries are durable, then closes the store.
-impl Drop for Embedded {
+impl Drop for EmbeddedJournal {
     fn drop(&mut self) {
         self.queue = None;
         let thread = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -310,14 +321,14 @@ fn begin(path: &Path) -> Result<(), JournalError> {
 
 /// The last entry that is durable.
 #[derive(Clone, Copy)]
-struct Last {
+struct LastEntry {
     offset: Offset,
     at: Timestamp,
 }
 
 /// Creates the tables of a new store, and returns the last entry of an existing one. An existing
 /// store is not written to.
-fn prepare(database: &Database) -> Result<Last, JournalError> {
+fn prepare(database: &Database) -> Result<LastEntry, JournalError> {
     let found = {
         let read = database.begin_read().map_err(store)?;
         match absent_is_empty(read.open_table(META))? {
@@ -339,22 +350,22 @@ fn prepare(database: &Database) -> Result<Last, JournalError> {
     let read = database.begin_read().map_err(store)?;
     let days = read.open_table(DAYS).map_err(store)?;
     let Some((day, _)) = days.last().map_err(store)? else {
-        return Ok(Last { offset: Offset::START, at: Timestamp::default() });
+        return Ok(LastEntry { offset: Offset::START, at: Timestamp::default() });
     };
     let entries = read.open_table(entries_table(&entries_name(day.value()))).map_err(store)?;
     let Some((offset, octets)) = entries.last().map_err(store)? else {
         return Err(JournalError::Store("a day without entries".to_owned()));
     };
     let last = wire::from_octets(Offset::from_number(offset.value()), octets.value())?;
-    Ok(Last { offset: last.offset, at: last.at })
+    Ok(LastEntry { offset: last.offset, at: last.at })
 }
 
 struct Committer {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     head: watch::Sender<Offset>,
-    last: Last,
-    room: Option<Room>,
+    last: LastEntry,
+    room: Option<DiskReserve>,
 }
 
 type Waiting = mpsc::Receiver<(Append, Acknowledge)>;
@@ -373,7 +384,7 @@ impl Committer {
                 group.push(more);
             }
             together = group.len();
-            if self.room.as_ref().is_some_and(Room::is_short) {
+            if self.room.as_ref().is_some_and(DiskReserve::is_short) {
                 turn_away_bulk(&mut group);
             }
             if group.is_empty() {
@@ -436,7 +447,11 @@ impl Committer {
         }
     }
 
-    fn commit(&self, database: &Database, appends: &[Append]) -> Result<(Last, Vec<Offset>), JournalError> {
+    fn commit(
+        &self,
+        database: &Database,
+        appends: &[Append],
+    ) -> Result<(LastEntry, Vec<Offset>), JournalError> {
         let mut write = database.begin_write().map_err(store)?;
         write.set_durability(Durability::Immediate).map_err(store)?;
         write.set_quick_repair(true);
@@ -481,9 +496,9 @@ fn turn_away_bulk(group: &mut Vec<(Append, Acknowledge)>) {
 fn write_group(
     write: &WriteTransaction,
     appends: &[Append],
-    before: Last,
+    before: LastEntry,
     at: Timestamp,
-) -> Result<(Last, Vec<Offset>), JournalError> {
+) -> Result<(LastEntry, Vec<Offset>), JournalError> {
     let day = at.day().yyyymmdd();
     let mut days = write.open_table(DAYS).map_err(store)?;
     let earlier = days.range(..day).map_err(store)?.next_back().transpose().map_err(store)?;
@@ -508,10 +523,10 @@ fn write_group(
             offsets.push(Offset::from_number(known));
             continue;
         }
-        last = Last { offset: Offset::from_number(last.offset.number() + 1), at };
+        last = LastEntry { offset: Offset::from_number(last.offset.number() + 1), at };
         entries.insert(last.offset.number(), wire::to_octets(at, entry).as_slice()).map_err(store)?;
         ids.insert(id, last.offset.number()).map_err(store)?;
-        if let Some(Sealed { day, octets }) = report {
+        if let Some(SealedReport { day, octets }) = report {
             reports.of(*day)?.insert(last.offset.number(), octets.as_slice()).map_err(store)?;
         }
         offsets.push(last.offset);
@@ -570,7 +585,7 @@ fn report_days(write: &WriteTransaction) -> Result<Vec<u32>, JournalError> {
     Ok(tables.filter_map(|table| table.name().strip_prefix(REPORTS_PREFIX)?.parse().ok()).collect())
 }
 
-impl Journal for Embedded {
+impl Journal for EmbeddedJournal {
     fn append(&self, append: Append) -> Appending {
         let (acknowledge, appending) = Appending::new();
         let refused = match &self.queue {
@@ -604,7 +619,7 @@ impl Journal for Embedded {
         Ok(days.first().map_or(Offset::START, |&(_, first)| Offset::from_number(first.saturating_sub(1))))
     }
 
-    fn last(&self) -> Result<Option<Recorded>, JournalError> {
+    fn last(&self) -> Result<Option<RecordedEntry>, JournalError> {
         let before = self.head.borrow().number().checked_sub(1);
         let last = before.map(|before| self.read(Offset::from_number(before), 1)).transpose()?;
         Ok(last.and_then(|mut last| last.pop()))
@@ -614,11 +629,11 @@ impl Journal for Embedded {
         up_to.number().saturating_sub(after.number())
     }
 
-    fn read(&self, after: Offset, entries_max: usize) -> Result<Vec<Recorded>, JournalError> {
+    fn read(&self, after: Offset, entries_max: usize) -> Result<Vec<RecordedEntry>, JournalError> {
         self.store.with(|database| read(database, after, entries_max))
     }
 
-    fn report(&self, evidence: Digest) -> Result<Option<Sealed>, JournalError> {
+    fn report(&self, evidence: Digest) -> Result<Option<SealedReport>, JournalError> {
         self.store.with(|database| report(database, evidence))
     }
 
@@ -630,12 +645,12 @@ impl Journal for Embedded {
         self.store.with(checkpoint)
     }
 
-    fn retain(&self, retention: Retention) -> Result<Dropped, JournalError> {
+    fn retain(&self, retention: Retention) -> Result<DroppedDays, JournalError> {
         self.store.with(|database| retain(database, retention))
     }
 }
 
-fn read(database: &Database, after: Offset, entries_max: usize) -> Result<Vec<Recorded>, JournalError> {
+fn read(database: &Database, after: Offset, entries_max: usize) -> Result<Vec<RecordedEntry>, JournalError> {
     let read = database.begin_read().map_err(store)?;
     let mut found = Vec::new();
     let days = days(&read.open_table(DAYS).map_err(store)?)?;
@@ -653,7 +668,7 @@ fn read(database: &Database, after: Offset, entries_max: usize) -> Result<Vec<Re
     Ok(found)
 }
 
-fn report(database: &Database, evidence: Digest) -> Result<Option<Sealed>, JournalError> {
+fn report(database: &Database, evidence: Digest) -> Result<Option<SealedReport>, JournalError> {
     use redb::TableHandle;
     let read = database.begin_read().map_err(store)?;
     let Some(offset) = offset_of(&read, evidence)? else { return Ok(None) };
@@ -666,7 +681,7 @@ fn report(database: &Database, evidence: Digest) -> Result<Option<Sealed>, Journ
         let name = reports_name(day);
         let Some(table) = absent_is_empty(read.open_table(reports_table(&name)))? else { continue };
         if let Some(octets) = table.get(offset).map_err(store)? {
-            return Ok(Some(Sealed { day: Day::from_yyyymmdd(day), octets: octets.value().to_vec() }));
+            return Ok(Some(SealedReport { day: Day::from_yyyymmdd(day), octets: octets.value().to_vec() }));
         }
     }
     Ok(None)
@@ -706,12 +721,12 @@ fn checkpoint(database: &Database) -> Result<Option<Checkpoint>, JournalError> {
     }))
 }
 
-fn retain(database: &Database, retention: Retention) -> Result<Dropped, JournalError> {
+fn retain(database: &Database, retention: Retention) -> Result<DroppedDays, JournalError> {
     let taken_in = checkpoint(database)?.map_or(Offset::START, |checkpoint| checkpoint.offset);
     let mut write = database.begin_write().map_err(store)?;
     write.set_durability(Durability::Immediate).map_err(store)?;
     write.set_quick_repair(true);
-    let mut dropped = Dropped::default();
+    let mut dropped = DroppedDays::default();
     {
         let mut table = write.open_table(DAYS).map_err(store)?;
         let days = days(&table)?;

@@ -6,46 +6,46 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use super::{Append, Appending, Checkpoint, Dropped, Journal, JournalError, Retention, Sealed};
+use super::{Append, Appending, Checkpoint, DroppedDays, Journal, JournalError, Retention, SealedReport};
 use crate::digest::Digest;
-use crate::evidence::{Offset, Recorded};
+use crate::evidence::{Offset, RecordedEntry};
 use crate::time::Clock;
 
 /// A journal in memory; see [`Journal`].
-pub struct Memory {
+pub struct MemoryJournal {
     clock: Arc<dyn Clock>,
     head: watch::Sender<Offset>,
-    kept: Mutex<Kept>,
+    kept: Mutex<MemoryStore>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct MemoryStore {
     /// Number of entries that retention dropped.
     dropped: u64,
-    entries: Vec<Recorded>,
+    entries: Vec<RecordedEntry>,
     offsets: HashMap<Digest, Offset>,
-    reports: HashMap<Digest, Sealed>,
+    reports: HashMap<Digest, SealedReport>,
     checkpoint: Option<Checkpoint>,
 }
 
-impl Memory {
+impl MemoryJournal {
     /// An empty journal.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Memory { clock, head: watch::Sender::new(Offset::START), kept: Mutex::default() }
+        MemoryJournal { clock, head: watch::Sender::new(Offset::START), kept: Mutex::default() }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, MemoryStore> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
+impl MemoryStore {
     fn last(&self) -> Offset {
         Offset::from_number(self.dropped + self.entries.len() as u64)
     }
 }
 
-impl Journal for Memory {
+impl Journal for MemoryJournal {
     fn append(&self, Append { entry, report }: Append) -> Appending {
         let (acknowledge, appending) = Appending::new();
         let mut kept = self.kept();
@@ -55,7 +55,7 @@ impl Journal for Memory {
             let offset = Offset::from_number(kept.last().number() + 1);
             let at =
                 kept.entries.last().map_or_else(|| self.clock.now(), |last| self.clock.now().max(last.at));
-            kept.entries.push(Recorded { offset, at, entry });
+            kept.entries.push(RecordedEntry { offset, at, entry });
             kept.offsets.insert(id, offset);
             kept.reports.extend(report.map(|report| (id, report)));
             offset
@@ -74,7 +74,7 @@ impl Journal for Memory {
         Ok(Offset::from_number(self.kept().dropped))
     }
 
-    fn last(&self) -> Result<Option<Recorded>, JournalError> {
+    fn last(&self) -> Result<Option<RecordedEntry>, JournalError> {
         Ok(self.kept().entries.last().cloned())
     }
 
@@ -82,13 +82,13 @@ impl Journal for Memory {
         up_to.number().saturating_sub(after.number())
     }
 
-    fn read(&self, after: Offset, entries_max: usize) -> Result<Vec<Recorded>, JournalError> {
+    fn read(&self, after: Offset, entries_max: usize) -> Result<Vec<RecordedEntry>, JournalError> {
         let kept = self.kept();
         let skip = usize::try_from(after.number().saturating_sub(kept.dropped)).unwrap_or(usize::MAX);
         Ok(kept.entries.iter().skip(skip).take(entries_max).cloned().collect())
     }
 
-    fn report(&self, evidence: Digest) -> Result<Option<Sealed>, JournalError> {
+    fn report(&self, evidence: Digest) -> Result<Option<SealedReport>, JournalError> {
         Ok(self.kept().reports.get(&evidence).cloned())
     }
 
@@ -101,10 +101,10 @@ impl Journal for Memory {
         Ok(self.kept().checkpoint.clone())
     }
 
-    fn retain(&self, retention: Retention) -> Result<Dropped, JournalError> {
+    fn retain(&self, retention: Retention) -> Result<DroppedDays, JournalError> {
         let mut kept = self.kept();
         let taken_in = kept.checkpoint.as_ref().map_or(Offset::START, |checkpoint| checkpoint.offset);
-        let mut dropped = Dropped::default();
+        let mut dropped = DroppedDays::default();
         while let Some(day) = kept.entries.first().map(|entry| entry.at.day()) {
             let of_day = kept.entries.iter().take_while(|entry| entry.at.day() == day).count();
             if day >= retention.entries_since || kept.entries[of_day - 1].offset > taken_in {
@@ -114,7 +114,7 @@ impl Journal for Memory {
             kept.dropped += of_day as u64;
             dropped.entry_days += 1;
         }
-        let days = |kept: &Kept| {
+        let days = |kept: &MemoryStore| {
             kept.reports.values().map(|report| report.day).collect::<std::collections::HashSet<_>>()
         };
         let before = days(&kept).len();

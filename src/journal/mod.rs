@@ -14,11 +14,11 @@ use std::task::{Context, Poll};
 
 use tokio::sync::{oneshot, watch};
 
-pub use embedded::{Embedded, Room};
-pub use memory::Memory;
+pub use embedded::{DiskReserve, EmbeddedJournal};
+pub use memory::MemoryJournal;
 
 use crate::digest::Digest;
-use crate::evidence::{Entry, Offset, Recorded};
+use crate::evidence::{Entry, Offset, RecordedEntry};
 use crate::time::Day;
 
 /// Maximum number of entries that wait to be made durable. Beyond it the journal is busy and the
@@ -35,7 +35,7 @@ pub struct Append {
     /// The entry.
     pub entry: Entry,
     /// The sealed report, for evidence that has one.
-    pub report: Option<Sealed>,
+    pub report: Option<SealedReport>,
 }
 
 impl From<Entry> for Append {
@@ -46,7 +46,7 @@ impl From<Entry> for Append {
 
 /// A reduced report, sealed under its day's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sealed {
+pub struct SealedReport {
     /// The day under whose key the report is sealed.
     pub day: Day,
     /// The nonce, followed by the encrypted report.
@@ -75,7 +75,7 @@ pub struct Retention {
 
 /// What retention dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Dropped {
+pub struct DroppedDays {
     /// Number of days whose entries were dropped.
     pub entry_days: usize,
     /// Number of days whose reports were dropped.
@@ -140,7 +140,7 @@ pub trait Journal: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the store can't be read or the entry can't be decoded.
-    fn last(&self) -> Result<Option<Recorded>, JournalError>;
+    fn last(&self) -> Result<Option<RecordedEntry>, JournalError>;
 
     /// The number of entries after one place, up to and including another.
     fn entries_between(&self, after: Offset, up_to: Offset) -> u64;
@@ -149,13 +149,13 @@ pub trait Journal: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the store can't be read or an entry can't be decoded.
-    fn read(&self, after: Offset, entries_max: usize) -> Result<Vec<Recorded>, JournalError>;
+    fn read(&self, after: Offset, entries_max: usize) -> Result<Vec<RecordedEntry>, JournalError>;
 
     /// The sealed report that belongs to a piece of evidence, while it is kept.
     ///
     /// # Errors
     /// When the store can't be read.
-    fn report(&self, evidence: Digest) -> Result<Option<Sealed>, JournalError>;
+    fn report(&self, evidence: Digest) -> Result<Option<SealedReport>, JournalError>;
 
     /// Stores a checkpoint in place of the last one.
     ///
@@ -173,7 +173,7 @@ pub trait Journal: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the store can't be read or written.
-    fn retain(&self, retention: Retention) -> Result<Dropped, JournalError>;
+    fn retain(&self, retention: Retention) -> Result<DroppedDays, JournalError>;
 }
 
 /// The entries after a place, in batches, until there are no further ones.
@@ -191,7 +191,7 @@ pub struct Batches<'a> {
 }
 
 impl Iterator for Batches<'_> {
-    type Item = Result<Vec<Recorded>, JournalError>;
+    type Item = Result<Vec<RecordedEntry>, JournalError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let read = self.journal.read(self.after.take()?, BATCH_ENTRIES_MAX);

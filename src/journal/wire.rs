@@ -5,7 +5,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::evidence::{Entry, Offset, Recorded};
+use crate::evidence::{Entry, Offset, RecordedEntry};
 use crate::journal::JournalError;
 use crate::time::Timestamp;
 
@@ -15,7 +15,7 @@ pub const VERSION: u8 = 1;
 const ENTRY_OCTETS_USUAL: usize = 512;
 
 #[derive(Decode)]
-struct Read {
+struct WireRead {
     #[n(0)]
     at: Timestamp,
     #[n(1)]
@@ -23,7 +23,7 @@ struct Read {
 }
 
 #[derive(Encode)]
-struct Write<'a> {
+struct WireWrite<'a> {
     #[n(0)]
     at: Timestamp,
     #[n(1)]
@@ -34,7 +34,7 @@ struct Write<'a> {
 pub fn to_octets(at: Timestamp, entry: &Entry) -> Vec<u8> {
     let mut octets = Vec::with_capacity(ENTRY_OCTETS_USUAL);
     octets.push(VERSION);
-    minicbor::encode(Write { at, entry }, &mut octets).expect("writing to memory can't fail");
+    minicbor::encode(WireWrite { at, entry }, &mut octets).expect("writing to memory can't fail");
     octets
 }
 
@@ -42,12 +42,13 @@ pub fn to_octets(at: Timestamp, entry: &Entry) -> Vec<u8> {
 ///
 /// # Errors
 /// `Entry` when the octets are empty, of another version, or damaged.
-pub fn from_octets(offset: Offset, octets: &[u8]) -> Result<Recorded, JournalError> {
+pub fn from_octets(offset: Offset, octets: &[u8]) -> Result<RecordedEntry, JournalError> {
     let damaged = |problem: String| JournalError::Entry { offset, problem };
     match octets.split_first() {
         Some((&VERSION, rest)) => {
-            let Read { at, entry } = minicbor::decode(rest).map_err(|error| damaged(error.to_string()))?;
-            Ok(Recorded { offset, at, entry })
+            let WireRead { at, entry } =
+                minicbor::decode(rest).map_err(|error| damaged(error.to_string()))?;
+            Ok(RecordedEntry { offset, at, entry })
         }
         Some((&version, _)) => Err(damaged(format!("it has version {version} of the wire format"))),
         None => Err(damaged("it is empty".to_owned())),

@@ -10,7 +10,7 @@ use crate::score::{Policy, Quorum, QuorumSpec};
 /// A `[[codes]]` table as written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CodeSpec {
+pub struct ReturnCodeSpec {
     /// A power of two from 2 to 64: the bit in the last octet of 127.0.0.x.
     pub value: u8,
     /// The name of the code.
@@ -38,7 +38,7 @@ pub struct CodeSpec {
 
 /// A checked [`CodeSpec`]: one bit of the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Code {
+pub struct ReturnCode {
     /// See [`CodeSpec::value`].
     pub value: u8,
     /// See [`CodeSpec::name`].
@@ -48,12 +48,12 @@ pub struct Code {
     /// See [`CodeSpec::main`].
     pub main: bool,
     /// When a relay gets the code.
-    pub basis: Basis,
+    pub basis: CodeBasis,
 }
 
 /// When a relay gets a code.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Basis {
+pub enum CodeBasis {
     /// A case of reports of certain kinds satisfies a quorum.
     Kinds {
         /// The kinds of report that count.
@@ -74,11 +74,11 @@ pub enum Basis {
     },
 }
 
-impl Basis {
+impl CodeBasis {
     /// The quorum for reports of a kind, or `None` if the kind does not count.
     pub fn judges(&self, kind: Kind) -> Option<&Quorum> {
         match self {
-            Basis::Kinds { kinds, quorum } if kinds.contains(&kind) => Some(quorum),
+            CodeBasis::Kinds { kinds, quorum } if kinds.contains(&kind) => Some(quorum),
             _ => None,
         }
     }
@@ -86,9 +86,9 @@ impl Basis {
     /// Whether a listing under another code entitles the relay to this code as well.
     pub fn goes_with(&self, listing: &Listing) -> bool {
         match self {
-            Basis::Kinds { .. } => false,
-            Basis::Repeated { times } => listing.times as usize >= *times,
-            Basis::Forbidden { thousandths } => {
+            CodeBasis::Kinds { .. } => false,
+            CodeBasis::Repeated { times } => listing.times as usize >= *times,
+            CodeBasis::Forbidden { thousandths } => {
                 listing.grounds.criterion == Criterion::Case
                     && listing.grounds.forbidden_thousandths >= *thousandths
             }
@@ -96,9 +96,9 @@ impl Basis {
     }
 }
 
-impl CodeSpec {
+impl ReturnCodeSpec {
     /// Checks the table named `key` and converts it. Problems are added to `complaints`.
-    pub fn check(&self, key: &str, policy: &Policy, complaints: &mut Complaints) -> Option<Code> {
+    pub fn check(&self, key: &str, policy: &Policy, complaints: &mut Complaints) -> Option<ReturnCode> {
         complaints.require(
             self.value.is_power_of_two() && (2..=64).contains(&self.value),
             &format!("{key}.value"),
@@ -123,11 +123,11 @@ impl CodeSpec {
         let basis = match (kinds.is_empty(), self.listed_times, self.forbidden_thousandths) {
             (false, None, None) => {
                 let quorum = self.quorum.as_ref().map(|own| own.check(&format!("{key}.quorum"), complaints));
-                Basis::Kinds { kinds, quorum: quorum.unwrap_or_else(|| policy.quorum.clone()) }
+                CodeBasis::Kinds { kinds, quorum: quorum.unwrap_or_else(|| policy.quorum.clone()) }
             }
-            (true, Some(times), None) if times >= 2 => Basis::Repeated { times },
+            (true, Some(times), None) if times >= 2 => CodeBasis::Repeated { times },
             (true, None, Some(thousandths)) if (1..=1_000).contains(&thousandths) => {
-                Basis::Forbidden { thousandths }
+                CodeBasis::Forbidden { thousandths }
             }
             _ => {
                 complaints.add(
@@ -138,7 +138,7 @@ impl CodeSpec {
                 return None;
             }
         };
-        Some(Code {
+        Some(ReturnCode {
             value: self.value,
             name: self.name.clone(),
             meaning: self.meaning.clone(),

@@ -10,30 +10,30 @@ use crate::complaint::Complaints;
 /// never held; beyond the limit an alarm is raised.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Guards {
+pub struct GuardLimits {
     /// The number of additions per hour that is always allowed.
-    pub additions_floor: u64,
+    pub additions_per_hour: u64,
     /// The number of additions per hour that is allowed in a large list, in thousandths of the
     /// number of entries at the beginning of the hour. The larger of the two limits applies.
-    pub additions_thousandths: u64,
+    pub additions_per_hour_thousandths: u64,
     /// The number of ended listings per hour that never raises an alarm.
-    pub endings_floor: u64,
+    pub endings_per_hour: u64,
     /// The number of ended listings per hour that raises no alarm in a large list, in thousandths
     /// of the number of entries at the beginning of the hour. The larger of the two limits applies.
-    pub endings_thousandths: u64,
+    pub endings_per_hour_thousandths: u64,
 }
 
-impl Guards {
+impl GuardLimits {
     /// Checks the values. Problems are added to `complaints`.
     pub fn check(&self, complaints: &mut Complaints) {
         complaints.require(
-            self.additions_floor >= 1,
+            self.additions_per_hour >= 1,
             "guards.additions_floor",
             "0 would hold every listing of a new list",
             "write 1 or more",
         );
         complaints.require(
-            self.additions_thousandths <= 1_000 && self.endings_thousandths <= 1_000,
+            self.additions_per_hour_thousandths <= 1_000 && self.endings_per_hour_thousandths <= 1_000,
             "guards.additions_thousandths",
             "a limit above the whole list has no effect",
             "write 1000 or less, here and in guards.endings_thousandths",
@@ -42,12 +42,12 @@ impl Guards {
 
     /// The maximum number of additions within an hour that began with `size` entries.
     pub fn additions_max(&self, size: u64) -> u64 {
-        self.additions_floor.max(size.saturating_mul(self.additions_thousandths) / 1_000)
+        self.additions_per_hour.max(size.saturating_mul(self.additions_per_hour_thousandths) / 1_000)
     }
 
     /// The number of ended listings at which an hour that began with `size` entries raises an
     /// alarm.
     pub fn endings_alarm(&self, size: u64) -> u64 {
-        self.endings_floor.max(size.saturating_mul(self.endings_thousandths) / 1_000) + 1
+        self.endings_per_hour.max(size.saturating_mul(self.endings_per_hour_thousandths) / 1_000) + 1
     }
 }

@@ -4,9 +4,9 @@ mod code;
 mod guards;
 mod terms;
 
-pub use code::{Basis, Code, CodeSpec};
-pub use guards::Guards;
-pub use terms::{Terms, TermsSpec};
+pub use code::{CodeBasis, ReturnCode, ReturnCodeSpec};
+pub use guards::GuardLimits;
+pub use terms::{ListingTerms, ListingTermsSpec};
 
 use minicbor::{Decode, Encode};
 
@@ -14,7 +14,7 @@ use crate::classify::Kind;
 use crate::digest::Digest;
 use crate::evidence::Offset;
 use crate::relay::Prefix;
-use crate::score::{Case, Docket, Points};
+use crate::score::{Case, CaseWindow, Points};
 use crate::time::Timestamp;
 
 /// The maximum number of evidence entries that a listing names. The case may contain more.
@@ -22,13 +22,13 @@ const EVIDENCE_MAX: usize = 32;
 
 /// The current and past listings of one relay under one code.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
-pub struct Record {
+pub struct ListingRecord {
     /// The current listing, if the relay is listed.
     #[n(0)]
     pub current: Option<Listing>,
     /// Past listings within the repeat window, the oldest first.
     #[n(1)]
-    pub past: Vec<Past>,
+    pub past: Vec<PastListing>,
     /// Counted reports start after this entry. A listing, an extension or a removal sets it to the
     /// entry that caused it.
     #[n(2)]
@@ -52,7 +52,7 @@ pub struct Listing {
     pub policy: Digest,
     /// What the listing is based on.
     #[n(4)]
-    pub grounds: Grounds,
+    pub grounds: ListingGrounds,
     /// The number of listings of the relay within the repeat window, this one included.
     #[n(5)]
     pub times: u32,
@@ -78,7 +78,7 @@ impl Listing {
 /// The grounds of a listing, or of its last extension. A listing always has grounds (RFC 6471
 /// §2.1).
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Grounds {
+pub struct ListingGrounds {
     /// The entry that completed the case, or the entry of the decision.
     #[n(0)]
     pub completed: Offset,
@@ -96,7 +96,7 @@ pub struct Grounds {
     pub injector_networks: u32,
     /// The number of distinct failed recipients.
     #[n(5)]
-    pub parties: u32,
+    pub failed_recipients: u32,
     /// The number of reports.
     #[n(6)]
     pub reports: u32,
@@ -131,7 +131,7 @@ pub enum Criterion {
 
 /// A listing that ended.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Past {
+pub struct PastListing {
     /// When the listing began.
     #[n(0)]
     pub since: Timestamp,
@@ -140,16 +140,16 @@ pub struct Past {
     pub ended: Timestamp,
     /// Why the listing ended.
     #[n(2)]
-    pub how: Ending,
+    pub how: ListingEnd,
     /// The grounds of the listing. They are kept so that the listing can be dropped from the record
     /// if its evidence is voided later.
     #[n(3)]
-    pub grounds: Grounds,
+    pub grounds: ListingGrounds,
 }
 
 /// Why a listing ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub enum Ending {
+pub enum ListingEnd {
     /// Its end was reached.
     #[n(0)]
     Expired,
@@ -167,31 +167,31 @@ pub enum Ending {
     Exempted,
 }
 
-impl Ending {
+impl ListingEnd {
     /// The name in JSON, in text and in audit records.
     pub const fn name(self) -> &'static str {
         match self {
-            Ending::Expired => "expired",
-            Ending::Removed => "removed",
-            Ending::Withdrawn => "withdrawn",
-            Ending::Voided => "voided",
-            Ending::Exempted => "exempted",
+            ListingEnd::Expired => "expired",
+            ListingEnd::Removed => "removed",
+            ListingEnd::Withdrawn => "withdrawn",
+            ListingEnd::Voided => "voided",
+            ListingEnd::Exempted => "exempted",
         }
     }
 }
 
-impl Grounds {
+impl ListingGrounds {
     /// The grounds of a case that the entry `completed` satisfied. Its counted reports start after
     /// the entry `after`.
     pub fn of(case: &Case<'_>, after: Offset, completed: Offset, at: Timestamp) -> Self {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        Grounds {
+        ListingGrounds {
             completed,
             at,
             points: case.points(),
             trap_domains: count(case.trap_domains()),
             injector_networks: count(case.injector_networks()),
-            parties: count(case.parties()),
+            failed_recipients: count(case.failed_recipients()),
             reports: u32::try_from(case.reports()).unwrap_or(u32::MAX),
             evidence: case.evidence().take(EVIDENCE_MAX).collect(),
             criterion: Criterion::Case,
@@ -202,20 +202,20 @@ impl Grounds {
     }
 
     /// Selects the counted reports of the case as it was when it was completed.
-    pub fn docket<'a>(&self, kinds: &'a [Kind]) -> Docket<'a> {
-        let Grounds { after, completed: until, at: now, good_messages, .. } = *self;
-        Docket { kinds, after, until, now, good_messages }
+    pub fn docket<'a>(&self, kinds: &'a [Kind]) -> CaseWindow<'a> {
+        let ListingGrounds { after, completed: until, at: now, good_messages, .. } = *self;
+        CaseWindow { kinds, after, until, now, good_messages }
     }
 
     /// The grounds of a listing by the directive in `entry`.
     pub fn decision(entry: Offset, at: Timestamp) -> Self {
-        Grounds {
+        ListingGrounds {
             completed: entry,
             at,
             points: Points::default(),
             trap_domains: 0,
             injector_networks: 0,
-            parties: 0,
+            failed_recipients: 0,
             reports: 0,
             evidence: vec![entry],
             criterion: Criterion::Decision,
@@ -226,10 +226,16 @@ impl Grounds {
     }
 }
 
-impl Record {
+impl ListingRecord {
     /// Lists the relay because a case is complete, or extends its listing. Evidence up to the entry
     /// that completed the case no longer counts.
-    pub fn complete(&mut self, prefix: Prefix, grounds: Grounds, policy: Digest, terms: &Terms) {
+    pub fn complete(
+        &mut self,
+        prefix: Prefix,
+        grounds: ListingGrounds,
+        policy: Digest,
+        terms: &ListingTerms,
+    ) {
         let now = grounds.at;
         let duration = terms.duration(&self.past, now);
         self.floor = grounds.completed;
@@ -244,10 +250,10 @@ impl Record {
     pub fn decide(
         &mut self,
         prefix: Prefix,
-        grounds: Grounds,
+        grounds: ListingGrounds,
         until: Timestamp,
         policy: Digest,
-        terms: &Terms,
+        terms: &ListingTerms,
     ) {
         let now = grounds.at;
         let since = self.current.as_ref().map_or(now, |listing| listing.since);
@@ -263,30 +269,30 @@ impl Record {
     /// Ends the listing if its end is reached, and returns it.
     pub fn expire(&mut self, now: Timestamp) -> Option<Listing> {
         let due = self.current.as_ref().is_some_and(|listing| listing.until <= now);
-        if due { self.end(now, Ending::Expired) } else { None }
+        if due { self.end(now, ListingEnd::Expired) } else { None }
     }
 
     /// Removes the relay: evidence up to the entry `at` no longer counts. Returns the listing that
     /// ended, if any.
     pub fn remove(&mut self, now: Timestamp, at: Offset) -> Option<Listing> {
         self.floor = at;
-        self.end(now, Ending::Removed)
+        self.end(now, ListingEnd::Removed)
     }
 
     /// Ends the listing early and returns it. Its evidence does not count again.
-    pub fn end(&mut self, ended: Timestamp, how: Ending) -> Option<Listing> {
+    pub fn end(&mut self, ended: Timestamp, how: ListingEnd) -> Option<Listing> {
         let listing = self.current.take()?;
         // A listing based on voided evidence must not prolong later ones.
-        if how != Ending::Voided {
+        if how != ListingEnd::Voided {
             let grounds = listing.grounds.clone();
-            self.past.push(Past { since: listing.since, ended, how, grounds });
+            self.past.push(PastListing { since: listing.since, ended, how, grounds });
         }
         Some(listing)
     }
 
     /// Drops past listings that ended before the repeat window. Returns `false` if no listing
     /// remains.
-    pub fn forget(&mut self, now: Timestamp, terms: &Terms) -> bool {
+    pub fn forget(&mut self, now: Timestamp, terms: &ListingTerms) -> bool {
         let oldest = now.minus(terms.repeat_window);
         self.past.retain(|past| past.ended >= oldest);
         self.current.is_some() || !self.past.is_empty()
@@ -299,18 +305,21 @@ mod tests {
     use crate::relay::Relay;
     use crate::time::Span;
 
-    fn terms() -> Terms {
-        Terms { durations: [3, 7, 14, 28].map(Span::from_days).to_vec(), repeat_window: Span::from_days(90) }
+    fn terms() -> ListingTerms {
+        ListingTerms {
+            durations: [3, 7, 14, 28].map(Span::from_days).to_vec(),
+            repeat_window: Span::from_days(90),
+        }
     }
 
-    fn grounds(at: Timestamp, offset: u64) -> Grounds {
-        Grounds {
+    fn grounds(at: Timestamp, offset: u64) -> ListingGrounds {
+        ListingGrounds {
             completed: Offset::from_number(offset),
             at,
             points: Points::ONE,
             trap_domains: 2,
             injector_networks: 2,
-            parties: 3,
+            failed_recipients: 3,
             reports: 5,
             evidence: vec![Offset::from_number(offset)],
             criterion: Criterion::Case,
@@ -320,7 +329,7 @@ mod tests {
         }
     }
 
-    fn list(record: &mut Record, at: Timestamp, offset: u64) -> Span {
+    fn list(record: &mut ListingRecord, at: Timestamp, offset: u64) -> Span {
         let prefix = Prefix::host("192.0.2.99".parse::<Relay>().unwrap());
         record.complete(prefix, grounds(at, offset), Digest::of(b"policy"), &terms());
         record.current.as_ref().unwrap().until.since(at)
@@ -328,7 +337,7 @@ mod tests {
 
     #[test]
     fn each_listing_within_the_window_lasts_longer_up_to_the_longest() {
-        let (mut record, mut now) = (Record::default(), Timestamp::from_milliseconds(0));
+        let (mut record, mut now) = (ListingRecord::default(), Timestamp::from_milliseconds(0));
         for (nth, days) in [3, 7, 14, 28, 28].into_iter().enumerate() {
             assert_eq!(list(&mut record, now, nth as u64), Span::from_days(days), "listing {nth}");
             assert_eq!(record.current.as_ref().unwrap().times as usize, nth + 1);
@@ -343,7 +352,7 @@ mod tests {
 
     #[test]
     fn relisting_after_a_removal_doubles_the_time_and_the_floor_rises() {
-        let (mut record, now) = (Record::default(), Timestamp::from_milliseconds(0));
+        let (mut record, now) = (ListingRecord::default(), Timestamp::from_milliseconds(0));
         list(&mut record, now, 1);
         assert!(record.remove(now, Offset::from_number(5)).is_some());
         assert_eq!(record.floor, Offset::from_number(5));
@@ -358,7 +367,7 @@ mod tests {
 
     #[test]
     fn an_extension_never_shortens_and_counts_as_the_same_listing() {
-        let (mut record, now) = (Record::default(), Timestamp::from_milliseconds(0));
+        let (mut record, now) = (ListingRecord::default(), Timestamp::from_milliseconds(0));
         list(&mut record, now, 1);
         let later = now.plus(Span::from_days(1));
         assert_eq!(list(&mut record, later, 2), Span::from_days(3));

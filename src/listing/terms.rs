@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ending, Past};
+use super::{ListingEnd, PastListing};
 use crate::complaint::Complaints;
 use crate::time::{Span, Timestamp};
 
@@ -12,7 +12,7 @@ const DURATION_MAX: Span = Span::from_days(28);
 /// The `[listing]` table as written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct TermsSpec {
+pub struct ListingTermsSpec {
     /// The duration of the first listing, the second one, and so on. The last value applies to
     /// every further listing.
     pub durations: Vec<Span>,
@@ -22,16 +22,16 @@ pub struct TermsSpec {
 
 /// A checked [`TermsSpec`]. The fields have the same meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Terms {
+pub struct ListingTerms {
     /// See [`TermsSpec::durations`].
     pub durations: Vec<Span>,
     /// See [`TermsSpec::repeat_window`].
     pub repeat_window: Span,
 }
 
-impl TermsSpec {
+impl ListingTermsSpec {
     /// Checks the table and converts it. Problems are added to `complaints`.
-    pub fn check(&self, complaints: &mut Complaints) -> Terms {
+    pub fn check(&self, complaints: &mut Complaints) -> ListingTerms {
         let sound = !self.durations.is_empty()
             && self.durations.is_sorted()
             && self.durations.iter().all(|&d| d > Span::ZERO && d <= DURATION_MAX);
@@ -41,30 +41,31 @@ impl TermsSpec {
             "the durations must be in ascending order and none may exceed 28d",
             "write for example [\"3d\", \"7d\", \"14d\", \"28d\"]",
         );
-        Terms { durations: self.durations.clone(), repeat_window: self.repeat_window }
+        ListingTerms { durations: self.durations.clone(), repeat_window: self.repeat_window }
     }
 }
 
-impl Terms {
+impl ListingTerms {
     /// The duration of a listing that starts now. It depends on the number of listings within the
     /// repeat window. It is doubled if the last listing ended by removal, but never exceeds the
     /// longest duration.
-    pub fn duration(&self, past: &[Past], now: Timestamp) -> Span {
+    pub fn duration(&self, past: &[PastListing], now: Timestamp) -> Span {
         let oldest = now.minus(self.repeat_window);
         let times = self.repeats(past, now) as usize;
         let longest = self.durations.last().copied().unwrap_or(DURATION_MAX);
         let span = self.durations.get(times).copied().unwrap_or(longest);
-        let removed = past.last().is_some_and(|last| last.how == Ending::Removed && last.ended >= oldest);
+        let removed = past.last().is_some_and(|last| last.how == ListingEnd::Removed && last.ended >= oldest);
         if removed { span.doubled().min(longest) } else { span }
     }
 
     /// The number of past listings that began within the repeat window and that expired or ended by
     /// removal. Listings that ended because of an exemption, a changed zone or voided evidence do
     /// not count.
-    pub fn repeats(&self, past: &[Past], now: Timestamp) -> u32 {
+    pub fn repeats(&self, past: &[PastListing], now: Timestamp) -> u32 {
         let oldest = now.minus(self.repeat_window);
-        let counts =
-            |past: &&Past| past.since >= oldest && matches!(past.how, Ending::Expired | Ending::Removed);
+        let counts = |past: &&PastListing| {
+            past.since >= oldest && matches!(past.how, ListingEnd::Expired | ListingEnd::Removed)
+        };
         u32::try_from(past.iter().filter(counts).count()).unwrap_or(u32::MAX)
     }
 }

@@ -16,8 +16,8 @@ use arc_swap::ArcSwap;
 use memchr::memchr;
 use tokio_util::sync::CancellationToken;
 
-use crate::zone::{Apex, Dataset, ListZone, Lists, Name, Soa};
-use rbldnsd::{Head, KINDS, Kind, Read, Reader};
+use crate::zone::{Apex, Dataset, DomainName, ListZone, ListZones, Soa};
+use rbldnsd::{KINDS, ListHead, ListKind, ListReader, ReadList};
 
 /// The number of octets that one read asks for.
 const READ_OCTETS: usize = 1 << 20;
@@ -34,8 +34,8 @@ const GZIP: &[u8] = &[0x1f, 0x8b];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListSpec {
     /// The origin of the zone that the list belongs to.
-    pub origin: Name,
-    kind: Kind,
+    pub origin: DomainName,
+    kind: ListKind,
     files: Vec<PathBuf>,
 }
 
@@ -73,26 +73,26 @@ impl FromStr for ListSpec {
         if files.is_empty() {
             return Err(form());
         }
-        Ok(ListSpec { origin: Name::parse(origin)?, kind, files })
+        Ok(ListSpec { origin: DomainName::parse(origin)?, kind, files })
     }
 }
 
 /// All lists as they were last read, and the state of their files.
-pub struct Watched {
+pub struct WatchedLists {
     specs: Vec<ListSpec>,
-    read: Vec<Arc<Loaded>>,
+    read: Vec<Arc<LoadedList>>,
     /// For each list, the state of its files if it differs from what was read.
     differing: Vec<Option<Differing>>,
     /// The zones built from the lists. Replaced as a whole when a list changes.
-    pub lists: Arc<ArcSwap<Lists>>,
+    pub lists: Arc<ArcSwap<ListZones>>,
 }
 
 /// A list as it was read.
-struct Loaded {
+struct LoadedList {
     dataset: Arc<Dataset>,
-    head: Head,
+    head: ListHead,
     /// The state of the files when they were read.
-    seen: Vec<Seen>,
+    seen: Vec<FileState>,
     first: PathBuf,
     problem_count: usize,
 }
@@ -100,7 +100,7 @@ struct Loaded {
 /// The state of files that differ from what was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Differing {
-    seen: Vec<Seen>,
+    seen: Vec<FileState>,
     /// The number of checks until the files are tried again; `None` if they were not tried yet.
     wait: Option<u32>,
     /// The number of successive checks at which the files had changed since the check before.
@@ -109,7 +109,7 @@ struct Differing {
 
 /// The properties of a file by which a change is noticed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Seen {
+struct FileState {
     modified: SystemTime,
     /// The change time of the inode in seconds and nanoseconds. It also changes with the file's
     /// permissions.
@@ -118,14 +118,14 @@ struct Seen {
     inode: u64,
 }
 
-impl Watched {
+impl WatchedLists {
     /// Reads all lists.
     ///
     /// # Errors
     /// If a list cannot be read; the first such list is reported. Lines that cannot be read are
     /// left out with a warning.
     pub fn read(specs: Vec<ListSpec>, now: crate::time::Timestamp) -> Result<Self, ListError> {
-        let mut read: Vec<Arc<Loaded>> = Vec::new();
+        let mut read: Vec<Arc<LoadedList>> = Vec::new();
         for (at, spec) in specs.iter().enumerate() {
             // A list that belongs to several zones is read once.
             let same =
@@ -137,7 +137,7 @@ impl Watched {
         }
         let lists = Arc::new(ArcSwap::from_pointee(zones(&specs, &read)));
         let differing = vec![None; specs.len()];
-        Ok(Watched { specs, read, differing, lists })
+        Ok(WatchedLists { specs, read, differing, lists })
     }
 
     /// Reads lists again when their files change, until `stop` is cancelled. A list that cannot be
@@ -213,7 +213,7 @@ impl Watched {
     /// at two successive checks, so that they are no longer being written. Files that change at
     /// every check are read after `LOOKS_BETWEEN_TRIES` checks, because they may never stop
     /// changing.
-    fn is_ready(&mut self, at: usize, seen: Vec<Seen>) -> bool {
+    fn is_ready(&mut self, at: usize, seen: Vec<FileState>) -> bool {
         if seen == self.read[at].seen {
             self.differing[at] = None;
             return false;
@@ -237,12 +237,12 @@ impl Watched {
     }
 }
 
-fn look_at(files: &[PathBuf]) -> Result<Vec<Seen>, ListError> {
+fn look_at(files: &[PathBuf]) -> Result<Vec<FileState>, ListError> {
     files.iter().map(|path| Ok(seen(&fs::metadata(path).map_err(|source| failed(path, source))?))).collect()
 }
 
-fn seen(metadata: &fs::Metadata) -> Seen {
-    Seen {
+fn seen(metadata: &fs::Metadata) -> FileState {
+    FileState {
         modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
         changed: (metadata.ctime(), metadata.ctime_nsec()),
         length: metadata.len(),
@@ -256,7 +256,7 @@ fn failed(path: &Path, source: io::Error) -> ListError {
 
 /// Refuses a new version of a list in which no line is valid, such as an error page, so that it
 /// does not empty the list.
-fn not_all_wrong(loaded: Loaded) -> Result<Loaded, ListError> {
+fn not_all_wrong(loaded: LoadedList) -> Result<LoadedList, ListError> {
     if loaded.dataset.entries == 0 && loaded.problem_count > 0 {
         let path = loaded.first.clone();
         return Err(ListError::Form { path, what: "it has no valid line" });
@@ -264,14 +264,14 @@ fn not_all_wrong(loaded: Loaded) -> Result<Loaded, ListError> {
     Ok(loaded)
 }
 
-fn load(spec: &ListSpec, now: crate::time::Timestamp) -> Result<Loaded, ListError> {
-    let mut reader = Reader::new(spec.kind);
+fn load(spec: &ListSpec, now: crate::time::Timestamp) -> Result<LoadedList, ListError> {
+    let mut reader = ListReader::new(spec.kind);
     let mut seen = Vec::new();
     for path in &spec.files {
         reader.file();
         seen.push(read_lines(path, &mut |line| reader.line(line))?);
     }
-    let Read { dataset, head, problems, problem_count } = reader.end();
+    let ReadList { dataset, head, problems, problem_count } = reader.end();
     for problem in &problems {
         let files = spec.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(",");
         tracing::warn!(files, line = problem.line, "ignored an invalid line: {}", problem.what);
@@ -286,11 +286,11 @@ fn load(spec: &ListSpec, now: crate::time::Timestamp) -> Result<Loaded, ListErro
     if let Some(made) = head.made.filter(|made| *made > now) {
         return Err(ListError::Future { path: spec.files[0].clone(), made });
     }
-    Ok(Loaded { dataset: Arc::new(dataset), head, seen, first: spec.files[0].clone(), problem_count })
+    Ok(LoadedList { dataset: Arc::new(dataset), head, seen, first: spec.files[0].clone(), problem_count })
 }
 
 /// Passes each line of a file to `take`, without its line end, and returns the state of the file.
-fn read_lines(path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<Seen, ListError> {
+fn read_lines(path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<FileState, ListError> {
     let failed = |source| failed(path, source);
     let wrong = |what| Err(ListError::Form { path: path.to_owned(), what });
     // Opening a file that is not regular, such as a FIFO, could block without end.
@@ -333,15 +333,15 @@ fn read_lines(path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<Seen, ListErro
 
 /// Builds the zones. The SOA and the name servers of a zone are those of the first list that has
 /// them.
-fn zones(specs: &[ListSpec], read: &[Arc<Loaded>]) -> Lists {
-    let mut by_origin: BTreeMap<Name, Vec<&Arc<Loaded>>> = BTreeMap::new();
+fn zones(specs: &[ListSpec], read: &[Arc<LoadedList>]) -> ListZones {
+    let mut by_origin: BTreeMap<DomainName, Vec<&Arc<LoadedList>>> = BTreeMap::new();
     for (spec, loaded) in specs.iter().zip(read) {
         by_origin.entry(spec.origin.clone()).or_default().push(loaded);
     }
-    Lists::new(by_origin.into_iter().map(|(origin, lists)| Arc::new(zone(origin, &lists))).collect())
+    ListZones::new(by_origin.into_iter().map(|(origin, lists)| Arc::new(zone(origin, &lists))).collect())
 }
 
-fn zone(origin: Name, lists: &[&Arc<Loaded>]) -> ListZone {
+fn zone(origin: DomainName, lists: &[&Arc<LoadedList>]) -> ListZone {
     let modified = lists.iter().flat_map(|list| &list.seen).map(|seen| seen.modified).max();
     let age = modified.and_then(|modified| modified.duration_since(SystemTime::UNIX_EPOCH).ok());
     let newest = age.map_or(1, |age| age.as_secs() as u32);
@@ -363,8 +363,8 @@ fn zone(origin: Name, lists: &[&Arc<Loaded>]) -> ListZone {
     }
 }
 
-fn default_soa(origin: &Name, primary: Option<&Name>) -> Soa {
-    let mailbox = Name::parse(&format!("hostmaster.{origin}")).unwrap_or_else(|_| origin.clone());
+fn default_soa(origin: &DomainName, primary: Option<&DomainName>) -> Soa {
+    let mailbox = DomainName::parse(&format!("hostmaster.{origin}")).unwrap_or_else(|_| origin.clone());
     Soa {
         primary: primary.unwrap_or(origin).clone(),
         mailbox,

@@ -7,7 +7,10 @@ use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::time::{Span, Timestamp};
-use crate::zone::{Block, Dataset, Name, Parts, Reason, Repeats, Soa, TXT_OCTETS_MAX, What};
+use crate::zone::{
+    Dataset, DatasetParts, DomainName, ListReason, ReasonRef, RepeatedEntries, Soa, TXT_OCTETS_MAX,
+    ValueRange,
+};
 
 /// Greatest number of problems that are logged for one data set. Further ones are only counted.
 const PROBLEMS_MAX: usize = 20;
@@ -19,7 +22,7 @@ const UNTOLD: [&[u8]; 10] = [b"$0", b"$1", b"$2", b"$3", b"$4", b"$5", b"$6", b"
 
 /// A list format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum ListKind {
     /// IPv4 addresses and ranges. The entry of the finest of the levels /8, /16, /24 and /32 takes
     /// precedence.
     Ip4Set,
@@ -36,22 +39,22 @@ pub(super) enum Kind {
 }
 
 /// All formats, by their names on the command line.
-pub(super) const KINDS: [(&str, Kind); 6] = [
-    ("ip4set", Kind::Ip4Set),
-    ("ip4trie", Kind::Ip4Trie),
-    ("ip4tset", Kind::Ip4Tset),
-    ("ip6trie", Kind::Ip6Trie),
-    ("ip6tset", Kind::Ip6Tset),
-    ("addresses", Kind::Addresses),
+pub(super) const KINDS: [(&str, ListKind); 6] = [
+    ("ip4set", ListKind::Ip4Set),
+    ("ip4trie", ListKind::Ip4Trie),
+    ("ip4tset", ListKind::Ip4Tset),
+    ("ip6trie", ListKind::Ip6Trie),
+    ("ip6tset", ListKind::Ip6Tset),
+    ("addresses", ListKind::Addresses),
 ];
 
 /// The properties of the zone that a data set contains (`$SOA`, `$NS`, `$TIMESTAMP`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct ListHead {
     /// The SOA record (`$SOA`).
     pub soa: Option<ListSoa>,
     /// The TTL of the NS records in seconds, and the name servers (`$NS`).
-    pub ns: Option<(u32, Vec<Name>)>,
+    pub ns: Option<(u32, Vec<DomainName>)>,
     /// When the newest file of the data set was made.
     pub made: Option<Timestamp>,
     /// When the first file of the data set becomes too old to be served.
@@ -71,7 +74,7 @@ pub(super) struct ListSoa {
 
 /// An invalid line, which is ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Problem {
+pub(super) struct LineProblem {
     /// The line's number in its file, from 1.
     pub line: usize,
     /// What is wrong with it.
@@ -80,13 +83,13 @@ pub(super) struct Problem {
 
 /// The result of reading a data set.
 #[derive(Debug)]
-pub(super) struct Read {
+pub(super) struct ReadList {
     /// The entries.
     pub dataset: Dataset,
     /// The properties of the zone.
-    pub head: Head,
+    pub head: ListHead,
     /// The first invalid lines.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<LineProblem>,
     /// The number of all invalid lines.
     pub problem_count: usize,
 }
@@ -108,35 +111,35 @@ enum Given<'l> {
 
 /// A value before its variables are replaced. Variables may be defined after their first use.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Raw {
+struct RawValue {
     value: Ipv4Addr,
     text: Option<Vec<u8>>,
 }
 
 /// The default value of entries.
-struct Standard {
+struct DefaultValue {
     value: Ipv4Addr,
     /// The text as it is written, with its variables.
     text: Option<Vec<u8>>,
 }
 
-impl Default for Standard {
+impl Default for DefaultValue {
     fn default() -> Self {
-        Standard { value: Ipv4Addr::new(127, 0, 0, 2), text: None }
+        DefaultValue { value: Ipv4Addr::new(127, 0, 0, 2), text: None }
     }
 }
 
 /// Reads a data set file by file and line by line.
-pub(super) struct Reader {
-    kind: Kind,
-    parts: Parts,
-    head: Head,
-    default: Standard,
+pub(super) struct ListReader {
+    kind: ListKind,
+    parts: DatasetParts,
+    head: ListHead,
+    default: DefaultValue,
     /// The reference to the default value, if it is already among the reasons.
-    default_what: Option<What>,
-    known: HashMap<Raw, What>,
+    default_what: Option<ReasonRef>,
+    known: HashMap<RawValue, ReasonRef>,
     /// The values in the order of their places.
-    raw: Vec<Raw>,
+    raw: Vec<RawValue>,
     /// The first definition of each variable.
     variables: [Option<Vec<u8>>; 10],
     /// The first base template.
@@ -146,22 +149,24 @@ pub(super) struct Reader {
     /// Greatest number of addresses in an entry (`$MAXRANGE4`).
     range_max: u64,
     line: usize,
-    problems: Vec<Problem>,
+    problems: Vec<LineProblem>,
     problem_count: usize,
 }
 
-impl Reader {
+impl ListReader {
     /// A reader for a list of one format.
-    pub(super) fn new(kind: Kind) -> Self {
+    pub(super) fn new(kind: ListKind) -> Self {
         let repeats = match kind {
-            Kind::Ip4Trie | Kind::Ip6Trie => Repeats::First,
-            Kind::Ip4Set | Kind::Ip4Tset | Kind::Ip6Tset | Kind::Addresses => Repeats::All,
+            ListKind::Ip4Trie | ListKind::Ip6Trie => RepeatedEntries::First,
+            ListKind::Ip4Set | ListKind::Ip4Tset | ListKind::Ip6Tset | ListKind::Addresses => {
+                RepeatedEntries::All
+            }
         };
-        Reader {
+        ListReader {
             kind,
-            parts: Parts { ttl: TTL, repeats, ..Parts::default() },
-            head: Head::default(),
-            default: Standard::default(),
+            parts: DatasetParts { ttl: TTL, repeats, ..DatasetParts::default() },
+            head: ListHead::default(),
+            default: DefaultValue::default(),
             default_what: None,
             known: HashMap::new(),
             raw: Vec::new(),
@@ -180,7 +185,7 @@ impl Reader {
     pub(super) fn file(&mut self) {
         self.line = 0;
         if !self.is_trivial() {
-            self.default = Standard::default();
+            self.default = DefaultValue::default();
             self.default_what = None;
         }
     }
@@ -200,32 +205,32 @@ impl Reader {
         if let Err(what) = read {
             self.problem_count += 1;
             if self.problems.len() < PROBLEMS_MAX {
-                self.problems.push(Problem { line: self.line, what });
+                self.problems.push(LineProblem { line: self.line, what });
             }
         }
     }
 
     /// Ends reading and builds the data set.
-    pub(super) fn end(mut self) -> Read {
+    pub(super) fn end(mut self) -> ReadList {
         if self.is_trivial()
             && let Some(only) = self.raw.first_mut()
         {
             // The default of a trivial set applies to all entries, wherever it stands.
-            *only = Raw { value: self.default.value, text: self.default.text.clone() };
+            *only = RawValue { value: self.default.value, text: self.default.text.clone() };
         }
         let reasons = std::mem::take(&mut self.raw).into_iter();
         self.parts.reasons = reasons.map(|raw| self.reason(raw)).collect();
-        let Reader { parts, head, problems, problem_count, .. } = self;
-        Read { dataset: Dataset::of(parts), head, problems, problem_count }
+        let ListReader { parts, head, problems, problem_count, .. } = self;
+        ReadList { dataset: Dataset::of(parts), head, problems, problem_count }
     }
 
     /// Whether all entries have the same value.
     fn is_trivial(&self) -> bool {
-        matches!(self.kind, Kind::Ip4Tset | Kind::Ip6Tset)
+        matches!(self.kind, ListKind::Ip4Tset | ListKind::Ip6Tset)
     }
 
     fn has_ipv6(&self) -> bool {
-        matches!(self.kind, Kind::Ip6Trie | Kind::Ip6Tset | Kind::Addresses)
+        matches!(self.kind, ListKind::Ip6Trie | ListKind::Ip6Tset | ListKind::Addresses)
     }
 
     fn set_default(&mut self, line: &[u8]) -> Result<(), &'static str> {
@@ -234,28 +239,28 @@ impl Reader {
             return Ok(());
         }
         let given = read_value(line)?;
-        let standard = Standard::default();
+        let standard = DefaultValue::default();
         let text = match given.text {
             Given::Default | Given::Nothing => None,
             Given::Text(text) => Some(text.to_vec()),
         };
-        self.default = Standard { value: given.value.unwrap_or(standard.value), text };
+        self.default = DefaultValue { value: given.value.unwrap_or(standard.value), text };
         (self.default_given, self.default_what) = (true, None);
         Ok(())
     }
 
-    fn raw(&self, given: &Value<'_>) -> Raw {
+    fn raw(&self, given: &Value<'_>) -> RawValue {
         let text = match given.text {
             Given::Nothing => None,
             Given::Text(text) => Some(text.to_vec()),
             Given::Default => self.default.text.clone(),
         };
-        Raw { value: given.value.unwrap_or(self.default.value), text }
+        RawValue { value: given.value.unwrap_or(self.default.value), text }
     }
 
     /// Applies the base template and the variables to a value. The base template also applies to
     /// entries without a text. `$` and `$$` remain as placeholders for the answer.
-    fn reason(&self, Raw { value, text }: Raw) -> Reason {
+    fn reason(&self, RawValue { value, text }: RawValue) -> ListReason {
         let text = match (&self.base, text.as_deref()) {
             (_, Some([b'=', own @ ..])) => Some(own.to_vec()),
             (Some(base), own) => Some(in_base(base, own.unwrap_or_default())),
@@ -271,15 +276,15 @@ impl Reader {
             whole.truncate(2 * TXT_OCTETS_MAX);
             whole.into()
         });
-        Reason { value, text }
+        ListReason { value, text }
     }
 
-    fn what(&mut self, given: &Value<'_>) -> What {
+    fn what(&mut self, given: &Value<'_>) -> ReasonRef {
         if self.is_trivial() {
             if self.raw.is_empty() {
-                self.raw.push(Raw { value: self.default.value, text: None });
+                self.raw.push(RawValue { value: self.default.value, text: None });
             }
-            return What::reason(0);
+            return ReasonRef::reason(0);
         }
         let plain = matches!(given, Value { value: None, text: Given::Default });
         if let (true, Some(what)) = (plain, self.default_what) {
@@ -287,7 +292,7 @@ impl Reader {
         }
         let what = *self.known.entry(self.raw(given)).or_insert_with_key(|raw| {
             self.raw.push(raw.clone());
-            What::reason(self.raw.len() - 1)
+            ReasonRef::reason(self.raw.len() - 1)
         });
         if plain {
             self.default_what = Some(what);
@@ -305,22 +310,22 @@ impl Reader {
         let given = match rest {
             [] | [b'#' | b';', ..] => Value::default(),
             // The value of an exclusion is ignored.
-            _ if excluded || self.is_trivial() || self.kind == Kind::Addresses => Value::default(),
+            _ if excluded || self.is_trivial() || self.kind == ListKind::Addresses => Value::default(),
             rest => read_value(rest)?,
         };
         let (v4, v6) = match self.kind {
-            Kind::Ip4Set => (Some(range(place)?), None),
-            Kind::Ip4Trie => (Some(cidr(place)?), None),
-            Kind::Ip4Tset => (Some(single(place)?), None),
-            Kind::Ip6Trie => (None, Some(cidr6(place)?)),
-            Kind::Ip6Tset => (None, Some(words6(place, excluded)?)),
-            Kind::Addresses if place.contains(&b':') => (None, Some(cidr6(place)?)),
-            Kind::Addresses => (Some(cidr(place)?), None),
+            ListKind::Ip4Set => (Some(range(place)?), None),
+            ListKind::Ip4Trie => (Some(cidr(place)?), None),
+            ListKind::Ip4Tset => (Some(single(place)?), None),
+            ListKind::Ip6Trie => (None, Some(cidr6(place)?)),
+            ListKind::Ip6Tset => (None, Some(words6(place, excluded)?)),
+            ListKind::Addresses if place.contains(&b':') => (None, Some(cidr6(place)?)),
+            ListKind::Addresses => (Some(cidr(place)?), None),
         };
-        if self.raw.len() >= What::MAX {
+        if self.raw.len() >= ReasonRef::MAX {
             return Err("the list has too many different values");
         }
-        let what = if excluded { What::NOTHING } else { self.what(&given) };
+        let what = if excluded { ReasonRef::NOTHING } else { self.what(&given) };
         if let Some((first, last)) = v4 {
             if u64::from(last - first) >= self.range_max {
                 return Err("the range is larger than $MAXRANGE4 allows");
@@ -328,7 +333,7 @@ impl Reader {
             self.add(first, last, what);
         }
         if let Some((first, last)) = v6 {
-            self.parts.ipv6.push(Block { first, last, value: what });
+            self.parts.ipv6.push(ValueRange { first, last, value: what });
         }
         Ok(())
     }
@@ -349,19 +354,19 @@ impl Reader {
         line.iter().position(ends).unwrap_or(line.len())
     }
 
-    fn add(&mut self, first: u32, last: u32, what: What) {
+    fn add(&mut self, first: u32, last: u32, what: ReasonRef) {
         if first == last {
             self.parts.addresses.push((first, what));
-        } else if self.kind == Kind::Ip4Set {
+        } else if self.kind == ListKind::Ip4Set {
             self.add_levels(first, last, what);
         } else {
-            self.parts.ipv4.push(Block { first, last, value: what });
+            self.parts.ipv4.push(ValueRange { first, last, value: what });
         }
     }
 
     /// Adds a range to an `ip4set`, which divides it into entries of the levels /8, /16, /24 and
     /// /32. The entry of the finest level takes precedence.
-    fn add_levels(&mut self, first: u32, last: u32, what: What) {
+    fn add_levels(&mut self, first: u32, last: u32, what: ReasonRef) {
         let mut next = u64::from(first);
         while next <= u64::from(last) {
             let bits = [24u32, 16, 8, 0]
@@ -372,7 +377,11 @@ impl Reader {
             if bits == 0 {
                 self.parts.addresses.push((start, what));
             } else {
-                self.parts.ipv4.push(Block { first: start, last: start | ((1 << bits) - 1), value: what });
+                self.parts.ipv4.push(ValueRange {
+                    first: start,
+                    last: start | ((1 << bits) - 1),
+                    value: what,
+                });
             }
             next += 1 << bits;
         }
@@ -418,8 +427,9 @@ impl Reader {
         else {
             return Err(FORM);
         };
-        let name =
-            |text: &str| Name::parse(&text.replace('@', ".")).map_err(|_| "$SOA has an invalid domain name");
+        let name = |text: &str| {
+            DomainName::parse(&text.replace('@', ".")).map_err(|_| "$SOA has an invalid domain name")
+        };
         let time = |text: &str| seconds(text).ok_or(FORM);
         let soa = Soa {
             primary: name(primary)?,
@@ -437,12 +447,12 @@ impl Reader {
         })
     }
 
-    fn ns(&self, text: &str) -> Result<(u32, Vec<Name>), &'static str> {
+    fn ns(&self, text: &str) -> Result<(u32, Vec<DomainName>), &'static str> {
         let mut words = text.split_whitespace();
         let ttl = words.next().and_then(seconds).ok_or("$NS needs a time to live and name servers")?;
         // A name server with a minus sign is commented out.
         let names =
-            words.filter(|word| !word.starts_with('-')).map(Name::parse).collect::<Result<Vec<_>, _>>();
+            words.filter(|word| !word.starts_with('-')).map(DomainName::parse).collect::<Result<Vec<_>, _>>();
         let names = names.map_err(|_| "$NS has an invalid domain name")?;
         Ok((if ttl == 0 { self.parts.ttl } else { ttl }, names))
     }

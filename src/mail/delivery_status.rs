@@ -2,11 +2,11 @@
 
 use minicbor::{Decode, Encode};
 
-use super::{Field, Header, Mailbox};
+use super::{Header, HeaderField, Mailbox};
 
 /// What happened to the message for one recipient (RFC 3464 §2.3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-pub enum Action {
+pub enum DsnAction {
     /// It could not be delivered.
     #[n(0)]
     Failed,
@@ -24,7 +24,7 @@ pub enum Action {
     Expanded,
 }
 
-impl Action {
+impl DsnAction {
     /// Parses the value of an Action field. Only the first word is read, because Sendmail writes
     /// `delivered (to mailbox)`; case is ignored.
     pub fn parse(text: &str) -> Option<Self> {
@@ -42,34 +42,34 @@ impl Action {
     /// The keyword of the Action field.
     pub const fn name(self) -> &'static str {
         match self {
-            Action::Failed => "failed",
-            Action::Delayed => "delayed",
-            Action::Delivered => "delivered",
-            Action::Relayed => "relayed",
-            Action::Expanded => "expanded",
+            DsnAction::Failed => "failed",
+            DsnAction::Delayed => "delayed",
+            DsnAction::Delivered => "delivered",
+            DsnAction::Relayed => "relayed",
+            DsnAction::Expanded => "expanded",
         }
     }
 }
 
 /// Keywords of some programs that are not in RFC 3464. Postfix writes `deliverable` and
 /// `undeliverable` for address probes.
-const OTHER_ACTIONS: [(&str, Action); 8] = [
-    ("expired", Action::Failed),
-    ("failure", Action::Failed),
-    ("fail", Action::Failed),
-    ("error", Action::Failed),
-    ("bounced", Action::Failed),
-    ("undeliverable", Action::Failed),
-    ("deliverable", Action::Delivered),
-    ("success", Action::Delivered),
+const OTHER_ACTIONS: [(&str, DsnAction); 8] = [
+    ("expired", DsnAction::Failed),
+    ("failure", DsnAction::Failed),
+    ("fail", DsnAction::Failed),
+    ("error", DsnAction::Failed),
+    ("bounced", DsnAction::Failed),
+    ("undeliverable", DsnAction::Failed),
+    ("deliverable", DsnAction::Delivered),
+    ("success", DsnAction::Delivered),
 ];
 
-const ALL_ACTIONS: [Action; 5] =
-    [Action::Failed, Action::Delayed, Action::Delivered, Action::Relayed, Action::Expanded];
+const ALL_ACTIONS: [DsnAction; 5] =
+    [DsnAction::Failed, DsnAction::Delayed, DsnAction::Delivered, DsnAction::Relayed, DsnAction::Expanded];
 
 /// An enhanced status code `class.subject.detail` (RFC 3463 §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-pub struct Status {
+pub struct EnhancedStatus {
     /// 2 for success, 4 for a temporary failure, 5 for a permanent failure.
     #[n(0)]
     pub class: u8,
@@ -81,20 +81,20 @@ pub struct Status {
     pub detail: u16,
 }
 
-impl Status {
+impl EnhancedStatus {
     /// Finds the first status code in a text.
     pub fn find(text: &str) -> Option<Self> {
         text.split(|c: char| !c.is_ascii_digit() && c != '.').find_map(|word| {
             let mut numbers = word.trim_matches('.').split('.');
             let class = numbers.next()?.parse().ok().filter(|class| matches!(class, 2 | 4 | 5))?;
             let mut three_digits = || numbers.next().filter(|n| n.len() <= 3)?.parse().ok();
-            let status = Status { class, subject: three_digits()?, detail: three_digits()? };
+            let status = EnhancedStatus { class, subject: three_digits()?, detail: three_digits()? };
             numbers.next().is_none().then_some(status)
         })
     }
 }
 
-impl std::fmt::Display for Status {
+impl std::fmt::Display for EnhancedStatus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}.{}", self.class, self.subject, self.detail)
     }
@@ -120,9 +120,9 @@ pub struct RecipientStatus {
     /// Original-Recipient: the address that the sender gave.
     pub original_recipient: Option<Mailbox>,
     /// Action: what happened.
-    pub action: Option<Action>,
+    pub action: Option<DsnAction>,
     /// Status: the enhanced status code.
-    pub status: Option<Status>,
+    pub status: Option<EnhancedStatus>,
     /// Remote-MTA: the host that the reporting MTA tried to deliver to, without the type.
     pub remote_mta: Option<String>,
     /// Diagnostic-Code: the reply of that host or another explanation, without the type.
@@ -148,7 +148,7 @@ impl DeliveryStatus {
 
 /// Splits a group at each Final-Recipient, in case the empty lines between recipients are missing.
 fn by_recipient(group: &Header) -> Vec<Header> {
-    let begins = |field: &Field| field.name.eq_ignore_ascii_case("Final-Recipient");
+    let begins = |field: &HeaderField| field.name.eq_ignore_ascii_case("Final-Recipient");
     if group.fields().iter().filter(|field| begins(field)).count() < 2 {
         return vec![group.clone()];
     }
@@ -168,7 +168,7 @@ impl RecipientStatus {
             let value = decode_xtext(&group.field(name).and_then(typed_value)?);
             Mailbox::parse(&value).or_else(|| Mailbox::find(&value))
         };
-        let action = group.field("Action").and_then(Action::parse);
+        let action = group.field("Action").and_then(DsnAction::parse);
         let final_recipient = mailbox("Final-Recipient");
         if action.is_none() && final_recipient.is_none() && group.field("Final-Recipient").is_none() {
             return None;
@@ -177,7 +177,7 @@ impl RecipientStatus {
             final_recipient,
             original_recipient: mailbox("Original-Recipient"),
             action,
-            status: group.field("Status").and_then(Status::find),
+            status: group.field("Status").and_then(EnhancedStatus::find),
             remote_mta: group.field("Remote-MTA").and_then(typed_value),
             diagnostic: group.field("Diagnostic-Code").and_then(typed_value),
         })
@@ -242,10 +242,10 @@ mod tests {
         assert_eq!(read.original_envelope_id.as_deref(), Some("QQ+31"));
         let [failed, delivered] = &read.recipients[..] else { panic!("{read:?}") };
         assert_eq!(failed.final_recipient.as_ref().unwrap().to_string(), "nosuch@relay.example");
-        assert_eq!(failed.action, Some(Action::Failed));
-        assert_eq!(failed.status, Some(Status { class: 5, subject: 1, detail: 1 }));
+        assert_eq!(failed.action, Some(DsnAction::Failed));
+        assert_eq!(failed.status, Some(EnhancedStatus { class: 5, subject: 1, detail: 1 }));
         assert_eq!(failed.remote_mta.as_deref(), Some("mx.other.example"));
-        assert_eq!(delivered.action, Some(Action::Delivered));
+        assert_eq!(delivered.action, Some(DsnAction::Delivered));
     }
 
     #[test]
@@ -264,9 +264,9 @@ mod tests {
 
     #[test]
     fn status_codes_are_found_and_nothing_else_is() {
-        assert_eq!(Status::find("(#5.1.1)").unwrap().to_string(), "5.1.1");
+        assert_eq!(EnhancedStatus::find("(#5.1.1)").unwrap().to_string(), "5.1.1");
         for text in ["", "550 unknown", "192.0.2.1", "1.2.3", "5.1", "5.1.1.1", "5.12345.1"] {
-            assert_eq!(Status::find(text), None, "{text}");
+            assert_eq!(EnhancedStatus::find(text), None, "{text}");
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{FIELD_OCTETS_MAX, HEADER_FIELDS_MAX};
 ///
 /// The value is unfolded, trimmed and cut at [`FIELD_OCTETS_MAX`]; invalid UTF-8 is replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Field {
+pub struct HeaderField {
     /// The name as written.
     #[n(0)]
     pub name: String,
@@ -22,9 +22,9 @@ pub struct Field {
 /// Header fields in the order of the message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(transparent)]
-pub struct Header(#[n(0)] Vec<Field>);
+pub struct Header(#[n(0)] Vec<HeaderField>);
 
-impl Field {
+impl HeaderField {
     fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
     }
@@ -107,19 +107,20 @@ impl Header {
         }
         let Some((name, value)) = field_name(line) else { return };
         if self.0.len() < HEADER_FIELDS_MAX {
-            let mut field = Field { name: String::from_utf8_lossy(name).into_owned(), value: String::new() };
+            let mut field =
+                HeaderField { name: String::from_utf8_lossy(name).into_owned(), value: String::new() };
             append(&mut field.value, value);
             self.0.push(field);
         }
     }
 
     /// A header of these fields.
-    pub(super) fn from_fields(fields: Vec<Field>) -> Self {
+    pub(super) fn from_fields(fields: Vec<HeaderField>) -> Self {
         Header(fields)
     }
 
     /// The fields in the order of the message.
-    pub fn fields(&self) -> &[Field] {
+    pub fn fields(&self) -> &[HeaderField] {
         &self.0
     }
 

@@ -9,7 +9,7 @@ pub const LOG_LINE_OCTETS_MAX: usize = 4 << 10;
 
 /// A rejection that a log line reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejected {
+pub struct LoggedRejection {
     /// The address of the client that was rejected.
     pub client: IpAddr,
     /// The HELO name of the client; empty if the line does not give it.
@@ -20,7 +20,7 @@ pub struct Rejected {
 
 /// Parses a line of the log of Postfix or Exim. Returns `None` for any line that does not report a
 /// permanent rejection of RCPT TO after MAIL FROM:<>.
-pub fn rejected(line: &str) -> Option<Rejected> {
+pub fn rejected(line: &str) -> Option<LoggedRejection> {
     let line = &line[..line.floor_char_boundary(LOG_LINE_OCTETS_MAX)];
     postfix(line).or_else(|| exim(line))
 }
@@ -29,7 +29,7 @@ pub fn rejected(line: &str) -> Option<Rejected> {
 /// from=<> to=<recipient> proto=ESMTP helo=<name>`
 ///
 /// Text that the client chose is always between angle brackets and follows the address.
-fn postfix(line: &str) -> Option<Rejected> {
+fn postfix(line: &str) -> Option<LoggedRejection> {
     // The first "]: " ends the tag of syslog, which no client can influence.
     let (tag, told) = line.split_once("]: ")?;
     let (_, process) = tag.rsplit_once("/smtpd[")?;
@@ -57,7 +57,7 @@ fn postfix(line: &str) -> Option<Rejected> {
     }
     let (_, told) = told.split_once(&format!("; from=<> to=<{recipient}> "))?;
     let helo = told.split_once("helo=<").and_then(|(_, helo)| helo.split('>').next()).unwrap_or_default();
-    Some(Rejected {
+    Some(LoggedRejection {
         client: address.strip_prefix("IPv6:").unwrap_or(address).parse().ok()?,
         helo: helo.to_owned(),
         recipient: Mailbox::parse(recipient)?,
@@ -72,7 +72,7 @@ fn is_number(text: &str) -> bool {
 /// such as the interface and the cipher may precede `F=`.
 ///
 /// The client chooses the HELO name, so the address is looked for after the closing parenthesis.
-fn exim(line: &str) -> Option<Rejected> {
+fn exim(line: &str) -> Option<LoggedRejection> {
     // Exim's own log begins with the time. A line from syslog has a tag before it.
     let line = match line.split_once("]: ") {
         Some((tag, told)) if tag.contains(" exim[") && tag.rsplit('[').next().is_some_and(is_number) => told,
@@ -102,7 +102,7 @@ fn exim(line: &str) -> Option<Rejected> {
         None => host.split_once(" [")?,
     };
     let (address, _) = behind.split_once(']')?;
-    Some(Rejected {
+    Some(LoggedRejection {
         client: address.parse().ok()?,
         helo: named.trim().to_owned(),
         recipient: Mailbox::parse(recipient)?,

@@ -26,12 +26,12 @@ pub struct Message {
     pub header: Header,
     /// The MIME parts, depth first. The first one is the body of the message itself.
     #[n(1)]
-    pub parts: Vec<Part>,
+    pub parts: Vec<MimePart>,
 }
 
 /// One MIME part of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Part {
+pub struct MimePart {
     /// The level of nesting; the body of the message itself is at level 0.
     #[n(0)]
     pub depth: u8,
@@ -50,7 +50,7 @@ pub struct Part {
     pub digest: Option<Digest>,
     /// What is kept of the content.
     #[n(5)]
-    pub content: Content,
+    pub content: PartContent,
     /// The file name, if there is one.
     #[n(6)]
     pub name: Option<String>,
@@ -58,7 +58,7 @@ pub struct Part {
 
 /// What is kept of a part's content.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub enum Content {
+pub enum PartContent {
     /// Nothing but the type, size and digest in [`Part`].
     #[n(0)]
     Opaque,
@@ -77,12 +77,12 @@ impl Message {
     /// The header of the returned original: that of a part, else one copied into the text.
     pub fn original(&self) -> Option<&Header> {
         let whole = self.parts.iter().find_map(|part| match &part.content {
-            Content::Original(header) if !header.is_empty() => Some(header),
+            PartContent::Original(header) if !header.is_empty() => Some(header),
             _ => None,
         });
         whole.or_else(|| {
             self.parts.iter().find_map(|part| match &part.content {
-                Content::Words(_, copy) => copy.as_ref(),
+                PartContent::Words(_, copy) => copy.as_ref(),
                 _ => None,
             })
         })
@@ -97,7 +97,7 @@ impl Message {
     /// The report's own text, one string for each part.
     pub fn words(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match &part.content {
-            Content::Words(words, _) => Some(words.as_str()),
+            PartContent::Words(words, _) => Some(words.as_str()),
             _ => None,
         })
     }
@@ -118,7 +118,7 @@ static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
 /// Parses a message. Any octets are accepted.
 pub fn read(octets: &[u8]) -> Message {
     let octets = bounded(without_empty_lines(&octets[..octets.len().min(MESSAGE_OCTETS_MAX)]));
-    let mut reader = Reader { message: Message::default(), words_room: TEXT_OCTETS_MAX };
+    let mut reader = MessageReader { message: Message::default(), words_room: TEXT_OCTETS_MAX };
     let Some(parsed) = PARSER.parse(octets) else { return reader.message };
     reader.message.header = header_of(&parsed, 0);
     match unmarked_boundary(&reader.message.header, &parsed) {
@@ -232,12 +232,12 @@ fn begins_with_type(line: &[u8]) -> bool {
 
 const PART_MARK: &[u8] = b"content-type";
 
-struct Reader {
+struct MessageReader {
     message: Message,
     words_room: usize,
 }
 
-impl Reader {
+impl MessageReader {
     fn add(&mut self, parsed: &mail_parser::Message<'_>, index: u32, depth: u8) {
         let Some(part) = parsed.parts.get(index as usize) else { return };
         if self.message.parts.len() >= PARTS_MAX {
@@ -254,18 +254,18 @@ impl Reader {
         let contents = contents(parsed, part);
         let content = if depth > 0 && is_messages(&own) {
             // The original follows the boundary directly, without a header of the part.
-            Content::Original(own.into_owned())
+            PartContent::Original(own.into_owned())
         } else {
             self.content(&media_type, part, &decoded(contents, &encoding))
         };
-        self.message.parts.push(Part {
+        self.message.parts.push(MimePart {
             depth,
             report_type: part
                 .content_type()
                 .and_then(|kind| kind.attribute("report-type"))
                 .map(|kind| kind.to_ascii_lowercase()),
             octets: contents.len() as u64,
-            digest: (content == Content::Opaque && !matches!(part.body, PartType::Multipart(_)))
+            digest: (content == PartContent::Opaque && !matches!(part.body, PartType::Multipart(_)))
                 .then(|| Digest::of(contents)),
             content,
             media_type,
@@ -280,19 +280,24 @@ impl Reader {
         }
     }
 
-    fn content(&mut self, media_type: &str, part: &mail_parser::MessagePart<'_>, contents: &[u8]) -> Content {
+    fn content(
+        &mut self,
+        media_type: &str,
+        part: &mail_parser::MessagePart<'_>,
+        contents: &[u8],
+    ) -> PartContent {
         match media_type {
             "message/delivery-status"
             | "message/global-delivery-status"
             | "message/disposition-notification"
             | "message/global-disposition-notification"
-            | "message/feedback-report" => Content::Fields(Header::report_groups(contents, GROUPS_MAX)),
+            | "message/feedback-report" => PartContent::Fields(Header::report_groups(contents, GROUPS_MAX)),
             "message/rfc822"
             | "message/global"
             | "text/rfc822-headers"
             | "message/rfc822-headers"
             | "message/global-headers" => {
-                Content::Original(Header::parse_strictly(without_empty_lines(contents)))
+                PartContent::Original(Header::parse_strictly(without_empty_lines(contents)))
             }
             "text/plain" => self.words(&text(part, contents)),
             "text/html" => self.words(&html_to_text(&text(part, contents))),
@@ -300,20 +305,20 @@ impl Reader {
             _ if media_type.starts_with("multipart/") && !matches!(part.body, PartType::Multipart(_)) => {
                 self.words(&text(part, contents))
             }
-            _ => Content::Opaque,
+            _ => PartContent::Opaque,
         }
     }
 
     /// Keeps the first text, which is the report's own. A further text may be that of the original,
     /// so only a copied header is kept of it.
-    fn words(&mut self, text: &str) -> Content {
+    fn words(&mut self, text: &str) -> PartContent {
         let (words, copy) = split_copy(text);
         if self.message.words().any(|words| !words.trim_ascii().is_empty()) {
-            return copy.map_or(Content::Opaque, |copy| Content::Words(String::new(), Some(copy)));
+            return copy.map_or(PartContent::Opaque, |copy| PartContent::Words(String::new(), Some(copy)));
         }
         let words = &words[..words.floor_char_boundary(self.words_room)];
         self.words_room -= words.len();
-        Content::Words(words.to_owned(), copy)
+        PartContent::Words(words.to_owned(), copy)
     }
 }
 

@@ -18,12 +18,12 @@ mod text;
 
 pub use address::{Mailbox, ReversePath, canonical_domain};
 pub(crate) use delivery_status::decode_xtext;
-pub use delivery_status::{Action, DeliveryStatus, RecipientStatus, Status};
-pub use header::{Field, Header};
+pub use delivery_status::{DeliveryStatus, DsnAction, EnhancedStatus, RecipientStatus};
+pub use header::{Header, HeaderField};
 pub(crate) use lines::text_lines;
-pub use log::{LOG_LINE_OCTETS_MAX, Rejected, rejected};
-pub use message::{Content, Message, Part, attached, read};
-pub use received::{Hop, hops, newest_hop};
+pub use log::{LOG_LINE_OCTETS_MAX, LoggedRejection, rejected};
+pub use message::{Message, MimePart, PartContent, attached, read};
+pub use received::{ReceivedHop, hops, newest_hop};
 pub use reduce::{ReducedError, from_octets, to_octets};
 
 /// Largest number of octets of one message that are parsed. The rest counts only towards the size

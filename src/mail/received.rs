@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 /// One Received field, as written by the host that received the message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hop {
+pub struct ReceivedHop {
     /// The address of the client that the receiving host saw. An address in the client's HELO is
     /// not used.
     pub from_address: Option<IpAddr>,
@@ -24,16 +24,16 @@ pub struct Hop {
 const HOPS_MAX: usize = 30;
 
 /// The Received fields of a header, newest first.
-pub fn hops(header: &super::Header) -> impl Iterator<Item = Hop> {
+pub fn hops(header: &super::Header) -> impl Iterator<Item = ReceivedHop> {
     header.all("Received").take(HOPS_MAX).map(read)
 }
 
 /// The newest Received field of a header, except for qmail's note.
-pub fn newest_hop(header: &super::Header) -> Option<Hop> {
+pub fn newest_hop(header: &super::Header) -> Option<ReceivedHop> {
     header.all("Received").take(HOPS_MAX).map(read).find(|hop| !hop.is_qmail_note)
 }
 
-fn read(line: &str) -> Hop {
+fn read(line: &str) -> ReceivedHop {
     let folded = line.to_ascii_lowercase();
     // The word after "from" is the client's HELO name, which may be "by".
     let chosen = folded.strip_prefix("from ").map_or(0, |rest| 5 + rest.find(' ').unwrap_or(0));
@@ -47,7 +47,7 @@ fn read(line: &str) -> Hop {
         .and_then(|from| client_address(&line[from..by_at.unwrap_or(line.len())]));
     let is_qmail_note = folded.starts_with("(qmail ") && folded.contains(" invoked from network)");
     let names_client = find_word(&folded, "from").is_some() || is_qmail_note;
-    Hop { from_address, by, is_qmail_note, by_local_user: names_local_user(&folded), names_client }
+    ReceivedHop { from_address, by, is_qmail_note, by_local_user: names_local_user(&folded), names_client }
 }
 
 /// Accounts under which mail systems run. Mail that they submit is that of the mail system itself.

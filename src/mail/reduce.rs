@@ -44,7 +44,7 @@ pub fn from_octets(octets: &[u8]) -> Result<Message, ReducedError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Content, read};
+    use super::super::{PartContent, read};
     use super::*;
 
     const REPORT: &str = "From: MAILER-DAEMON@relay.example\r\nSubject: failure\r\nContent-Type: multipart/report;\r\n \
@@ -61,7 +61,7 @@ mod tests {
         assert!(!octets.windows(6).any(|window| window == b"SECRET"));
         assert_eq!(message.original().unwrap().field("subject"), Some("pills"));
         assert_eq!(message.header.field("Subject"), Some("failure"));
-        assert!(matches!(&message.parts[2].content, Content::Fields(groups) if groups.len() == 2));
+        assert!(matches!(&message.parts[2].content, PartContent::Fields(groups) if groups.len() == 2));
         assert_eq!(message.parts[0].report_type.as_deref(), Some("delivery-status"));
     }
 

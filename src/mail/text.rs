@@ -55,7 +55,7 @@ const COPY_LINES: [&str; 9] = [
 /// message header. Only its header is returned, never its body.
 pub(super) fn split_copy(text: &str) -> (&str, Option<Header>) {
     let mut at = 0;
-    let mut block: Option<Block> = None;
+    let mut block: Option<HeaderBlock> = None;
     for line in text_lines(text) {
         if announces_copy(line) {
             let below = at + line.len();
@@ -65,7 +65,7 @@ pub(super) fn split_copy(text: &str) -> (&str, Option<Header>) {
         match (&mut block, field_name(content)) {
             (Some(block), Some(name)) => block.add(name),
             (None, Some(name)) => {
-                let mut started = Block { start: at, fields: 0, telling: 0, decisive: false };
+                let mut started = HeaderBlock { start: at, fields: 0, telling: 0, decisive: false };
                 started.add(name);
                 block = Some(started);
             }
@@ -82,7 +82,7 @@ pub(super) fn split_copy(text: &str) -> (&str, Option<Header>) {
 }
 
 /// Consecutive lines that look like header fields.
-struct Block {
+struct HeaderBlock {
     /// Position of the first line in the text, in octets.
     start: usize,
     /// Number of fields.
@@ -94,7 +94,7 @@ struct Block {
     decisive: bool,
 }
 
-impl Block {
+impl HeaderBlock {
     fn add(&mut self, name: &str) {
         self.fields += 1;
         self.telling += usize::from(TELLING_FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field)));

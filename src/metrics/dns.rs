@@ -8,11 +8,11 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Bucket, Counter, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
 use super::NAMESPACE;
-use crate::zone::Name;
+use crate::zone::DomainName;
 
 /// The response to a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum AnswerOutcome {
     /// Records of a name below a zone's origin.
     Listed,
     /// Records of a zone's origin.
@@ -39,7 +39,7 @@ pub enum Outcome {
 
 /// Why a message got no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dropped {
+pub enum DropReason {
     /// The client is not permitted to query.
     Access,
     /// A rate limit was exceeded.
@@ -55,27 +55,27 @@ pub enum Dropped {
 }
 
 /// Outcomes with their label values.
-const OUTCOMES: [(Outcome, &str); 11] = [
-    (Outcome::Listed, "listed"),
-    (Outcome::Apex, "apex"),
-    (Outcome::NoData, "nodata"),
-    (Outcome::NameError, "nxdomain"),
-    (Outcome::Refused, "refused"),
-    (Outcome::ServFail, "servfail"),
-    (Outcome::FormErr, "formerr"),
-    (Outcome::NotImp, "notimp"),
-    (Outcome::BadVers, "badvers"),
-    (Outcome::BadCookie, "badcookie"),
-    (Outcome::Slipped, "slipped"),
+const OUTCOMES: [(AnswerOutcome, &str); 11] = [
+    (AnswerOutcome::Listed, "listed"),
+    (AnswerOutcome::Apex, "apex"),
+    (AnswerOutcome::NoData, "nodata"),
+    (AnswerOutcome::NameError, "nxdomain"),
+    (AnswerOutcome::Refused, "refused"),
+    (AnswerOutcome::ServFail, "servfail"),
+    (AnswerOutcome::FormErr, "formerr"),
+    (AnswerOutcome::NotImp, "notimp"),
+    (AnswerOutcome::BadVers, "badvers"),
+    (AnswerOutcome::BadCookie, "badcookie"),
+    (AnswerOutcome::Slipped, "slipped"),
 ];
 /// Reasons with their label values.
-const DROPS: [(Dropped, &str); 6] = [
-    (Dropped::Access, "access"),
-    (Dropped::Limit, "limit"),
-    (Dropped::Malformed, "malformed"),
-    (Dropped::Port, "port"),
-    (Dropped::Queue, "queue"),
-    (Dropped::Unsent, "unsent"),
+const DROPS: [(DropReason, &str); 6] = [
+    (DropReason::Access, "access"),
+    (DropReason::Limit, "limit"),
+    (DropReason::Malformed, "malformed"),
+    (DropReason::Port, "port"),
+    (DropReason::Queue, "queue"),
+    (DropReason::Unsent, "unsent"),
 ];
 /// Query types with their label values (RFC 1035 §3.2.2 and later). The last one stands for all
 /// others.
@@ -88,38 +88,38 @@ const LATENCY: [u64; 11] = [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 
 
 /// The counts of all threads of the name server.
 pub struct DnsMetrics {
-    layout: Layout,
-    lanes: Mutex<Vec<Arc<Lane>>>,
+    layout: CountLayout,
+    lanes: Mutex<Vec<Arc<TransportCounts>>>,
     families: Vec<Desc>,
 }
 
 /// A zone's origin as text and in wire format.
-struct Zone {
+struct CountedZone {
     name: String,
     wire: Vec<u8>,
 }
 
 /// The index of each count in the array of cells.
 #[derive(Clone)]
-struct Layout {
-    zones: Arc<[Zone]>,
+struct CountLayout {
+    zones: Arc<[CountedZone]>,
     keys: Arc<[String]>,
 }
 
 /// The counts of one thread, or of a few threads, over one transport.
-pub(super) struct Lane {
+pub(super) struct TransportCounts {
     transport: &'static str,
-    layout: Layout,
+    layout: CountLayout,
     cells: Box<[AtomicU64]>,
 }
 
 /// Counts of one thread that are not added to the shared counts yet.
-pub struct Tally {
-    lane: Arc<Lane>,
+pub struct PendingCounts {
+    lane: Arc<TransportCounts>,
     cells: Box<[u64]>,
 }
 
-impl Layout {
+impl CountLayout {
     /// The index of a zone. Queries for names in no zone have the index after the last zone.
     fn zone(&self, zone: Option<usize>) -> usize {
         zone.filter(|zone| *zone < self.zones.len()).unwrap_or(self.zones.len())
@@ -159,9 +159,9 @@ impl Layout {
     }
 }
 
-impl Tally {
+impl PendingCounts {
     /// Counts a query: its zone's place (`None` for names in no zone), its type and its outcome.
-    pub fn answered(&mut self, zone: Option<usize>, query_type: u16, outcome: Outcome) {
+    pub fn answered(&mut self, zone: Option<usize>, query_type: u16, outcome: AnswerOutcome) {
         let zone = self.lane.layout.zone(zone);
         let nth = TYPES.iter().position(|(number, _)| *number == query_type).unwrap_or(TYPES.len() - 1);
         self.cells[self.lane.layout.outcome(zone, outcome as usize)] += 1;
@@ -169,7 +169,7 @@ impl Tally {
     }
 
     /// Counts messages without a response.
-    pub fn dropped(&mut self, why: Dropped, count: u64) {
+    pub fn dropped(&mut self, why: DropReason, count: u64) {
         self.cells[self.lane.layout.dropped(why as usize)] += count;
     }
 
@@ -200,8 +200,9 @@ impl Tally {
 
 impl DnsMetrics {
     /// Metrics for zones, by their origins, and for keys, by their names.
-    pub fn new(zones: Vec<Name>, keys: Vec<String>) -> Self {
-        let zones = zones.into_iter().map(|zone| Zone { name: zone.to_string(), wire: zone.to_wire() });
+    pub fn new(zones: Vec<DomainName>, keys: Vec<String>) -> Self {
+        let zones =
+            zones.into_iter().map(|zone| CountedZone { name: zone.to_string(), wire: zone.to_wire() });
         let desc = |(name, help, labels): (&str, &str, &[&str])| {
             let labels = labels.iter().map(|label| (*label).to_owned()).collect();
             Desc::new(
@@ -237,7 +238,7 @@ impl DnsMetrics {
             ),
         ];
         DnsMetrics {
-            layout: Layout { zones: zones.collect(), keys: keys.into() },
+            layout: CountLayout { zones: zones.collect(), keys: keys.into() },
             lanes: Mutex::default(),
             families: families.into_iter().map(desc).collect(),
         }
@@ -250,12 +251,12 @@ impl DnsMetrics {
     }
 
     /// A tally for one more thread or task.
-    pub fn tally(&self, transport: &'static str) -> Tally {
+    pub fn tally(&self, transport: &'static str) -> PendingCounts {
         let zeros = || (0..self.layout.cells()).map(|_| 0u64);
         let cells = zeros().map(AtomicU64::new).collect();
-        let lane = Arc::new(Lane { transport, layout: self.layout.clone(), cells });
+        let lane = Arc::new(TransportCounts { transport, layout: self.layout.clone(), cells });
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&lane));
-        Tally { lane, cells: zeros().collect() }
+        PendingCounts { lane, cells: zeros().collect() }
     }
 
     /// The sums of all lanes of each transport.
@@ -372,9 +373,9 @@ impl Collector for DnsMetrics {
 }
 
 /// A collector that the registry can own.
-pub(super) struct Shared(pub(super) Arc<DnsMetrics>);
+pub(super) struct SharedDnsMetrics(pub(super) Arc<DnsMetrics>);
 
-impl Collector for Shared {
+impl Collector for SharedDnsMetrics {
     fn desc(&self) -> Vec<&Desc> {
         self.0.desc()
     }
@@ -390,12 +391,13 @@ mod tests {
 
     #[test]
     fn threads_count_for_themselves_and_are_added_up() {
-        let metrics = DnsMetrics::new(vec![Name::parse("bl.example").unwrap()], vec!["customer".to_owned()]);
+        let metrics =
+            DnsMetrics::new(vec![DomainName::parse("bl.example").unwrap()], vec!["customer".to_owned()]);
         let (mut one, mut other) = (metrics.tally("udp"), metrics.tally("udp"));
-        one.answered(Some(0), 1, Outcome::Listed);
-        other.answered(Some(0), 1, Outcome::Listed);
-        other.answered(None, 99, Outcome::Refused);
-        other.dropped(Dropped::Limit, 3);
+        one.answered(Some(0), 1, AnswerOutcome::Listed);
+        other.answered(Some(0), 1, AnswerOutcome::Listed);
+        other.answered(None, 99, AnswerOutcome::Refused);
+        other.dropped(DropReason::Limit, 3);
         other.took(7, 2);
         other.key(0);
         let sum = |cell| metrics.sums()[0].1[cell];
@@ -409,7 +411,7 @@ mod tests {
         other.flush();
         assert_eq!(sum(listed), 2);
         let registry = prometheus::Registry::new();
-        registry.register(Box::new(Shared(Arc::new(metrics)))).unwrap();
+        registry.register(Box::new(SharedDnsMetrics(Arc::new(metrics)))).unwrap();
         let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
         for line in [
             "backscatterd_dns_answers_total{zone=\"bl.example.\",transport=\"udp\",answer=\"listed\"} 2",

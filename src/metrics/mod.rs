@@ -5,10 +5,10 @@ mod process;
 
 use std::sync::Arc;
 
-pub use dns::{DnsMetrics, Dropped, Outcome, Tally};
+pub use dns::{AnswerOutcome, DnsMetrics, DropReason, PendingCounts};
 use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
-use crate::blocklist::{Change, Changes, Standing};
+use crate::blocklist::{ListChange, ListChanges, ListStatus};
 use crate::classify::Kind;
 use crate::evidence::Offset;
 use crate::time::Timestamp;
@@ -147,25 +147,25 @@ impl Metrics {
     /// # Panics
     /// When called twice: a process has one name server.
     pub fn serve_dns(&self, dns: &Arc<DnsMetrics>) {
-        register(&self.registry, dns::Shared(Arc::clone(dns)));
+        register(&self.registry, dns::SharedDnsMetrics(Arc::clone(dns)));
     }
 
     /// Counts a folded journal entry and its changes.
-    pub fn applied(&self, changes: &Changes) {
+    pub fn applied(&self, changes: &ListChanges) {
         self.entries_applied_total.inc();
         for change in &changes.list {
             let name = match change {
                 // Not counted, because metrics are public and these changes would reveal which
                 // addresses are traps.
-                Change::Counted { .. } | Change::Ignored { .. } | Change::Burned => continue,
-                Change::Listed { .. } => "listed",
-                Change::Extended { .. } => "extended",
-                Change::Ended { .. } => "ended",
-                Change::Held { .. } => "held",
-                Change::Shrinking { .. } => "shrinking",
-                Change::Decided => "decided",
-                Change::Traps => "traps",
-                Change::Zone { .. } => "zone",
+                ListChange::Counted { .. } | ListChange::Ignored { .. } | ListChange::Burned => continue,
+                ListChange::Listed { .. } => "listed",
+                ListChange::Extended { .. } => "extended",
+                ListChange::Ended { .. } => "ended",
+                ListChange::Held { .. } => "held",
+                ListChange::Shrinking { .. } => "shrinking",
+                ListChange::Decided => "decided",
+                ListChange::Traps => "traps",
+                ListChange::Zone { .. } => "zone",
             };
             self.changes_total.with_label_values(&[name]).inc();
         }
@@ -184,7 +184,7 @@ impl Metrics {
     }
 
     /// Sets the gauges that describe the state of the whole list.
-    pub fn standing(&self, standing: &Standing, zones: &Snapshot) {
+    pub fn standing(&self, standing: &ListStatus, zones: &Snapshot) {
         let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         for zone in zones.zones() {
             let origin = zone.config.apex.origin.to_string();

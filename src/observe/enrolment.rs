@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// What the DNS says about a domain that is to be a trap. `None` means that the question got no
 /// answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Published {
+pub struct DomainRecords {
     /// The names of its mail exchangers. A single empty name means that the domain accepts no mail
     /// (RFC 7505).
     pub exchangers: Option<Vec<String>>,
@@ -20,7 +20,7 @@ pub struct Published {
 
 /// One fault of a domain's records, and the record that corrects it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fault {
+pub struct EnrolmentFault {
     /// What is wrong.
     pub problem: String,
     /// The record to publish.
@@ -28,9 +28,9 @@ pub struct Fault {
 }
 
 /// All faults of a domain's records, for a trap domain whose mail goes to `host`.
-pub fn faults(domain: &str, host: &str, published: &Published) -> Vec<Fault> {
+pub fn faults(domain: &str, host: &str, published: &DomainRecords) -> Vec<EnrolmentFault> {
     let mut faults = Vec::new();
-    let mut find = |problem: String, publish: String| faults.push(Fault { problem, publish });
+    let mut find = |problem: String, publish: String| faults.push(EnrolmentFault { problem, publish });
     let mx = || format!("{domain}. MX 10 {host}.");
     match &published.exchangers {
         None => find("the DNS gave no answer for its MX record".to_owned(), mx()),
@@ -72,8 +72,8 @@ pub fn faults(domain: &str, host: &str, published: &Published) -> Vec<Fault> {
 mod tests {
     use super::*;
 
-    fn sound() -> Published {
-        Published {
+    fn sound() -> DomainRecords {
+        DomainRecords {
             exchangers: Some(vec!["trap.example.org".to_owned()]),
             forbids_all: Some(true),
             dmarc_rejects: Some(true),
@@ -83,9 +83,9 @@ mod tests {
 
     #[test]
     fn rfc7505_s12_a_trap_domain_takes_mail_sends_none_and_has_its_reports_elsewhere() {
-        let of = |published: &Published| faults("trap.example", "trap.example.org", published);
+        let of = |published: &DomainRecords| faults("trap.example", "trap.example.org", published);
         assert_eq!(of(&sound()), []);
-        type Spoil = fn(&mut Published);
+        type Spoil = fn(&mut DomainRecords);
         let spoiled: [(&str, Spoil); 8] = [
             ("no answer", |published| published.exchangers = None),
             ("no MX", |published| published.exchangers = Some(Vec::new())),

@@ -14,7 +14,7 @@ use mail_auth::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Answers, Inquiry, Published};
+use super::{DnsAnswers, DomainRecords, Inquiry};
 use crate::relay::Relay;
 
 /// Maximum number of mail exchangers of a domain that are looked up.
@@ -71,29 +71,29 @@ impl Lookups {
     }
 
     /// Looks up the records of a domain that is to be a trap. Only the DNS has them.
-    pub async fn published(&self, domain: &str) -> Published {
+    pub async fn published(&self, domain: &str) -> DomainRecords {
         match self {
             Lookups::Dns(dns) => published(dns, domain).await,
-            Lookups::Laboratory(_) | Lookups::Nothing => Published::default(),
+            Lookups::Laboratory(_) | Lookups::Nothing => DomainRecords::default(),
         }
     }
 
     /// Answers an inquiry. Each question is given up after `timeout`.
-    pub(super) async fn answers(&self, inquiry: &Inquiry, timeout: Duration) -> Answers {
+    pub(super) async fn answers(&self, inquiry: &Inquiry, timeout: Duration) -> DnsAnswers {
         match self {
             Lookups::Dns(dns) => from_dns(dns, inquiry, timeout).await,
             Lookups::Laboratory(hosts) => from_table(hosts, inquiry),
-            Lookups::Nothing => Answers::default(),
+            Lookups::Nothing => DnsAnswers::default(),
         }
     }
 }
 
-fn from_table(hosts: &[LaboratoryHost], inquiry: &Inquiry) -> Answers {
+fn from_table(hosts: &[LaboratoryHost], inquiry: &Inquiry) -> DnsAnswers {
     let domain = inquiry.domain.as_deref().unwrap_or_default();
     let of = |host: &&LaboratoryHost| host.exchanger_of.iter().any(|of| of.eq_ignore_ascii_case(domain));
     let relay = inquiry.relay.address();
     let own = || hosts.iter().filter(|host| host.addresses.contains(&relay));
-    Answers {
+    DnsAnswers {
         names: Some(own().map(|host| host.name.clone()).collect()),
         exchangers: Some(own().filter(of).map(|_| relay).collect()),
         spf: Some(false),
@@ -102,7 +102,7 @@ fn from_table(hosts: &[LaboratoryHost], inquiry: &Inquiry) -> Answers {
     }
 }
 
-async fn from_dns(dns: &MessageAuthenticator, inquiry: &Inquiry, timeout: Duration) -> Answers {
+async fn from_dns(dns: &MessageAuthenticator, inquiry: &Inquiry, timeout: Duration) -> DnsAnswers {
     let domain = inquiry.domain.as_deref();
     let (names, exchangers, spf, forbidden) = tokio::join!(
         within(timeout, confirmed_names(dns, inquiry.relay)),
@@ -110,7 +110,7 @@ async fn from_dns(dns: &MessageAuthenticator, inquiry: &Inquiry, timeout: Durati
         within(timeout, async { authorised(dns, inquiry, domain?).await }),
         within(timeout, forbidden(dns, inquiry)),
     );
-    Answers { names, exchangers, spf, forbidden }
+    DnsAnswers { names, exchangers, spf, forbidden }
 }
 
 /// `None` for an answer that comes too late.
@@ -218,7 +218,7 @@ async fn forbidden(dns: &MessageAuthenticator, inquiry: &Inquiry) -> Option<bool
 /// An address for documentation (RFC 5737), from which no domain sends.
 const NOBODY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
-async fn published(dns: &MessageAuthenticator, domain: &str) -> Published {
+async fn published(dns: &MessageAuthenticator, domain: &str) -> DomainRecords {
     let exchangers = match dns.mx_lookup(domain, no_cache()).await {
         Ok(named) => Some(named.rrset.to_vec()),
         Err(error) => known::<Vec<mail_auth::MX>>(Err(error)),
@@ -239,5 +239,5 @@ async fn published(dns: &MessageAuthenticator, domain: &str) -> Published {
         Err(Error::Dns(DnsError::InvalidRecordType)) => Some(false),
         Err(_) => None,
     };
-    Published { exchangers: names, forbids_all, dmarc_rejects, reports_to }
+    DomainRecords { exchangers: names, forbids_all, dmarc_rejects, reports_to }
 }

@@ -19,10 +19,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use enrolment::{Fault, Published, faults};
+pub use enrolment::{DomainRecords, EnrolmentFault, faults};
 pub use lookups::{LaboratoryHost, Lookups};
 pub use networks::{Networks, NetworksError};
-pub use relation::{Answers, observation};
+pub use relation::{DnsAnswers, observation};
 
 use crate::digest::Digest;
 use crate::evidence::{Entry, Evidence, Observation};
@@ -73,7 +73,7 @@ impl Inquiry {
             evidence: evidence.id,
             relay: evidence.relay,
             helo: evidence.helo.clone(),
-            domain: facts.party().and_then(|party| party.domain),
+            domain: facts.failed_recipient().and_then(|party| party.domain),
             remote_mta: facts.leading_failure().and_then(|failure| failure.remote_mta.clone()),
             injector: facts.injector.map(Relay::new),
             trap_domain: trap_domain.map(str::to_owned),
@@ -83,7 +83,7 @@ impl Inquiry {
 
 /// Limits of concurrent inquiries.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ObserverLimits {
     /// Maximum number of inquiries that run at once.
     pub inquiries_max: usize,
     /// Maximum number of inquiries that run or wait; further ones are dropped.
@@ -140,7 +140,7 @@ impl Observer {
         networks: Networks,
         journal: Arc<dyn Journal>,
         metrics: Arc<Metrics>,
-        limits: Limits,
+        limits: ObserverLimits,
     ) -> Self {
         Observer {
             lookups: Arc::new(lookups),

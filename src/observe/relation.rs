@@ -8,7 +8,7 @@ use crate::relay::{Prefix, Relay, special_purpose};
 
 /// What the DNS answered. `None` means that the question got no answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answers {
+pub struct DnsAnswers {
     /// The relay's forward-confirmed reverse names.
     pub names: Option<Vec<String>>,
     /// The addresses of the domain's mail exchangers.
@@ -20,7 +20,7 @@ pub struct Answers {
 }
 
 /// The observation that follows from the answers.
-pub fn observation(inquiry: &Inquiry, answers: &Answers) -> Observation {
+pub fn observation(inquiry: &Inquiry, answers: &DnsAnswers) -> Observation {
     let relay = inquiry.relay.address();
     let domain = inquiry.domain.as_deref();
     let exchangers = answers.exchangers.as_ref().filter(|_| domain.is_some());
@@ -137,8 +137,8 @@ mod tests {
         }
     }
 
-    fn answers(names: &[&str], exchangers: &[&str]) -> Answers {
-        Answers {
+    fn answers(names: &[&str], exchangers: &[&str]) -> DnsAnswers {
+        DnsAnswers {
             names: Some(names.iter().map(|name| (*name).to_owned()).collect()),
             exchangers: Some(exchangers.iter().map(|address| address.parse().unwrap()).collect()),
             spf: Some(false),
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn an_exchanger_a_host_of_the_house_and_a_stranger() {
-        let of = |answers: &Answers| {
+        let of = |answers: &DnsAnswers| {
             let seen = observation(&inquiry(None), answers);
             (seen.mx_of_recipient, seen.same_organisation)
         };
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(of(&answers(&[], &["9.9.8.7"])), (Some(false), Some(false)), "a neighbour's address");
         assert_eq!(of(&answers(&["out.relay.example"], &["1.1.1.1"])), (Some(false), Some(true)));
         assert_eq!(of(&answers(&["mx.other.example"], &[])), (Some(false), Some(false)));
-        assert_eq!(of(&Answers::default()), (None, None));
+        assert_eq!(of(&DnsAnswers::default()), (None, None));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Checkpoints: the fold's state is read from the journal's checkpoint and stored there again.
 
-use crate::blocklist::{Blocklist, Changes, CheckpointError, STATE_VERSION};
+use crate::blocklist::{Blocklist, CheckpointError, ListChanges, STATE_VERSION};
 use crate::evidence::{Entry, Offset};
 use crate::journal::{self, Checkpoint, Journal, JournalError};
 use crate::publish::PublishError;
@@ -43,7 +43,7 @@ fn unfold(checkpoint: &Checkpoint) -> Result<Blocklist, CheckpointError> {
 pub fn catch_up(
     blocklist: &mut Blocklist,
     journal: &dyn Journal,
-    mut applied: impl FnMut(&Blocklist, &Entry, Changes),
+    mut applied: impl FnMut(&Blocklist, &Entry, ListChanges),
 ) -> Result<(), JournalError> {
     for entries in journal::follow(journal, blocklist.offset()) {
         for recorded in entries? {

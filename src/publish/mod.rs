@@ -8,7 +8,7 @@ mod ticker;
 
 pub use checkpoint::{catch_up, checkpoint, restore};
 pub use published::Published;
-pub use publisher::{Keeping, Publisher};
+pub use publisher::{Publisher, RetentionPeriods};
 pub use ticker::{tick, tick_number};
 
 use crate::audit::AuditError;

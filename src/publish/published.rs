@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use tokio::sync::watch;
 
-use crate::blocklist::{Blocklist, Change, Changes, Donors, RelayRecord, Standing};
+use crate::blocklist::{Blocklist, Donors, ListChange, ListChanges, ListStatus, RelayRecord};
 use crate::evidence::Offset;
 use crate::relay::{Prefix, Relay};
 use crate::trap::KnownTraps;
@@ -26,7 +26,7 @@ pub struct Published {
     pub(super) traps: Arc<ArcSwap<KnownTraps>>,
     pub(super) donors: Arc<ArcSwap<Donors>>,
     mirror: DashMap<Prefix, Arc<RelayRecord>>,
-    pub(super) standing: ArcSwap<Standing>,
+    pub(super) standing: ArcSwap<ListStatus>,
     pub(super) applied: watch::Sender<Offset>,
     /// Directives that had no effect, with the reason.
     refusals: DashMap<Offset, &'static str>,
@@ -39,7 +39,7 @@ impl Published {
             traps: Arc::new(ArcSwap::from_pointee(blocklist.known_traps())),
             donors: Arc::new(ArcSwap::from_pointee(blocklist.donors())),
             mirror: DashMap::new(),
-            standing: ArcSwap::from_pointee(blocklist.standing()),
+            standing: ArcSwap::from_pointee(blocklist.status()),
             applied: watch::Sender::new(blocklist.offset()),
             refusals: DashMap::new(),
         };
@@ -81,7 +81,7 @@ impl Published {
 
     /// The state of the list as a whole: freeze, held listings, exemptions, notes, end of the audit
     /// record.
-    pub fn standing(&self) -> Arc<Standing> {
+    pub fn standing(&self) -> Arc<ListStatus> {
         self.standing.load_full()
     }
 
@@ -90,9 +90,9 @@ impl Published {
         self.refusals.get(&offset).map(|why| *why)
     }
 
-    pub(super) fn refuse(&self, offset: Offset, changes: &Changes) {
+    pub(super) fn refuse(&self, offset: Offset, changes: &ListChanges) {
         let why = changes.list.iter().find_map(|change| match change {
-            Change::Ignored { why } => Some(*why),
+            ListChange::Ignored { why } => Some(*why),
             _ => None,
         });
         if let Some(why) = why {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::checkpoint::checkpoint_at;
 use super::{PublishError, Published, catch_up, checkpoint, restore};
 use crate::audit::AuditLog;
-use crate::blocklist::{Blocklist, Change, Changes};
+use crate::blocklist::{Blocklist, ListChange, ListChanges};
 use crate::evidence::{Entry, Evidence, Offset};
 use crate::journal::{self, Journal, JournalError, Retention};
 use crate::keys::Keys;
@@ -29,9 +29,9 @@ const CHECKPOINT_NICENESS: i32 = 19;
 
 /// How long entries and reports are kept.
 #[derive(Clone, Copy, Debug)]
-pub struct Keeping {
+pub struct RetentionPeriods {
     /// How long entries are kept.
-    pub facts: Span,
+    pub entries: Span,
     /// How long reduced reports are kept.
     pub reports: Span,
 }
@@ -53,7 +53,7 @@ struct Follower {
     keys: Arc<Keys>,
     published: Arc<Published>,
     metrics: Arc<Metrics>,
-    keeping: Keeping,
+    keeping: RetentionPeriods,
     blocklist: Blocklist,
     /// The offset of the last checkpoint that was made or attempted.
     checkpointed: Offset,
@@ -76,7 +76,7 @@ impl Publisher {
         mut audit: AuditLog,
         keys: Arc<Keys>,
         metrics: Arc<Metrics>,
-        keeping: Keeping,
+        keeping: RetentionPeriods,
         stop: CancellationToken,
     ) -> Result<Self, PublishError> {
         let mut blocklist = restore(&*journal)?;
@@ -87,7 +87,7 @@ impl Publisher {
             made.append(&mut changes.audit);
         })?;
         audit.take(made)?;
-        audit.check(blocklist.standing().audit.number)?;
+        audit.check(blocklist.status().audit.number)?;
         audit.flush()?;
         let published = Arc::new(Published::of(&blocklist));
         let pending = blocklist.pending().cloned().collect();
@@ -173,7 +173,7 @@ impl Follower {
                 if let Entry::Directive(_) = recorded.entry {
                     self.published.refuse(recorded.offset, &changes);
                 }
-                traps |= changes.list.contains(&Change::Traps);
+                traps |= changes.list.contains(&ListChange::Traps);
                 donors |= matches!(recorded.entry, Entry::Evidence(_) | Entry::Observation(_));
                 decided |= !changes.audit.is_empty();
                 relays.extend(changes.relays);
@@ -189,7 +189,7 @@ impl Follower {
                 self.published.donors.store(Arc::new(self.blocklist.donors()));
             }
             if decided {
-                self.published.standing.store(Arc::new(self.blocklist.standing()));
+                self.published.standing.store(Arc::new(self.blocklist.status()));
             }
             self.published.snapshot.store(Arc::new(self.blocklist.snapshot()));
             self.published.applied.send_replace(self.blocklist.offset());
@@ -271,7 +271,7 @@ impl Follower {
         let reports_since = now.minus(self.keeping.reports).day();
         // Without a usable checkpoint the list is made from the first entry, so all entries are
         // kept.
-        let kept_since = if self.secured { now.minus(self.keeping.facts) } else { Timestamp::default() };
+        let kept_since = if self.secured { now.minus(self.keeping.entries) } else { Timestamp::default() };
         let entries_since = kept_since.day();
         let dropped = self.journal.retain(Retention { entries_since, reports_since })?;
         let keys = self.keys.destroy_before(reports_since)?;
@@ -293,29 +293,31 @@ impl Follower {
     }
 }
 
-fn report(changes: &Changes) {
+fn report(changes: &ListChanges) {
     for change in &changes.list {
         match change {
-            Change::Listed { origin, relay, code, until } => {
+            ListChange::Listed { origin, relay, code, until } => {
                 tracing::info!(%relay, code, zone = origin, %until, "listed");
             }
-            Change::Extended { origin, relay, code, until } => {
+            ListChange::Extended { origin, relay, code, until } => {
                 tracing::info!(%relay, code, zone = origin, %until, "listing extended");
             }
-            Change::Ended { origin, relay, code, how } => {
+            ListChange::Ended { origin, relay, code, how } => {
                 tracing::info!(%relay, code, zone = origin, ?how, "listing ended");
             }
-            Change::Held { origin, relay, code } => {
+            ListChange::Held { origin, relay, code } => {
                 tracing::error!(%relay, code, zone = origin, "held; review it and run \"backscatterd release\"");
             }
-            Change::Shrinking { origin } => {
+            ListChange::Shrinking { origin } => {
                 tracing::error!(zone = origin, "more listings end within an hour than the guard allows");
             }
-            Change::Burned => tracing::warn!("only one injector network uses a trap; it no longer counts"),
-            Change::Decided => tracing::info!("a decision took effect"),
-            Change::Zone { origin } => tracing::info!(zone = origin, "zone adopted or withdrawn"),
-            Change::Ignored { why } => tracing::debug!(why, "an entry had no effect"),
-            Change::Counted { .. } | Change::Traps => {}
+            ListChange::Burned => {
+                tracing::warn!("only one injector network uses a trap; it no longer counts")
+            }
+            ListChange::Decided => tracing::info!("a decision took effect"),
+            ListChange::Zone { origin } => tracing::info!(zone = origin, "zone adopted or withdrawn"),
+            ListChange::Ignored { why } => tracing::debug!(why, "an entry had no effect"),
+            ListChange::Counted { .. } | ListChange::Traps => {}
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::power::decay;
-use super::{FACTORS, Ledger, Mark, Points, Policy, weighs};
+use super::{CountedReport, FACTORS, Ledger, Points, Policy, weighs};
 use crate::classify::Kind;
-use crate::evidence::{Offset, Way};
-use crate::relay::Network;
+use crate::evidence::{Channel, Offset};
+use crate::relay::InjectorNetwork;
 use crate::time::{Span, Timestamp};
 
 /// Hints can add at most one part in this many to the weight of the reports to a trap domain.
@@ -14,7 +14,7 @@ const HINTS_SHARE: u64 = 10;
 
 /// Selects counted reports from a ledger for a [`Case`].
 #[derive(Clone, Copy, Debug)]
-pub struct Docket<'a> {
+pub struct CaseWindow<'a> {
     /// The kinds of report.
     pub kinds: &'a [Kind],
     /// Counted reports start after this entry: an earlier listing used the evidence up to it, or a
@@ -31,9 +31,9 @@ pub struct Docket<'a> {
 /// The counted reports that a [`Docket`] selects, in order of receipt.
 #[derive(Clone, Debug)]
 pub struct Case<'a> {
-    marks: Vec<&'a Mark>,
+    marks: Vec<&'a CountedReport>,
     /// Evidence from logs. It only adds weight and makes up no number.
-    hints: Vec<&'a Mark>,
+    hints: Vec<&'a CountedReport>,
     policy: &'a Policy,
     now: Timestamp,
     good_messages: u64,
@@ -60,9 +60,9 @@ impl TrapDomainSum {
 
 impl<'a> Case<'a> {
     /// Selects the reports of a ledger that a docket asks for and that weigh anything.
-    pub fn open(ledger: &'a Ledger, docket: &Docket<'_>, policy: &'a Policy) -> Self {
+    pub fn open(ledger: &'a Ledger, docket: &CaseWindow<'_>, policy: &'a Policy) -> Self {
         let oldest = docket.now.minus(policy.horizon);
-        let counts = |mark: &&Mark| {
+        let counts = |mark: &&CountedReport| {
             mark.offset > docket.after
                 && mark.offset <= docket.until
                 && docket.kinds.contains(&mark.kind)
@@ -70,14 +70,14 @@ impl<'a> Case<'a> {
                 // A report without weight must not count towards the other rules either.
                 && weighs(mark, &policy.weights)
         };
-        let (hints, mut marks): (Vec<&Mark>, Vec<&Mark>) =
-            ledger.marks().iter().filter(counts).partition(|mark| mark.way == Way::Logged);
+        let (hints, mut marks): (Vec<&CountedReport>, Vec<&CountedReport>) =
+            ledger.marks().iter().filter(counts).partition(|mark| mark.channel == Channel::Logged);
         marks.sort_by_key(|mark| mark.seen_at);
         Case { marks, hints, policy, now: docket.now, good_messages: docket.good_messages }
     }
 
     /// The counted reports, in order of receipt, without the hints.
-    pub fn marks(&self) -> &[&'a Mark] {
+    pub fn marks(&self) -> &[&'a CountedReport] {
         &self.marks
     }
 
@@ -87,7 +87,7 @@ impl<'a> Case<'a> {
     }
 
     /// The weight of one counted report at the case's time, in units of 2^-32; at most 2^32.
-    pub fn weight(&self, mark: &Mark) -> u64 {
+    pub fn weight(&self, mark: &CountedReport) -> u64 {
         let age_hours = self.now.hour().saturating_sub(mark.seen_at.hour());
         let decayed = decay(age_hours, self.policy.half_life.hours());
         FACTORS.iter().fold(decayed, |weight, factor| {
@@ -97,7 +97,7 @@ impl<'a> Case<'a> {
 
     /// For each trap domain, the sum of the heaviest report of each injector network and hour.
     pub fn trap_domain_sums(&self) -> BTreeMap<u32, TrapDomainSum> {
-        let mut heaviest: BTreeMap<(u32, Option<Network>, u32), u64> = BTreeMap::new();
+        let mut heaviest: BTreeMap<(u32, Option<InjectorNetwork>, u32), u64> = BTreeMap::new();
         let mut sums: BTreeMap<u32, TrapDomainSum> = BTreeMap::new();
         for mark in &self.marks {
             let slot = heaviest.entry((mark.trap_domain, mark.injector, mark.seen_at.hour())).or_insert(0);
@@ -152,7 +152,7 @@ impl<'a> Case<'a> {
 
     /// Whether the relay itself brought any of the reports.
     pub fn has_direct(&self) -> bool {
-        self.marks.iter().any(|mark| mark.way == Way::Direct)
+        self.marks.iter().any(|mark| mark.channel == Channel::Direct)
     }
 
     /// The number of wanted messages that donors received from the relay.
@@ -181,8 +181,8 @@ impl<'a> Case<'a> {
     }
 
     /// The number of distinct failed recipients or responders. Reports that name none do not count.
-    pub fn parties(&self) -> usize {
-        distinct(self.marks.iter().map(|mark| mark.party).filter(|&party| party != 0))
+    pub fn failed_recipients(&self) -> usize {
+        distinct(self.marks.iter().map(|mark| mark.failed_recipient).filter(|&party| party != 0))
     }
 
     /// The number of separate occasions, each at least `apart` after the last.
@@ -195,8 +195,8 @@ impl<'a> Case<'a> {
         let (mut known, mut since_last) = (BTreeSet::new(), BTreeSet::new());
         let (mut last, mut occasions): (Option<Timestamp>, _) = (None, 0);
         for mark in &self.marks {
-            since_last.insert(mark.party);
-            let new = mark.party == 0 || known.insert(mark.party);
+            since_last.insert(mark.failed_recipient);
+            let new = mark.failed_recipient == 0 || known.insert(mark.failed_recipient);
             let many = since_last.len() >= parties.max(1);
             if (new || many) && last.is_none_or(|last| mark.seen_at.since(last) >= apart) {
                 (last, occasions) = (Some(mark.seen_at), occasions + 1);
@@ -239,7 +239,7 @@ fn distinct<T: Ord>(values: impl Iterator<Item = T>) -> usize {
     values.collect::<BTreeSet<_>>().len()
 }
 
-fn span(marks: &[&Mark]) -> Span {
+fn span(marks: &[&CountedReport]) -> Span {
     match marks {
         [] => Span::ZERO,
         [first, .., last] => last.seen_at.since(first.seen_at),

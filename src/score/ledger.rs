@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
 
-use super::Mark;
+use super::CountedReport;
 use crate::evidence::Offset;
 use crate::time::{Span, Timestamp};
 
@@ -28,7 +28,7 @@ const ROOM_GROWS_BY: usize = 2;
 pub struct Ledger {
     /// In the order in which they were counted.
     #[n(0)]
-    marks: Vec<Mark>,
+    marks: Vec<CountedReport>,
     /// The entry of the last removal. In every zone and under every code, counted reports start
     /// after it.
     #[n(1)]
@@ -40,7 +40,7 @@ pub struct Ledger {
 
 /// The result of [`Ledger::add`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Added {
+pub enum LedgerAddition {
     /// The report was stored and may have changed the weight of the ledger.
     Counted,
     /// The report was merged into a burst that weighs as much without it, or the ledger had no
@@ -58,9 +58,9 @@ impl Ledger {
 
     /// Adds a report. `weighs` decides whether a report has any weight under the policy of any
     /// zone.
-    pub fn add(&mut self, mark: Mark, weighs: impl Fn(&Mark) -> bool) -> Added {
+    pub fn add(&mut self, mark: CountedReport, weighs: impl Fn(&CountedReport) -> bool) -> LedgerAddition {
         if self.knows(mark.report) {
-            return Added::Repeated;
+            return LedgerAddition::Repeated;
         }
         let burst = mark.burst();
         let counts = weighs(&mark);
@@ -78,23 +78,23 @@ impl Ledger {
                 self.merged.remove(0);
             }
             self.merged.push(mark.report);
-            return Added::Merged;
+            return LedgerAddition::Merged;
         }
         if self.marks.len() >= MARKS_MAX && !self.make_room(counts, weighs) {
-            return Added::Merged;
+            return LedgerAddition::Merged;
         }
         if self.marks.len() == self.marks.capacity() {
             let more = ROOM_GROWS_BY.max(self.marks.len() / 4);
             self.marks.reserve_exact(if self.marks.is_empty() { 1 } else { more });
         }
         self.marks.push(mark);
-        Added::Counted
+        LedgerAddition::Counted
     }
 
     /// Drops a report without weight. If there is none and the new report `counts`, drops the last
     /// report of the fullest interval. Returns whether there is room.
-    fn make_room(&mut self, counts: bool, weighs: impl Fn(&Mark) -> bool) -> bool {
-        let slot = |mark: &Mark| mark.seen_at.hour() / SLOT_HOURS;
+    fn make_room(&mut self, counts: bool, weighs: impl Fn(&CountedReport) -> bool) -> bool {
+        let slot = |mark: &CountedReport| mark.seen_at.hour() / SLOT_HOURS;
         let gone = self.marks.iter().position(|mark| !weighs(mark)).or_else(|| {
             let mut slots: BTreeMap<u32, usize> = BTreeMap::new();
             self.marks.iter().for_each(|mark| *slots.entry(slot(mark)).or_default() += 1);
@@ -105,7 +105,7 @@ impl Ledger {
     }
 
     /// The counted reports, in the order in which they were counted.
-    pub fn marks(&self) -> &[Mark] {
+    pub fn marks(&self) -> &[CountedReport] {
         &self.marks
     }
 
@@ -120,7 +120,7 @@ impl Ledger {
     }
 
     /// Removes the reports that `struck` selects, and returns their entries.
-    pub fn strike(&mut self, struck: impl Fn(&Mark) -> bool) -> Vec<Offset> {
+    pub fn strike(&mut self, struck: impl Fn(&CountedReport) -> bool) -> Vec<Offset> {
         let mut gone = Vec::new();
         self.marks.retain(|mark| {
             let strikes = struck(mark);
@@ -144,11 +144,12 @@ impl Ledger {
     }
 }
 
-impl Mark {
+impl CountedReport {
     /// Whether another report of the same burst differs in anything that the rules or factors use.
-    fn adds_to(&self, other: &Mark) -> bool {
-        let same =
-            |mark: &Mark| (mark.party, mark.sender, mark.relation, mark.cause, mark.forbidden, mark.donor);
+    fn adds_to(&self, other: &CountedReport) -> bool {
+        let same = |mark: &CountedReport| {
+            (mark.failed_recipient, mark.sender, mark.relation, mark.cause, mark.forbidden, mark.donor)
+        };
         same(self) != same(other)
     }
 }

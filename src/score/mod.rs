@@ -6,20 +6,20 @@
 //! one. The [`RULES`] judge the case.
 
 mod case;
+mod counted_report;
 mod factors;
 mod ledger;
-mod mark;
 mod policy;
 mod power;
 mod rules;
 
-pub use case::{Case, Docket, TrapDomainSum};
-pub use factors::{FACTORS, Factor, weighs};
-pub use ledger::{Added, BURST_MARKS_MAX, Ledger, MARKS_MAX};
-pub use mark::{Mark, MarkSource, Relation};
+pub use case::{Case, CaseWindow, TrapDomainSum};
+pub use counted_report::{CountedReport, Relation, ReportSource};
+pub use factors::{FACTORS, WeightFactor, weighs};
+pub use ledger::{BURST_MARKS_MAX, Ledger, LedgerAddition, MARKS_MAX};
 pub use policy::{Policy, PolicySpec, Quorum, QuorumSpec, Weights};
 pub use power::decay;
-pub use rules::{Finding, RULES, Rule};
+pub use rules::{QuorumRule, RULES, RuleFinding};
 
 use minicbor::{Decode, Encode};
 

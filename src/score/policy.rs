@@ -50,13 +50,13 @@ pub struct QuorumSpec {
     pub without_injector: Option<WithoutInjectorSpec>,
     /// The minimum number of distinct failed recipients, or of distinct responders of automatic
     /// replies.
-    pub parties: usize,
+    pub failed_recipients: usize,
     /// The minimum time from the first report of a case to the last.
     pub span: Span,
     /// The minimum number of separate occasions. See [`Case::occasions`](super::Case::occasions).
     pub occasions: usize,
     /// The minimum time between two occasions.
-    pub apart: Span,
+    pub occasions_apart: Span,
     /// The minimum number of distinct donors.
     pub donors: usize,
 }
@@ -66,7 +66,7 @@ pub struct QuorumSpec {
 #[serde(deny_unknown_fields)]
 pub struct WithoutInjectorSpec {
     /// The minimum number of distinct failed recipients among reports of unknown injector.
-    pub parties: usize,
+    pub failed_recipients: usize,
     /// The minimum time from the first of these reports to the last.
     pub span: Span,
 }
@@ -96,7 +96,7 @@ pub struct WeightsSpec {
     /// If no SPF or DMARC record forbade the original, or if that is unknown.
     pub original_not_forbidden: u32,
     /// For an automatic reply that complies with RFC 3834.
-    pub reply_keeps_rfc3834: u32,
+    pub reply_follows_rfc3834: u32,
     /// For a message that a donor forwarded. Zero if the file does not set it.
     #[serde(default)]
     pub submitted: u32,
@@ -140,13 +140,13 @@ pub struct Quorum {
     /// See [`QuorumSpec::without_injector`].
     pub without_injector: Option<WithoutInjectorSpec>,
     /// See [`QuorumSpec::parties`].
-    pub parties: usize,
+    pub failed_recipients: usize,
     /// See [`QuorumSpec::span`].
     pub span: Span,
     /// See [`QuorumSpec::occasions`].
     pub occasions: usize,
     /// See [`QuorumSpec::apart`].
-    pub apart: Span,
+    pub occasions_apart: Span,
     /// See [`QuorumSpec::donors`].
     pub donors: usize,
 }
@@ -178,7 +178,7 @@ pub struct Weights {
     /// See [`WeightsSpec::original_not_forbidden`].
     pub original_not_forbidden: u32,
     /// See [`WeightsSpec::reply_keeps_rfc3834`].
-    pub reply_keeps_rfc3834: u32,
+    pub reply_follows_rfc3834: u32,
     /// See [`WeightsSpec::submitted`].
     pub submitted: u32,
     /// See [`WeightsSpec::logged`].
@@ -256,10 +256,10 @@ impl QuorumSpec {
             trap_domains: self.trap_domains,
             injector_networks: self.injector_networks,
             without_injector: self.without_injector.clone(),
-            parties: self.parties,
+            failed_recipients: self.failed_recipients,
             span: self.span,
             occasions: self.occasions,
-            apart: self.apart,
+            occasions_apart: self.occasions_apart,
             donors: self.donors,
         }
     }
@@ -293,7 +293,7 @@ impl WeightsSpec {
             ("relation_unknown", self.relation_unknown),
             ("original_forbidden", self.original_forbidden),
             ("original_not_forbidden", self.original_not_forbidden),
-            ("reply_keeps_rfc3834", self.reply_keeps_rfc3834),
+            ("reply_keeps_rfc3834", self.reply_follows_rfc3834),
             ("submitted", self.submitted),
             ("logged", self.logged),
         ];
@@ -330,7 +330,7 @@ impl WeightsSpec {
             relation_unknown: self.relation_unknown,
             original_forbidden: self.original_forbidden,
             original_not_forbidden: self.original_not_forbidden,
-            reply_keeps_rfc3834: self.reply_keeps_rfc3834,
+            reply_follows_rfc3834: self.reply_follows_rfc3834,
             submitted: self.submitted,
             logged: self.logged,
             sender_is_trap: self.sender_is_trap,

@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::messages::{self, Bounce, STYLES, Style};
-use super::random::Random;
-use super::world::{Behaviour, Named, RelaysSpec, WorldSpec};
-use crate::observe::Answers;
+use super::messages::{self, Bounce, ReportStyle, STYLES};
+use super::random::SimulationRandom;
+use super::world::{Behaviour, ConfirmedName, RelaysSpec, WorldSpec};
+use crate::observe::DnsAnswers;
 use crate::time::Timestamp;
 
 /// One relay.
@@ -16,7 +16,7 @@ pub(super) struct Actor {
     /// Its address.
     pub address: IpAddr,
     /// The mail server that its reports imitate.
-    pub style: Style,
+    pub style: ReportStyle,
     /// When its activity begins, in milliseconds from the start of the simulation.
     pub begins: u64,
     /// When its activity ends, in milliseconds from the start of the simulation.
@@ -27,7 +27,7 @@ pub(super) struct Actor {
 
 /// An occasion: forged mail in a trap's name reaches a relay.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Occasion {
+pub(super) struct MailOccasion {
     /// The number of the occasion.
     pub nth: u64,
     /// When it happens.
@@ -45,7 +45,7 @@ pub(super) struct Occasion {
 }
 
 /// What a relay sends to a trap on an occasion.
-pub(super) struct Made {
+pub(super) struct MadeReport {
     /// The message. `None` for a session that ends before the message.
     pub message: Option<String>,
     /// The trap's address.
@@ -53,7 +53,7 @@ pub(super) struct Made {
     /// The relay's HELO name.
     pub helo: String,
     /// The answers of the DNS about the relay.
-    pub answers: Answers,
+    pub answers: DnsAnswers,
 }
 
 /// The number of local parts in one trap domain.
@@ -102,8 +102,8 @@ struct Scene<'a> {
     world: &'a WorldSpec,
     spec: &'a RelaysSpec,
     actor: &'a Actor,
-    occasion: &'a Occasion,
-    random: Random,
+    occasion: &'a MailOccasion,
+    random: SimulationRandom,
     host: String,
     domain: String,
     trap: String,
@@ -111,8 +111,13 @@ struct Scene<'a> {
 }
 
 /// The relay's response to an occasion; `None` if it sends nothing.
-pub(super) fn respond(world: &WorldSpec, seed: u64, actor: &Actor, occasion: &Occasion) -> Option<Made> {
-    let mut random = Random::new(seed, occasion.nth.wrapping_add(1 << 40));
+pub(super) fn respond(
+    world: &WorldSpec,
+    seed: u64,
+    actor: &Actor,
+    occasion: &MailOccasion,
+) -> Option<MadeReport> {
+    let mut random = SimulationRandom::new(seed, occasion.nth.wrapping_add(1 << 40));
     let spec = &world.relays[usize::from(actor.row)];
     let domain = format!("r{}.example", occasion.actor);
     let trap = format!("u{}@{}", random.below(TRAP_LOCAL_PARTS), trap_domain(occasion.trap_domain));
@@ -131,7 +136,7 @@ pub(super) fn respond(world: &WorldSpec, seed: u64, actor: &Actor, occasion: &Oc
 }
 
 impl Scene<'_> {
-    fn made(mut self) -> Option<Made> {
+    fn made(mut self) -> Option<MadeReport> {
         let own = self.domain.clone();
         let party = self.party();
         let failed = format!("{party}@{own}");
@@ -160,7 +165,8 @@ impl Scene<'_> {
                 Some(self.about(&own, message))
             }
             Behaviour::BouncesBehindFilter => {
-                let message = Bounce { style: Style::Postfix, filter: true, ..self.bounce(&failed) }.octets();
+                let message =
+                    Bounce { style: ReportStyle::Postfix, filter: true, ..self.bounce(&failed) }.octets();
                 Some(self.about(&own, message))
             }
             Behaviour::BouncesThroughOther => {
@@ -181,9 +187,12 @@ impl Scene<'_> {
                 let message = messages::reply(&failed, &self.trap, self.occasion.nth);
                 Some(self.about(&own, message))
             }
-            Behaviour::CallsOut | Behaviour::ProbesNowAndThen => {
-                Some(Made { message: None, trap: self.trap, helo: self.host, answers: Answers::default() })
-            }
+            Behaviour::CallsOut | Behaviour::ProbesNowAndThen => Some(MadeReport {
+                message: None,
+                trap: self.trap,
+                helo: self.host,
+                answers: DnsAnswers::default(),
+            }),
             Behaviour::Rejects => None,
             Behaviour::Forwards => Some(self.forward(&failed)),
             Behaviour::HasFullMailboxes => {
@@ -249,7 +258,7 @@ impl Scene<'_> {
     }
 
     /// Adds the DNS's answers about the relay and the failed recipient's domain to a message.
-    fn about(self, domain: &str, message: String) -> Made {
+    fn about(self, domain: &str, message: String) -> MadeReport {
         let own = domain == self.domain;
         let exchanger =
             if own && self.spec.exchanger { self.actor.address } else { IpAddr::from([99, 9, 9, 9]) };
@@ -257,25 +266,25 @@ impl Scene<'_> {
         self.with(message, vec![exchanger], spf)
     }
 
-    fn with(mut self, message: String, exchangers: Vec<IpAddr>, spf: bool) -> Made {
+    fn with(mut self, message: String, exchangers: Vec<IpAddr>, spf: bool) -> MadeReport {
         let forbidding = self.world.traps.forbidding_thousandths;
         let forbidden = u64::from(self.occasion.trap_domain) * 1_000
             < u64::from(self.world.traps.domains) * u64::from(forbidding);
         let answers = if self.random.happens(self.world.dns.unanswered_thousandths) {
-            Answers::default()
+            DnsAnswers::default()
         } else {
-            Answers {
+            DnsAnswers {
                 names: Some(match self.spec.named {
-                    Named::Own => vec![self.host.clone()],
-                    Named::Provider => vec![format!("vps{}.provider.example", self.occasion.actor)],
-                    Named::Nobody => Vec::new(),
+                    ConfirmedName::Own => vec![self.host.clone()],
+                    ConfirmedName::Provider => vec![format!("vps{}.provider.example", self.occasion.actor)],
+                    ConfirmedName::Nobody => Vec::new(),
                 }),
                 exchangers: Some(exchangers),
                 spf: Some(spf),
                 forbidden: Some(forbidden),
             }
         };
-        Made { message: Some(message), trap: self.trap, helo: self.host, answers }
+        MadeReport { message: Some(message), trap: self.trap, helo: self.host, answers }
     }
 
     /// A Received header field that the relay adds for the host that handed in a message.
@@ -288,7 +297,7 @@ impl Scene<'_> {
     }
 
     /// A report about an alias that forwards to an address on another host, which refuses the mail.
-    fn forward(mut self, alias: &str) -> Made {
+    fn forward(mut self, alias: &str) -> MadeReport {
         let number = self.random.below(OTHER_DOMAINS);
         let (target, remote) = (format!("x{number}@d{number}.example"), format!("mx.d{number}.example"));
         let diagnostic = if self.random.happens(500) {
@@ -311,25 +320,25 @@ impl Scene<'_> {
         }
         // Reports by Postfix and qmail name the target, those by Exim and Sendmail the alias.
         match self.actor.style {
-            Style::Postfix | Style::Qmail => self.about(&format!("d{number}.example"), message),
-            Style::Exim | Style::Sendmail => {
+            ReportStyle::Postfix | ReportStyle::Qmail => self.about(&format!("d{number}.example"), message),
+            ReportStyle::Exim | ReportStyle::Sendmail => {
                 let own = self.domain.clone();
                 self.about(&own, message)
             }
         }
     }
 
-    fn expired(self, failed: &str) -> Made {
+    fn expired(self, failed: &str) -> MadeReport {
         let inner = format!("inner.{}", self.domain);
         let (status, diagnostic, remote) = match self.actor.style {
-            Style::Postfix => ("4.4.1", "connect to inner[10.0.0.7]:25: Connection timed out", None),
-            Style::Exim => (
+            ReportStyle::Postfix => ("4.4.1", "connect to inner[10.0.0.7]:25: Connection timed out", None),
+            ReportStyle::Exim => (
                 "5.0.0",
                 "all hosts have been failing for a long time and were last tried after this message arrived",
                 None,
             ),
-            Style::Sendmail => ("4.4.7", "451 4.4.1 timeout waiting for input", Some(inner.as_str())),
-            Style::Qmail => (
+            ReportStyle::Sendmail => ("4.4.7", "451 4.4.1 timeout waiting for input", Some(inner.as_str())),
+            ReportStyle::Qmail => (
                 "4.4.1",
                 "Sorry, I wasn't able to establish an SMTP connection.\nI'm not going to try again; this message has been in the queue too long.",
                 None,
@@ -342,7 +351,7 @@ impl Scene<'_> {
 
     /// A report by a customer's server that is sent through this relay, which is also an MX host of
     /// some customers.
-    fn carried(mut self, party: &str) -> Made {
+    fn carried(mut self, party: &str) -> MadeReport {
         let customer = format!("c{}.example", self.random.below(OTHER_DOMAINS));
         let (host, failed) = (format!("mail.{customer}"), format!("{party}@{customer}"));
         let above = self.handed_in(&host, "93.4.5.6");
@@ -354,7 +363,7 @@ impl Scene<'_> {
 
     /// A forged report about the host's own domain with any injector, written by a customer of the
     /// host.
-    fn handed_in_by_customer(mut self, failed: &str) -> Made {
+    fn handed_in_by_customer(mut self, failed: &str) -> MadeReport {
         let above = match self.random.below(3) {
             0 => format!(
                 "Received: by {} (Postfix, from userid 33)\n\tid {:X}; today\n",
@@ -375,10 +384,10 @@ impl Scene<'_> {
     }
 
     /// A report by a bot in the name of an unrelated host.
-    fn imitation(mut self, party: &str) -> Made {
+    fn imitation(mut self, party: &str) -> MadeReport {
         let other = format!("v{}.example", self.random.below(OTHER_DOMAINS));
         let (host, failed) = (format!("mail.{other}"), format!("{party}@{other}"));
-        let style = *self.random.pick(&STYLES).unwrap_or(&Style::Postfix);
+        let style = *self.random.pick(&STYLES).unwrap_or(&ReportStyle::Postfix);
         let message = Bounce { style, host: &host, ..self.bounce(&failed) }.octets();
         self.about(&other, message)
     }

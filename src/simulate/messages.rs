@@ -4,7 +4,7 @@ use crate::time::Timestamp;
 
 /// The mail server whose reports are imitated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style {
+pub(super) enum ReportStyle {
     /// Postfix.
     Postfix,
     /// Exim.
@@ -16,12 +16,13 @@ pub(super) enum Style {
 }
 
 /// Every style.
-pub(super) const STYLES: [Style; 4] = [Style::Postfix, Style::Exim, Style::Sendmail, Style::Qmail];
+pub(super) const STYLES: [ReportStyle; 4] =
+    [ReportStyle::Postfix, ReportStyle::Exim, ReportStyle::Sendmail, ReportStyle::Qmail];
 
 /// The content of a delivery report.
 pub(super) struct Bounce<'a> {
     /// The style.
-    pub style: Style,
+    pub style: ReportStyle,
     /// The name of the reporting MTA.
     pub host: &'a str,
     /// The trap's address, which is the recipient of the report and the sender of the original.
@@ -59,12 +60,12 @@ impl Bounce<'_> {
     /// The report as a message.
     pub(super) fn octets(&self) -> String {
         match self.style {
-            Style::Postfix => self.postfix(),
-            Style::Exim => self.exim(),
-            Style::Sendmail => self.sendmail(),
+            ReportStyle::Postfix => self.postfix(),
+            ReportStyle::Exim => self.exim(),
+            ReportStyle::Sendmail => self.sendmail(),
             // qmail reports only failures, without machine-readable fields.
-            Style::Qmail if self.action == "failed" => self.qmail(),
-            Style::Qmail => self.postfix(),
+            ReportStyle::Qmail if self.action == "failed" => self.qmail(),
+            ReportStyle::Qmail => self.postfix(),
         }
     }
 
@@ -79,11 +80,11 @@ impl Bounce<'_> {
             );
         }
         match self.style {
-            Style::Exim => format!(
+            ReportStyle::Exim => format!(
                 "Received: from [{injector}] (helo=host{id}.spam.example)\n\tby {host} with esmtp (Exim 4.96)\n\tid {id}\n\tfor {to}; {}\n",
                 date(*at)
             ),
-            Style::Qmail => {
+            ReportStyle::Qmail => {
                 // A program that an alias runs injects the message again.
                 let again = self.original.map_or_else(String::new, |alias| {
                     format!(

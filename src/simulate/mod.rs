@@ -14,17 +14,18 @@ mod world;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-pub use outcome::{Outcome, RowOutcome, TruthLine};
+pub use outcome::{RowOutcome, SimulationOutcome, TruthLine};
 pub use world::{SHIPPED, Truth, WorldSpec};
 
-use self::actors::{Actor, Occasion, respond};
+use self::actors::{Actor, MailOccasion, respond};
 use self::messages::STYLES;
-use self::random::Random;
-use crate::blocklist::{Blocklist, Change};
-use crate::classify::{self, Session};
+use self::random::SimulationRandom;
+use crate::blocklist::{Blocklist, ListChange};
+use crate::classify::{self, SessionFacts};
 use crate::digest::{Digest, Digester};
 use crate::evidence::{
-    Directive, Entry, Evidence, Facts, Observation, Offset, Order, Reach, Recorded, Sent, Way,
+    Channel, Directive, Entry, Evidence, EvidenceFacts, Observation, Offset, Order, RecordedEntry, SentFrom,
+    SessionReach,
 };
 use crate::mail::{self, Mailbox, ReversePath};
 use crate::observe::{self, Inquiry};
@@ -41,7 +42,7 @@ const HOUR: u64 = 3_600_000;
 
 /// The parameters of a simulation.
 #[derive(Clone, Debug)]
-pub struct Setup {
+pub struct SimulationSetup {
     /// The seed of all pseudorandom numbers.
     pub seed: u64,
     /// The number of relays. The world states the share of each kind.
@@ -55,8 +56,8 @@ pub struct Setup {
 }
 
 /// Runs a simulation. `taken` is called with every journal entry after the fold has applied it.
-pub fn run(setup: &Setup, mut taken: impl FnMut(&Recorded)) -> Outcome {
-    let mut run = Run::new(setup);
+pub fn run(setup: &SimulationSetup, mut taken: impl FnMut(&RecordedEntry)) -> SimulationOutcome {
+    let mut run = SimulationRun::new(setup);
     run.begin(&mut taken);
     let mut schedule = Schedule::new(setup, &run.actors);
     loop {
@@ -80,7 +81,7 @@ pub fn run(setup: &Setup, mut taken: impl FnMut(&Recorded)) -> Outcome {
 
 /// The truth about every relay of a simulation. Neither the classifier nor the fold has access to
 /// it.
-pub fn truth(setup: &Setup) -> impl Iterator<Item = TruthLine> {
+pub fn truth(setup: &SimulationSetup) -> impl Iterator<Item = TruthLine> {
     populate(setup).into_iter().map(|actor| {
         let spec = &setup.world.relays[usize::from(actor.row)];
         TruthLine {
@@ -95,8 +96,8 @@ pub fn truth(setup: &Setup) -> impl Iterator<Item = TruthLine> {
 
 /// The schedule of occasions.
 struct Schedule<'a> {
-    setup: &'a Setup,
-    random: Random,
+    setup: &'a SimulationSetup,
+    random: SimulationRandom,
     /// The end of the simulation, in milliseconds from its start.
     end: u64,
     /// The number of the last occasion.
@@ -132,8 +133,8 @@ struct Attacker {
 }
 
 impl<'a> Schedule<'a> {
-    fn new(setup: &'a Setup, actors: &[Actor]) -> Self {
-        let mut random = Random::new(setup.seed, 1);
+    fn new(setup: &'a SimulationSetup, actors: &[Actor]) -> Self {
+        let mut random = SimulationRandom::new(setup.seed, 1);
         let mut next = BinaryHeap::new();
         for (number, actor) in (0..).zip(actors) {
             if let Some(gap) = actor.gap {
@@ -173,7 +174,7 @@ impl<'a> Schedule<'a> {
     }
 
     /// The next occasions, in order of time; empty at the end of the simulation.
-    fn next_batch(&mut self, actors: &[Actor]) -> Vec<Occasion> {
+    fn next_batch(&mut self, actors: &[Actor]) -> Vec<MailOccasion> {
         let mut batch = Vec::with_capacity(BATCH_OCCASIONS);
         while batch.len() < BATCH_OCCASIONS {
             let first = self.next.peek().map(|Reverse((at, _))| *at);
@@ -185,7 +186,7 @@ impl<'a> Schedule<'a> {
                     if let Some(Reverse((_, nth, repeat))) = self.again.pop() {
                         let Repeat { actor, trap_domain, injector, own_domain, at } = repeat;
                         let again = true;
-                        batch.push(Occasion { nth, at, actor, trap_domain, injector, own_domain, again });
+                        batch.push(MailOccasion { nth, at, actor, trap_domain, injector, own_domain, again });
                     }
                 }
                 Some(at) => {
@@ -200,7 +201,7 @@ impl<'a> Schedule<'a> {
 
     /// Lets a relay or an attacker act, and schedules its next action. Returns the occasion, if
     /// there is one.
-    fn act(&mut self, at: u64, who: u32, actors: &[Actor]) -> Option<Occasion> {
+    fn act(&mut self, at: u64, who: u32, actors: &[Actor]) -> Option<MailOccasion> {
         let world = &self.setup.world;
         let (actor, trap_domain, injector, own_domain, gap, ends) = match actors.get(who as usize) {
             Some(actor) => {
@@ -232,17 +233,25 @@ impl<'a> Schedule<'a> {
             let repeat = Repeat { actor, trap_domain, injector, own_domain, at: moment };
             self.again.push(Reverse((at + HOUR, self.nth, repeat)));
         }
-        Some(Occasion { nth: self.nth, at: moment, actor, trap_domain, injector, own_domain, again: false })
+        Some(MailOccasion {
+            nth: self.nth,
+            at: moment,
+            actor,
+            trap_domain,
+            injector,
+            own_domain,
+            again: false,
+        })
     }
 }
 
-fn below_u32(random: &mut Random, limit: u32) -> u32 {
+fn below_u32(random: &mut SimulationRandom, limit: u32) -> u32 {
     u32::try_from(random.below(u64::from(limit))).unwrap_or(0)
 }
 
 /// A running simulation.
-struct Run<'a> {
-    setup: &'a Setup,
+struct SimulationRun<'a> {
+    setup: &'a SimulationSetup,
     actors: Vec<Actor>,
     /// The numbers of the actors, by address or IPv6 /64.
     by_prefix: BTreeMap<Prefix, Vec<u32>>,
@@ -263,14 +272,14 @@ struct Run<'a> {
     listed: BTreeMap<u32, Timestamp>,
 }
 
-impl<'a> Run<'a> {
-    fn new(setup: &'a Setup) -> Self {
+impl<'a> SimulationRun<'a> {
+    fn new(setup: &'a SimulationSetup) -> Self {
         let actors = populate(setup);
         let mut by_prefix: BTreeMap<Prefix, Vec<u32>> = BTreeMap::new();
         for (number, actor) in (0..).zip(&actors) {
             by_prefix.entry(Relay::new(actor.address).line()).or_default().push(number);
         }
-        Run {
+        SimulationRun {
             setup,
             actors,
             by_prefix,
@@ -288,7 +297,7 @@ impl<'a> Run<'a> {
     }
 
     /// Adopts the zone and registers the traps.
-    fn begin(&mut self, taken: &mut impl FnMut(&Recorded)) {
+    fn begin(&mut self, taken: &mut impl FnMut(&RecordedEntry)) {
         self.tick(taken);
         let zone = &self.setup.zone;
         let origin = crate::zone::read("zone", zone).map(|zone| zone.apex.origin.to_string());
@@ -316,7 +325,7 @@ impl<'a> Run<'a> {
     }
 
     /// The evidence and observation that result from each occasion, computed on all processors.
-    fn work_out(&self, occasions: &[Occasion]) -> Vec<Option<(Box<Evidence>, Observation)>> {
+    fn work_out(&self, occasions: &[MailOccasion]) -> Vec<Option<(Box<Evidence>, Observation)>> {
         let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let share = occasions.len().div_ceil(workers).max(1);
         std::thread::scope(|scope| {
@@ -334,23 +343,23 @@ impl<'a> Run<'a> {
 
     /// The evidence that a trap receives on an occasion, classified as in an SMTP session, and its
     /// observation. `None` if the relay sends no report.
-    fn report(&self, occasion: &Occasion) -> Option<(Box<Evidence>, Observation)> {
+    fn report(&self, occasion: &MailOccasion) -> Option<(Box<Evidence>, Observation)> {
         let actor = &self.actors[occasion.actor as usize];
         let made = respond(&self.setup.world, self.setup.seed, actor, occasion)?;
         let trap = Mailbox::parse(&made.trap)?;
         let relay = Relay::new(actor.address);
         let (verdict, report, reach) = match &made.message {
             Some(message) => {
-                let session = Session {
+                let session = SessionFacts {
                     reverse_path: Some(ReversePath::Null),
                     client: Some(actor.address),
                     recipient: Some(trap.clone()),
                     trusted_hops: 0,
                 };
                 let verdict = classify::classify(&mail::read(message.as_bytes()), &session);
-                (verdict, Some(Digest::of(message.as_bytes())), Reach::Data)
+                (verdict, Some(Digest::of(message.as_bytes())), SessionReach::Data)
             }
-            None => (classify::callout(), None, Reach::Recipient),
+            None => (classify::callout(), None, SessionReach::Recipient),
         };
         let mut id = Digester::default();
         id.add(&occasion.nth.to_be_bytes()).add(&[u8::from(occasion.again)]);
@@ -359,16 +368,16 @@ impl<'a> Run<'a> {
             seen_at: occasion.at,
             relay,
             helo: made.helo,
-            reverse_path: Sent::FromNull,
+            reverse_path: SentFrom::FromNull,
             trap: self.hasher.address(&trap),
             trap_domain: self.hasher.domain(trap.domain()),
             recipients: 1,
             reach,
             report,
-            facts: Facts::of(&verdict, classify::VERSION, &trap, &self.hasher),
+            facts: EvidenceFacts::of(&verdict, classify::VERSION, &trap, &self.hasher),
             node: "simulated".to_owned(),
             wider: Vec::new(),
-            way: Way::Direct,
+            channel: Channel::Direct,
             forwarded_by: None,
         };
         let inquiry = Inquiry::about(&evidence, Some(trap.domain()));
@@ -377,7 +386,7 @@ impl<'a> Run<'a> {
     }
 
     /// Advances the fold's time by ticks, and lets the operator and the donor act.
-    fn advance(&mut self, until: Timestamp, taken: &mut impl FnMut(&Recorded)) {
+    fn advance(&mut self, until: Timestamp, taken: &mut impl FnMut(&RecordedEntry)) {
         while self.now.plus(self.setup.world.tick) <= until {
             self.now = self.now.plus(self.setup.world.tick);
             self.tick(taken);
@@ -397,7 +406,7 @@ impl<'a> Run<'a> {
     }
 
     /// Reports the donor's count of wanted mail.
-    fn tell_of_good_mail(&mut self, taken: &mut impl FnMut(&Recorded)) {
+    fn tell_of_good_mail(&mut self, taken: &mut impl FnMut(&RecordedEntry)) {
         let Ok(donor) = Donor::parse("isp-1") else { return };
         let wanted: Vec<(Relay, u64)> = self
             .actors
@@ -411,25 +420,27 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn tick(&mut self, taken: &mut impl FnMut(&Recorded)) {
+    fn tick(&mut self, taken: &mut impl FnMut(&RecordedEntry)) {
         let number = self.now.seconds().unsigned_abs();
         self.take(Entry::Tick(number), taken);
     }
 
-    fn order(&mut self, order: Order, taken: &mut impl FnMut(&Recorded)) {
+    fn order(&mut self, order: Order, taken: &mut impl FnMut(&RecordedEntry)) {
         let id = Digest::of(&self.entries.to_be_bytes());
         let directive = Directive { id, by: "simulation".to_owned(), why: "simulation".to_owned(), order };
         self.take(Entry::Directive(directive), taken);
     }
 
-    fn take(&mut self, entry: Entry, taken: &mut impl FnMut(&Recorded)) {
+    fn take(&mut self, entry: Entry, taken: &mut impl FnMut(&RecordedEntry)) {
         self.entries += 1;
-        let recorded = Recorded { offset: Offset::from_number(self.entries), at: self.now, entry };
+        let recorded = RecordedEntry { offset: Offset::from_number(self.entries), at: self.now, entry };
         let changes = self.blocklist.apply(&recorded);
         for change in &changes.list {
             match change {
-                Change::Listed { relay, .. } | Change::Extended { relay, .. } => self.note_listed(*relay),
-                Change::Held { .. } => {
+                ListChange::Listed { relay, .. } | ListChange::Extended { relay, .. } => {
+                    self.note_listed(*relay)
+                }
+                ListChange::Held { .. } => {
                     self.held += 1;
                     self.held_since = self.held_since.or(Some(self.now));
                 }
@@ -457,8 +468,8 @@ impl<'a> Run<'a> {
 }
 
 /// Creates the relays of a simulation.
-fn populate(setup: &Setup) -> Vec<Actor> {
-    let mut random = Random::new(setup.seed, 0);
+fn populate(setup: &SimulationSetup) -> Vec<Actor> {
+    let mut random = SimulationRandom::new(setup.seed, 0);
     let end = u64::from(setup.days) * 24 * HOUR;
     let mut actors: Vec<Actor> = Vec::new();
     let mut of_row: BTreeMap<&str, Vec<u32>> = BTreeMap::new();

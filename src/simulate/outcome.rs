@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use serde::Serialize;
 
 use super::world::Truth;
-use super::{Run, actors::Actor};
+use super::{SimulationRun, actors::Actor};
 use crate::digest::{Digest, Digester};
 
 /// The maximum number of good relays that the outcome names as listed.
@@ -13,7 +13,7 @@ const NAMED_MAX: usize = 20;
 
 /// The outcome of a simulation.
 #[derive(Clone, Debug, Serialize)]
-pub struct Outcome {
+pub struct SimulationOutcome {
     /// The seed.
     pub seed: u64,
     /// The number of relays that was asked for.
@@ -70,10 +70,10 @@ fn median(mut hours: Vec<u64>) -> Option<u64> {
     hours.get(hours.len().checked_sub(1)? / 2).copied()
 }
 
-impl Run<'_> {
+impl SimulationRun<'_> {
     /// Compares the listings with the truth.
-    pub(super) fn outcome(&self) -> Outcome {
-        let Run { setup, actors, listed, .. } = self;
+    pub(super) fn outcome(&self) -> SimulationOutcome {
+        let SimulationRun { setup, actors, listed, .. } = self;
         let world = &setup.world;
         let end = u64::from(setup.days) * super::HOUR * 24;
         let persistent_after = u64::try_from(world.persistent_after.milliseconds()).unwrap_or(0);
@@ -121,7 +121,7 @@ impl Run<'_> {
             outcome.median_hours_to_list = median(row_hours);
             rows.push(outcome);
         }
-        Outcome {
+        SimulationOutcome {
             seed: setup.seed,
             relays: setup.relays,
             days: setup.days,
@@ -152,7 +152,7 @@ impl Run<'_> {
     }
 }
 
-impl Display for Outcome {
+impl Display for SimulationOutcome {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(
             f,

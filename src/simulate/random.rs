@@ -4,14 +4,14 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
 /// A pseudorandom number generator.
-pub(super) struct Random(ChaCha8Rng);
+pub(super) struct SimulationRandom(ChaCha8Rng);
 
-impl Random {
+impl SimulationRandom {
     /// A generator for one stream. The streams of a seed are independent.
     pub(super) fn new(seed: u64, stream: u64) -> Self {
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
         generator.set_stream(stream);
-        Random(generator)
+        SimulationRandom(generator)
     }
 
     /// A number below `limit`, uniformly distributed; zero if `limit` is zero.

@@ -129,7 +129,7 @@ pub struct RelaysSpec {
     pub exchanger: bool,
     /// The confirmed reverse DNS name of each relay.
     #[serde(default)]
-    pub named: Named,
+    pub named: ConfirmedName,
     /// The number of wanted messages that a donor receives from each relay. It is reported once a
     /// week.
     #[serde(default)]
@@ -143,7 +143,7 @@ fn yes() -> bool {
 /// The confirmed reverse DNS name of a relay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Named {
+pub enum ConfirmedName {
     /// A name in its own domain.
     #[default]
     Own,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 
-use super::session::Tally;
+use super::session::SessionCosts;
 use crate::relay::Relay;
 use crate::time::Timestamp;
 
@@ -24,14 +24,14 @@ pub struct ClientLimits {
     /// /64.
     pub sessions_per_client_max: usize,
     /// Rates for each client.
-    pub per_client: Rates,
+    pub per_client: MinuteRates,
     /// Rates for all clients together.
-    pub global: Rates,
+    pub global: MinuteRates,
 }
 
 /// Rate limits within one minute of the clock. 0 means no limit.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Rates {
+pub struct MinuteRates {
     /// Messages per minute.
     pub messages_max: u32,
     /// Octets received per minute.
@@ -74,7 +74,7 @@ struct Spent {
 }
 
 impl Spent {
-    fn add(&mut self, tally: Tally) {
+    fn add(&mut self, tally: SessionCosts) {
         self.messages = self.messages.saturating_add(tally.messages);
         self.octets = self.octets.saturating_add(tally.octets);
         self.errors = self.errors.saturating_add(tally.errors);
@@ -84,7 +84,7 @@ impl Spent {
         self.messages == 0 && self.octets == 0 && self.errors == 0
     }
 
-    const fn within(&self, rates: &Rates) -> bool {
+    const fn within(&self, rates: &MinuteRates) -> bool {
         (rates.messages_max == 0 || self.messages <= rates.messages_max)
             && (rates.octets_max == 0 || self.octets <= rates.octets_max)
             && (rates.errors_max == 0 || self.errors <= rates.errors_max)
@@ -101,7 +101,7 @@ impl Account {
 }
 
 /// The clients that have a session open or used something in the current minute, with their usage.
-pub struct Clients {
+pub struct ClientAccounts {
     limits: ClientLimits,
     accounts: DashMap<IpAddr, Account>,
     global: std::sync::Mutex<Account>,
@@ -110,10 +110,10 @@ pub struct Clients {
     swept: AtomicI64,
 }
 
-impl Clients {
+impl ClientAccounts {
     /// An empty table with the given limits.
     pub fn new(limits: ClientLimits) -> Self {
-        Clients {
+        ClientAccounts {
             limits,
             accounts: DashMap::new(),
             global: std::sync::Mutex::new(Account::default()),
@@ -129,7 +129,7 @@ impl Clients {
     ///
     /// # Errors
     /// When a limit on sessions or a rate is exceeded.
-    pub(super) fn enter(&self, client: Option<Relay>, now: Timestamp) -> Result<Place<'_>, Refusal> {
+    pub(super) fn enter(&self, client: Option<Relay>, now: Timestamp) -> Result<SessionPlace<'_>, Refusal> {
         let minute = minute(now);
         self.sweep(minute);
         // One IPv6 host may use any address of its /64.
@@ -142,7 +142,7 @@ impl Clients {
         if entered.is_err() {
             self.sessions.fetch_sub(1, Ordering::Relaxed);
         }
-        entered.map(|()| Place { clients: self, client })
+        entered.map(|()| SessionPlace { clients: self, client })
     }
 
     fn enter_account(&self, client: Option<IpAddr>, minute: i64) -> Result<(), Refusal> {
@@ -181,15 +181,15 @@ const fn minute(now: Timestamp) -> i64 {
 }
 
 /// The admission of one session.
-pub(super) struct Place<'a> {
-    clients: &'a Clients,
+pub(super) struct SessionPlace<'a> {
+    clients: &'a ClientAccounts,
     client: Option<IpAddr>,
 }
 
-impl Place<'_> {
+impl SessionPlace<'_> {
     /// Adds a session's usage to its client's and to the global account. `false` if a rate is now
     /// exceeded.
-    pub(super) fn spend(&self, tally: Tally, now: Timestamp) -> bool {
+    pub(super) fn spend(&self, tally: SessionCosts, now: Timestamp) -> bool {
         let (minute, limits) = (minute(now), &self.clients.limits);
         let global = {
             let mut account = self.clients.lock_global();
@@ -203,7 +203,7 @@ impl Place<'_> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for SessionPlace<'_> {
     fn drop(&mut self) {
         self.clients.sessions.fetch_sub(1, Ordering::Relaxed);
         let Some(client) = self.client else { return };
@@ -226,21 +226,21 @@ mod tests {
     const LIMITS: ClientLimits = ClientLimits {
         sessions_max: 3,
         sessions_per_client_max: 2,
-        per_client: Rates { messages_max: 2, octets_max: 1_000, errors_max: 0 },
-        global: Rates { messages_max: 3, octets_max: 0, errors_max: 0 },
+        per_client: MinuteRates { messages_max: 2, octets_max: 1_000, errors_max: 0 },
+        global: MinuteRates { messages_max: 3, octets_max: 0, errors_max: 0 },
     };
 
     fn client(text: &str) -> Option<Relay> {
         Some(text.parse().unwrap())
     }
 
-    fn messages(messages: u32) -> Tally {
-        Tally { messages, ..Tally::default() }
+    fn messages(messages: u32) -> SessionCosts {
+        SessionCosts { messages, ..SessionCosts::default() }
     }
 
     #[test]
     fn sessions_are_bounded_by_client_and_in_all() {
-        let (clients, now) = (Clients::new(LIMITS), Timestamp::default());
+        let (clients, now) = (ClientAccounts::new(LIMITS), Timestamp::default());
         let one = clients.enter(client("198.18.0.25"), now).ok();
         let two = clients.enter(client("198.18.0.25"), now).ok();
         assert_eq!(clients.enter(client("198.18.0.25"), now).err(), Some(Refusal::TooManySessions));
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn rates_are_bounded_by_the_minute_and_everybody_else_goes_on() {
-        let (clients, now) = (Clients::new(LIMITS), Timestamp::default());
+        let (clients, now) = (ClientAccounts::new(LIMITS), Timestamp::default());
         let place = clients.enter(client("198.18.0.25"), now).ok().unwrap();
         assert!(place.spend(messages(2), now));
         assert!(!place.spend(messages(1), now), "the client's limit is exceeded");
@@ -263,7 +263,7 @@ mod tests {
         assert!(!other.spend(messages(1), now), "the global limit is exceeded");
         let later = now.plus(Span::from_seconds(60));
         assert!(other.spend(messages(1), later));
-        assert!(!other.spend(Tally { octets: 1_001, ..Tally::default() }, later));
+        assert!(!other.spend(SessionCosts { octets: 1_001, ..SessionCosts::default() }, later));
         drop((place, other));
         clients.enter(client("198.18.0.27"), later.plus(Span::from_seconds(60))).ok().unwrap();
         assert!(clients.accounts.is_empty(), "clients that left are removed");

@@ -12,7 +12,7 @@ static DOT_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\r\n.
 
 /// The state of the receiver between two reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Data {
+pub(super) enum DataState {
     /// After CR LF, or at the beginning of the message.
     #[default]
     LineStart,
@@ -26,7 +26,7 @@ pub(super) enum Data {
     Cr,
 }
 
-impl Data {
+impl DataState {
     /// Appends `octets` to `message`, unstuffed, up to the end of the message. Returns the number
     /// of octets consumed and whether the end was found. Only CR LF dot CR LF ends a message, and
     /// only CR LF ends a line.
@@ -34,44 +34,44 @@ impl Data {
         let mut at = 0;
         while let Some(&octet) = octets.get(at) {
             // Few lines begin with a dot. Everything up to the next one is copied at once.
-            if *self == Data::Line || *self == Data::LineStart && octet != b'.' {
+            if *self == DataState::Line || *self == DataState::LineStart && octet != b'.' {
                 let rest = &octets[at..];
                 let Some(found) = DOT_LINE.find(rest) else {
                     message.extend_from_slice(rest);
                     *self = match rest {
-                        [.., b'\r', b'\n'] => Data::LineStart,
-                        [.., b'\r'] => Data::Cr,
-                        _ => Data::Line,
+                        [.., b'\r', b'\n'] => DataState::LineStart,
+                        [.., b'\r'] => DataState::Cr,
+                        _ => DataState::Line,
                     };
                     break;
                 };
                 at += found + b"\r\n".len();
                 message.extend_from_slice(&rest[..found + b"\r\n".len()]);
-                *self = Data::LineStart;
+                *self = DataState::LineStart;
                 continue;
             }
             at += 1;
             *self = match (*self, octet) {
-                (Data::LineStart, b'.') => {
-                    *self = Data::Dot;
+                (DataState::LineStart, b'.') => {
+                    *self = DataState::Dot;
                     continue;
                 }
-                (Data::Dot, b'\r') => {
-                    *self = Data::DotCr;
+                (DataState::Dot, b'\r') => {
+                    *self = DataState::DotCr;
                     continue;
                 }
-                (Data::DotCr, b'\n') => {
-                    *self = Data::LineStart;
+                (DataState::DotCr, b'\n') => {
+                    *self = DataState::LineStart;
                     return (at, true);
                 }
-                (Data::DotCr, _) => {
+                (DataState::DotCr, _) => {
                     // The dot was stuffed by the client; the CR belongs to the message.
                     message.push(b'\r');
-                    if octet == b'\r' { Data::Cr } else { Data::Line }
+                    if octet == b'\r' { DataState::Cr } else { DataState::Line }
                 }
-                (Data::Cr, b'\n') => Data::LineStart,
-                (_, b'\r') => Data::Cr,
-                _ => Data::Line,
+                (DataState::Cr, b'\n') => DataState::LineStart,
+                (_, b'\r') => DataState::Cr,
+                _ => DataState::Line,
             };
             message.push(octet);
         }
@@ -97,7 +97,7 @@ mod tests {
         ];
         for (octets, want) in cases {
             for size in 1..=octets.len() {
-                let (mut data, mut message, mut ended) = (Data::default(), Vec::new(), false);
+                let (mut data, mut message, mut ended) = (DataState::default(), Vec::new(), false);
                 for piece in octets.chunks(size) {
                     let (read, end) = data.read(piece, &mut message);
                     ended |= end;
@@ -107,7 +107,7 @@ mod tests {
                 assert_eq!(message, want, "{octets:?} in pieces of {size}");
             }
         }
-        let (read, ended) = Data::default().read(b"x\r\n.\r\nQUIT\r\n", &mut Vec::new());
+        let (read, ended) = DataState::default().read(b"x\r\n.\r\nQUIT\r\n", &mut Vec::new());
         assert_eq!((read, ended), (6, true));
     }
 
@@ -116,7 +116,7 @@ mod tests {
         const OCTETS: [u8; 5] = [b'\r', b'\n', b'.', b'a', 0xff];
         const LENGTH: u32 = 6;
         let read = |octets: &[u8], cuts: u32| {
-            let (mut data, mut message, mut at) = (Data::default(), Vec::new(), 0);
+            let (mut data, mut message, mut at) = (DataState::default(), Vec::new(), 0);
             for end in (1..=octets.len()).filter(|&end| end == octets.len() || cuts & 1 << end != 0) {
                 let (count, ended) = data.read(&octets[at..end], &mut message);
                 if ended {

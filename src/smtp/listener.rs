@@ -19,10 +19,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::clients::{Clients, Place};
-use super::proxy::{self, Proxied};
-use super::recipients::Recipients;
-use super::session::{Ending, Event, Limits, Peer, Protocol, Session};
+use super::clients::{ClientAccounts, SessionPlace};
+use super::proxy::{self, ProxiedClient};
+use super::recipients::RecipientDomains;
+use super::session::{Protocol, Session, SessionEnd, SessionEvent, SessionLimits, SessionPeer};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::relay::Relay;
@@ -58,9 +58,9 @@ const REPLY_OCTETS_MAX: usize = 16 << 10;
 const READ_OCTETS: usize = 16 << 10;
 
 /// What all sessions share.
-pub struct Serve {
+pub struct SmtpService {
     /// Limits of each session.
-    pub limits: Arc<Limits>,
+    pub limits: Arc<SessionLimits>,
     /// The server's host name, as in the greeting.
     pub hostname: Arc<str>,
     /// Makes messages durable and turns them into evidence.
@@ -70,7 +70,7 @@ pub struct Serve {
     /// Counts sessions, replies and refusals.
     pub metrics: Arc<Metrics>,
     /// The clients with a session, and their limits.
-    pub clients: Clients,
+    pub clients: ClientAccounts,
     /// Networks of the peers that may name a client by the PROXY protocol.
     pub proxy_peers: Vec<IpNet>,
     /// Networks of the peers that may name a client by XCLIENT and XFORWARD.
@@ -87,7 +87,7 @@ pub struct Serve {
 
 /// The protocol of a listening socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum ListenerKind {
     /// SMTP (RFC 5321).
     Smtp,
     /// SMTP after a PROXY protocol header.
@@ -97,18 +97,18 @@ pub enum Door {
 }
 
 /// A bound listening socket.
-pub struct Listening {
+pub struct SmtpListener {
     listener: TcpListener,
-    door: Door,
+    door: ListenerKind,
 }
 
-impl Listening {
+impl SmtpListener {
     /// Binds a socket.
     ///
     /// # Errors
     /// When the address cannot be bound.
-    pub fn bind(address: SocketAddr, door: Door) -> io::Result<Self> {
-        Ok(Listening { listener: sockets::tcp(address)?, door })
+    pub fn bind(address: SocketAddr, door: ListenerKind) -> io::Result<Self> {
+        Ok(SmtpListener { listener: sockets::tcp(address)?, door })
     }
 
     /// The address that the socket is bound to.
@@ -122,7 +122,7 @@ impl Listening {
 
 /// Accepts connections until `stop` is cancelled, then waits until all sessions have ended. Idle
 /// sessions end at once; a session that is receiving a message ends after it.
-pub async fn serve(listening: Listening, serve: Arc<Serve>, stop: CancellationToken) {
+pub async fn serve(listening: SmtpListener, serve: Arc<SmtpService>, stop: CancellationToken) {
     let sessions = TaskTracker::new();
     let door = listening.door;
     let mut stopped = std::pin::pin!(stop.cancelled());
@@ -147,24 +147,31 @@ pub async fn serve(listening: Listening, serve: Arc<Serve>, stop: CancellationTo
 }
 
 /// Why a conversation on one stream ended.
-enum Then {
+enum NextStep {
     Ended,
     StartTls,
 }
 
-impl Serve {
-    async fn connection(&self, mut stream: TcpStream, peer: IpAddr, door: Door, stop: CancellationToken) {
+impl SmtpService {
+    async fn connection(
+        &self,
+        mut stream: TcpStream,
+        peer: IpAddr,
+        door: ListenerKind,
+        stop: CancellationToken,
+    ) {
         let (proxied, early) = match self.client(&mut stream, peer, door).await {
             Ok(client) => client,
             Err(reason) => return self.refused(reason),
         };
         let relay = Relay::new(match proxied {
-            Proxied::Client(client) => client,
-            Proxied::Local => peer,
+            ProxiedClient::Client(client) => client,
+            ProxiedClient::Local => peer,
         });
         // A peer that forwards mail of other clients is subject to the global limits only.
-        let speaks_for_others =
-            door == Door::Lmtp || proxied == Proxied::Local || holds(&self.naming_peers, relay.address());
+        let speaks_for_others = door == ListenerKind::Lmtp
+            || proxied == ProxiedClient::Local
+            || holds(&self.naming_peers, relay.address());
         let client = (!speaks_for_others).then_some(relay);
         let place = match self.clients.enter(client, self.clock.now()) {
             Ok(place) => place,
@@ -180,7 +187,7 @@ impl Serve {
         };
         self.metrics.smtp_sessions_total.inc();
         self.metrics.smtp_sessions.inc();
-        let mut visit = Visit { serve: self, place, held: Held { all: &self.held, own: 0 }, stop };
+        let mut visit = Connection { serve: self, place, held: HeldOctets { all: &self.held, own: 0 }, stop };
         let mut session = self.session(relay, proxied, door);
         session.receive(&early, self.clock.now());
         drop(early);
@@ -199,14 +206,16 @@ impl Serve {
         &self,
         stream: &mut TcpStream,
         peer: IpAddr,
-        door: Door,
-    ) -> Result<(Proxied, Vec<u8>), &'static str> {
+        door: ListenerKind,
+    ) -> Result<(ProxiedClient, Vec<u8>), &'static str> {
         match door {
-            Door::Smtp => return Ok((Proxied::Client(peer), Vec::new())),
-            Door::Lmtp if holds(&self.lmtp_peers, peer) => return Ok((Proxied::Client(peer), Vec::new())),
-            Door::Lmtp => return Err("lmtp-peer"),
-            Door::Proxied if holds(&self.proxy_peers, peer) => {}
-            Door::Proxied => return Err("proxy-peer"),
+            ListenerKind::Smtp => return Ok((ProxiedClient::Client(peer), Vec::new())),
+            ListenerKind::Lmtp if holds(&self.lmtp_peers, peer) => {
+                return Ok((ProxiedClient::Client(peer), Vec::new()));
+            }
+            ListenerKind::Lmtp => return Err("lmtp-peer"),
+            ListenerKind::Proxied if holds(&self.proxy_peers, peer) => {}
+            ListenerKind::Proxied => return Err("proxy-peer"),
         }
         match tokio::time::timeout(PROXY_TIMEOUT, proxy::read(stream)).await {
             Ok(Ok(named)) => Ok(named),
@@ -214,17 +223,17 @@ impl Serve {
         }
     }
 
-    fn session(&self, relay: Relay, proxied: Proxied, door: Door) -> Session {
+    fn session(&self, relay: Relay, proxied: ProxiedClient, door: ListenerKind) -> Session {
         let (hasher, traps) = (self.intake.keys.hasher().clone(), self.intake.traps.load_full());
         let recipients =
-            Recipients::new(hasher, traps, self.intake.donors.load_full(), Arc::clone(&self.hostname));
+            RecipientDomains::new(hasher, traps, self.intake.donors.load_full(), Arc::clone(&self.hostname));
         let protocol = match door {
-            Door::Smtp | Door::Proxied => Protocol::Smtp,
-            Door::Lmtp => Protocol::Lmtp,
+            ListenerKind::Smtp | ListenerKind::Proxied => Protocol::Smtp,
+            ListenerKind::Lmtp => Protocol::Lmtp,
         };
         let names_clients = protocol == Protocol::Lmtp || holds(&self.naming_peers, relay.address());
-        let unnamed = names_clients || proxied == Proxied::Local;
-        let peer = Peer { relay, unnamed, protocol, names_clients, tls_offered: self.tls.is_some() };
+        let unnamed = names_clients || proxied == ProxiedClient::Local;
+        let peer = SessionPeer { relay, unnamed, protocol, names_clients, tls_offered: self.tls.is_some() };
         Session::new(
             Arc::clone(&self.limits),
             Arc::new(recipients),
@@ -240,20 +249,22 @@ fn holds(networks: &[IpNet], address: IpAddr) -> bool {
 }
 
 /// A session that is running.
-struct Visit<'a> {
-    serve: &'a Serve,
-    place: Place<'a>,
-    held: Held<'a>,
+struct Connection<'a> {
+    serve: &'a SmtpService,
+    place: SessionPlace<'a>,
+    held: HeldOctets<'a>,
     stop: CancellationToken,
 }
 
 /// Futures that are large and that few sessions reach, or only for a short time, are boxed. This
 /// keeps the tasks of idle sessions small.
-impl Visit<'_> {
+impl Connection<'_> {
     /// Runs a session from its greeting to its end.
     async fn talk(&mut self, mut stream: TcpStream, session: &mut Session) -> io::Result<()> {
         match (self.converse(session, &mut stream).await?, &self.serve.tls) {
-            (Then::StartTls, Some(acceptor)) => Box::pin(self.talk_by_tls(stream, acceptor, session)).await,
+            (NextStep::StartTls, Some(acceptor)) => {
+                Box::pin(self.talk_by_tls(stream, acceptor, session)).await
+            }
             _ => Ok(()),
         }
     }
@@ -285,7 +296,7 @@ impl Visit<'_> {
         &mut self,
         session: &mut Session,
         stream: &mut S,
-    ) -> io::Result<Then> {
+    ) -> io::Result<NextStep> {
         let serve = self.serve;
         let stop = self.stop.clone();
         let mut stopped = std::pin::pin!(stop.cancelled());
@@ -298,13 +309,13 @@ impl Visit<'_> {
             }
             let (answered, wrote) = self.answer(session, stream).await?;
             match answered {
-                Answered::Open => {}
-                Answered::StartTls => return Ok(Then::StartTls),
+                EventOutcome::Open => {}
+                EventOutcome::StartTls => return Ok(NextStep::StartTls),
                 // The client has nothing left to send, so the socket can be closed at once.
-                Answered::Closed(Ending::Quit) => return Ok(Then::Ended),
-                Answered::Closed(Ending::CutOff) => {
+                EventOutcome::Closed(SessionEnd::Quit) => return Ok(NextStep::Ended),
+                EventOutcome::Closed(SessionEnd::CutOff) => {
                     Box::pin(linger(stream)).await;
-                    return Ok(Then::Ended);
+                    return Ok(NextStep::Ended);
                 }
             }
             let now = serve.clock.now();
@@ -327,7 +338,7 @@ impl Visit<'_> {
                     if session.is_interrupted() {
                         serve.metrics.smtp_left_total.with_label_values(&["interrupted"]).inc();
                     }
-                    return ended.map(|_| Then::Ended);
+                    return ended.map(|_| NextStep::Ended);
                 }
                 Err(_) => session.timed_out(),
             }
@@ -340,13 +351,13 @@ impl Visit<'_> {
         &self,
         session: &mut Session,
         stream: &mut S,
-    ) -> io::Result<(Answered, bool)> {
+    ) -> io::Result<(EventOutcome, bool)> {
         let serve = self.serve;
         let (mut replies, mut wrote) = (Vec::new(), false);
-        let mut answered = Answered::Open;
-        while answered == Answered::Open {
+        let mut answered = EventOutcome::Open;
+        while answered == EventOutcome::Open {
             match session.next_event() {
-                Some(Event::Reply(reply)) => {
+                Some(SessionEvent::Reply(reply)) => {
                     let code = std::str::from_utf8(&reply[..3]).unwrap_or("none");
                     serve.metrics.smtp_replies_total.with_label_values(&[code]).inc();
                     if replies.is_empty() {
@@ -359,15 +370,15 @@ impl Visit<'_> {
                         write(stream, &mut replies).await?;
                     }
                 }
-                Some(Event::Message(transaction)) => {
+                Some(SessionEvent::Message(transaction)) => {
                     write(stream, &mut replies).await?;
                     let outcome = Box::pin(serve.intake.message(*transaction)).await;
                     session.settle(&outcome);
                 }
-                Some(Event::Left(transaction)) => Box::pin(serve.intake.left(*transaction)).await,
-                Some(Event::Pause(pause)) => self.pause(pause).await,
-                Some(Event::StartTls) => answered = Answered::StartTls,
-                Some(Event::Close(ending)) => answered = Answered::Closed(ending),
+                Some(SessionEvent::Left(transaction)) => Box::pin(serve.intake.left(*transaction)).await,
+                Some(SessionEvent::Pause(pause)) => self.pause(pause).await,
+                Some(SessionEvent::StartTls) => answered = EventOutcome::StartTls,
+                Some(SessionEvent::Close(ending)) => answered = EventOutcome::Closed(ending),
                 None => break,
             }
         }
@@ -388,10 +399,10 @@ impl Visit<'_> {
 
 /// How a session goes on after its pending events.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Answered {
+enum EventOutcome {
     Open,
     StartTls,
-    Closed(Ending),
+    Closed(SessionEnd),
 }
 
 /// Reads available octets into the session. Returns their number; 0 is the end of the stream. The
@@ -443,12 +454,12 @@ async fn write<S: AsyncWrite + Unpin>(stream: &mut S, replies: &mut Vec<u8>) -> 
 }
 
 /// One session's part of the octets held for all clients.
-struct Held<'a> {
+struct HeldOctets<'a> {
     all: &'a AtomicUsize,
     own: usize,
 }
 
-impl Held<'_> {
+impl HeldOctets<'_> {
     fn set(&mut self, octets: usize) {
         if octets >= self.own {
             self.all.fetch_add(octets - self.own, Ordering::Relaxed);
@@ -464,7 +475,7 @@ impl Held<'_> {
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for HeldOctets<'_> {
     fn drop(&mut self) {
         self.set(0);
     }

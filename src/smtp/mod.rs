@@ -9,8 +9,8 @@ mod recipients;
 mod session;
 mod tls;
 
-pub use clients::{ClientLimits, Clients, Rates};
-pub use listener::{Door, Listening, Serve, TARPIT_SESSIONS_MAX, serve};
-pub use recipients::Recipients;
-pub use session::{Ending, Event, Limits, Peer, Protocol, Session, Tally};
+pub use clients::{ClientAccounts, ClientLimits, MinuteRates};
+pub use listener::{ListenerKind, SmtpListener, SmtpService, TARPIT_SESSIONS_MAX, serve};
+pub use recipients::RecipientDomains;
+pub use session::{Protocol, Session, SessionCosts, SessionEnd, SessionEvent, SessionLimits, SessionPeer};
 pub use tls::{Tls, TlsError, TlsFiles};

@@ -16,21 +16,21 @@ const NAME_OCTETS_MAX: usize = 255;
 
 /// The client that a peer named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Named {
+pub(super) struct ClientNaming {
     /// The last ADDR attribute: `Some(None)` if it was `[UNAVAILABLE]`, `None` if there was none.
     told: Option<Option<Relay>>,
     /// The HELO attribute: the name that the client gave to the peer.
     pub(super) helo: Option<String>,
 }
 
-impl Named {
+impl ClientNaming {
     /// The client's address, if the peer named it.
     pub(super) fn relay(&self) -> Option<Relay> {
         self.told.flatten()
     }
 
     /// Adds the attributes of a further command. Later attributes replace earlier ones.
-    pub(super) fn add(&mut self, more: Named) {
+    pub(super) fn add(&mut self, more: ClientNaming) {
         self.told = more.told.or(self.told);
         self.helo = more.helo.or(self.helo.take());
     }
@@ -38,11 +38,11 @@ impl Named {
 
 /// A parsed XCLIENT or XFORWARD command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Command {
+pub(super) enum NamingCommand {
     /// XCLIENT
-    Client(Named),
+    Client(ClientNaming),
     /// XFORWARD
-    Forward(Named),
+    Forward(ClientNaming),
 }
 
 /// The EHLO reply lines that announce XFORWARD and, with `xclient`, XCLIENT. LMTP peers are not
@@ -52,24 +52,24 @@ pub(super) fn offers(xclient: bool) -> String {
     format!("{xclient}250-XFORWARD {ATTRIBUTES}\r\n")
 }
 
-impl Command {
+impl NamingCommand {
     /// Parses a command line. `None` if it is neither XCLIENT nor XFORWARD; `Some(Err(_))`, with
     /// the text of the reply, if the attributes are wrong.
     pub(super) fn parse(line: &[u8]) -> Option<Result<Self, &'static str>> {
         let line = std::str::from_utf8(line).ok()?;
         let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
         if verb.eq_ignore_ascii_case("XCLIENT") {
-            Some(attributes(rest).map(Command::Client))
+            Some(attributes(rest).map(NamingCommand::Client))
         } else if verb.eq_ignore_ascii_case("XFORWARD") {
-            Some(attributes(rest).map(Command::Forward))
+            Some(attributes(rest).map(NamingCommand::Forward))
         } else {
             None
         }
     }
 }
 
-fn attributes(text: &str) -> Result<Named, &'static str> {
-    let mut named = Named::default();
+fn attributes(text: &str) -> Result<ClientNaming, &'static str> {
+    let mut named = ClientNaming::default();
     for attribute in text.split_ascii_whitespace() {
         let Some((name, value)) = attribute.split_once('=') else {
             return Err("Syntax: attributes must have the form NAME=value");
@@ -109,8 +109,8 @@ mod tests {
 
     #[test]
     fn a_peer_names_its_client_by_address_and_helo() {
-        let named = |text: &str| match Command::parse(text.as_bytes()) {
-            Some(Ok(Command::Client(named) | Command::Forward(named))) => named,
+        let named = |text: &str| match NamingCommand::parse(text.as_bytes()) {
+            Some(Ok(NamingCommand::Client(named) | NamingCommand::Forward(named))) => named,
             other => panic!("{text}: {other:?}"),
         };
         let full =
@@ -126,8 +126,8 @@ mod tests {
         assert_eq!(both.relay(), None, "the last ADDR counts");
         assert_eq!(named("XCLIENT HELO=a+2Bb").helo.as_deref(), Some("a+b"));
         for wrong in ["XCLIENT ADDR=relay.example", "XCLIENT ADDR", "XFORWARD ADDR="] {
-            assert!(matches!(Command::parse(wrong.as_bytes()), Some(Err(_))), "{wrong}");
+            assert!(matches!(NamingCommand::parse(wrong.as_bytes()), Some(Err(_))), "{wrong}");
         }
-        assert_eq!(Command::parse(b"MAIL FROM:<>"), None);
+        assert_eq!(NamingCommand::parse(b"MAIL FROM:<>"), None);
     }
 }

@@ -16,7 +16,7 @@ const LINE_OCTETS_MAX: usize = 107;
 
 /// The client that a header names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Proxied {
+pub(super) enum ProxiedClient {
     /// The address of the client.
     Client(IpAddr),
     /// The connection is the proxy's own, such as a health check (LOCAL or UNKNOWN).
@@ -29,7 +29,7 @@ pub(super) enum Proxied {
 /// # Errors
 /// `InvalidData` when the octets are no PROXY header or the header names no TCP client,
 /// `UnexpectedEof` when the connection ends within the header, and any error of the stream.
-pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(Proxied, Vec<u8>)> {
+pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(ProxiedClient, Vec<u8>)> {
     let mut octets = Vec::with_capacity(64);
     loop {
         match parse(&octets)? {
@@ -44,7 +44,7 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(P
 }
 
 /// The client and the length of the header in octets; `None` while the header is incomplete.
-fn parse(octets: &[u8]) -> io::Result<Option<(Proxied, usize)>> {
+fn parse(octets: &[u8]) -> io::Result<Option<(ProxiedClient, usize)>> {
     // The crate reports an incomplete version 1 line as an error.
     let is_text = octets.starts_with(&TEXT[..octets.len().min(TEXT.len())]);
     if is_text && !octets.windows(2).any(|end| end == b"\r\n") {
@@ -63,19 +63,19 @@ fn invalid(problem: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, problem)
 }
 
-fn named(addresses: v1::Addresses) -> io::Result<Proxied> {
+fn named(addresses: v1::Addresses) -> io::Result<ProxiedClient> {
     match addresses {
-        v1::Addresses::Tcp4(addresses) => Ok(Proxied::Client(addresses.source_address.into())),
-        v1::Addresses::Tcp6(addresses) => Ok(Proxied::Client(addresses.source_address.into())),
-        v1::Addresses::Unknown => Ok(Proxied::Local),
+        v1::Addresses::Tcp4(addresses) => Ok(ProxiedClient::Client(addresses.source_address.into())),
+        v1::Addresses::Tcp6(addresses) => Ok(ProxiedClient::Client(addresses.source_address.into())),
+        v1::Addresses::Unknown => Ok(ProxiedClient::Local),
     }
 }
 
-fn client(header: &v2::Header<'_>) -> io::Result<Proxied> {
+fn client(header: &v2::Header<'_>) -> io::Result<ProxiedClient> {
     match (header.command, header.addresses) {
-        (v2::Command::Local, _) => Ok(Proxied::Local),
-        (_, v2::Addresses::IPv4(addresses)) => Ok(Proxied::Client(addresses.source_address.into())),
-        (_, v2::Addresses::IPv6(addresses)) => Ok(Proxied::Client(addresses.source_address.into())),
+        (v2::Command::Local, _) => Ok(ProxiedClient::Local),
+        (_, v2::Addresses::IPv4(addresses)) => Ok(ProxiedClient::Client(addresses.source_address.into())),
+        (_, v2::Addresses::IPv6(addresses)) => Ok(ProxiedClient::Client(addresses.source_address.into())),
         _ => Err(invalid("the header names no TCP client")),
     }
 }
@@ -94,7 +94,7 @@ mod tests {
         .build()
         .unwrap();
         let v1 = b"PROXY TCP4 198.18.0.25 192.0.2.1 4711 25\r\n".to_vec();
-        let client = Proxied::Client("198.18.0.25".parse().unwrap());
+        let client = ProxiedClient::Client("198.18.0.25".parse().unwrap());
         for header in [v1, v2] {
             for end in 0..header.len() {
                 assert_eq!(parse(&header[..end]).unwrap(), None, "{end} octets");
@@ -103,8 +103,11 @@ mod tests {
             assert_eq!(parse(&with_more).unwrap(), Some((client, header.len())));
         }
         let six = b"PROXY TCP6 2001:db8::25 2001:db8::1 4711 25\r\n";
-        assert_eq!(parse(six).unwrap(), Some((Proxied::Client("2001:db8::25".parse().unwrap()), six.len())));
-        assert_eq!(parse(b"PROXY UNKNOWN\r\n").unwrap(), Some((Proxied::Local, 15)));
+        assert_eq!(
+            parse(six).unwrap(),
+            Some((ProxiedClient::Client("2001:db8::25".parse().unwrap()), six.len()))
+        );
+        assert_eq!(parse(b"PROXY UNKNOWN\r\n").unwrap(), Some((ProxiedClient::Local, 15)));
         for wrong in
             [b"EHLO relay.example\r\n".as_slice(), b"PROXY TCP4 nobody x 1 2\r\n", b"\x16\x03\x01\x02"]
         {

@@ -11,7 +11,7 @@ const OPERATORS: [&str; 3] = ["postmaster", "abuse", "removal"];
 
 /// The class of a recipient address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Recipient {
+pub enum RecipientClass {
     /// Any local part of a trap domain. All local parts are accepted alike, so that a client cannot
     /// find out which addresses were seeded.
     Trap,
@@ -27,32 +27,32 @@ pub enum Recipient {
 
 /// The addresses that the server accepts: those of active traps, of the operator and of donors.
 #[derive(Debug)]
-pub struct Recipients {
+pub struct RecipientDomains {
     hasher: TrapHasher,
     traps: Arc<KnownTraps>,
     donors: Arc<Donors>,
     hostname: Arc<str>,
 }
 
-impl Recipients {
+impl RecipientDomains {
     /// The recipients for these traps and donors. `hostname` is the server's host name.
     pub fn new(hasher: TrapHasher, traps: Arc<KnownTraps>, donors: Arc<Donors>, hostname: Arc<str>) -> Self {
-        Recipients { hasher, traps, donors, hostname }
+        RecipientDomains { hasher, traps, donors, hostname }
     }
 
     /// The class of a mailbox.
-    pub fn of(&self, mailbox: &Mailbox) -> Recipient {
+    pub fn of(&self, mailbox: &Mailbox) -> RecipientClass {
         let trap_domain = self.traps.takes_mail_for(&self.hasher, mailbox.domain());
         let operator = OPERATORS.iter().any(|name| mailbox.local().eq_ignore_ascii_case(name));
         match (operator, trap_domain || mailbox.domain().eq_ignore_ascii_case(&self.hostname)) {
-            (true, true) => Recipient::Operator,
-            (false, true) if trap_domain => Recipient::Trap,
+            (true, true) => RecipientClass::Operator,
+            (false, true) if trap_domain => RecipientClass::Trap,
             (false, true) => {
                 let terms_of = |donor: &Donor| self.donors.get(donor).map(|record| record.terms.clone());
                 let donor = self.hasher.forwarder(mailbox.local(), terms_of);
-                donor.map_or(Recipient::Unknown, Recipient::Donor)
+                donor.map_or(RecipientClass::Unknown, RecipientClass::Donor)
             }
-            (_, false) => Recipient::Unknown,
+            (_, false) => RecipientClass::Unknown,
         }
     }
 }

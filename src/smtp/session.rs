@@ -13,10 +13,10 @@ use std::sync::Arc;
 use memchr::memchr;
 use smtp_proto::{Error, MAIL_BODY_BINARYMIME, MailFrom, RcptTo, Request};
 
-use super::data::Data;
-use super::naming::{self, Named};
-use super::recipients::{Recipient, Recipients};
-use crate::intake::{Client, Outcome, Transaction};
+use super::data::DataState;
+use super::naming::{self, ClientNaming};
+use super::recipients::{RecipientClass, RecipientDomains};
+use crate::intake::{Client, IntakeOutcome, Transaction};
 use crate::mail::{Mailbox, ReversePath};
 use crate::relay::Relay;
 use crate::time::{Span, Timestamp};
@@ -42,7 +42,7 @@ const HELO_OCTETS_MAX: usize = 255;
 
 /// Limits of one session. Each states the reply that a client gets beyond it.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct SessionLimits {
     /// Maximum size of a message in octets; 552 beyond.
     pub message_octets_max: usize,
     /// Number of octets of a message to a trap that are kept for classification. The rest is only
@@ -74,7 +74,7 @@ pub enum Protocol {
 
 /// The client of a session and its permissions.
 #[derive(Clone, Copy, Debug)]
-pub struct Peer {
+pub struct SessionPeer {
     /// The client's address, or the one that a proxy named.
     pub relay: Relay,
     /// The peer forwards mail of other clients and has not named the client.
@@ -89,7 +89,7 @@ pub struct Peer {
 
 /// Usage of a session since the last report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct SessionCosts {
     /// Messages, and callouts.
     pub messages: u32,
     /// Octets received.
@@ -100,7 +100,7 @@ pub struct Tally {
 
 /// What the listener has to do next.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum SessionEvent {
     /// Send this reply, which ends with CR LF.
     Reply(Vec<u8>),
     /// A message was received: make it durable, then call [`Session::settle`].
@@ -112,30 +112,30 @@ pub enum Event {
     /// Start TLS, then call [`Session::secured`].
     StartTls,
     /// The session has ended: close the connection.
-    Close(Ending),
+    Close(SessionEnd),
 }
 
 /// How a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum SessionEnd {
     /// The client sent QUIT and only waits for the reply.
     Quit,
     /// The server ended the session. The client may still be sending.
     CutOff,
 }
 
-enum State {
+enum SessionState {
     Command,
     /// Discarding a line that is too long, up to its end.
     LongLine,
-    Data(Data),
+    Data(DataState),
     /// Receiving the octets of a chunk (RFC 3030).
     Chunk(Chunk),
     /// Waiting for TLS to start.
     Securing,
     /// Waiting until a message is durable. This many replies follow.
     Unsettled(usize),
-    Closed(Ending),
+    Closed(SessionEnd),
 }
 
 /// One BDAT command.
@@ -144,13 +144,13 @@ struct Chunk {
     octets: usize,
     left: usize,
     last: bool,
-    fate: Fate,
+    fate: ChunkFate,
 }
 
 /// Whether a chunk's octets are kept. Clients send them without waiting for a reply, so they are
 /// read in any case.
 #[derive(Clone, Copy)]
-enum Fate {
+enum ChunkFate {
     /// They belong to the message.
     Taken,
     /// There is no transaction or it has no recipient; 503.
@@ -161,14 +161,14 @@ enum Fate {
 
 /// An SMTP or LMTP session.
 pub struct Session {
-    limits: Arc<Limits>,
-    recipients: Arc<Recipients>,
+    limits: Arc<SessionLimits>,
+    recipients: Arc<RecipientDomains>,
     hostname: Arc<str>,
-    peer: Peer,
+    peer: SessionPeer,
     /// The client of the next transaction, as named by XFORWARD.
-    forwarded: Option<Named>,
+    forwarded: Option<ClientNaming>,
     secure: bool,
-    state: State,
+    state: SessionState,
     input: Vec<u8>,
     /// Number of octets of `input` that were consumed.
     read: usize,
@@ -185,18 +185,18 @@ pub struct Session {
     chunked: bool,
     messages: usize,
     errors: usize,
-    tally: Tally,
+    tally: SessionCosts,
     /// Events that the caller has not fetched yet.
-    queued: std::collections::VecDeque<Event>,
+    queued: std::collections::VecDeque<SessionEvent>,
 }
 
 impl Session {
     /// Starts a session. Its first event is the greeting.
     pub fn new(
-        limits: Arc<Limits>,
-        recipients: Arc<Recipients>,
+        limits: Arc<SessionLimits>,
+        recipients: Arc<RecipientDomains>,
         hostname: Arc<str>,
-        peer: Peer,
+        peer: SessionPeer,
         now: Timestamp,
     ) -> Self {
         let mut session = Session {
@@ -205,7 +205,7 @@ impl Session {
             peer,
             forwarded: None,
             secure: false,
-            state: State::Command,
+            state: SessionState::Command,
             input: Vec::new(),
             read: 0,
             now,
@@ -217,7 +217,7 @@ impl Session {
             chunked: false,
             messages: 0,
             errors: 0,
-            tally: Tally::default(),
+            tally: SessionCosts::default(),
             queued: std::collections::VecDeque::new(),
             hostname,
         };
@@ -262,7 +262,7 @@ impl Session {
             None => limits.message_timeout,
         };
         match self.state {
-            State::Data(_) | State::Chunk(_) => limits.idle_timeout.min(whole),
+            SessionState::Data(_) | SessionState::Chunk(_) => limits.idle_timeout.min(whole),
             _ => limits.idle_timeout.minus(now.since(self.since)).min(whole),
         }
     }
@@ -270,8 +270,8 @@ impl Session {
     /// To be called when TLS has started. The session discards everything it knows from before
     /// (RFC 3207 §4.2).
     pub fn secured(&mut self, now: Timestamp) {
-        debug_assert!(matches!(self.state, State::Securing));
-        self.state = State::Command;
+        debug_assert!(matches!(self.state, SessionState::Securing));
+        self.state = SessionState::Command;
         self.secure = true;
         self.peer.tls_offered = false;
         (self.helo, self.transaction, self.forwarded) = (None, None, None);
@@ -279,29 +279,29 @@ impl Session {
     }
 
     /// The usage that was not reported yet, at the end of the session.
-    pub fn rest_of_tally(&mut self) -> Tally {
+    pub fn rest_of_tally(&mut self) -> SessionCosts {
         std::mem::take(&mut self.tally)
     }
 
     /// The usage since the last call, if it includes a message, an error, or at least 16 KiB.
-    pub fn take_tally(&mut self) -> Option<Tally> {
-        let Tally { messages, octets, errors } = self.tally;
+    pub fn take_tally(&mut self) -> Option<SessionCosts> {
+        let SessionCosts { messages, octets, errors } = self.tally;
         (messages > 0 || errors > 0 || octets >= TALLY_OCTETS_MIN).then(|| std::mem::take(&mut self.tally))
     }
 
     /// The next event; `None` while the session waits for octets, for TLS, or for
     /// [`Session::settle`].
-    pub fn next_event(&mut self) -> Option<Event> {
+    pub fn next_event(&mut self) -> Option<SessionEvent> {
         loop {
             if let Some(event) = self.queued.pop_front() {
                 return Some(event);
             }
             let moved = match self.state {
-                State::Command | State::LongLine => self.line(),
-                State::Data(_) => self.data(),
-                State::Chunk(_) => self.chunk(),
-                State::Unsettled(_) | State::Securing => false,
-                State::Closed(ending) => return Some(Event::Close(ending)),
+                SessionState::Command | SessionState::LongLine => self.line(),
+                SessionState::Data(_) => self.data(),
+                SessionState::Chunk(_) => self.chunk(),
+                SessionState::Unsettled(_) | SessionState::Securing => false,
+                SessionState::Closed(ending) => return Some(SessionEvent::Close(ending)),
             };
             if !moved {
                 return None;
@@ -310,13 +310,13 @@ impl Session {
     }
 
     /// Passes in the outcome of the last [`Event::Message`] and queues the replies to it.
-    pub fn settle(&mut self, outcome: &Outcome) {
-        debug_assert!(matches!(self.state, State::Unsettled(_)));
-        let State::Unsettled(recipients) = self.state else { return };
-        self.state = State::Command;
+    pub fn settle(&mut self, outcome: &IntakeOutcome) {
+        debug_assert!(matches!(self.state, SessionState::Unsettled(_)));
+        let SessionState::Unsettled(recipients) = self.state else { return };
+        self.state = SessionState::Command;
         let reply = match outcome {
-            Outcome::Durable { id } => format!("250 2.0.0 Ok: queued as {id}"),
-            Outcome::Later => "451 4.3.0 Temporary local error, try again later".to_owned(),
+            IntakeOutcome::Durable { id } => format!("250 2.0.0 Ok: queued as {id}"),
+            IntakeOutcome::Later => "451 4.3.0 Temporary local error, try again later".to_owned(),
         };
         for _ in 0..recipients {
             self.reply(&reply);
@@ -356,21 +356,21 @@ impl Session {
 
     /// Whether the session waits for a command, so that ending it loses no message.
     pub fn is_idle(&self) -> bool {
-        matches!(self.state, State::Command) && self.queued.is_empty()
+        matches!(self.state, SessionState::Command) && self.queued.is_empty()
     }
 
     fn close(&mut self, text: &str) {
-        self.end(text, Ending::CutOff);
+        self.end(text, SessionEnd::CutOff);
     }
 
-    fn end(&mut self, text: &str, ending: Ending) {
+    fn end(&mut self, text: &str, ending: SessionEnd) {
         self.reply(text);
-        self.state = State::Closed(ending);
+        self.state = SessionState::Closed(ending);
         self.transaction = None;
     }
 
     fn reply(&mut self, text: &str) {
-        self.queued.push_back(Event::Reply([text, "\r\n"].concat().into_bytes()));
+        self.queued.push_back(SessionEvent::Reply([text, "\r\n"].concat().into_bytes()));
     }
 
     /// Queues an error reply and counts the error.
@@ -391,7 +391,7 @@ impl Session {
         let pause = Span::from_milliseconds(TARPIT_STEP.milliseconds().saturating_mul(beyond as i64));
         let pause = pause.min(self.limits.tarpit_max);
         if pause > Span::ZERO {
-            self.queued.push_back(Event::Pause(pause));
+            self.queued.push_back(SessionEvent::Pause(pause));
         }
     }
 
@@ -411,11 +411,11 @@ impl Session {
     fn line(&mut self) -> bool {
         let waiting = &self.input[self.read..];
         let end = memchr(b'\n', waiting);
-        let long = matches!(self.state, State::LongLine);
+        let long = matches!(self.state, SessionState::LongLine);
         match end {
             Some(end) if long => {
                 self.consume(end + 1);
-                self.state = State::Command;
+                self.state = SessionState::Command;
                 self.refuse("500 5.5.2 Line too long");
             }
             Some(end) => {
@@ -432,7 +432,7 @@ impl Session {
             }
             None if waiting.len() > COMMAND_OCTETS_MAX => {
                 self.consume(waiting.len());
-                self.state = State::LongLine;
+                self.state = SessionState::LongLine;
             }
             None => return false,
         }
@@ -448,7 +448,7 @@ impl Session {
         if std::str::from_utf8(line).is_err() {
             return self.refuse("500 5.5.2 Bad UTF-8 syntax");
         }
-        if let Some(command) = naming::Command::parse(line) {
+        if let Some(command) = naming::NamingCommand::parse(line) {
             return self.name_client(command);
         }
         let protocol = self.peer.protocol;
@@ -494,7 +494,7 @@ impl Session {
             }
             Ok(Request::Quit) => {
                 self.leave();
-                self.end("221 2.0.0 Bye", Ending::Quit);
+                self.end("221 2.0.0 Bye", SessionEnd::Quit);
             }
             Ok(_) => self.refuse("502 5.5.1 Command not implemented"),
             Err(Error::InvalidSenderAddress) => {
@@ -529,14 +529,14 @@ impl Session {
     fn start_tls(&mut self) {
         self.input.clear();
         self.read = 0;
-        self.state = State::Securing;
+        self.state = SessionState::Securing;
         self.reply("220 2.0.0 Ready to start TLS");
-        self.queued.push_back(Event::StartTls);
+        self.queued.push_back(SessionEvent::StartTls);
     }
 
     /// Executes XCLIENT, which names the client of the session, or XFORWARD, which names that of
     /// the next transaction.
-    fn name_client(&mut self, command: Result<naming::Command, &'static str>) {
+    fn name_client(&mut self, command: Result<naming::NamingCommand, &'static str>) {
         if !self.peer.names_clients {
             return self.refuse("550 5.7.0 Insufficient authorization");
         }
@@ -545,10 +545,10 @@ impl Session {
         }
         match command {
             Err(problem) => self.refuse(&format!("501 5.5.4 {problem}")),
-            Ok(naming::Command::Client(_)) if self.peer.protocol == Protocol::Lmtp => {
+            Ok(naming::NamingCommand::Client(_)) if self.peer.protocol == Protocol::Lmtp => {
                 self.refuse("502 5.5.1 Command not implemented: use XFORWARD with LMTP");
             }
-            Ok(naming::Command::Client(named)) => {
+            Ok(naming::NamingCommand::Client(named)) => {
                 if let Some(relay) = named.relay() {
                     // From now on the commands are the client's, through the proxy. It may not name
                     // another client.
@@ -559,7 +559,7 @@ impl Session {
                 self.forwarded = None;
                 self.greet();
             }
-            Ok(naming::Command::Forward(named)) => {
+            Ok(naming::NamingCommand::Forward(named)) => {
                 self.forwarded.get_or_insert_default().add(named);
                 self.reply("250 2.0.0 Ok");
             }
@@ -567,7 +567,7 @@ impl Session {
     }
 
     /// The client of the transaction that begins, and its HELO name.
-    fn client(&self, forwarded: Option<Named>, helo: String) -> (Client, String) {
+    fn client(&self, forwarded: Option<ClientNaming>, helo: String) -> (Client, String) {
         let mta = self.peer.relay;
         match (self.peer.protocol, forwarded) {
             (Protocol::Smtp, None) if self.peer.unnamed => (Client::Unnamed(mta), helo),
@@ -649,14 +649,14 @@ impl Session {
             return self.reply("452 4.5.3 Too many recipients");
         }
         match self.recipients.of(&mailbox) {
-            Recipient::Trap => transaction.traps.push(mailbox),
-            Recipient::Operator => transaction.operators.push(mailbox),
-            Recipient::Donor(donor) => {
+            RecipientClass::Trap => transaction.traps.push(mailbox),
+            RecipientClass::Operator => transaction.operators.push(mailbox),
+            RecipientClass::Donor(donor) => {
                 if !transaction.donors.contains(&donor) {
                     transaction.donors.push(donor);
                 }
             }
-            Recipient::Unknown => {
+            RecipientClass::Unknown => {
                 return self.refuse("550 5.7.1 Recipient address rejected: Access denied");
             }
         }
@@ -675,7 +675,7 @@ impl Session {
                 self.refuse(&format!("{code} 5.5.1 No valid recipients"));
             }
             Some(_) => {
-                self.state = State::Data(Data::default());
+                self.state = SessionState::Data(DataState::default());
                 if let Some(open) = &mut self.transaction {
                     open.message.reserve(MESSAGE_OCTETS_USUAL);
                 }
@@ -687,7 +687,7 @@ impl Session {
     /// Reads available octets of a message. Only CR LF dot CR LF ends it, which prevents SMTP
     /// smuggling.
     fn data(&mut self) -> bool {
-        let (State::Data(receiver), Some(open)) = (&mut self.state, &mut self.transaction) else {
+        let (SessionState::Data(receiver), Some(open)) = (&mut self.state, &mut self.transaction) else {
             return false;
         };
         let waiting = &self.input[self.read..];
@@ -715,20 +715,20 @@ impl Session {
             return self.close("421 4.7.0 Chunk too large");
         }
         let fate = match &self.transaction {
-            Some(open) if open.recipients() == 0 => Fate::Unwanted,
+            Some(open) if open.recipients() == 0 => ChunkFate::Unwanted,
             Some(open) if open.octets + octets as u64 > self.limits.message_octets_max as u64 => {
-                Fate::TooMuch
+                ChunkFate::TooMuch
             }
-            Some(_) => Fate::Taken,
-            None => Fate::Unwanted,
+            Some(_) => ChunkFate::Taken,
+            None => ChunkFate::Unwanted,
         };
-        self.chunked = matches!(fate, Fate::Taken);
-        self.state = State::Chunk(Chunk { octets, left: octets, last, fate });
+        self.chunked = matches!(fate, ChunkFate::Taken);
+        self.state = SessionState::Chunk(Chunk { octets, left: octets, last, fate });
     }
 
     /// Reads available octets of a chunk and queues the reply at its end (RFC 3030 §2).
     fn chunk(&mut self) -> bool {
-        let State::Chunk(chunk) = &mut self.state else { return false };
+        let SessionState::Chunk(chunk) = &mut self.state else { return false };
         let waiting = &self.input[self.read..];
         let count = waiting.len().min(chunk.left);
         if count == 0 && chunk.left > 0 {
@@ -736,7 +736,7 @@ impl Session {
         }
         chunk.left -= count;
         let chunk = *chunk;
-        if let (Fate::Taken, Some(open)) = (chunk.fate, &mut self.transaction) {
+        if let (ChunkFate::Taken, Some(open)) = (chunk.fate, &mut self.transaction) {
             open.message.extend_from_slice(&waiting[..count]);
             open.octets += count as u64;
             keep(open, &self.limits);
@@ -745,12 +745,12 @@ impl Session {
         if chunk.left > 0 {
             return true;
         }
-        self.state = State::Command;
+        self.state = SessionState::Command;
         match chunk.fate {
-            Fate::Taken if chunk.last => self.end_data(),
-            Fate::Taken => self.reply(&format!("250 2.0.0 Ok: {} octets received", chunk.octets)),
-            Fate::Unwanted => self.refuse("503 5.5.1 No valid recipients"),
-            Fate::TooMuch => {
+            ChunkFate::Taken if chunk.last => self.end_data(),
+            ChunkFate::Taken => self.reply(&format!("250 2.0.0 Ok: {} octets received", chunk.octets)),
+            ChunkFate::Unwanted => self.refuse("503 5.5.1 No valid recipients"),
+            ChunkFate::TooMuch => {
                 let recipients = self.transaction.take().map_or(1, |open| open.recipients());
                 self.refuse_message(if chunk.last { recipients } else { 1 });
             }
@@ -771,7 +771,7 @@ impl Session {
     }
 
     fn end_data(&mut self) {
-        self.state = State::Command;
+        self.state = SessionState::Command;
         let Some(mut transaction) = self.transaction.take() else { return };
         if transaction.octets > self.limits.message_octets_max as u64 {
             return self.refuse_message(transaction.recipients());
@@ -780,11 +780,11 @@ impl Session {
         self.idle_commands = 0;
         self.tally.messages += 1;
         transaction.seen_at = self.now;
-        self.state = State::Unsettled(match self.peer.protocol {
+        self.state = SessionState::Unsettled(match self.peer.protocol {
             Protocol::Smtp => 1,
             Protocol::Lmtp => transaction.recipients(),
         });
-        self.queued.push_back(Event::Message(Box::new(transaction)));
+        self.queued.push_back(SessionEvent::Message(Box::new(transaction)));
     }
 
     /// Ends a transaction without a message. If it named a trap and looks like a probe, it is
@@ -797,14 +797,14 @@ impl Session {
             // A callout adds an entry to the journal as a message does, so it counts as a message.
             self.messages += 1;
             self.tally.messages += 1;
-            self.queued.push_back(Event::Left(Box::new(transaction)));
+            self.queued.push_back(SessionEvent::Left(Box::new(transaction)));
         }
     }
 }
 
 /// Truncates the message to what is kept. A message to the operator or from a donor is kept whole,
 /// unless it is too large and will be refused.
-fn keep(open: &mut Transaction, limits: &Limits) {
+fn keep(open: &mut Transaction, limits: &SessionLimits) {
     if open.operators.is_empty() && open.donors.is_empty() {
         open.message.truncate(limits.kept_octets_max);
     } else {

@@ -50,9 +50,9 @@ pub struct TlsFiles {
 
 /// The certificate that new TLS sessions get.
 #[derive(Debug)]
-struct Current(ArcSwap<CertifiedKey>);
+struct CurrentTls(ArcSwap<CertifiedKey>);
 
-impl ResolvesServerCert for Current {
+impl ResolvesServerCert for CurrentTls {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.0.load_full())
     }
@@ -61,14 +61,14 @@ impl ResolvesServerCert for Current {
 /// The TLS server configuration, with the files that it is read from.
 pub struct Tls {
     files: TlsFiles,
-    current: Arc<Current>,
-    seen: Option<Seen>,
+    current: Arc<CurrentTls>,
+    seen: Option<FilesState>,
     /// Accepts TLS sessions with the current certificate.
     pub acceptor: TlsAcceptor,
 }
 
 /// Modification time and size of both files, to detect changes.
-type Seen = [(SystemTime, u64); 2];
+type FilesState = [(SystemTime, u64); 2];
 
 impl Tls {
     /// Reads the certificate and the key.
@@ -77,12 +77,12 @@ impl Tls {
     /// When a file cannot be read, or the key does not match the certificate.
     pub fn read(files: TlsFiles) -> Result<Self, TlsError> {
         let seen = files.seen().ok();
-        let current = Arc::new(Current(ArcSwap::from_pointee(files.read()?)));
+        let current = Arc::new(CurrentTls(ArcSwap::from_pointee(files.read()?)));
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(TlsError::Protocol)?
             .with_no_client_auth()
-            .with_cert_resolver(Arc::<Current>::clone(&current));
+            .with_cert_resolver(Arc::<CurrentTls>::clone(&current));
         Ok(Tls { files, current, seen, acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
 
@@ -117,7 +117,7 @@ impl Tls {
 }
 
 impl TlsFiles {
-    fn seen(&self) -> io::Result<Seen> {
+    fn seen(&self) -> io::Result<FilesState> {
         let of = |path: &Path| {
             let metadata = fs::metadata(path)?;
             Ok::<_, io::Error>((metadata.modified()?, metadata.len()))

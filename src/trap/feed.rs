@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use super::{Donor, Named, Scope, TrapHasher, TrapKey};
+use super::{Donor, NamedTrap, Scope, TrapHasher, TrapKey};
 use crate::digest::Digest;
 use crate::time::Timestamp;
 
@@ -16,7 +16,7 @@ const HASHED: &str = "blake3:";
 
 /// The format of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum FeedForm {
     /// A trap a line, optionally followed by white space and the time since which it has been
     /// silent. `#` begins a comment.
     Lines,
@@ -26,53 +26,53 @@ pub enum Form {
     JsonLines,
 }
 
-impl Form {
+impl FeedForm {
     /// The format that belongs to a media type, as in Content-Type.
     pub fn of_media_type(text: &str) -> Option<Self> {
         match text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-            "text/plain" => Some(Form::Lines),
-            "text/csv" => Some(Form::Csv),
-            "application/x-ndjson" | "application/jsonl" | "application/json" => Some(Form::JsonLines),
+            "text/plain" => Some(FeedForm::Lines),
+            "text/csv" => Some(FeedForm::Csv),
+            "application/x-ndjson" | "application/jsonl" | "application/json" => Some(FeedForm::JsonLines),
             _ => None,
         }
     }
 }
 
-impl FromStr for Form {
+impl FromStr for FeedForm {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
-            "lines" => Ok(Form::Lines),
-            "csv" => Ok(Form::Csv),
-            "jsonl" => Ok(Form::JsonLines),
+            "lines" => Ok(FeedForm::Lines),
+            "csv" => Ok(FeedForm::Csv),
+            "jsonl" => Ok(FeedForm::JsonLines),
             _ => Err(format!("{text:?} is not a list format; write lines, csv or jsonl")),
         }
     }
 }
 
-impl fmt::Display for Form {
+impl fmt::Display for FeedForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Form::Lines => "lines",
-            Form::Csv => "csv",
-            Form::JsonLines => "jsonl",
+            FeedForm::Lines => "lines",
+            FeedForm::Csv => "csv",
+            FeedForm::JsonLines => "jsonl",
         })
     }
 }
 
 /// One trap as a line of a list states it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct FeedLine {
     /// The trap.
-    pub trap: Named,
+    pub trap: NamedTrap,
     /// Since when the trap has been silent, if the line says so.
     pub silent_since: Option<Timestamp>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Json {
+struct JsonTrap {
     trap: String,
     #[serde(default)]
     silent_since: Option<String>,
@@ -80,7 +80,7 @@ struct Json {
 
 /// The donor that sends a list, and what it may list.
 #[derive(Clone, Debug)]
-pub struct Author {
+pub struct FeedAuthor {
     /// The donor.
     pub donor: Donor,
     /// Whether the list may hold whole domains and patterns.
@@ -94,13 +94,18 @@ pub struct Author {
 /// # Errors
 /// When the line names no trap, or one that the donor may not give. The message does not quote the
 /// line, because the line may hold a trap.
-pub fn read(line: &[u8], form: Form, hasher: &TrapHasher, author: &Author) -> Result<Option<Line>, String> {
+pub fn read(
+    line: &[u8],
+    form: FeedForm,
+    hasher: &TrapHasher,
+    author: &FeedAuthor,
+) -> Result<Option<FeedLine>, String> {
     let line = std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned())?.trim();
     if line.is_empty() {
         return Ok(None);
     }
     let (trap, silent_since) = match form {
-        Form::Lines => {
+        FeedForm::Lines => {
             let line = line.split('#').next().unwrap_or_default().trim();
             if line.is_empty() {
                 return Ok(None);
@@ -110,15 +115,15 @@ pub fn read(line: &[u8], form: Form, hasher: &TrapHasher, author: &Author) -> Re
                 None => (line.to_owned(), None),
             }
         }
-        Form::Csv => {
+        FeedForm::Csv => {
             let (trap, since) = match fields(line)? {
                 (trap, _) if trap.eq_ignore_ascii_case("trap") => return Ok(None),
                 fields => fields,
             };
             (trap, since.filter(|since| !since.is_empty()))
         }
-        Form::JsonLines => {
-            let json: Json = serde_json::from_str(line).map_err(|_| {
+        FeedForm::JsonLines => {
+            let json: JsonTrap = serde_json::from_str(line).map_err(|_| {
                 "it is not a JSON object with \"trap\" and optionally \"silent_since\"".to_owned()
             })?;
             (json.trap, json.silent_since)
@@ -138,7 +143,7 @@ pub fn read(line: &[u8], form: Form, hasher: &TrapHasher, author: &Author) -> Re
     if !author.gives_domains && !matches!(trap.scope, Scope::Address | Scope::Hashed) {
         return Err("domains and patterns need the operator's consent".to_owned());
     }
-    Ok(Some(Line { trap, silent_since }))
+    Ok(Some(FeedLine { trap, silent_since }))
 }
 
 /// One or two fields of a line of comma-separated values (RFC 4180).
@@ -163,7 +168,7 @@ fn fields(line: &str) -> Result<(String, Option<String>), String> {
 
 /// Reads `ADDRESS@DOMAIN`, or `@DOMAIN` for a whole domain. Each part is a hash under the donor's
 /// key, written as 32 hexadecimal digits.
-fn hashed(text: &str, hasher: &TrapHasher, author: &Author) -> Result<Named, String> {
+fn hashed(text: &str, hasher: &TrapHasher, author: &FeedAuthor) -> Result<NamedTrap, String> {
     let wrong =
         || format!("write {HASHED}ADDRESS@DOMAIN or {HASHED}@DOMAIN, each a hash of 32 hexadecimal digits");
     let (address, domain) = text.split_once('@').ok_or_else(wrong)?;
@@ -174,8 +179,8 @@ fn hashed(text: &str, hasher: &TrapHasher, author: &Author) -> Result<Named, Str
     let domain = key(domain)?;
     match address {
         "" if !author.gives_domains => Err("domains and patterns need the operator's consent".to_owned()),
-        "" => Ok(Named { scope: Scope::Hashed, key: domain, domain }),
-        address => Ok(Named { scope: Scope::Hashed, key: key(address)?, domain }),
+        "" => Ok(NamedTrap { scope: Scope::Hashed, key: domain, domain }),
+        address => Ok(NamedTrap { scope: Scope::Hashed, key: key(address)?, domain }),
     }
 }
 
@@ -183,28 +188,32 @@ fn hashed(text: &str, hasher: &TrapHasher, author: &Author) -> Result<Named, Str
 mod tests {
     use super::*;
 
-    fn author() -> Author {
-        Author { donor: Donor::parse("isp").unwrap(), gives_domains: true, sends_hashes: true }
+    fn author() -> FeedAuthor {
+        FeedAuthor { donor: Donor::parse("isp").unwrap(), gives_domains: true, sends_hashes: true }
     }
 
     #[test]
     fn all_forms_say_the_same() {
         let hasher = TrapHasher::new([1; 32]);
         let since = Some("2025-01-31T00:00:00Z".parse().unwrap());
-        let address = Line { trap: hasher.named("bait@trap.example").unwrap(), silent_since: None };
-        let silent = Line { silent_since: since, ..address.clone() };
+        let address = FeedLine { trap: hasher.named("bait@trap.example").unwrap(), silent_since: None };
+        let silent = FeedLine { silent_since: since, ..address.clone() };
         for (form, line, want) in [
-            (Form::Lines, "bait@trap.example", Some(&address)),
-            (Form::Lines, "  Bait@trap.example   2025-01-31T00:00:00Z  # from the old list", Some(&silent)),
-            (Form::Lines, "# a comment", None),
-            (Form::Lines, "", None),
-            (Form::Csv, "bait@trap.example", Some(&address)),
-            (Form::Csv, "bait@trap.example,", Some(&address)),
-            (Form::Csv, "\"bait@trap.example\",2025-01-31T00:00:00Z", Some(&silent)),
-            (Form::Csv, "trap,silent_since", None),
-            (Form::JsonLines, "{\"trap\": \"bait@trap.example\"}", Some(&address)),
+            (FeedForm::Lines, "bait@trap.example", Some(&address)),
             (
-                Form::JsonLines,
+                FeedForm::Lines,
+                "  Bait@trap.example   2025-01-31T00:00:00Z  # from the old list",
+                Some(&silent),
+            ),
+            (FeedForm::Lines, "# a comment", None),
+            (FeedForm::Lines, "", None),
+            (FeedForm::Csv, "bait@trap.example", Some(&address)),
+            (FeedForm::Csv, "bait@trap.example,", Some(&address)),
+            (FeedForm::Csv, "\"bait@trap.example\",2025-01-31T00:00:00Z", Some(&silent)),
+            (FeedForm::Csv, "trap,silent_since", None),
+            (FeedForm::JsonLines, "{\"trap\": \"bait@trap.example\"}", Some(&address)),
+            (
+                FeedForm::JsonLines,
                 "{\"trap\":\"bait@trap.example\",\"silent_since\":\"2025-01-31T00:00:00Z\"}",
                 Some(&silent),
             ),
@@ -217,18 +226,18 @@ mod tests {
     fn what_is_wrong_is_told_and_the_line_is_not() {
         let hasher = TrapHasher::new([1; 32]);
         for (form, line) in [
-            (Form::Lines, "secret-trap"),
-            (Form::Lines, "secret@trap.example yesterday"),
-            (Form::Csv, "secret@trap.example,2025-01-31T00:00:00Z,more"),
-            (Form::Csv, "secret-trap,"),
-            (Form::JsonLines, "secret@trap.example"),
-            (Form::JsonLines, "{\"trap\":\"secret@trap.example\",\"secret\":1}"),
-            (Form::Lines, "blake3:secret"),
+            (FeedForm::Lines, "secret-trap"),
+            (FeedForm::Lines, "secret@trap.example yesterday"),
+            (FeedForm::Csv, "secret@trap.example,2025-01-31T00:00:00Z,more"),
+            (FeedForm::Csv, "secret-trap,"),
+            (FeedForm::JsonLines, "secret@trap.example"),
+            (FeedForm::JsonLines, "{\"trap\":\"secret@trap.example\",\"secret\":1}"),
+            (FeedForm::Lines, "blake3:secret"),
         ] {
             let problem = read(line.as_bytes(), form, &hasher, &author()).unwrap_err();
             assert!(!problem.contains("secret"), "{problem}");
         }
-        assert!(read(b"\xff@trap.example", Form::Lines, &hasher, &author()).is_err());
+        assert!(read(b"\xff@trap.example", FeedForm::Lines, &hasher, &author()).is_err());
     }
 
     #[test]
@@ -238,18 +247,20 @@ mod tests {
         let (address, domain) =
             (given.named("bait@trap.example").unwrap(), given.named("trap.example").unwrap());
         let line = format!("blake3:{}@{}", address.key, domain.key);
-        let read = |line: &str, author: &Author| read(line.as_bytes(), Form::Lines, &hasher, author);
+        let read = |line: &str, author: &FeedAuthor| read(line.as_bytes(), FeedForm::Lines, &hasher, author);
         let found = read(&line, &author).unwrap().unwrap().trap;
         assert_eq!(found.key, hasher.of_hash(&author.donor, address.key));
         assert_eq!((found.scope, found.domain), (Scope::Hashed, hasher.of_hash(&author.donor, domain.key)));
-        let other = Author { donor: Donor::parse("other").unwrap(), ..author.clone() };
+        let other = FeedAuthor { donor: Donor::parse("other").unwrap(), ..author.clone() };
         assert_ne!(read(&line, &other).unwrap().unwrap().trap.key, found.key, "bound to its donor");
-        for less in
-            [Author { sends_hashes: false, ..author.clone() }, Author { gives_domains: false, ..author }]
-        {
+        for less in [
+            FeedAuthor { sends_hashes: false, ..author.clone() },
+            FeedAuthor { gives_domains: false, ..author },
+        ] {
             assert!(read(&format!("blake3:@{}", domain.key), &less).is_err());
         }
-        let plain = Author { donor: Donor::parse("isp").unwrap(), gives_domains: false, sends_hashes: false };
+        let plain =
+            FeedAuthor { donor: Donor::parse("isp").unwrap(), gives_domains: false, sends_hashes: false };
         for wide in ["trap.example", "*.trap.example", "bait-*@trap.example"] {
             assert!(read(wide, &plain).unwrap_err().contains("consent"), "{wide}");
         }

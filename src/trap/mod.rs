@@ -2,22 +2,22 @@
 //!
 //! Trap addresses are secret, so only keyed hashes of them are stored.
 
+mod coverage;
 mod donor;
 pub mod feed;
 mod set;
 mod table;
 mod tag;
 mod watermark;
-mod wider;
 
 use std::fmt;
 
 use minicbor::{Decode, Encode};
 
+pub use coverage::{NamedTrap, WIDER_MAX};
 pub use donor::{Contribution, DONOR_RELAYS_MAX, DONORS_MAX, Donor, DonorTerms};
 pub use set::{HASHING_DONORS_MAX, KnownTraps, TrapCount, TrapDomains, TrapSet};
-pub use tag::base;
-pub use wider::{Named, WIDER_MAX};
+pub use tag::strip_rewriting;
 
 use crate::digest::Digest;
 use crate::mail::{self, Mailbox};

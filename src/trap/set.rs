@@ -7,14 +7,14 @@ use minicbor::data::Type;
 use minicbor::encode::Write;
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
-use super::table::Table;
+use super::table::TrapTable;
 use super::{Donor, Scope, Trap, TrapHasher, TrapKey, WIDER_MAX};
 use crate::mail::Mailbox;
 use crate::time::Timestamp;
 
 /// A trap as stored in memory. Times are in seconds since 1970; 0 means none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Row {
+struct TrapRow {
     domain: TrapKey,
     since: u32,
     silent_since: u32,
@@ -25,7 +25,7 @@ struct Row {
     barred: bool,
 }
 
-impl Row {
+impl TrapRow {
     const fn is_active(&self) -> bool {
         self.retired == 0
     }
@@ -42,12 +42,12 @@ struct Uses {
 /// All traps by their keys.
 #[derive(Clone, Debug, Default)]
 pub struct TrapSet {
-    rows: Table<Row>,
-    domains: Table<Uses>,
+    rows: TrapTable<TrapRow>,
+    domains: TrapTable<Uses>,
     /// Claims of further donors on traps that another donor gave first, or that the operator
     /// barred. The API answers such a donor as if the trap were new, so that it does not learn of
     /// the other donor. When the first donor withdraws the trap, the next claim takes its place.
-    claims: Arc<BTreeMap<(TrapKey, u32), Row>>,
+    claims: Arc<BTreeMap<(TrapKey, u32), TrapRow>>,
     donors: Arc<Vec<Donor>>,
     /// The number of active and of all traps of each donor, by the donor's index.
     counts: Arc<Vec<TrapCount>>,
@@ -87,8 +87,8 @@ impl TrapSet {
         self.put(key, row);
     }
 
-    fn row(&mut self, trap: Trap) -> Row {
-        Row {
+    fn row(&mut self, trap: Trap) -> TrapRow {
+        TrapRow {
             domain: trap.domain,
             since: seconds(trap.since),
             silent_since: seconds(trap.silent_since),
@@ -100,7 +100,7 @@ impl TrapSet {
         }
     }
 
-    fn put(&mut self, key: TrapKey, row: Row) {
+    fn put(&mut self, key: TrapKey, row: TrapRow) {
         if let Some(before) = self.rows.insert(key, row) {
             self.uncount(before);
         }
@@ -127,7 +127,7 @@ impl TrapSet {
     /// Withdraws a donor's trap or claim; `false` when the donor holds none that is active.
     pub fn withdraw(&mut self, key: TrapKey, donor: &Donor, at: Timestamp) -> bool {
         let Some(nth) = self.nth(donor) else { return false };
-        if let Some(mut beside) = self.claims.get(&(key, nth)).copied().filter(Row::is_active) {
+        if let Some(mut beside) = self.claims.get(&(key, nth)).copied().filter(TrapRow::is_active) {
             self.uncount_donor(beside);
             beside.retired = seconds(at).max(1);
             self.count_donor(beside);
@@ -169,19 +169,19 @@ impl TrapSet {
         &mut Arc::make_mut(&mut self.counts)[donor as usize]
     }
 
-    fn count_donor(&mut self, row: Row) {
+    fn count_donor(&mut self, row: TrapRow) {
         let counts = self.counts_of(row.donor);
         counts.all += 1;
         counts.active += u64::from(row.is_active());
     }
 
-    fn uncount_donor(&mut self, row: Row) {
+    fn uncount_donor(&mut self, row: TrapRow) {
         let counts = self.counts_of(row.donor);
         counts.all = counts.all.saturating_sub(1);
         counts.active = counts.active.saturating_sub(u64::from(row.is_active()));
     }
 
-    fn count(&mut self, row: Row) {
+    fn count(&mut self, row: TrapRow) {
         self.count_donor(row);
         if row.is_active() {
             let mut uses = self.domains.get(row.domain).copied().unwrap_or_default();
@@ -191,7 +191,7 @@ impl TrapSet {
         }
     }
 
-    fn uncount(&mut self, row: Row) {
+    fn uncount(&mut self, row: TrapRow) {
         self.uncount_donor(row);
         if row.is_active() {
             let mut uses = self.domains.remove(row.domain).unwrap_or_default();
@@ -206,7 +206,7 @@ impl TrapSet {
     /// Retires a trap; with `barred`, no donor can add it again. `false` when there is no such
     /// active trap.
     pub fn retire(&mut self, key: TrapKey, at: Timestamp, barred: bool) -> bool {
-        let Some(mut row) = self.rows.get(key).copied().filter(Row::is_active) else { return false };
+        let Some(mut row) = self.rows.get(key).copied().filter(TrapRow::is_active) else { return false };
         row.retired = seconds(at).max(1);
         row.barred = barred;
         self.put(key, row);
@@ -232,7 +232,7 @@ impl TrapSet {
     /// Drops traps and claims that were retired before a time and are not barred.
     pub fn forget(&mut self, before: Timestamp) {
         let before = seconds(before);
-        let is_over = |row: &Row| !row.is_active() && !row.barred && row.retired < before;
+        let is_over = |row: &TrapRow| !row.is_active() && !row.barred && row.retired < before;
         let gone: Vec<TrapKey> =
             self.rows.iter().filter(|(_, row)| is_over(row)).map(|(key, _)| key).collect();
         for key in gone {
@@ -240,7 +240,7 @@ impl TrapSet {
                 self.uncount(row);
             }
         }
-        let beside: Vec<((TrapKey, u32), Row)> =
+        let beside: Vec<((TrapKey, u32), TrapRow)> =
             self.claims.iter().filter(|(_, row)| is_over(row)).map(|(place, row)| (*place, *row)).collect();
         for (place, row) in beside {
             Arc::make_mut(&mut self.claims).remove(&place);
@@ -250,14 +250,14 @@ impl TrapSet {
 
     /// Whether there is an active trap with this key.
     pub fn is_active(&self, key: TrapKey) -> bool {
-        self.rows.get(key).is_some_and(Row::is_active)
+        self.rows.get(key).is_some_and(TrapRow::is_active)
     }
 
     /// Whether a donor gave the trap, alone or beside others, and has not withdrawn it.
     pub fn is_given_by(&self, key: TrapKey, donor: &Donor) -> bool {
         let Some(nth) = self.nth(donor) else { return false };
         let first = self.rows.get(key).filter(|row| row.donor == nth);
-        [first, self.claims.get(&(key, nth))].into_iter().flatten().any(Row::is_active)
+        [first, self.claims.get(&(key, nth))].into_iter().flatten().any(TrapRow::is_active)
     }
 
     /// The traps that a donor gave, with those that it withdrew.
@@ -277,7 +277,7 @@ impl TrapSet {
         self.rows.get(key).map(|row| self.trap(row))
     }
 
-    fn trap(&self, row: &Row) -> Trap {
+    fn trap(&self, row: &TrapRow) -> Trap {
         Trap {
             scope: row.scope,
             domain: row.domain,
@@ -442,7 +442,7 @@ const LABELS_MAX: usize = 10;
 
 /// The domains for which mail is accepted.
 #[derive(Clone, Debug, Default)]
-pub struct TrapDomains(Table<Uses>);
+pub struct TrapDomains(TrapTable<Uses>);
 
 impl TrapDomains {
     fn take(&self, hasher: &TrapHasher, domain: &str) -> bool {
@@ -463,13 +463,13 @@ impl TrapDomains {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Named;
+    use super::super::NamedTrap;
     use super::*;
 
     fn trap(hasher: &TrapHasher, text: &str, donor: &str) -> (TrapKey, Trap) {
         let named = hasher.named(text).unwrap();
         let (at, donor) = (Timestamp::default(), Donor::parse(donor).unwrap());
-        let Named { scope, key, domain } = named;
+        let NamedTrap { scope, key, domain } = named;
         (key, Trap { scope, domain, donor, since: at, retired: None, silent_since: at, barred: false })
     }
 

@@ -18,15 +18,15 @@ const GROWTH_MIN: usize = 2;
 
 /// The map; see the module's description.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Table<V> {
+pub(super) struct TrapTable<V> {
     /// Empty until the first entry is added.
     parts: Vec<Arc<Vec<(TrapKey, V)>>>,
     len: usize,
 }
 
-impl<V> Default for Table<V> {
+impl<V> Default for TrapTable<V> {
     fn default() -> Self {
-        Table { parts: Vec::new(), len: 0 }
+        TrapTable { parts: Vec::new(), len: 0 }
     }
 }
 
@@ -34,7 +34,7 @@ fn part_of(key: TrapKey) -> usize {
     (key.short() >> (u32::BITS - PART_BITS)) as usize
 }
 
-impl<V: Clone> Table<V> {
+impl<V: Clone> TrapTable<V> {
     /// The number of entries.
     pub(super) fn len(&self) -> usize {
         self.len
@@ -93,7 +93,7 @@ mod tests {
         #[test]
         fn a_table_is_a_map(steps in proptest::collection::vec((0..200u32, 0..2u8, any::<u32>()), 0..400)) {
             let key = |number: u32| TrapKey(Digest::of(&number.to_be_bytes()));
-            let (mut table, mut map) = (Table::default(), BTreeMap::new());
+            let (mut table, mut map) = (TrapTable::default(), BTreeMap::new());
             let mut before = (table.clone(), map.clone());
             for (nth, (number, step, value)) in steps.into_iter().enumerate() {
                 let key = key(number);

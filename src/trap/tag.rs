@@ -19,7 +19,7 @@ const KEY_NUMBER: char = '0';
 const MILLISECONDS_PER_DAY: i64 = 86_400_000;
 
 /// The address inside of SRS0, SRS1, `prvs=` or `btv1=`; `None` when the address is not wrapped.
-pub fn base(mailbox: &Mailbox) -> Option<Mailbox> {
+pub fn strip_rewriting(mailbox: &Mailbox) -> Option<Mailbox> {
     let (local, domain) = (mailbox.local(), mailbox.domain());
     let folded = local.to_ascii_lowercase();
     // SRS0=HHH=TT=DOMAIN=LOCAL; SRS1=HHH=FORWARDER==HHH=TT=DOMAIN=LOCAL. "=", "+" or "-" may follow
@@ -68,7 +68,7 @@ impl TrapHasher {
     /// Whether an address bears a valid BATV tag of this system. If so, the mail that the report is
     /// about was really sent from here.
     pub fn is_ours(&self, mailbox: &Mailbox, now: Timestamp) -> bool {
-        let Some(base) = base(mailbox) else { return false };
+        let Some(base) = strip_rewriting(mailbox) else { return false };
         let local = mailbox.local().to_ascii_lowercase();
         let Some(tag) = local.strip_prefix("prvs=").and_then(|rest| rest.get(..10)) else { return false };
         let Some(last) = tag.get(1..4).and_then(|days| days.parse::<i64>().ok()) else { return false };
@@ -108,7 +108,7 @@ mod tests {
             ("SRS0=broken@trap.example", None),
             ("prvs=broken@trap.example", None),
         ] {
-            assert_eq!(base(&mailbox(wrapped)), inside.map(mailbox), "{wrapped}");
+            assert_eq!(strip_rewriting(&mailbox(wrapped)), inside.map(mailbox), "{wrapped}");
         }
     }
 
@@ -118,7 +118,7 @@ mod tests {
         let now: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
         let jdoe = mailbox("jdoe@trap.example");
         let tagged = hasher.tagged(&jdoe, now).unwrap();
-        assert_eq!(base(&tagged), Some(jdoe.clone()));
+        assert_eq!(strip_rewriting(&tagged), Some(jdoe.clone()));
         assert!(hasher.is_ours(&tagged, now) && hasher.is_ours(&tagged, now.plus(Span::from_days(7))));
         assert!(hasher.is_ours(&mailbox(&tagged.to_string().to_uppercase()), now), "in upper case");
         assert!(!hasher.is_ours(&tagged, now.plus(Span::from_days(8))), "too old");

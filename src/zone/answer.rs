@@ -5,15 +5,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::slice;
 
 use super::apex::{Apex, Shortened, Soa};
-use super::dataset::Matches;
-use super::text::Text;
-use super::{Asked, Name};
+use super::dataset::ListMatches;
+use super::text::TxtText;
+use super::{DomainName, QueryName};
 
 /// A DNS question of class IN.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'q> {
     /// The name that is asked for.
-    pub name: Asked<'q>,
+    pub name: QueryName<'q>,
     /// The type that is asked for.
     pub query_type: QueryType,
 }
@@ -51,7 +51,7 @@ pub struct Answer<'z> {
     /// The response code.
     pub rcode: Rcode,
     /// The records of the answer.
-    pub content: Content<'z>,
+    pub content: AnswerContent<'z>,
     /// The extended DNS error: why the question was not answered (RFC 8914).
     pub error: Option<ExtendedError>,
 }
@@ -82,46 +82,46 @@ pub enum ExtendedError {
 
 /// The records of an answer.
 #[derive(Clone, Debug)]
-pub enum Content<'z> {
+pub enum AnswerContent<'z> {
     /// No records, in an answer that does not come from a zone.
     Nothing,
     /// A negative answer. The zone's SOA says for how long it may be cached (RFC 2308 §3).
-    Negative { apex: &'z Apex, soa: Record<'z> },
+    Negative { apex: &'z Apex, soa: ResourceRecord<'z> },
     /// Records whose owner is the name that was asked for; at least one.
-    Records(Records<'z>),
+    Records(AnswerRecords<'z>),
 }
 
 /// An iterator over the records of one name and type.
 #[derive(Clone, Debug)]
-pub enum Records<'z> {
+pub enum AnswerRecords<'z> {
     /// One record, or none.
-    One(Option<Record<'z>>),
+    One(Option<ResourceRecord<'z>>),
     /// The addresses of one family at a zone's origin. `ttl` is in seconds.
     Addresses { ttl: u32, family: fn(&IpAddr) -> bool, rest: Copied<slice::Iter<'z, IpAddr>> },
     /// The name servers of a zone. `ttl` is in seconds.
-    Ns { ttl: u32, rest: slice::Iter<'z, Name> },
+    Ns { ttl: u32, rest: slice::Iter<'z, DomainName> },
     /// The records of every data set that lists the address.
-    Matches(Matches<'z>),
+    Matches(ListMatches<'z>),
 }
 
 /// One resource record. Its owner is the name that was asked for, or the origin for a SOA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Record<'z> {
+pub struct ResourceRecord<'z> {
     /// The TTL in seconds.
     pub ttl: u32,
     /// The type and the data of the record.
-    pub data: Data<'z>,
+    pub data: RecordData<'z>,
 }
 
 /// The data of a record, by type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Data<'z> {
+pub enum RecordData<'z> {
     /// An A or AAAA record.
     Address(IpAddr),
     /// A TXT record of one string.
-    Txt(Text<'z>),
+    Txt(TxtText<'z>),
     /// An NS record.
-    Ns(&'z Name),
+    Ns(&'z DomainName),
     /// A SOA record.
     Soa(SoaData<'z>),
     /// The HINFO record that answers queries of type ANY (RFC 8482 §4.2).
@@ -162,18 +162,20 @@ impl ExtendedError {
     }
 }
 
-impl<'z> Iterator for Records<'z> {
-    type Item = Record<'z>;
+impl<'z> Iterator for AnswerRecords<'z> {
+    type Item = ResourceRecord<'z>;
 
-    fn next(&mut self) -> Option<Record<'z>> {
+    fn next(&mut self) -> Option<ResourceRecord<'z>> {
         match self {
-            Records::One(record) => record.take(),
-            Records::Addresses { ttl, family, rest } => {
+            AnswerRecords::One(record) => record.take(),
+            AnswerRecords::Addresses { ttl, family, rest } => {
                 let address = rest.find(*family)?;
-                Some(Record { ttl: *ttl, data: Data::Address(address) })
+                Some(ResourceRecord { ttl: *ttl, data: RecordData::Address(address) })
             }
-            Records::Ns { ttl, rest } => Some(Record { ttl: *ttl, data: Data::Ns(rest.next()?) }),
-            Records::Matches(matches) => matches.next(),
+            AnswerRecords::Ns { ttl, rest } => {
+                Some(ResourceRecord { ttl: *ttl, data: RecordData::Ns(rest.next()?) })
+            }
+            AnswerRecords::Matches(matches) => matches.next(),
         }
     }
 }
@@ -181,45 +183,45 @@ impl<'z> Iterator for Records<'z> {
 impl<'z> Answer<'z> {
     /// An answer without records, with a response code and an extended error.
     pub const fn failed(rcode: Rcode, error: ExtendedError) -> Self {
-        Answer { rcode, content: Content::Nothing, error: Some(error) }
+        Answer { rcode, content: AnswerContent::Nothing, error: Some(error) }
     }
 
     /// An answer with one record.
-    pub const fn one(record: Record<'z>) -> Self {
-        Answer::of(Records::One(Some(record)))
+    pub const fn one(record: ResourceRecord<'z>) -> Self {
+        Answer::of(AnswerRecords::One(Some(record)))
     }
 
     /// An answer with records, of which there must be at least one.
-    pub const fn of(records: Records<'z>) -> Self {
-        Answer { rcode: Rcode::NoError, content: Content::Records(records), error: None }
+    pub const fn of(records: AnswerRecords<'z>) -> Self {
+        Answer { rcode: Rcode::NoError, content: AnswerContent::Records(records), error: None }
     }
 
     /// Whether the answer comes from a zone and so is authoritative (AA, RFC 1035 §4.1.1).
     pub const fn is_authoritative(&self) -> bool {
-        !matches!(self.content, Content::Nothing)
+        !matches!(self.content, AnswerContent::Nothing)
     }
 
     /// The records of the answer section.
-    pub fn records(&self) -> Records<'z> {
+    pub fn records(&self) -> AnswerRecords<'z> {
         match &self.content {
-            Content::Records(records) => records.clone(),
-            Content::Nothing | Content::Negative { .. } => Records::One(None),
+            AnswerContent::Records(records) => records.clone(),
+            AnswerContent::Nothing | AnswerContent::Negative { .. } => AnswerRecords::One(None),
         }
     }
 }
 
 impl Apex {
     /// The SOA record with a serial number.
-    pub const fn soa(&self, serial: u32) -> Record<'_> {
+    pub const fn soa(&self, serial: u32) -> ResourceRecord<'_> {
         let soa = SoaData { soa: &self.soa, names: self.soa_names(), serial, minimum: self.soa.minimum };
-        Record { ttl: self.ttl, data: Data::Soa(soa) }
+        ResourceRecord { ttl: self.ttl, data: RecordData::Soa(soa) }
     }
 
     /// A negative answer. The TTL of its SOA record is the lesser of the record's own TTL and its
     /// minimum (RFC 2308 §3).
     pub fn negative(&self, rcode: Rcode, serial: u32) -> Answer<'_> {
-        let soa = Record { ttl: self.ttl.min(self.soa.minimum), ..self.soa(serial) };
-        Answer { rcode, content: Content::Negative { apex: self, soa }, error: None }
+        let soa = ResourceRecord { ttl: self.ttl.min(self.soa.minimum), ..self.soa(serial) };
+        Answer { rcode, content: AnswerContent::Negative { apex: self, soa }, error: None }
     }
 
     /// Answers a query for the zone's origin.
@@ -228,7 +230,7 @@ impl Apex {
         let family: fn(&IpAddr) -> bool = match query_type {
             QueryType::Soa => return Answer::one(self.soa(serial)),
             QueryType::Ns if !self.ns.is_empty() => {
-                return Answer::of(Records::Ns { ttl: self.ns_ttl, rest: self.ns.iter() });
+                return Answer::of(AnswerRecords::Ns { ttl: self.ns_ttl, rest: self.ns.iter() });
             }
             QueryType::Any => return Answer::one(minimal_any()),
             QueryType::A => IpAddr::is_ipv4,
@@ -238,7 +240,7 @@ impl Apex {
             }
         };
         if addresses.iter().any(family) {
-            Answer::of(Records::Addresses { ttl, family, rest: addresses.iter().copied() })
+            Answer::of(AnswerRecords::Addresses { ttl, family, rest: addresses.iter().copied() })
         } else {
             self.negative(Rcode::NoError, serial)
         }
@@ -246,11 +248,11 @@ impl Apex {
 }
 
 /// The HINFO record that answers queries of type ANY (RFC 8482 §4.2).
-pub(super) const fn minimal_any<'z>() -> Record<'z> {
-    Record { ttl: 3_600, data: Data::Hinfo("RFC8482") }
+pub(super) const fn minimal_any<'z>() -> ResourceRecord<'z> {
+    ResourceRecord { ttl: 3_600, data: RecordData::Hinfo("RFC8482") }
 }
 
 /// An A record with a TTL in seconds.
-pub(super) const fn a<'z>(ttl: u32, address: Ipv4Addr) -> Record<'z> {
-    Record { ttl, data: Data::Address(IpAddr::V4(address)) }
+pub(super) const fn a<'z>(ttl: u32, address: Ipv4Addr) -> ResourceRecord<'z> {
+    ResourceRecord { ttl, data: RecordData::Address(IpAddr::V4(address)) }
 }

@@ -2,15 +2,15 @@
 
 use std::net::IpAddr;
 
-use super::Name;
+use super::DomainName;
 
 /// A zone's origin and the records there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Apex {
     /// The zone's origin.
-    pub origin: Name,
+    pub origin: DomainName,
     /// The name servers of the NS records.
-    pub ns: Vec<Name>,
+    pub ns: Vec<DomainName>,
     /// The addresses of the A and AAAA records at the origin, where a web server runs.
     pub addresses: Vec<IpAddr>,
     /// The SOA record, without its serial number.
@@ -27,9 +27,9 @@ pub struct Apex {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Soa {
     /// The primary name server (MNAME).
-    pub primary: Name,
+    pub primary: DomainName,
     /// The mailbox of the person responsible for the zone, as a domain name (RNAME).
-    pub mailbox: Name,
+    pub mailbox: DomainName,
     /// The interval between a secondary's refreshes, in seconds.
     pub refresh: u32,
     /// The interval before a failed refresh is tried again, in seconds.
@@ -51,7 +51,7 @@ pub struct Shortened {
 
 impl Apex {
     /// An apex that has the same TTL, in seconds, for all its records.
-    pub fn new(origin: Name, ns: Vec<Name>, addresses: Vec<IpAddr>, soa: Soa, ttl: u32) -> Self {
+    pub fn new(origin: DomainName, ns: Vec<DomainName>, addresses: Vec<IpAddr>, soa: Soa, ttl: u32) -> Self {
         let origin_wire = origin.to_wire();
         let mut soa_names = Shortened::default();
         soa_names.push(&soa.primary, &origin);
@@ -72,7 +72,7 @@ impl Apex {
 
 impl Shortened {
     /// Adds a name. The labels at its end that it shares with the origin become a pointer.
-    fn push(&mut self, name: &Name, origin: &Name) {
+    fn push(&mut self, name: &DomainName, origin: &DomainName) {
         let (labels, of_origin) = (name.labels(), origin.labels());
         let shared =
             labels.iter().rev().zip(of_origin.iter().rev()).take_while(|(one, other)| one == other).count();

@@ -4,45 +4,45 @@ use std::iter::Peekable;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::apex::Apex;
-use super::entries::Found;
-use super::spec::{Shows, View};
+use super::entries::FoundCodes;
+use super::spec::{CodeDisplay, CodeView};
 use super::steps::Position;
-use super::text::Template;
-use super::{ListZone, Within, Zone};
+use super::text::TextTemplate;
+use super::{JudgedZone, ListZone, ZoneMatch};
 use crate::digest::Digest;
 use crate::time::Timestamp;
 
 /// The contents of a zone at one time.
 #[derive(Clone, Copy, Debug)]
-pub struct Contents<'z> {
-    within: Within<'z>,
+pub struct ZoneContents<'z> {
+    within: ZoneMatch<'z>,
     now: Timestamp,
 }
 
 /// The contents below one name: the zone's origin, or a sublist.
 #[derive(Clone, Copy, Debug)]
-pub struct Part<'z> {
+pub struct ZonePart<'z> {
     /// The sublist's label; `None` for the zone's origin.
     pub label: Option<&'z str>,
-    source: Source<'z>,
+    source: PartSource<'z>,
     now: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Source<'z> {
-    Judged(&'z Zone, &'z View),
+enum PartSource<'z> {
+    Judged(&'z JudgedZone, &'z CodeView),
     List(&'z ListZone),
 }
 
 /// A range of addresses that all have the same records.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed<'z> {
+pub struct ListedRange<'z> {
     /// The first address of the range.
     pub first: IpAddr,
     /// The last address of the range, of the same family as `first`.
     pub last: IpAddr,
     /// The records of each address; at least one.
-    pub said: Vec<Said<'z>>,
+    pub said: Vec<ListedAnswer<'z>>,
     /// The earliest time at which one of the records ends; `None` if none of them ends.
     pub until: Option<Timestamp>,
     /// Whether this is a test entry of a judged zone (RFC 5782 §5).
@@ -51,21 +51,21 @@ pub struct Listed<'z> {
 
 /// One A record and the TXT record that belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said<'z> {
+pub struct ListedAnswer<'z> {
     /// The TTL in seconds.
     pub ttl: u32,
     /// The address in the A record.
     pub value: Ipv4Addr,
     /// The text of the TXT record; `None` if there is no TXT record.
-    pub text: Option<Template<'z>>,
+    pub text: Option<TextTemplate<'z>>,
     /// The names of the codes that the value's bits stand for. Empty in a list zone.
     pub codes: Vec<&'z str>,
 }
 
-impl<'z> Contents<'z> {
+impl<'z> ZoneContents<'z> {
     /// The contents of a zone at time `now`.
-    pub const fn new(within: Within<'z>, now: Timestamp) -> Self {
-        Contents { within, now }
+    pub const fn new(within: ZoneMatch<'z>, now: Timestamp) -> Self {
+        ZoneContents { within, now }
     }
 
     /// The zone's origin and the records there.
@@ -76,8 +76,8 @@ impl<'z> Contents<'z> {
     /// The serial number of the zone's SOA.
     pub const fn serial(&self) -> u32 {
         match self.within {
-            Within::Judged(zone) => zone.serial,
-            Within::List(zone) => zone.serial,
+            ZoneMatch::Judged(zone) => zone.serial,
+            ZoneMatch::List(zone) => zone.serial,
         }
     }
 
@@ -89,8 +89,8 @@ impl<'z> Contents<'z> {
     /// The digest of a judged zone's configuration file; `None` for a list zone.
     pub fn policy(&self) -> Option<Digest> {
         match self.within {
-            Within::Judged(zone) => Some(zone.config.digest),
-            Within::List(_) => None,
+            ZoneMatch::Judged(zone) => Some(zone.config.digest),
+            ZoneMatch::List(_) => None,
         }
     }
 
@@ -98,7 +98,7 @@ impl<'z> Contents<'z> {
     /// origin (RFC 6471 §3.4).
     pub fn closing(&self) -> Option<(u32, &'z str)> {
         match self.within {
-            Within::Judged(zone) if zone.shut_down => {
+            ZoneMatch::Judged(zone) if zone.shut_down => {
                 Some((zone.config.ttls.shut_down, zone.config.texts.shut_down()))
             }
             _ => None,
@@ -107,49 +107,48 @@ impl<'z> Contents<'z> {
 
     /// The parts of the zone: the origin first, then each sublist. A zone that was shut down has
     /// none.
-    pub fn parts(&self) -> Vec<Part<'z>> {
-        let part = |label, source| Part { label, source, now: self.now };
+    pub fn parts(&self) -> Vec<ZonePart<'z>> {
+        let part = |label, source| ZonePart { label, source, now: self.now };
         match self.within {
-            Within::Judged(zone) if zone.shut_down => Vec::new(),
-            Within::Judged(zone) => {
-                let main = part(None, Source::Judged(zone, &zone.config.main));
-                let sublists =
-                    zone.config.sublists.iter().map(|sublist| {
-                        part(Some(sublist.label.as_str()), Source::Judged(zone, &sublist.view))
-                    });
+            ZoneMatch::Judged(zone) if zone.shut_down => Vec::new(),
+            ZoneMatch::Judged(zone) => {
+                let main = part(None, PartSource::Judged(zone, &zone.config.main));
+                let sublists = zone.config.sublists.iter().map(|sublist| {
+                    part(Some(sublist.label.as_str()), PartSource::Judged(zone, &sublist.view))
+                });
                 std::iter::once(main).chain(sublists).collect()
             }
-            Within::List(zone) => vec![part(None, Source::List(zone))],
+            ZoneMatch::List(zone) => vec![part(None, PartSource::List(zone))],
         }
     }
 }
 
-impl<'z> Part<'z> {
+impl<'z> ZonePart<'z> {
     /// The address ranges: IPv4 first, then IPv6, each in ascending order. No two ranges overlap.
-    pub fn listed(self) -> impl Iterator<Item = Listed<'z>> {
+    pub fn listed(self) -> impl Iterator<Item = ListedRange<'z>> {
         let (ipv4, ipv6) = match self.source {
-            Source::Judged(zone, view) => zone.edges(view),
-            Source::List(zone) => zone.edges(),
+            PartSource::Judged(zone, view) => zone.edges(view),
+            PartSource::List(zone) => zone.edges(),
         };
         let ipv4 = stretches(ipv4).map(|(first, last)| (IpAddr::V4(first.into()), IpAddr::V4(last.into())));
         let ipv6 = stretches(ipv6).map(|(first, last)| (IpAddr::V6(first.into()), IpAddr::V6(last.into())));
         ipv4.chain(ipv6).filter_map(move |(first, last)| self.about(first, last))
     }
 
-    fn about(self, first: IpAddr, last: IpAddr) -> Option<Listed<'z>> {
+    fn about(self, first: IpAddr, last: IpAddr) -> Option<ListedRange<'z>> {
         match self.source {
-            Source::Judged(zone, view) => zone.listed(view, first, last, self.now),
-            Source::List(zone) => {
+            PartSource::Judged(zone, view) => zone.listed(view, first, last, self.now),
+            PartSource::List(zone) => {
                 let (ttl, reasons) = zone.reasons(first);
-                let said: Vec<Said<'z>> = reasons
-                    .map(|reason| Said {
+                let said: Vec<ListedAnswer<'z>> = reasons
+                    .map(|reason| ListedAnswer {
                         ttl,
                         value: reason.value,
-                        text: reason.text.as_deref().map(Template::new),
+                        text: reason.text.as_deref().map(TextTemplate::new),
                         codes: Vec::new(),
                     })
                     .collect();
-                (!said.is_empty()).then_some(Listed { first, last, said, until: None, is_test: false })
+                (!said.is_empty()).then_some(ListedRange { first, last, said, until: None, is_test: false })
             }
         }
     }
@@ -175,8 +174,8 @@ fn push<K: Position>(edges: &mut Vec<K>, first: K, last: K) {
     edges.extend(last.next());
 }
 
-impl Zone {
-    fn edges(&self, view: &View) -> Edges {
+impl JudgedZone {
+    fn edges(&self, view: &CodeView) -> Edges {
         let (mut ipv4, mut ipv6) = (Vec::new(), Vec::new());
         let entries = self.entries.iter().filter(|(_, entry)| entry.mask() & view.mask != 0);
         for (prefix, _) in entries.chain(view.test_entries.iter()) {
@@ -189,18 +188,24 @@ impl Zone {
         (ipv4, ipv6)
     }
 
-    fn listed(&self, view: &View, first: IpAddr, last: IpAddr, now: Timestamp) -> Option<Listed<'_>> {
+    fn listed(
+        &self,
+        view: &CodeView,
+        first: IpAddr,
+        last: IpAddr,
+        now: Timestamp,
+    ) -> Option<ListedRange<'_>> {
         let about = self.find(first, view, now)?;
-        let Found { mask, confidence, until } = about.found;
-        let third = if view.shows == Shows::Score { confidence } else { 0 };
+        let FoundCodes { mask, confidence, until } = about.found;
+        let third = if view.shows == CodeDisplay::Score { confidence } else { 0 };
         let codes = self.config.codes.iter().filter(|code| code.value & mask != 0);
-        let said = Said {
+        let said = ListedAnswer {
             ttl: self.ttl(&about, now),
             value: Ipv4Addr::new(127, 0, third, mask),
             text: Some(self.config.texts.template(about.test)),
             codes: codes.map(|code| code.name.as_str()).collect(),
         };
-        Some(Listed { first, last, said: vec![said], until, is_test: about.test })
+        Some(ListedRange { first, last, said: vec![said], until, is_test: about.test })
     }
 }
 

@@ -4,23 +4,25 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use super::answer::{Answer, Data, ExtendedError, QueryType, Rcode, Record, Records, a, minimal_any};
+use super::answer::{
+    Answer, AnswerRecords, ExtendedError, QueryType, Rcode, RecordData, ResourceRecord, a, minimal_any,
+};
 use super::apex::Apex;
-use super::asked::{Labels, Start};
-use super::ipv4::{Ipv4Map, Spot, Values, Words};
-use super::steps::{Block, Steps};
-use super::text::{Template, Text};
+use super::ipv4::{Ipv4Map, Ipv4Value, Ipv4Values, MemorySpot};
+use super::query_name::{AddressStart, QueryLabels};
+use super::steps::{Steps, ValueRange};
+use super::text::{TextTemplate, TxtText};
 use crate::time::Timestamp;
 
 /// The reference from an address to its reasons: to none, one or several.
 ///
 /// An address has no reason if no entry covers it, or if an exclusion removes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct What(u32);
+pub struct ReasonRef(u32);
 
 /// One A record and the TXT record that belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Reason {
+pub struct ListReason {
     /// The address in the A record.
     pub value: Ipv4Addr,
     /// The template of the TXT record, as in [`Template`]; `None` if there is no TXT record.
@@ -31,14 +33,14 @@ pub struct Reason {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dataset {
     /// Single IPv4 addresses. They take precedence over ranges.
-    pub(super) addresses: Ipv4Map<What>,
+    pub(super) addresses: Ipv4Map<ReasonRef>,
     /// Ranges of IPv4 addresses.
-    pub(super) ipv4: Steps<u32, What>,
+    pub(super) ipv4: Steps<u32, ReasonRef>,
     /// Ranges of IPv6 addresses.
-    pub(super) ipv6: Steps<u128, What>,
-    reasons: Vec<Reason>,
+    pub(super) ipv6: Steps<u128, ReasonRef>,
+    reasons: Vec<ListReason>,
     /// Sets of reasons, for ranges that have more than one.
-    sets: Vec<Box<[What]>>,
+    sets: Vec<Box<[ReasonRef]>>,
     /// The number of entries that were read, exclusions included.
     pub entries: usize,
     /// The TTL of the records, in seconds.
@@ -47,24 +49,24 @@ pub struct Dataset {
 
 /// The parts that a [`Dataset`] is built from, in any order.
 #[derive(Debug, Default)]
-pub struct Parts {
+pub struct DatasetParts {
     /// Single IPv4 addresses.
-    pub addresses: Vec<(u32, What)>,
+    pub addresses: Vec<(u32, ReasonRef)>,
     /// Ranges of IPv4 addresses.
-    pub ipv4: Vec<Block<u32, What>>,
+    pub ipv4: Vec<ValueRange<u32, ReasonRef>>,
     /// Ranges of IPv6 addresses.
-    pub ipv6: Vec<Block<u128, What>>,
+    pub ipv6: Vec<ValueRange<u128, ReasonRef>>,
     /// The reasons that the entries refer to by their place.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<ListReason>,
     /// The TTL of the list's records, in seconds.
     pub ttl: u32,
     /// How repeated entries are combined.
-    pub repeats: Repeats,
+    pub repeats: RepeatedEntries,
 }
 
 /// How several entries for the same address or the same range are combined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Repeats {
+pub enum RepeatedEntries {
     /// The reasons of all entries; none at all if one of the entries is an exclusion.
     #[default]
     All,
@@ -88,7 +90,7 @@ pub struct ListZone {
 /// An iterator over the records that all lists of a zone have for one address. Equal records are
 /// returned once.
 #[derive(Clone, Debug)]
-pub struct Matches<'z> {
+pub struct ListMatches<'z> {
     address: IpAddr,
     /// The TTL of the records, in seconds.
     ttl: u32,
@@ -96,42 +98,42 @@ pub struct Matches<'z> {
     text: bool,
     /// All lists of the zone.
     lists: &'z [Arc<Dataset>],
-    raw: Raw<'z>,
+    raw: AllMatches<'z>,
     /// The number of raw records that were read.
     seen: usize,
 }
 
 /// The same iterator with equal records included.
 #[derive(Clone, Debug)]
-struct Raw<'z> {
+struct AllMatches<'z> {
     lists: std::slice::Iter<'z, Arc<Dataset>>,
-    list: Option<(&'z Dataset, Said<'z>)>,
+    list: Option<(&'z Dataset, ReasonsOf<'z>)>,
 }
 
 /// The reasons that one list has for an address.
 #[derive(Clone, Debug)]
-enum Said<'z> {
-    Single(Values<'z, What>),
-    Range(std::iter::Copied<std::slice::Iter<'z, What>>),
-    One(Option<What>),
+enum ReasonsOf<'z> {
+    Single(Ipv4Values<'z, ReasonRef>),
+    Range(std::iter::Copied<std::slice::Iter<'z, ReasonRef>>),
+    One(Option<ReasonRef>),
 }
 
 /// The bit that marks a reference to a set of reasons instead of one reason.
 const SET: u32 = 1 << 31;
 
-impl What {
+impl ReasonRef {
     /// The reference to no reason.
-    pub const NOTHING: What = What(0);
+    pub const NOTHING: ReasonRef = ReasonRef(0);
     /// Greatest number of reasons, and of sets of reasons, in one list.
     pub const MAX: usize = (SET - 2) as usize;
 
     /// The reference to the reason at a place among the list's reasons.
     pub fn reason(at: usize) -> Self {
-        What(u32::try_from(at).unwrap_or(SET - 2).min(SET - 2) + 1)
+        ReasonRef(u32::try_from(at).unwrap_or(SET - 2).min(SET - 2) + 1)
     }
 
     fn set(at: usize) -> Self {
-        What(What::reason(at).0 | SET)
+        ReasonRef(ReasonRef::reason(at).0 | SET)
     }
 
     const fn place(self) -> usize {
@@ -143,7 +145,7 @@ impl What {
     }
 }
 
-impl Words for What {
+impl Ipv4Value for ReasonRef {
     const WORDS: usize = 2;
 
     fn write(self, words: &mut Vec<u16>) {
@@ -151,39 +153,39 @@ impl Words for What {
     }
 
     fn read(words: &[u16]) -> Self {
-        What(u32::from(words[0]) << 16 | u32::from(words[1]))
+        ReasonRef(u32::from(words[0]) << 16 | u32::from(words[1]))
     }
 
     fn codes(self) -> u8 {
-        u8::from(self != What::NOTHING)
+        u8::from(self != ReasonRef::NOTHING)
     }
 }
 
-impl<'z> Iterator for Said<'z> {
-    type Item = What;
+impl<'z> Iterator for ReasonsOf<'z> {
+    type Item = ReasonRef;
 
-    fn next(&mut self) -> Option<What> {
+    fn next(&mut self) -> Option<ReasonRef> {
         match self {
-            Said::Single(values) => values.next(),
-            Said::Range(set) => set.next(),
-            Said::One(what) => what.take(),
+            ReasonsOf::Single(values) => values.next(),
+            ReasonsOf::Range(set) => set.next(),
+            ReasonsOf::One(what) => what.take(),
         }
     }
 }
 
 impl Dataset {
     /// Builds a list from its parts.
-    pub fn of(parts: Parts) -> Self {
-        let Parts { mut addresses, ipv4, ipv6, reasons, ttl, repeats } = parts;
+    pub fn of(parts: DatasetParts) -> Self {
+        let DatasetParts { mut addresses, ipv4, ipv6, reasons, ttl, repeats } = parts;
         let entries = addresses.len() + ipv4.len() + ipv6.len();
         match repeats {
-            Repeats::All => {
+            RepeatedEntries::All => {
                 // The sort order puts an exclusion, which is the least value, first among an
                 // address's values.
                 addresses.sort_unstable();
                 addresses.dedup();
             }
-            Repeats::First => {
+            RepeatedEntries::First => {
                 addresses.sort_by_key(|(address, _)| *address);
                 addresses.dedup_by_key(|(address, _)| *address);
             }
@@ -194,7 +196,7 @@ impl Dataset {
         Dataset { addresses: Ipv4Map::from_rising(&addresses), ipv4, ipv6, reasons, sets, entries, ttl }
     }
 
-    fn find(&self, address: IpAddr) -> Option<Said<'_>> {
+    fn find(&self, address: IpAddr) -> Option<ReasonsOf<'_>> {
         let said = self.find_plain(address);
         // Like rbldnsd, finds an IPv4 address by its mapped address (RFC 4291 §2.5.5.2).
         said.or_else(|| match (address, address.to_canonical()) {
@@ -203,25 +205,25 @@ impl Dataset {
         })
     }
 
-    fn find_plain(&self, address: IpAddr) -> Option<Said<'_>> {
+    fn find_plain(&self, address: IpAddr) -> Option<ReasonsOf<'_>> {
         let what = match address {
             IpAddr::V4(v4) => {
                 let values = self.addresses.find(v4);
                 if let Some(first) = values.clone().next() {
-                    return (first != What::NOTHING).then_some(Said::Single(values));
+                    return (first != ReasonRef::NOTHING).then_some(ReasonsOf::Single(values));
                 }
-                if self.ipv4.is_empty() { What::NOTHING } else { self.ipv4.at(v4.into()) }
+                if self.ipv4.is_empty() { ReasonRef::NOTHING } else { self.ipv4.at(v4.into()) }
             }
             IpAddr::V6(v6) => self.ipv6.at(v6.into()),
         };
         match what {
-            What::NOTHING => None,
-            set if set.is_set() => Some(Said::Range(self.sets[set.place()].iter().copied())),
-            one => Some(Said::One(Some(one))),
+            ReasonRef::NOTHING => None,
+            set if set.is_set() => Some(ReasonsOf::Range(self.sets[set.place()].iter().copied())),
+            one => Some(ReasonsOf::One(Some(one))),
         }
     }
 
-    fn any_below_ipv4(&self, start: Start<Ipv4Addr>) -> bool {
+    fn any_below_ipv4(&self, start: AddressStart<Ipv4Addr>) -> bool {
         let (first, last) = start.range();
         self.any_ipv4(first, last)
     }
@@ -234,8 +236,9 @@ impl Dataset {
         }
         // No single address here has a reason, so the single addresses that remain are exclusions.
         // They may exclude every address of a range.
-        let mut stretches = self.ipv4.between(first, last).filter(|stretch| stretch.value != What::NOTHING);
-        stretches.any(|Block { first, last, .. }| {
+        let mut stretches =
+            self.ipv4.between(first, last).filter(|stretch| stretch.value != ReasonRef::NOTHING);
+        stretches.any(|ValueRange { first, last, .. }| {
             let mut wanted = Some(first);
             for (address, _) in self.addresses.range(first, last) {
                 if wanted != Some(address.into()) {
@@ -247,39 +250,40 @@ impl Dataset {
         })
     }
 
-    fn any_below_ipv6(&self, start: Start<Ipv6Addr>) -> bool {
+    fn any_below_ipv6(&self, start: AddressStart<Ipv6Addr>) -> bool {
         let (first, last) = start.range();
-        self.ipv6.between(first, last).any(|stretch| stretch.value != What::NOTHING)
+        self.ipv6.between(first, last).any(|stretch| stretch.value != ReasonRef::NOTHING)
             || start.mapped().is_some_and(|(first, last)| self.any_ipv4(first, last))
     }
 }
 
 /// Combines the blocks that cover the same range into one block.
 fn merge<K: Copy + Ord>(
-    mut blocks: Vec<Block<K, What>>,
-    repeats: Repeats,
-    sets: &mut Vec<Box<[What]>>,
-) -> Vec<Block<K, What>> {
-    let mut known: HashMap<Box<[What]>, usize> = HashMap::new();
-    if repeats == Repeats::First {
+    mut blocks: Vec<ValueRange<K, ReasonRef>>,
+    repeats: RepeatedEntries,
+    sets: &mut Vec<Box<[ReasonRef]>>,
+) -> Vec<ValueRange<K, ReasonRef>> {
+    let mut known: HashMap<Box<[ReasonRef]>, usize> = HashMap::new();
+    if repeats == RepeatedEntries::First {
         blocks.sort_by_key(|block| (block.first, block.last));
         blocks.dedup_by_key(|block| (block.first, block.last));
         return blocks;
     }
     blocks.sort_unstable_by_key(|block| (block.first, block.last, block.value));
     blocks.dedup_by_key(|block| (block.first, block.last, block.value));
-    let same =
-        |one: &Block<K, What>, other: &Block<K, What>| (one.first, one.last) == (other.first, other.last);
+    let same = |one: &ValueRange<K, ReasonRef>, other: &ValueRange<K, ReasonRef>| {
+        (one.first, one.last) == (other.first, other.last)
+    };
     let merged = blocks.chunk_by(same).map(|run| match run {
         [one] => *one,
-        [first, ..] if first.value == What::NOTHING => *first,
+        [first, ..] if first.value == ReasonRef::NOTHING => *first,
         _ => {
-            let set: Box<[What]> = run.iter().map(|block| block.value).collect();
+            let set: Box<[ReasonRef]> = run.iter().map(|block| block.value).collect();
             let at = *known.entry(set).or_insert_with_key(|set| {
                 sets.push(set.clone());
                 sets.len() - 1
             });
-            Block { value: What::set(at), ..run[0] }
+            ValueRange { value: ReasonRef::set(at), ..run[0] }
         }
     });
     merged.collect()
@@ -287,12 +291,17 @@ fn merge<K: Copy + Ord>(
 
 impl ListZone {
     /// The memory that holds an IPv4 address in the first list, to be read ahead of the lookup.
-    pub(super) fn spot(&self, address: Ipv4Addr) -> Spot<'_> {
-        self.lists.first().map_or(Spot::default(), |list| list.addresses.spot(address))
+    pub(super) fn spot(&self, address: Ipv4Addr) -> MemorySpot<'_> {
+        self.lists.first().map_or(MemorySpot::default(), |list| list.addresses.spot(address))
     }
 
     /// Answers a query for a name, given as the labels to the left of the zone's origin.
-    pub(super) fn answer(&self, labels: &Labels<'_>, query_type: QueryType, now: Timestamp) -> Answer<'_> {
+    pub(super) fn answer(
+        &self,
+        labels: &QueryLabels<'_>,
+        query_type: QueryType,
+        now: Timestamp,
+    ) -> Answer<'_> {
         if self.expires.is_some_and(|expires| expires < now) {
             return Answer::failed(Rcode::ServFail, ExtendedError::NotReady);
         }
@@ -306,11 +315,11 @@ impl ListZone {
             let found = self.lists.iter().filter(|list| list.find(address).is_some());
             // All records of one name and type must have the same TTL (RFC 2181 §5.2).
             if let Some(ttl) = found.map(|list| list.ttl).min() {
-                let matches = Matches::new(address, ttl, query_type == QueryType::Txt, &self.lists);
+                let matches = ListMatches::new(address, ttl, query_type == QueryType::Txt, &self.lists);
                 return match query_type {
                     QueryType::Any => Answer::one(minimal_any()),
                     QueryType::A | QueryType::Txt if matches.clone().next().is_some() => {
-                        Answer::of(Records::Matches(matches))
+                        Answer::of(AnswerRecords::Matches(matches))
                     }
                     _ => self.apex.negative(Rcode::NoError, self.serial),
                 };
@@ -326,7 +335,7 @@ impl ListZone {
 
     /// The reasons that all lists have for an address itself, not for its mapped address, and the
     /// TTL of their records in seconds.
-    pub(super) fn reasons(&self, address: IpAddr) -> (u32, impl Iterator<Item = &Reason>) {
+    pub(super) fn reasons(&self, address: IpAddr) -> (u32, impl Iterator<Item = &ListReason>) {
         let found = || self.lists.iter().filter_map(move |list| Some((list, list.find_plain(address)?)));
         let ttl = found().map(|(list, _)| list.ttl).min().unwrap_or_default();
         (ttl, found().flat_map(|(list, said)| said.map(|what| &list.reasons[what.place()])))
@@ -343,29 +352,29 @@ impl ListZone {
     }
 }
 
-impl<'z> Matches<'z> {
+impl<'z> ListMatches<'z> {
     fn new(address: IpAddr, ttl: u32, text: bool, lists: &'z [Arc<Dataset>]) -> Self {
-        let raw = Raw { lists: lists.iter(), list: None };
-        Matches { address, ttl, text, lists, raw, seen: 0 }
+        let raw = AllMatches { lists: lists.iter(), list: None };
+        ListMatches { address, ttl, text, lists, raw, seen: 0 }
     }
 
     /// The next record, whether or not an equal one was returned before.
-    fn raw(&mut self) -> Option<Record<'z>> {
+    fn raw(&mut self) -> Option<ResourceRecord<'z>> {
         loop {
-            let Reason { value, text } = self.raw.reason(self.address)?;
+            let ListReason { value, text } = self.raw.reason(self.address)?;
             if !self.text {
                 return Some(a(self.ttl, *value));
             }
             if let Some(text) = text {
-                let text: Text<'z> = Template::new(text).about(self.address);
-                return Some(Record { ttl: self.ttl, data: Data::Txt(text) });
+                let text: TxtText<'z> = TextTemplate::new(text).about(self.address);
+                return Some(ResourceRecord { ttl: self.ttl, data: RecordData::Txt(text) });
             }
         }
     }
 }
 
-impl<'z> Raw<'z> {
-    fn reason(&mut self, address: IpAddr) -> Option<&'z Reason> {
+impl<'z> AllMatches<'z> {
+    fn reason(&mut self, address: IpAddr) -> Option<&'z ListReason> {
         loop {
             let Some((list, said)) = &mut self.list else {
                 let list = self.lists.next()?;
@@ -380,17 +389,17 @@ impl<'z> Raw<'z> {
     }
 }
 
-impl<'z> Iterator for Matches<'z> {
-    type Item = Record<'z>;
+impl<'z> Iterator for ListMatches<'z> {
+    type Item = ResourceRecord<'z>;
 
-    fn next(&mut self) -> Option<Record<'z>> {
+    fn next(&mut self) -> Option<ResourceRecord<'z>> {
         loop {
             let record = self.raw()?;
             let before = self.seen;
             self.seen += 1;
             // A record set holds no two equal records (RFC 2181 §5). An address has few records, so
             // each is compared with all records before it.
-            let mut all = Matches::new(self.address, self.ttl, self.text, self.lists);
+            let mut all = ListMatches::new(self.address, self.ttl, self.text, self.lists);
             if (0..before).all(|_| all.raw() != Some(record)) {
                 return Some(record);
             }

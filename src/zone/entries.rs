@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use super::asked::Start;
-use super::ipv4::{Ipv4Map, Spot, Words};
+use super::ipv4::{Ipv4Map, Ipv4Value, MemorySpot};
+use super::query_name::AddressStart;
 use crate::relay::Prefix;
 use crate::time::Timestamp;
 
@@ -16,8 +16,8 @@ use crate::time::Timestamp;
 /// Every change to the listings makes a new snapshot, so a clone is cheap: it shares all memory,
 /// and a change copies only the part that it touches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Entries {
-    addresses: Ipv4Map<Row>,
+pub struct ListedEntries {
+    addresses: Ipv4Map<CodeRow>,
     /// All other prefixes, by their first 16 bits and then by their first 32 bits.
     groups: BTreeMap<u16, Group>,
     /// The number of prefixes in `groups` by family and prefix length.
@@ -29,7 +29,7 @@ pub struct Entries {
 struct Group {
     /// The number of prefixes under each code, indexed by the code's bit.
     codes: [usize; 8],
-    shards: BTreeMap<u32, Arc<BTreeMap<Prefix, Entry>>>,
+    shards: BTreeMap<u32, Arc<BTreeMap<Prefix, ListedCodes>>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,7 +40,7 @@ enum Family {
 
 /// One code of an address. With its key it takes eight octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Row {
+struct CodeRow {
     code: u8,
     confidence: u8,
     /// When the listing ends, in seconds since 1970, rounded down; `NO_END` if it does not end.
@@ -52,7 +52,7 @@ const NO_END: u32 = u32::MAX;
 
 /// One code of a listed prefix, and when it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Standing {
+pub struct ListedCode {
     /// The code: one bit.
     pub code: u8,
     /// How far the case exceeds what the policy requires, from 0 to 100.
@@ -63,14 +63,14 @@ pub struct Standing {
 
 /// The codes of one listed prefix.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Entry {
+pub struct ListedCodes {
     /// In ascending order of their values. Empty for a prefix that is not listed.
-    pub codes: Vec<Standing>,
+    pub codes: Vec<ListedCode>,
 }
 
 /// The result of a lookup: what a zone lists for one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundCodes {
     /// The codes, as bits.
     pub mask: u8,
     /// The greatest confidence of the codes, from 0 to 100.
@@ -79,14 +79,14 @@ pub struct Found {
     pub until: Option<Timestamp>,
 }
 
-impl Entry {
+impl ListedCodes {
     /// The codes, as bits.
     pub fn mask(&self) -> u8 {
         self.codes.iter().fold(0, |mask, standing| mask | standing.code)
     }
 }
 
-impl Words for Row {
+impl Ipv4Value for CodeRow {
     const WORDS: usize = 3;
 
     fn write(self, words: &mut Vec<u16>) {
@@ -96,7 +96,7 @@ impl Words for Row {
 
     fn read(words: &[u16]) -> Self {
         let [code, confidence] = words[0].to_be_bytes();
-        Row { code, confidence, until: u32::from(words[1]) << 16 | u32::from(words[2]) }
+        CodeRow { code, confidence, until: u32::from(words[1]) << 16 | u32::from(words[2]) }
     }
 
     fn codes(self) -> u8 {
@@ -104,18 +104,18 @@ impl Words for Row {
     }
 }
 
-impl From<Standing> for Row {
-    fn from(Standing { code, confidence, until }: Standing) -> Self {
+impl From<ListedCode> for CodeRow {
+    fn from(ListedCode { code, confidence, until }: ListedCode) -> Self {
         let seconds = until
             .map_or(NO_END, |until| u32::try_from(until.seconds()).unwrap_or(NO_END - 1).min(NO_END - 1));
-        Row { code, confidence, until: seconds }
+        CodeRow { code, confidence, until: seconds }
     }
 }
 
-impl From<Row> for Standing {
-    fn from(Row { code, confidence, until }: Row) -> Self {
+impl From<CodeRow> for ListedCode {
+    fn from(CodeRow { code, confidence, until }: CodeRow) -> Self {
         let moment = (until != NO_END).then(|| Timestamp::from_milliseconds(i64::from(until) * 1_000));
-        Standing { code, confidence, until: moment }
+        ListedCode { code, confidence, until: moment }
     }
 }
 
@@ -138,11 +138,11 @@ fn first_bits(address: IpAddr) -> u32 {
     }
 }
 
-impl Entries {
+impl ListedEntries {
     /// Replaces the entry of a prefix. An entry without codes removes the prefix.
-    pub fn set(&mut self, prefix: Prefix, entry: Entry) {
+    pub fn set(&mut self, prefix: Prefix, entry: ListedCodes) {
         if let Some(address) = single(prefix) {
-            let rows: Vec<Row> = entry.codes.into_iter().map(Row::from).collect();
+            let rows: Vec<CodeRow> = entry.codes.into_iter().map(CodeRow::from).collect();
             self.addresses.set(address, &rows);
             return;
         }
@@ -168,10 +168,10 @@ impl Entries {
     }
 
     /// All entries: single IPv4 addresses first, then all other prefixes, each in ascending order.
-    pub fn iter(&self) -> impl Iterator<Item = (Prefix, Entry)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Prefix, ListedCodes)> {
         let addresses = self.addresses.iter().map(|(address, rows)| {
             let prefix = Prefix::around(address.into(), u8::MAX);
-            (prefix, Entry { codes: rows.map(Standing::from).collect() })
+            (prefix, ListedCodes { codes: rows.map(ListedCode::from).collect() })
         });
         let prefixes =
             self.groups.values().flat_map(|group| group.shards.values()).flat_map(|shard| shard.iter());
@@ -189,14 +189,14 @@ impl Entries {
     }
 
     /// The memory that holds an IPv4 address, to be read ahead of the lookup.
-    pub fn spot(&self, address: Ipv4Addr) -> Spot<'_> {
+    pub fn spot(&self, address: Ipv4Addr) -> MemorySpot<'_> {
         self.addresses.spot(address)
     }
 
     /// Looks up an address at time `now`, under the codes in `mask`. The result combines the entry
     /// of the address itself and those of all prefixes that contain it. A listing that has ended by
     /// `now` is not found, even if the journal has no entry about its end yet.
-    pub fn find(&self, address: IpAddr, mask: u8, now: Timestamp) -> Option<Found> {
+    pub fn find(&self, address: IpAddr, mask: u8, now: Timestamp) -> Option<FoundCodes> {
         let found = self.find_plain(address, mask, now);
         // A mail server may query an IPv4 client by its mapped address (RFC 4291 §2.5.5.2).
         found.or_else(|| match (address, address.to_canonical()) {
@@ -205,22 +205,27 @@ impl Entries {
         })
     }
 
-    fn find_plain(&self, address: IpAddr, mask: u8, now: Timestamp) -> Option<Found> {
+    fn find_plain(&self, address: IpAddr, mask: u8, now: Timestamp) -> Option<FoundCodes> {
         let itself = match address {
-            IpAddr::V4(v4) => {
-                self.addresses.find(v4).filter_map(|row| Found::of(row.into(), mask, now)).reduce(Found::and)
-            }
+            IpAddr::V4(v4) => self
+                .addresses
+                .find(v4)
+                .filter_map(|row| FoundCodes::of(row.into(), mask, now))
+                .reduce(FoundCodes::and),
             IpAddr::V6(_) => None,
         };
         if self.lengths.is_empty() {
             return itself;
         }
         let around = self.around(address, u8::MAX).flat_map(|entry| entry.codes.iter());
-        around.filter_map(|standing| Found::of(*standing, mask, now)).chain(itself).reduce(Found::and)
+        around
+            .filter_map(|standing| FoundCodes::of(*standing, mask, now))
+            .chain(itself)
+            .reduce(FoundCodes::and)
     }
 
     /// The entries of the prefixes that contain an address and are at most `length_max` bits long.
-    fn around(&self, address: IpAddr, length_max: u8) -> impl Iterator<Item = &Entry> {
+    fn around(&self, address: IpAddr, length_max: u8) -> impl Iterator<Item = &ListedCodes> {
         let own = family(Prefix::around(address, 0));
         let lengths =
             self.lengths.keys().filter(move |(family, length)| *family == own && *length <= length_max);
@@ -233,7 +238,7 @@ impl Entries {
 
     /// Whether an address or prefix under one of the codes in `mask` lies below the name that
     /// `start` stands for, so that the name exists (RFC 8020).
-    pub fn any_below_ipv4(&self, start: Start<Ipv4Addr>, mask: u8) -> bool {
+    pub fn any_below_ipv4(&self, start: AddressStart<Ipv4Addr>, mask: u8) -> bool {
         let (first, last) = start.range();
         self.any_ipv4(first, last, mask)
     }
@@ -248,7 +253,7 @@ impl Entries {
 
     /// Like [`Entries::any_below_ipv4`], for the start of an IPv6 address. IPv4 addresses count by
     /// their mapped addresses too.
-    pub fn any_below_ipv6(&self, start: Start<Ipv6Addr>, mask: u8) -> bool {
+    pub fn any_below_ipv6(&self, start: AddressStart<Ipv6Addr>, mask: u8) -> bool {
         let (first, last) = start.range();
         self.any_prefix(IpAddr::V6(first.into()), IpAddr::V6(last.into()), 4 * start.labels, mask)
             || start.mapped().is_some_and(|(first, last)| self.any_ipv4(first, last, mask))
@@ -277,15 +282,15 @@ impl Group {
     }
 }
 
-impl Found {
-    fn of(standing: Standing, mask: u8, now: Timestamp) -> Option<Found> {
-        let Standing { code, confidence, until } = standing;
+impl FoundCodes {
+    fn of(standing: ListedCode, mask: u8, now: Timestamp) -> Option<FoundCodes> {
+        let ListedCode { code, confidence, until } = standing;
         let stands = until.is_none_or(|until| until > now);
-        (code & mask != 0 && stands).then_some(Found { mask: code, confidence, until })
+        (code & mask != 0 && stands).then_some(FoundCodes { mask: code, confidence, until })
     }
 
-    fn and(self, other: Found) -> Found {
-        Found {
+    fn and(self, other: FoundCodes) -> FoundCodes {
+        FoundCodes {
             mask: self.mask | other.mask,
             confidence: self.confidence.max(other.confidence),
             until: self.until.into_iter().chain(other.until).min(),
@@ -300,21 +305,21 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_milliseconds(-1);
     use crate::relay::Relay;
 
-    fn entry(code: u8) -> Entry {
-        Entry { codes: vec![Standing { code, confidence: 25, until: None }] }
+    fn entry(code: u8) -> ListedCodes {
+        ListedCodes { codes: vec![ListedCode { code, confidence: 25, until: None }] }
     }
 
-    fn v4(text: &str, labels: usize) -> Start<Ipv4Addr> {
-        Start { address: text.parse().unwrap(), labels }
+    fn v4(text: &str, labels: usize) -> AddressStart<Ipv4Addr> {
+        AddressStart { address: text.parse().unwrap(), labels }
     }
 
-    fn v6(text: &str, labels: usize) -> Start<Ipv6Addr> {
-        Start { address: text.parse().unwrap(), labels }
+    fn v6(text: &str, labels: usize) -> AddressStart<Ipv6Addr> {
+        AddressStart { address: text.parse().unwrap(), labels }
     }
 
     #[test]
     fn rfc8020_n2_what_lies_below_is_seen() {
-        let mut entries = Entries::default();
+        let mut entries = ListedEntries::default();
         entries.set(Prefix::host("192.0.2.99".parse::<Relay>().unwrap()), entry(2));
         let below = |text, octets, mask| entries.any_below_ipv4(v4(text, octets), mask);
         assert!(below("192.0.0.0", 1, 2) && below("192.0.0.0", 2, 2) && below("192.0.2.0", 3, 2));
@@ -340,12 +345,12 @@ mod tests {
         let mut runner = proptest::test_runner::TestRunner::default();
         runner
             .run(&steps, |steps| {
-                let (mut entries, mut plain) = (Entries::default(), BTreeMap::new());
+                let (mut entries, mut plain) = (ListedEntries::default(), BTreeMap::new());
                 for (prefix, codes, until) in steps {
                     let (before, known) = (entries.clone(), plain.clone());
                     let until = until.map(|hours| Timestamp::from_milliseconds(hours * 3_600_000));
-                    let standing = |code| Standing { code, confidence: 25, until };
-                    let entry = Entry { codes: codes.into_iter().map(standing).collect() };
+                    let standing = |code| ListedCode { code, confidence: 25, until };
+                    let entry = ListedCodes { codes: codes.into_iter().map(standing).collect() };
                     if entry.codes.is_empty() {
                         plain.remove(&prefix);
                     } else {
@@ -369,7 +374,7 @@ mod tests {
                                 let first = Ipv4Addr::from(
                                     u32::from(address).unbounded_shr(bits).unbounded_shl(bits),
                                 );
-                                let start = Start { address: first, labels };
+                                let start = AddressStart { address: first, labels };
                                 let (first, last) = start.range();
                                 let meets = |other: &Prefix| match other.network() {
                                     IpAddr::V4(network) => {
@@ -393,7 +398,7 @@ mod tests {
 
     #[test]
     fn rfc5782_d3_every_address_of_a_listed_prefix_is_found_and_no_other() {
-        let mut entries = Entries::default();
+        let mut entries = ListedEntries::default();
         let range = Prefix::around("2a01:4f8:0:1::".parse().unwrap(), 64);
         entries.set(range, entry(2));
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
@@ -403,7 +408,7 @@ mod tests {
         assert!(entries.any_below_ipv6(v6("2a01:4f8::", 8), 2));
         assert!(entries.any_below_ipv6(v6("2a01:4f8:0:1:8000::", 17), 2), "inside the range");
         assert!(!entries.any_below_ipv6(v6("2a01:4f8:0:2::", 16), 2));
-        entries.set(range, Entry::default());
+        entries.set(range, ListedCodes::default());
         assert!(entries.is_empty());
         entries.set(Prefix::around(ip("198.18.0.0"), 23), entry(4));
         assert!(

@@ -16,7 +16,7 @@ const COMPARED_MAX: usize = 64;
 const NEAR: usize = 16;
 
 /// A value that can be stored as words of 16 bits beside an address.
-pub(super) trait Words: Copy {
+pub(super) trait Ipv4Value: Copy {
     /// The number of words of one value.
     const WORDS: usize;
 
@@ -40,14 +40,14 @@ pub(super) trait Words: Copy {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ipv4Map<V> {
     /// Indexed by the first octet. It has no elements until the first address is added.
-    pages: Vec<Option<Arc<Page>>>,
+    pages: Vec<Option<Arc<Ipv4Page>>>,
     len: usize,
     values: PhantomData<V>,
 }
 
 /// The addresses that have the same first octet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Page {
+struct Ipv4Page {
     /// The codes of all its addresses, as bits.
     codes: u8,
     /// Indexed by the second octet.
@@ -64,19 +64,19 @@ struct Shard<'m> {
 
 /// An iterator over the values of one address, or of all addresses of a range.
 #[derive(Clone, Debug)]
-pub(super) struct Values<'m, V> {
+pub(super) struct Ipv4Values<'m, V> {
     words: &'m [u16],
     values: PhantomData<V>,
 }
 
 /// The memory that holds an address, so that it can be loaded ahead of the lookup.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Spot<'m> {
+pub struct MemorySpot<'m> {
     keys: &'m [u16],
     low: u16,
 }
 
-impl Spot<'_> {
+impl MemorySpot<'_> {
     /// Reads the keys at both ends of the search range of the address, which loads them into the
     /// processor's cache. The result has no meaning; it only keeps the reads from being optimised
     /// away.
@@ -99,13 +99,13 @@ impl<V> Default for Ipv4Map<V> {
     }
 }
 
-impl Default for Page {
+impl Default for Ipv4Page {
     fn default() -> Self {
-        Page { codes: 0, shards: [const { None }; FAN] }
+        Ipv4Page { codes: 0, shards: [const { None }; FAN] }
     }
 }
 
-impl<V: Words> Iterator for Values<'_, V> {
+impl<V: Ipv4Value> Iterator for Ipv4Values<'_, V> {
     type Item = V;
 
     fn next(&mut self) -> Option<V> {
@@ -115,7 +115,7 @@ impl<V: Words> Iterator for Values<'_, V> {
     }
 }
 
-impl<V> Values<'_, V> {
+impl<V> Ipv4Values<'_, V> {
     /// Whether the address has no values.
     pub(super) fn is_empty(&self) -> bool {
         self.words.is_empty()
@@ -149,7 +149,7 @@ fn below(keys: &[u16], key: u16) -> usize {
 }
 
 impl<'m> Shard<'m> {
-    fn of<V: Words>(words: &'m [u16]) -> Self {
+    fn of<V: Ipv4Value>(words: &'m [u16]) -> Self {
         let Some((codes, rest)) = words.split_first() else {
             return Shard { codes: 0, keys: &[], values: &[] };
         };
@@ -157,15 +157,15 @@ impl<'m> Shard<'m> {
         Shard { codes: *codes as u8, keys, values }
     }
 
-    fn values<V: Words>(self, first: u16, last: u16) -> Values<'m, V> {
+    fn values<V: Ipv4Value>(self, first: u16, last: u16) -> Ipv4Values<'m, V> {
         let from = below(self.keys, first);
         let beyond = self.keys[from..].iter().take_while(|key| **key <= last).count();
-        Values { words: &self.values[from * V::WORDS..(from + beyond) * V::WORDS], values: PhantomData }
+        Ipv4Values { words: &self.values[from * V::WORDS..(from + beyond) * V::WORDS], values: PhantomData }
     }
 }
 
 /// Builds a shard from rows in ascending order; `None` if there are no rows.
-fn shard<V: Words>(rows: impl Iterator<Item = (u16, V)> + Clone) -> Option<Arc<[u16]>> {
+fn shard<V: Ipv4Value>(rows: impl Iterator<Item = (u16, V)> + Clone) -> Option<Arc<[u16]>> {
     let codes = rows.clone().fold(0, |codes, (_, value)| codes | value.codes());
     let mut words = vec![u16::from(codes)];
     words.extend(rows.clone().map(|(low, _)| low));
@@ -174,13 +174,13 @@ fn shard<V: Words>(rows: impl Iterator<Item = (u16, V)> + Clone) -> Option<Arc<[
     (keys > 1).then(|| words.into())
 }
 
-impl<V: Words> Ipv4Map<V> {
+impl<V: Ipv4Value> Ipv4Map<V> {
     /// Builds a map from rows in ascending order of their addresses. Rows of the same address keep
     /// their order.
     pub(super) fn from_rising(rows: &[(u32, V)]) -> Self {
         let mut map = Ipv4Map::default();
         for of_page in rows.chunk_by(|one, other| one.0 >> 24 == other.0 >> 24) {
-            let mut page = Page::default();
+            let mut page = Ipv4Page::default();
             for of_shard in of_page.chunk_by(|one, other| one.0 >> 16 == other.0 >> 16) {
                 let lows = of_shard.iter().map(|(address, value)| (*address as u16, *value));
                 page.shards[(of_shard[0].0 >> 16) as usize % FAN] = shard(lows);
@@ -219,18 +219,18 @@ impl<V: Words> Ipv4Map<V> {
     }
 
     /// The values of an address; empty if the map does not hold it.
-    pub(super) fn find(&self, address: Ipv4Addr) -> Values<'_, V> {
+    pub(super) fn find(&self, address: Ipv4Addr) -> Ipv4Values<'_, V> {
         let (page, nth, low) = parts(address);
         let values = self.shard(page, nth).map(|shard| shard.values(low, low));
-        values.unwrap_or(Values { words: &[], values: PhantomData })
+        values.unwrap_or(Ipv4Values { words: &[], values: PhantomData })
     }
 
     /// The memory that holds an address, to be read ahead of [`Ipv4Map::find`].
-    pub(super) fn spot(&self, address: Ipv4Addr) -> Spot<'_> {
+    pub(super) fn spot(&self, address: Ipv4Addr) -> MemorySpot<'_> {
         let (page, nth, low) = parts(address);
         let page = self.pages.get(page).and_then(Option::as_deref);
         let shard = page.and_then(|page| page.shards[nth].as_deref());
-        Spot { keys: shard.map_or(&[], |shard| Shard::of::<V>(shard).keys), low }
+        MemorySpot { keys: shard.map_or(&[], |shard| Shard::of::<V>(shard).keys), low }
     }
 
     /// The codes of all addresses from `first` to `last`, as bits. The two must be the first and
@@ -256,7 +256,7 @@ impl<V: Words> Ipv4Map<V> {
     }
 
     /// The addresses from `first` to `last` with their values, in ascending order.
-    pub(super) fn range(&self, first: u32, last: u32) -> impl Iterator<Item = (Ipv4Addr, Values<'_, V>)> {
+    pub(super) fn range(&self, first: u32, last: u32) -> impl Iterator<Item = (Ipv4Addr, Ipv4Values<'_, V>)> {
         let shards = (first >> 16..=last >> 16)
             .filter_map(move |bits| Some((bits, self.shard((bits >> 8) as usize, (bits & 0xff) as usize)?)));
         shards
@@ -266,7 +266,7 @@ impl<V: Words> Ipv4Map<V> {
                 runs.map(move |run| {
                     let words = &shard.values[at * V::WORDS..(at + run.len()) * V::WORDS];
                     at += run.len();
-                    (bits << 16 | u32::from(run[0]), Values { words, values: PhantomData })
+                    (bits << 16 | u32::from(run[0]), Ipv4Values { words, values: PhantomData })
                 })
             })
             .filter(move |(address, _)| (first..=last).contains(address))
@@ -274,7 +274,7 @@ impl<V: Words> Ipv4Map<V> {
     }
 
     /// All addresses with their values, in ascending order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Ipv4Addr, Values<'_, V>)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Ipv4Addr, Ipv4Values<'_, V>)> {
         let pages = self.pages.iter().enumerate().filter(|(_, page)| page.is_some());
         pages.flat_map(|(page, _)| {
             let first = (page as u32) << 24;
@@ -288,8 +288,8 @@ impl<V: Words> Ipv4Map<V> {
     }
 }
 
-impl Page {
-    fn all_codes<V: Words>(&self) -> u8 {
+impl Ipv4Page {
+    fn all_codes<V: Ipv4Value>(&self) -> u8 {
         self.shards.iter().flatten().fold(0, |codes, shard| codes | Shard::of::<V>(shard).codes)
     }
 }

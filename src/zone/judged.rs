@@ -4,12 +4,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use super::answer::{Answer, Data, QueryType, Rcode, Record, SoaData, a, minimal_any};
-use super::asked::{Labels, Start};
-use super::entries::Found;
-use super::spec::{Shows, View};
-use super::text::{Status, Text};
-use super::{Config, Content, Entries, ExtendedError, Freshness, Spot};
+use super::answer::{Answer, QueryType, Rcode, RecordData, ResourceRecord, SoaData, a, minimal_any};
+use super::entries::FoundCodes;
+use super::query_name::{AddressStart, QueryLabels};
+use super::spec::{CodeDisplay, CodeView};
+use super::text::{TxtText, ZoneStatus};
+use super::{AnswerContent, Config, ExtendedError, Freshness, ListedEntries, MemorySpot};
 use crate::digest::{Digest, Digester};
 use crate::time::Timestamp;
 
@@ -20,11 +20,11 @@ const STATUS_TTL: u32 = 5;
 
 /// One judged zone: its configuration, its listings and its serial number.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Zone {
+pub struct JudgedZone {
     /// The checked configuration.
     pub config: Arc<Config>,
     /// The listed prefixes.
-    pub entries: Arc<Entries>,
+    pub entries: Arc<ListedEntries>,
     /// The serial number of the SOA record.
     pub serial: u32,
     /// Whether the zone was shut down: it is empty for ever, without test entries (RFC 6471 §3.4).
@@ -32,15 +32,15 @@ pub struct Zone {
 }
 
 /// An address that the zone lists, or one of its test entries.
-pub(super) struct About {
+pub(super) struct AddressInfo {
     address: IpAddr,
     /// The codes, the confidence and the end of the listing.
-    pub found: Found,
+    pub found: FoundCodes,
     /// Whether this is a test entry (RFC 5782 §5).
     pub test: bool,
 }
 
-impl Zone {
+impl JudgedZone {
     /// A digest of everything that a zone transfer would carry, so that zones with equal digests
     /// are equal. It does not cover values that change by themselves, such as the remaining time of
     /// a listing.
@@ -55,7 +55,7 @@ impl Zone {
     }
 
     /// The view that a name's labels select, and the labels to the left of the sublist's label.
-    fn view<'q>(&self, labels: Labels<'q>) -> (&View, Labels<'q>) {
+    fn view<'q>(&self, labels: QueryLabels<'q>) -> (&CodeView, QueryLabels<'q>) {
         let config = &self.config;
         let Some((last, rest)) = labels.split_last() else { return (&config.main, labels) };
         // The labels of an address are numbers, or one character long.
@@ -68,15 +68,17 @@ impl Zone {
 
     /// The memory that holds the address which the labels stand for, to be read ahead of the
     /// lookup.
-    pub(super) fn spot(&self, labels: &Labels<'_>) -> Spot<'_> {
+    pub(super) fn spot(&self, labels: &QueryLabels<'_>) -> MemorySpot<'_> {
         let start = self.view(*labels).1.ipv4();
-        start.and_then(Start::<Ipv4Addr>::whole).map_or(Spot::default(), |address| self.entries.spot(address))
+        start
+            .and_then(AddressStart::<Ipv4Addr>::whole)
+            .map_or(MemorySpot::default(), |address| self.entries.spot(address))
     }
 
     /// Answers a query for a name, given as the labels to the left of the zone's origin.
     pub(super) fn answer(
         &self,
-        labels: &Labels<'_>,
+        labels: &QueryLabels<'_>,
         query_type: QueryType,
         now: Timestamp,
         fresh: Freshness,
@@ -104,15 +106,17 @@ impl Zone {
     fn apex(&self, query_type: QueryType) -> Answer<'_> {
         let config = &self.config;
         match query_type {
-            QueryType::Soa if self.shut_down => Answer::one(Record { ttl: config.apex.ttl, ..self.soa() }),
+            QueryType::Soa if self.shut_down => {
+                Answer::one(ResourceRecord { ttl: config.apex.ttl, ..self.soa() })
+            }
             // Clients that still query must get no address at all (RFC 6471 §3.4).
             QueryType::A | QueryType::Aaaa if self.shut_down => self.negative(Rcode::NoError),
             QueryType::Txt if self.shut_down => {
-                let text = Text::Plain(config.texts.shut_down().as_bytes());
-                Answer::one(Record { ttl: config.ttls.shut_down, data: Data::Txt(text) })
+                let text = TxtText::Plain(config.texts.shut_down().as_bytes());
+                Answer::one(ResourceRecord { ttl: config.ttls.shut_down, data: RecordData::Txt(text) })
             }
             _ if self.shut_down => match config.apex.answer(query_type, self.serial) {
-                Answer { rcode, content: Content::Negative { .. }, .. } => self.negative(rcode),
+                Answer { rcode, content: AnswerContent::Negative { .. }, .. } => self.negative(rcode),
                 answer => answer,
             },
             _ => config.apex.answer(query_type, self.serial),
@@ -122,20 +126,26 @@ impl Zone {
     fn status(&self, query_type: QueryType, now: Timestamp, fresh: Timestamp) -> Answer<'_> {
         match query_type {
             QueryType::Txt => {}
-            QueryType::Any => return Answer::one(Record { ttl: STATUS_TTL, ..minimal_any() }),
+            QueryType::Any => return Answer::one(ResourceRecord { ttl: STATUS_TTL, ..minimal_any() }),
             _ => return self.negative(Rcode::NoError),
         }
-        let status = Status {
+        let status = ZoneStatus {
             serial: self.serial,
             age: now.since(fresh).seconds(),
             entries: self.entries.len(),
             policy: self.config.digest,
             shut_down: self.shut_down,
         };
-        Answer::one(Record { ttl: STATUS_TTL, data: Data::Txt(Text::Status(status)) })
+        Answer::one(ResourceRecord { ttl: STATUS_TTL, data: RecordData::Txt(TxtText::Status(status)) })
     }
 
-    fn below(&self, labels: &Labels<'_>, view: &View, query_type: QueryType, now: Timestamp) -> Answer<'_> {
+    fn below(
+        &self,
+        labels: &QueryLabels<'_>,
+        view: &CodeView,
+        query_type: QueryType,
+        now: Timestamp,
+    ) -> Answer<'_> {
         let (v4, v6) = (labels.ipv4(), labels.ipv6());
         let whole = v4.and_then(|start| start.whole().map(IpAddr::V4));
         let whole = whole.or_else(|| v6.and_then(|start| start.whole().map(IpAddr::V6)));
@@ -154,9 +164,12 @@ impl Zone {
     }
 
     /// Looks up an address in a view at time `now`: first the listings, then the test entries.
-    pub(super) fn find(&self, address: IpAddr, view: &View, now: Timestamp) -> Option<About> {
-        let listed =
-            self.entries.find(address, view.mask, now).map(|found| About { address, found, test: false });
+    pub(super) fn find(&self, address: IpAddr, view: &CodeView, now: Timestamp) -> Option<AddressInfo> {
+        let listed = self.entries.find(address, view.mask, now).map(|found| AddressInfo {
+            address,
+            found,
+            test: false,
+        });
         // IPv4 test entries lie in 127.0.0.0/8 and IPv6 ones in `::ffff:127.0.0.0/104`. Other
         // addresses need no second lookup.
         listed.or_else(|| {
@@ -165,29 +178,35 @@ impl Zone {
                 IpAddr::V6(v6) => v6.segments()[..5] == [0; 5],
             };
             let found = near.then(|| view.test_entries.find(address, u8::MAX, now)).flatten()?;
-            Some(About { address, found, test: true })
+            Some(AddressInfo { address, found, test: true })
         })
     }
 
-    fn about(&self, about: &About, view: &View, query_type: QueryType, now: Timestamp) -> Answer<'_> {
+    fn about(
+        &self,
+        about: &AddressInfo,
+        view: &CodeView,
+        query_type: QueryType,
+        now: Timestamp,
+    ) -> Answer<'_> {
         let (config, ttl) = (&self.config, self.ttl(about, now));
         let third = match view.shows {
-            Shows::Codes => 0,
-            Shows::Score => about.found.confidence,
+            CodeDisplay::Codes => 0,
+            CodeDisplay::Score => about.found.confidence,
         };
         match query_type {
             QueryType::A => Answer::one(a(ttl, Ipv4Addr::new(127, 0, third, about.found.mask))),
             QueryType::Txt => {
                 let text = config.texts.about(about.address, about.test);
-                Answer::one(Record { ttl, data: Data::Txt(text) })
+                Answer::one(ResourceRecord { ttl, data: RecordData::Txt(text) })
             }
-            QueryType::Any => Answer::one(Record { ttl, ..minimal_any() }),
+            QueryType::Any => Answer::one(ResourceRecord { ttl, ..minimal_any() }),
             _ => self.negative(Rcode::NoError),
         }
     }
 
     /// The TTL of an address's records, in seconds: at most the remaining time of the listing.
-    pub(super) fn ttl(&self, about: &About, now: Timestamp) -> u32 {
+    pub(super) fn ttl(&self, about: &AddressInfo, now: Timestamp) -> u32 {
         let ttls = &self.config.ttls;
         let most = if about.test { ttls.test } else { ttls.listed };
         about.found.until.map_or(most, |until| {
@@ -201,16 +220,16 @@ impl Zone {
             return self.config.apex.negative(rcode, self.serial);
         }
         let soa = self.soa();
-        Answer { rcode, content: Content::Negative { apex: &self.config.apex, soa }, error: None }
+        Answer { rcode, content: AnswerContent::Negative { apex: &self.config.apex, soa }, error: None }
     }
 
     /// The SOA record of a zone that was shut down. Its long TTL and minimum keep resolvers from
     /// asking again soon.
-    fn soa(&self) -> Record<'_> {
+    fn soa(&self) -> ResourceRecord<'_> {
         let (apex, ttl) = (&self.config.apex, self.config.ttls.shut_down);
-        Record {
+        ResourceRecord {
             ttl,
-            data: Data::Soa(SoaData {
+            data: RecordData::Soa(SoaData {
                 soa: &apex.soa,
                 names: apex.soa_names(),
                 serial: self.serial,

@@ -4,13 +4,13 @@
 
 mod answer;
 mod apex;
-mod asked;
 mod contents;
 mod dataset;
 mod entries;
 mod ipv4;
 mod judged;
 mod name;
+mod query_name;
 mod spec;
 mod steps;
 mod text;
@@ -18,19 +18,20 @@ mod text;
 use std::sync::Arc;
 
 pub use answer::{
-    Answer, Content, Data, ExtendedError, QueryType, Question, Rcode, Record, Records, SoaData,
+    Answer, AnswerContent, AnswerRecords, ExtendedError, QueryType, Question, Rcode, RecordData,
+    ResourceRecord, SoaData,
 };
 pub use apex::{Apex, Soa};
-pub use asked::{Asked, Labels, reversed};
-pub use contents::{Contents, Listed, Part, Said};
-pub use dataset::{Dataset, ListZone, Parts, Reason, Repeats, What};
-pub use entries::{Entries, Entry, Standing};
-pub use ipv4::Spot;
-pub use judged::Zone;
-pub use name::Name;
-pub use spec::{KEY_OCTETS_MIN, Sublist, Texts, Ttls, Zone as Config, read};
-pub use steps::{Block, Position, Steps};
-pub use text::{Status, TXT_OCTETS_MAX, Template, Text};
+pub use contents::{ListedAnswer, ListedRange, ZoneContents, ZonePart};
+pub use dataset::{Dataset, DatasetParts, ListReason, ListZone, ReasonRef, RepeatedEntries};
+pub use entries::{ListedCode, ListedCodes, ListedEntries};
+pub use ipv4::MemorySpot;
+pub use judged::JudgedZone;
+pub use name::DomainName;
+pub use query_name::{QueryLabels, QueryName, reversed};
+pub use spec::{KEY_OCTETS_MIN, Sublist, Ttls, ZoneConfig as Config, ZoneTexts, read};
+pub use steps::{Position, Steps, ValueRange};
+pub use text::{TXT_OCTETS_MAX, TextTemplate, TxtText, ZoneStatus};
 
 use crate::time::{Span, Timestamp};
 
@@ -40,24 +41,24 @@ use crate::time::{Span, Timestamp};
 /// replaces it as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    zones: Vec<Zone>,
+    zones: Vec<JudgedZone>,
     /// The time up to which the journal was applied. It says how fresh the data is.
     pub time: Timestamp,
 }
 
 /// All zones built from operators' list files. Immutable: a new value replaces it as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lists {
+pub struct ListZones {
     zones: Vec<Arc<ListZone>>,
 }
 
 /// All zones that the server answers from.
 #[derive(Clone, Copy, Debug)]
-pub struct Zones<'z> {
+pub struct ServedZones<'z> {
     /// The zones built from listings.
     pub judged: &'z Snapshot,
     /// The zones built from operators' list files.
-    pub lists: &'z Lists,
+    pub lists: &'z ListZones,
 }
 
 /// When the data was last up to date, and how old it may be before it is no longer served.
@@ -71,23 +72,23 @@ pub struct Freshness {
 
 /// The zone that a name belongs to.
 #[derive(Clone, Copy, Debug)]
-pub enum Within<'z> {
+pub enum ZoneMatch<'z> {
     /// A zone built from listings.
-    Judged(&'z Zone),
+    Judged(&'z JudgedZone),
     /// A zone built from list files.
     List(&'z ListZone),
 }
 
 impl Snapshot {
     /// Makes a snapshot of zones as of `time`.
-    pub fn new(mut zones: Vec<Zone>, time: Timestamp) -> Self {
+    pub fn new(mut zones: Vec<JudgedZone>, time: Timestamp) -> Self {
         // The zone with the most labels comes first, so that a zone below another zone is found.
         zones.sort_by_key(|zone| std::cmp::Reverse(zone.config.apex.origin.labels().len()));
         Snapshot { zones, time }
     }
 
     /// The zones, those with the most labels in their origin first.
-    pub fn zones(&self) -> &[Zone] {
+    pub fn zones(&self) -> &[JudgedZone] {
         &self.zones
     }
 
@@ -95,10 +96,10 @@ impl Snapshot {
     /// the listing (RFC 5782 §4). A name outside of all zones gets REFUSED. The age of the data is
     /// not checked.
     pub fn answer(&self, question: &Question<'_>, now: Timestamp) -> Answer<'_> {
-        const NO_LISTS: &Lists = &Lists { zones: Vec::new() };
+        const NO_LISTS: &ListZones = &ListZones { zones: Vec::new() };
         // A caller that queries a snapshot directly does not want its age checked.
         let fresh = Freshness { time: now, age_max: Span::ZERO };
-        let zones = Zones { judged: self, lists: NO_LISTS };
+        let zones = ServedZones { judged: self, lists: NO_LISTS };
         match zones.find(question.name) {
             Some((zone, labels)) => zone.answer(&labels, question.query_type, now, fresh),
             None => Answer::failed(Rcode::Refused, ExtendedError::NotAuthoritative),
@@ -106,11 +107,11 @@ impl Snapshot {
     }
 }
 
-impl Lists {
+impl ListZones {
     /// Collects the zones of operators' lists.
     pub fn new(mut zones: Vec<Arc<ListZone>>) -> Self {
         zones.sort_by_key(|zone| std::cmp::Reverse(zone.apex.origin.labels().len()));
-        Lists { zones }
+        ListZones { zones }
     }
 
     /// The zones, those with the most labels in their origin first.
@@ -119,17 +120,17 @@ impl Lists {
     }
 }
 
-impl<'z> Zones<'z> {
+impl<'z> ServedZones<'z> {
     /// Finds the most specific zone that a name belongs to, and the labels to the left of its
     /// origin. `None` if the name belongs to none of the zones.
-    pub fn find<'q>(&self, name: Asked<'q>) -> Option<(Within<'z>, Labels<'q>)> {
+    pub fn find<'q>(&self, name: QueryName<'q>) -> Option<(ZoneMatch<'z>, QueryLabels<'q>)> {
         let judged = self.judged.zones.iter().find_map(|zone| {
             let labels = name.under(zone.config.apex.origin_wire())?;
-            Some((Within::Judged(zone), labels))
+            Some((ZoneMatch::Judged(zone), labels))
         });
         let list = self.lists.zones.iter().find_map(|zone| {
             let labels = name.under(zone.apex.origin_wire())?;
-            Some((Within::List(zone), labels))
+            Some((ZoneMatch::List(zone), labels))
         });
         match (judged, list) {
             (Some(judged), Some(list)) => {
@@ -141,12 +142,12 @@ impl<'z> Zones<'z> {
     }
 }
 
-impl<'z> Within<'z> {
+impl<'z> ZoneMatch<'z> {
     /// The zone's origin and the records there.
     pub fn apex(self) -> &'z Apex {
         match self {
-            Within::Judged(zone) => &zone.config.apex,
-            Within::List(zone) => &zone.apex,
+            ZoneMatch::Judged(zone) => &zone.config.apex,
+            ZoneMatch::List(zone) => &zone.apex,
         }
     }
 
@@ -154,42 +155,42 @@ impl<'z> Within<'z> {
     /// shown an empty zone.
     pub fn nothing(self) -> Answer<'z> {
         match self {
-            Within::Judged(zone) => zone.config.apex.negative(Rcode::NameError, zone.serial),
-            Within::List(zone) => zone.apex.negative(Rcode::NameError, zone.serial),
+            ZoneMatch::Judged(zone) => zone.config.apex.negative(Rcode::NameError, zone.serial),
+            ZoneMatch::List(zone) => zone.apex.negative(Rcode::NameError, zone.serial),
         }
     }
 
     /// An answer without data (NODATA), for a name that exists (RFC 2308 §2.2).
     pub fn no_data(self) -> Answer<'z> {
         match self {
-            Within::Judged(zone) => zone.config.apex.negative(Rcode::NoError, zone.serial),
-            Within::List(zone) => zone.apex.negative(Rcode::NoError, zone.serial),
+            ZoneMatch::Judged(zone) => zone.config.apex.negative(Rcode::NoError, zone.serial),
+            ZoneMatch::List(zone) => zone.apex.negative(Rcode::NoError, zone.serial),
         }
     }
 
     /// The memory that holds the address which the labels stand for, to be read ahead of the
     /// lookup. It has no effect on the answer.
-    pub fn spot(self, labels: &Labels<'_>) -> Spot<'z> {
+    pub fn spot(self, labels: &QueryLabels<'_>) -> MemorySpot<'z> {
         match self {
-            Within::Judged(zone) => zone.spot(labels),
-            Within::List(zone) => labels
+            ZoneMatch::Judged(zone) => zone.spot(labels),
+            ZoneMatch::List(zone) => labels
                 .ipv4()
                 .and_then(|start| start.whole())
-                .map_or(Spot::default(), |address| zone.spot(address)),
+                .map_or(MemorySpot::default(), |address| zone.spot(address)),
         }
     }
 
     /// Answers a query for a name, given as the labels to the left of the zone's origin.
     pub fn answer(
         self,
-        labels: &Labels<'_>,
+        labels: &QueryLabels<'_>,
         query_type: QueryType,
         now: Timestamp,
         fresh: Freshness,
     ) -> Answer<'z> {
         match self {
-            Within::Judged(zone) => zone.answer(labels, query_type, now, fresh),
-            Within::List(zone) => zone.answer(labels, query_type, now),
+            ZoneMatch::Judged(zone) => zone.answer(labels, query_type, now, fresh),
+            ZoneMatch::List(zone) => zone.answer(labels, query_type, now),
         }
     }
 }

@@ -4,9 +4,9 @@ use std::fmt;
 
 /// A domain name: its labels in lower case, the leftmost first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(Vec<String>);
+pub struct DomainName(Vec<String>);
 
-impl Name {
+impl DomainName {
     /// Reads a host or zone name: letters, digits, hyphens and underscores (RFC 1123 §2.1). A
     /// trailing dot is allowed.
     ///
@@ -21,7 +21,7 @@ impl Name {
                 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         };
         if labels.iter().all(sound) && text.len() <= 253 {
-            Ok(Name(labels))
+            Ok(DomainName(labels))
         } else {
             Err(format!("{text:?} is not a domain name"))
         }
@@ -39,12 +39,12 @@ impl Name {
     }
 
     /// Whether the name is `origin` or lies below it.
-    pub fn is_under(&self, origin: &Name) -> bool {
+    pub fn is_under(&self, origin: &DomainName) -> bool {
         self.0.ends_with(&origin.0)
     }
 }
 
-impl fmt::Display for Name {
+impl fmt::Display for DomainName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.", self.0.join("."))
     }
@@ -56,13 +56,13 @@ mod tests {
 
     #[test]
     fn names_lie_under_origins() {
-        let origin = Name::parse("BL.Example.org.").unwrap();
+        let origin = DomainName::parse("BL.Example.org.").unwrap();
         assert_eq!(origin.to_string(), "bl.example.org.");
         assert_eq!(origin.to_wire(), b"\x02bl\x07example\x03org\x00");
-        assert!(Name::parse("A.bl.EXAMPLE.org").unwrap().is_under(&origin));
-        assert!(!Name::parse("xbl.example.org").unwrap().is_under(&origin));
+        assert!(DomainName::parse("A.bl.EXAMPLE.org").unwrap().is_under(&origin));
+        assert!(!DomainName::parse("xbl.example.org").unwrap().is_under(&origin));
         for wrong in ["", "a..b", "under score", &"a".repeat(64)] {
-            assert!(Name::parse(wrong).is_err(), "{wrong:?}");
+            assert!(DomainName::parse(wrong).is_err(), "{wrong:?}");
         }
     }
 }

@@ -6,12 +6,12 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::apex::{Apex, Soa};
-use super::text::{TXT_OCTETS_MAX, Template, Text};
-use super::{Entries, Entry, Name, Standing};
+use super::text::{TXT_OCTETS_MAX, TextTemplate, TxtText};
+use super::{DomainName, ListedCode, ListedCodes, ListedEntries};
 use crate::classify::Kind;
 use crate::complaint::{Complaint, Complaints};
 use crate::digest::Digest;
-use crate::listing::{Basis, Code, CodeSpec, Guards, Terms, TermsSpec};
+use crate::listing::{CodeBasis, GuardLimits, ListingTerms, ListingTermsSpec, ReturnCode, ReturnCodeSpec};
 use crate::relay::{Listable, Prefix};
 use crate::score::{Policy, PolicySpec, Quorum};
 use crate::time::Span;
@@ -39,12 +39,12 @@ struct ZoneSpec {
     soa: SoaSpec,
     ttl: TtlSpec,
     texts: TextsSpec,
-    codes: Vec<CodeSpec>,
+    codes: Vec<ReturnCodeSpec>,
     #[serde(default)]
     sublists: Vec<SublistSpec>,
     policy: PolicySpec,
-    listing: TermsSpec,
-    guards: Guards,
+    listing: ListingTermsSpec,
+    guards: GuardLimits,
 }
 
 fn serial_base() -> u32 {
@@ -92,7 +92,7 @@ struct SublistSpec {
 
 /// A zone's checked configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Zone {
+pub struct ZoneConfig {
     /// The zone's origin and the records there.
     pub apex: Apex,
     /// The digest of the file. Every listing stores it as its policy.
@@ -105,24 +105,24 @@ pub struct Zone {
     /// The TTLs of the zone's records.
     pub ttls: Ttls,
     /// The texts of the zone's TXT records.
-    pub texts: Texts,
+    pub texts: ZoneTexts,
     /// The codes that a relay can be listed under.
-    pub codes: Vec<Code>,
+    pub codes: Vec<ReturnCode>,
     /// The sublists: names below the origin that return some of the codes.
     pub sublists: Vec<Sublist>,
     /// The view that is queried directly below the origin.
-    pub main: View,
+    pub main: CodeView,
     /// The weights and rules by which evidence is scored.
     pub policy: Policy,
     /// How long listings last, and when they become longer.
-    pub terms: Terms,
+    pub terms: ListingTerms,
     /// The limits on additions and endings per hour.
-    pub guards: Guards,
+    pub guards: GuardLimits,
 }
 
 const NEW_LABEL: &str = "write two to fifteen lower-case letters (RFC 5782 §2.3)";
 
-impl Zone {
+impl ZoneConfig {
     /// Checks rules that apply to a zone file only when it is adopted. Files that were adopted
     /// before a rule existed must remain readable, because the journal contains them.
     pub fn check_new(&self, complaints: &mut Complaints) {
@@ -135,7 +135,7 @@ impl Zone {
                 NEW_LABEL,
             );
         }
-        let Texts { listed, test, url: _, shut_down } = &self.texts;
+        let ZoneTexts { listed, test, url: _, shut_down } = &self.texts;
         for (key, text) in [("texts.listed", listed), ("texts.test", test), ("texts.shut_down", shut_down)] {
             complaints.require(
                 is_printable(text),
@@ -150,7 +150,7 @@ impl Zone {
     /// earned by evidence.
     pub fn quorum(&self, code: u8) -> Option<(&[Kind], &Quorum)> {
         self.codes.iter().find(|of| of.value == code).and_then(|of| match &of.basis {
-            Basis::Kinds { kinds, quorum } => Some((kinds.as_slice(), quorum)),
+            CodeBasis::Kinds { kinds, quorum } => Some((kinds.as_slice(), quorum)),
             _ => None,
         })
     }
@@ -173,23 +173,23 @@ pub struct Sublist {
     /// The sublist's label, directly below the zone's origin.
     pub label: String,
     /// The codes that the sublist returns.
-    pub view: View,
+    pub view: CodeView,
 }
 
 /// The codes that are visible below one name, and how they are shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View {
+pub struct CodeView {
     /// The visible codes, as bits.
     pub mask: u8,
     /// What the returned address contains besides the codes.
-    pub shows: Shows,
+    pub shows: CodeDisplay,
     /// One test entry for each value that the view can return (RFC 5782 §5).
-    pub test_entries: Entries,
+    pub test_entries: ListedEntries,
 }
 
 /// What the returned address in 127.0.0.0/8 contains besides the codes in its last octet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shows {
+pub enum CodeDisplay {
     /// Nothing else: the second and third octet are 0.
     Codes,
     /// The confidence, from 0 to 100, in the third octet.
@@ -198,7 +198,7 @@ pub enum Shows {
 
 /// The texts of a zone's TXT records, and the address of its web pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Texts {
+pub struct ZoneTexts {
     /// A template in which `$` stands for the address. `test` is one too.
     listed: String,
     test: String,
@@ -206,19 +206,19 @@ pub struct Texts {
     shut_down: String,
 }
 
-impl Texts {
+impl ZoneTexts {
     /// The TXT record at the origin of a zone that was shut down.
     pub fn shut_down(&self) -> &str {
         &self.shut_down
     }
 
     /// The template of the TXT records of listed addresses, or of test entries.
-    pub(super) fn template(&self, test: bool) -> Template<'_> {
-        Template::new(if test { &self.test } else { &self.listed }.as_bytes())
+    pub(super) fn template(&self, test: bool) -> TextTemplate<'_> {
+        TextTemplate::new(if test { &self.test } else { &self.listed }.as_bytes())
     }
 
     /// The text of the TXT record of an address; `test` for a test entry.
-    pub fn about(&self, address: IpAddr, test: bool) -> Text<'_> {
+    pub fn about(&self, address: IpAddr, test: bool) -> TxtText<'_> {
         self.template(test).about(address)
     }
 
@@ -233,7 +233,7 @@ impl Texts {
 /// # Errors
 /// If the file is too long, is not valid TOML, has an unknown key or lacks one, or if a value
 /// breaks a rule. All broken rules are reported at once.
-pub fn read(place: &str, text: &str) -> Result<Zone, Vec<Complaint>> {
+pub fn read(place: &str, text: &str) -> Result<ZoneConfig, Vec<Complaint>> {
     let mut complaints = Complaints::about(place);
     if text.len() > FILE_OCTETS_MAX {
         complaints.add(
@@ -254,7 +254,7 @@ pub fn read(place: &str, text: &str) -> Result<Zone, Vec<Complaint>> {
 }
 
 impl ZoneSpec {
-    fn check(&self, digest: Digest, mut complaints: Complaints) -> Result<Zone, Vec<Complaint>> {
+    fn check(&self, digest: Digest, mut complaints: Complaints) -> Result<ZoneConfig, Vec<Complaint>> {
         complaints.require(
             self.version == VERSION,
             "version",
@@ -274,7 +274,7 @@ impl ZoneSpec {
             "no name server is given",
             "give at least one name server, preferably two",
         );
-        let ns: Vec<Name> = self.ns.iter().filter_map(|ns| name("ns", ns, &mut complaints)).collect();
+        let ns: Vec<DomainName> = self.ns.iter().filter_map(|ns| name("ns", ns, &mut complaints)).collect();
         let soa = self.soa.check(&mut complaints);
         let ttls = self.ttl.check(&mut complaints);
         let texts = self.texts.check(&mut complaints);
@@ -282,10 +282,10 @@ impl ZoneSpec {
         let terms = self.listing.check(&mut complaints);
         self.guards.check(&mut complaints);
         let codes = self.check_codes(&policy, &mut complaints);
-        let mask = |wanted: &dyn Fn(&Code) -> bool| {
+        let mask = |wanted: &dyn Fn(&ReturnCode) -> bool| {
             codes.iter().filter(|code| wanted(code)).fold(0, |mask, code| mask | code.value)
         };
-        let main = View::of(mask(&|code| code.main), Shows::Codes);
+        let main = CodeView::of(mask(&|code| code.main), CodeDisplay::Codes);
         complaints.require(
             codes.iter().any(|code| code.main && code.value == 2),
             "codes",
@@ -301,7 +301,7 @@ impl ZoneSpec {
             "use name servers whose names lie outside of the zone",
         );
         let apex_ttl = seconds("ttl.apex", self.ttl.apex, &mut complaints);
-        complaints.or(Zone {
+        complaints.or(ZoneConfig {
             apex: Apex::new(origin, ns, self.web_addresses.clone(), soa, apex_ttl),
             digest,
             listable: Listable { laboratory_networks: self.laboratory_networks.clone() },
@@ -317,15 +317,15 @@ impl ZoneSpec {
         })
     }
 
-    fn check_codes(&self, policy: &Policy, complaints: &mut Complaints) -> Vec<Code> {
-        let mut codes: Vec<Code> = Vec::new();
+    fn check_codes(&self, policy: &Policy, complaints: &mut Complaints) -> Vec<ReturnCode> {
+        let mut codes: Vec<ReturnCode> = Vec::new();
         for (at, spec) in self.codes.iter().enumerate() {
             let Some(code) = spec.check(&format!("codes[{at}]"), policy, complaints) else {
                 continue;
             };
-            let kinds = |code: &Code| match &code.basis {
-                Basis::Kinds { kinds, .. } => kinds.clone(),
-                Basis::Repeated { .. } | Basis::Forbidden { .. } => Vec::new(),
+            let kinds = |code: &ReturnCode| match &code.basis {
+                CodeBasis::Kinds { kinds, .. } => kinds.clone(),
+                CodeBasis::Repeated { .. } | CodeBasis::Forbidden { .. } => Vec::new(),
             };
             let taken = codes.iter().any(|other| {
                 other.value == code.value || kinds(other).iter().any(|kind| kinds(&code).contains(kind))
@@ -349,7 +349,7 @@ impl ZoneSpec {
             complaints.require(
                 label.len() >= 2
                     && !digits
-                    && Name::parse(label).is_ok_and(|name| name.labels() == [label.clone()]),
+                    && DomainName::parse(label).is_ok_and(|name| name.labels() == [label.clone()]),
                 &format!("{key}.label"),
                 format!("{label:?} is not a valid label, or can be mistaken for a part of an address"),
                 NEW_LABEL,
@@ -367,29 +367,29 @@ impl ZoneSpec {
                 format!("{label:?} is used by an earlier sublist"),
                 "give every sublist its own label",
             );
-            let shows = if *score { Shows::Score } else { Shows::Codes };
-            sublists.push(Sublist { label: label.clone(), view: View::of(mask, shows) });
+            let shows = if *score { CodeDisplay::Score } else { CodeDisplay::Codes };
+            sublists.push(Sublist { label: label.clone(), view: CodeView::of(mask, shows) });
         }
         sublists
     }
 }
 
-impl View {
-    fn of(mask: u8, shows: Shows) -> Self {
-        View { mask, shows, test_entries: test_entries(mask) }
+impl CodeView {
+    fn of(mask: u8, shows: CodeDisplay) -> Self {
+        CodeView { mask, shows, test_entries: test_entries(mask) }
     }
 }
 
 /// Makes a test entry for each value that a view can return, for IPv4 and IPv6, and none for
 /// 127.0.0.1 (RFC 5782 §5). A view that cannot return 127.0.0.2 has that entry too, with the view's
 /// lowest value.
-fn test_entries(mask: u8) -> Entries {
-    let mut entries = Entries::default();
+fn test_entries(mask: u8) -> ListedEntries {
+    let mut entries = ListedEntries::default();
     let mut add = |last_octet: u8, code: u8| {
         let v4 = Ipv4Addr::new(127, 0, 0, last_octet);
         for address in [IpAddr::V4(v4), IpAddr::V6(Ipv6Addr::from(u128::from(v4.to_ipv6_mapped())))] {
-            let codes = vec![Standing { code, confidence: 100, until: None }];
-            entries.set(Prefix::around(address, u8::MAX), Entry { codes });
+            let codes = vec![ListedCode { code, confidence: 100, until: None }];
+            entries.set(Prefix::around(address, u8::MAX), ListedCodes { codes });
         }
     };
     add(2, mask & mask.wrapping_neg());
@@ -399,8 +399,8 @@ fn test_entries(mask: u8) -> Entries {
     entries
 }
 
-fn name(key: &str, text: &str, complaints: &mut Complaints) -> Option<Name> {
-    Name::parse(text)
+fn name(key: &str, text: &str, complaints: &mut Complaints) -> Option<DomainName> {
+    DomainName::parse(text)
         .map_err(|problem| complaints.add(key, problem, "write a name such as bl.example.org"))
         .ok()
 }
@@ -454,10 +454,10 @@ fn is_printable(text: &str) -> bool {
 }
 
 impl TextsSpec {
-    fn check(&self, complaints: &mut Complaints) -> Texts {
+    fn check(&self, complaints: &mut Complaints) -> ZoneTexts {
         let template =
             |text: &str| text.replace("{url}", &self.url).replace('$', "$$").replace("{address}", "$");
-        let texts = Texts {
+        let texts = ZoneTexts {
             listed: template(&self.listed),
             test: template(&self.test),
             url: self.url.clone(),

@@ -56,7 +56,7 @@ impl<K, V> Default for Steps<K, V> {
 
 /// A range of addresses with one value. Any two blocks of a set are either nested or disjoint.
 #[derive(Clone, Copy, Debug)]
-pub struct Block<K, V> {
+pub struct ValueRange<K, V> {
     /// The first address.
     pub first: K,
     /// The last address.
@@ -68,10 +68,10 @@ pub struct Block<K, V> {
 impl<K: Position, V: Copy + Eq + Default> Steps<K, V> {
     /// Builds the map from blocks. Within a larger block a smaller one takes precedence; of equal
     /// blocks, the last.
-    pub fn of(mut blocks: Vec<Block<K, V>>) -> Self {
+    pub fn of(mut blocks: Vec<ValueRange<K, V>>) -> Self {
         blocks.sort_by(|one, other| one.first.cmp(&other.first).then(other.last.cmp(&one.last)));
         let mut steps = Steps::default();
-        let mut around: Vec<Block<K, V>> = Vec::new();
+        let mut around: Vec<ValueRange<K, V>> = Vec::new();
         for block in blocks {
             steps.close(&mut around, Some(block.first));
             steps.step(block.first, block.value);
@@ -85,7 +85,7 @@ impl<K: Position, V: Copy + Eq + Default> Steps<K, V> {
     }
 
     /// Closes the blocks that end before an address, or all blocks for `None`.
-    fn close(&mut self, around: &mut Vec<Block<K, V>>, before: Option<K>) {
+    fn close(&mut self, around: &mut Vec<ValueRange<K, V>>, before: Option<K>) {
         while let Some(block) = around.pop_if(|block| before.is_none_or(|first| block.last < first)) {
             // `step` merges the ends of blocks that end at the same address.
             let outer = around.last().map_or(V::default(), |outer| outer.value);
@@ -120,7 +120,7 @@ impl<K: Position, V: Copy + Eq + Default> Steps<K, V> {
 
     /// The ranges of equal value between `first` and `last`, in ascending order, including ranges
     /// of the default value.
-    pub fn between(&self, first: K, last: K) -> impl Iterator<Item = Block<K, V>> {
+    pub fn between(&self, first: K, last: K) -> impl Iterator<Item = ValueRange<K, V>> {
         let place = self.place(first);
         let mut next = place.map_or(0, |place| place + 1);
         let mut open = Some((first, place.map_or(V::default(), |place| self.values[place])));
@@ -130,7 +130,7 @@ impl<K: Position, V: Copy + Eq + Default> Steps<K, V> {
             let end = following.and_then(|start| start.previous());
             open = following.map(|start| (*start, self.values[next]));
             next += 1;
-            Some(Block { first: from, last: end.unwrap_or(last), value })
+            Some(ValueRange { first: from, last: end.unwrap_or(last), value })
         })
     }
 
@@ -156,7 +156,7 @@ mod tests {
     fn the_smallest_block_decides() {
         let block = (0..64u32, 0..=6u32, 1..5u8).prop_map(|(at, bits, value)| {
             let first = at >> bits << bits;
-            Block { first, last: first + (1 << bits) - 1, value }
+            ValueRange { first, last: first + (1 << bits) - 1, value }
         });
         let mut runner = proptest::test_runner::TestRunner::default();
         runner
@@ -190,8 +190,8 @@ mod tests {
     #[test]
     fn the_last_address_of_all_ends_a_block() {
         let steps = Steps::of(vec![
-            Block { first: 0u32, last: u32::MAX, value: 1u8 },
-            Block { first: u32::MAX, last: u32::MAX, value: 2 },
+            ValueRange { first: 0u32, last: u32::MAX, value: 1u8 },
+            ValueRange { first: u32::MAX, last: u32::MAX, value: 2 },
         ]);
         assert_eq!((steps.at(0), steps.at(u32::MAX - 1), steps.at(u32::MAX)), (1, 1, 2));
     }

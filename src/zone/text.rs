@@ -11,22 +11,22 @@ pub const TXT_OCTETS_MAX: usize = 255;
 
 /// A text in which `$` stands for the address that was asked for, and `$$` for one dollar sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Template<'z>(&'z [u8]);
+pub struct TextTemplate<'z>(&'z [u8]);
 
 /// The text of one TXT record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Text<'z> {
+pub enum TxtText<'z> {
     /// A template, filled in with an address.
-    About(Template<'z>, IpAddr),
+    About(TextTemplate<'z>, IpAddr),
     /// A text without placeholders.
     Plain(&'z [u8]),
     /// The state of a zone, for monitoring.
-    Status(Status),
+    Status(ZoneStatus),
 }
 
 /// The state of a zone, for monitoring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Status {
+pub struct ZoneStatus {
     /// The serial number of the zone's SOA.
     pub serial: u32,
     /// Seconds since the data was last known to be up to date.
@@ -39,10 +39,10 @@ pub struct Status {
     pub shut_down: bool,
 }
 
-impl<'z> Template<'z> {
+impl<'z> TextTemplate<'z> {
     /// A template with these octets.
     pub const fn new(octets: &'z [u8]) -> Self {
-        Template(octets)
+        TextTemplate(octets)
     }
 
     /// The octets of the template, with its placeholders.
@@ -51,20 +51,20 @@ impl<'z> Template<'z> {
     }
 
     /// Fills in an address. A mapped IPv4 address is written as the IPv4 address.
-    pub const fn about(self, address: IpAddr) -> Text<'z> {
-        Text::About(self, address.to_canonical())
+    pub const fn about(self, address: IpAddr) -> TxtText<'z> {
+        TxtText::About(self, address.to_canonical())
     }
 }
 
-impl Text<'_> {
+impl TxtText<'_> {
     /// Writes the text into `buffer` and returns the part that was written. A longer text is cut
     /// after [`TXT_OCTETS_MAX`] octets.
     pub fn write<'b>(&self, buffer: &'b mut [u8; TXT_OCTETS_MAX]) -> &'b [u8] {
         let mut out = Cut { buffer, length: 0 };
         match self {
-            Text::About(template, address) => out.put_about(*template, *address),
-            Text::Plain(octets) => out.put(octets),
-            Text::Status(status) => out.put_status(status),
+            TxtText::About(template, address) => out.put_about(*template, *address),
+            TxtText::Plain(octets) => out.put(octets),
+            TxtText::Status(status) => out.put_status(status),
         }
         out.into_octets()
     }
@@ -89,7 +89,7 @@ impl<'b> Cut<'b> {
         self.length += length;
     }
 
-    fn put_about(&mut self, template: Template<'_>, address: IpAddr) {
+    fn put_about(&mut self, template: TextTemplate<'_>, address: IpAddr) {
         let mut parts = template.0.split(|octet| *octet == b'$');
         self.put(parts.next().unwrap_or_default());
         let mut parts = parts.peekable();
@@ -110,8 +110,8 @@ impl<'b> Cut<'b> {
         }
     }
 
-    fn put_status(&mut self, status: &Status) {
-        let Status { serial, age, entries, policy, shut_down } = status;
+    fn put_status(&mut self, status: &ZoneStatus) {
+        let ZoneStatus { serial, age, entries, policy, shut_down } = status;
         let state = if *shut_down { "closed" } else { "ok" };
         let _ = write!(
             self,
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     fn text(template: &str) -> String {
-        let about = Template::new(template.as_bytes()).about("192.0.2.99".parse().unwrap());
+        let about = TextTemplate::new(template.as_bytes()).about("192.0.2.99".parse().unwrap());
         String::from_utf8(about.to_octets()).unwrap()
     }
 
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(text("$$"), "$");
         assert_eq!(text("$$$"), "$192.0.2.99");
         assert_eq!(text(""), "");
-        assert_eq!(Text::Plain(b"$1").to_octets(), b"$1");
+        assert_eq!(TxtText::Plain(b"$1").to_octets(), b"$1");
     }
 
     #[test]

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use backscatterd::digest::Digest;
 use backscatterd::evidence::{Directive, Entry, Order};
-use backscatterd::journal::{Append, Embedded, Journal};
+use backscatterd::journal::{Append, EmbeddedJournal, Journal};
 use backscatterd::relay::Prefix;
 use backscatterd::time::{LaboratoryClock, Span, Timestamp};
 
@@ -53,7 +53,7 @@ fn address(nth: u32) -> Ipv4Addr {
 fn seed(folder: &Path, entries: u32, start: Timestamp) {
     let store = folder.join("journal/journal.redb");
     std::fs::create_dir_all(folder.join("journal")).unwrap();
-    let journal = Embedded::open(&store, Arc::new(LaboratoryClock::new(start))).unwrap();
+    let journal = EmbeddedJournal::open(&store, Arc::new(LaboratoryClock::new(start))).unwrap();
     let append = |nth: u32, order: Order| {
         let id = Digest::of(&nth.to_be_bytes());
         let directive = Directive { id, by: "bench".into(), why: "bench".into(), order };

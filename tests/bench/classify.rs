@@ -14,7 +14,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use backscatterd::classify::{Session, classify};
+use backscatterd::classify::{SessionFacts, classify};
 use backscatterd::mail::{ReversePath, read};
 
 const PASS_TIME: Duration = Duration::from_secs(5);
@@ -55,7 +55,7 @@ fn main() {
     }
     let mail: Vec<Vec<u8>> = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
     let octets: usize = mail.iter().map(Vec::len).sum();
-    let session = Session { reverse_path: Some(ReversePath::Null), ..Session::default() };
+    let session = SessionFacts { reverse_path: Some(ReversePath::Null), ..SessionFacts::default() };
     let mut slowest = (Duration::ZERO, 0);
     for (at, message) in mail.iter().enumerate() {
         // The best of three runs, because a single one may be interrupted.

@@ -16,7 +16,8 @@ use backscatterd::blocklist::Blocklist;
 use backscatterd::classify::{Cause, Kind};
 use backscatterd::digest::Digest;
 use backscatterd::evidence::{
-    Directive, Entry, Evidence, Facts, Failure, Observation, Offset, Order, Reach, Recorded, Sender, Sent,
+    Directive, Entry, Evidence, EvidenceFacts, Observation, Offset, Order, OriginalSender, RecipientFailure,
+    RecordedEntry, SentFrom, SessionReach,
 };
 use backscatterd::relay::Relay;
 use backscatterd::time::{Span, Timestamp};
@@ -47,19 +48,19 @@ struct Journal {
 }
 
 impl Journal {
-    fn recorded(&mut self, entry: Entry) -> Recorded {
+    fn recorded(&mut self, entry: Entry) -> RecordedEntry {
         self.offset += 1;
-        Recorded { offset: Offset::from_number(self.offset), at: self.now, entry }
+        RecordedEntry { offset: Offset::from_number(self.offset), at: self.now, entry }
     }
 
-    fn order(&mut self, order: Order) -> Recorded {
+    fn order(&mut self, order: Order) -> RecordedEntry {
         let id = Digest::of(&self.offset.to_be_bytes());
         let entry = Directive { id, by: "bench".into(), why: "bench".into(), order };
         self.recorded(Entry::Directive(entry))
     }
 
     /// The nth report, from relay `nth % relays`.
-    fn report(&mut self, nth: u64, relays: u64) -> [Recorded; 2] {
+    fn report(&mut self, nth: u64, relays: u64) -> [RecordedEntry; 2] {
         let number = u32::try_from(nth % relays).unwrap();
         let relay = Relay::new([23, (number >> 16) as u8, (number >> 8) as u8, number as u8].into());
         // One relay in ten is a source and names a new failed recipient in each report.
@@ -73,20 +74,20 @@ impl Journal {
             seen_at: self.now,
             relay,
             helo: "mx.relay.example".into(),
-            reverse_path: Sent::FromNull,
+            reverse_path: SentFrom::FromNull,
             trap: domain,
             trap_domain: domain,
             recipients: 1,
-            reach: Reach::Data,
+            reach: SessionReach::Data,
             report: Some(id),
-            facts: Facts {
+            facts: EvidenceFacts {
                 kind: Kind::DsnFailed,
                 format: "rfc3464".into(),
                 classifier: 1,
                 reporting_mta: Some("mx.relay.example".into()),
-                sender: Sender::Trap,
+                sender: OriginalSender::Trap,
                 injector: Some([61, (nth % 97) as u8, 1, 1].into()),
-                failures: vec![Failure {
+                failures: vec![RecipientFailure {
                     recipient: Digest::of(&failed.to_le_bytes()),
                     domain: Some("relay.example".into()),
                     status: None,
@@ -99,11 +100,11 @@ impl Journal {
                 carried: false,
                 writer: None,
                 solicited: false,
-                keeps_rfc3834: false,
+                follows_rfc3834: false,
             },
             node: "bench".into(),
             wider: Vec::new(),
-            way: Default::default(),
+            channel: Default::default(),
             forwarded_by: None,
         };
         let observation = Observation { mx_of_recipient: Some(true), ..Observation::unknown(id) };

@@ -18,8 +18,8 @@ use std::time::Instant;
 
 use backscatterd::classify;
 use backscatterd::digest::Digest;
-use backscatterd::evidence::{Entry, Evidence, Facts, Reach, Sent, Way};
-use backscatterd::journal::{Append, Embedded, Journal};
+use backscatterd::evidence::{Channel, Entry, Evidence, EvidenceFacts, SentFrom, SessionReach};
+use backscatterd::journal::{Append, EmbeddedJournal, Journal};
 use backscatterd::keys::Keys;
 use backscatterd::mail::{self, Mailbox};
 use backscatterd::time::{Clock, SystemClock};
@@ -31,14 +31,15 @@ fn main() {
     let folder = numbers.next().map_or_else(std::env::temp_dir, Into::into);
     let folder = tempfile::tempdir_in(folder).unwrap();
     let clock = Arc::new(SystemClock::start());
-    let journal = Embedded::open(&folder.path().join("store"), Arc::<SystemClock>::clone(&clock)).unwrap();
+    let journal =
+        EmbeddedJournal::open(&folder.path().join("store"), Arc::<SystemClock>::clone(&clock)).unwrap();
     let keys = Keys::open(&folder.path().join("keys")).unwrap();
     // The reduced form of a message as load generators send it.
     let message =
         format!("Subject: test\r\n\r\n{}", "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX\r\n".repeat(96));
     let reduced = mail::to_octets(&mail::read(message.as_bytes()));
     let trap = Mailbox::parse("a@trap.example").unwrap();
-    let facts = Facts::of(&classify::callout(), classify::VERSION, &trap, keys.hasher());
+    let facts = EvidenceFacts::of(&classify::callout(), classify::VERSION, &trap, keys.hasher());
     let nth = AtomicU64::new(0);
     let begun = Instant::now();
     std::thread::scope(|scope| {
@@ -58,16 +59,16 @@ fn main() {
                         seen_at: now,
                         relay: "198.18.0.25".parse().unwrap(),
                         helo: "relay.example".to_owned(),
-                        reverse_path: Sent::FromNull,
+                        reverse_path: SentFrom::FromNull,
                         trap: keys.hasher().address(&trap),
                         trap_domain: keys.hasher().domain(trap.domain()),
                         recipients: 1,
-                        reach: Reach::Data,
+                        reach: SessionReach::Data,
                         report: Some(id),
                         facts: facts.clone(),
                         node: "trap1".to_owned(),
                         wider: Vec::new(),
-                        way: Way::Direct,
+                        channel: Channel::Direct,
                         forwarded_by: None,
                     };
                     let report = Some(keys.seal(now.day(), id, &reduced).unwrap());

@@ -1,22 +1,22 @@
 //! Reports of AOL, which names its own users by their screen names without a domain.
 
-use super::{Format, Layer, Shown, report_in_words};
-use crate::classify::reading::Reading;
-use crate::classify::signal::{Mark, Signal};
-use crate::classify::{Claim, Recipient};
-use crate::mail::{Action, Mailbox};
+use super::{Format, Layer, ShownSignals, report_in_words};
+use crate::classify::reading::MessageReading;
+use crate::classify::signal::{FormatSignal, Pattern};
+use crate::classify::{FormatClaim, ReportedRecipient};
+use crate::mail::{DsnAction, Mailbox};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "aol",
     layer: Layer::Words,
     signals: &[
-        Signal {
-            mark: Mark::Field("from", &["mailer-daemon@aol.com"]),
+        FormatSignal {
+            mark: Pattern::Field("from", &["mailer-daemon@aol.com"]),
             reason: "the From field names AOL's mail system",
         },
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "your mail to the following recipients could not be delivered",
                 "your mail to the following recipient could not be delivered",
                 "the user(s) account is temporarily over quota",
@@ -28,7 +28,7 @@ pub(super) const FORMAT: Format = Format {
     claim,
 };
 
-fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     let mut claim = (shown.at(0) && shown.at(1)).then(|| report_in_words(reading, shown)).flatten()?;
     if claim.report.recipients.is_empty() {
         claim.report.recipients = screen_names(reading.words);
@@ -37,7 +37,7 @@ fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
 }
 
 /// The names on lines of their own that follow a line with a final colon.
-fn screen_names(words: &str) -> Vec<Recipient> {
+fn screen_names(words: &str) -> Vec<ReportedRecipient> {
     let below = words.lines().map(str::trim).skip_while(|line| !line.ends_with(':')).skip(1);
     let named = below.skip_while(|line| line.is_empty()).map_while(|line| {
         // AOL's screen names have 3 to 32 letters, digits, dots and underscores.
@@ -45,5 +45,10 @@ fn screen_names(words: &str) -> Vec<Recipient> {
             && line.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'_');
         sound.then(|| Mailbox::parse(&format!("{line}@aol.com"))).flatten()
     });
-    named.map(|mailbox| Recipient { action: Some(Action::Failed), ..Recipient::of(Some(mailbox)) }).collect()
+    named
+        .map(|mailbox| ReportedRecipient {
+            action: Some(DsnAction::Failed),
+            ..ReportedRecipient::of(Some(mailbox))
+        })
+        .collect()
 }

@@ -1,39 +1,51 @@
 //! Automatic replies, whether or not they comply with RFC 3834.
 
-use super::{Format, Layer, Shown};
-use crate::classify::reading::Reading;
-use crate::classify::signal::{Class, Mark, Signal};
-use crate::classify::{Claim, Kind, Report};
+use super::{Format, Layer, ShownSignals};
+use crate::classify::reading::MessageReading;
+use crate::classify::signal::{FormatSignal, Pattern, SignClass};
+use crate::classify::{FormatClaim, Kind, ReportFields};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "auto-reply",
     layer: Layer::Replies,
     signals: &[
-        Signal {
-            mark: Mark::Field("auto-submitted", &["auto-replied"]),
+        FormatSignal {
+            mark: Pattern::Field("auto-submitted", &["auto-replied"]),
             reason: "Auto-Submitted says that it is a reply",
         },
-        Signal { mark: Mark::Field("x-autoreply", &[]), reason: "has the field X-Autoreply" },
-        Signal { mark: Mark::Field("x-autoreply-from", &[]), reason: "has the field X-Autoreply-From" },
-        Signal { mark: Mark::Field("x-autorespond", &[]), reason: "has the field X-Autorespond" },
-        Signal { mark: Mark::Field("x-mail-autoreply", &[]), reason: "has the field X-Mail-Autoreply" },
-        Signal { mark: Mark::Field("precedence", &["auto_reply"]), reason: "has Precedence: auto_reply" },
-        Signal { mark: Mark::Field("x-precedence", &["auto_reply"]), reason: "has X-Precedence: auto_reply" },
-        Signal {
-            mark: Mark::Field("x-apple-action", &["vacation"]),
+        FormatSignal { mark: Pattern::Field("x-autoreply", &[]), reason: "has the field X-Autoreply" },
+        FormatSignal {
+            mark: Pattern::Field("x-autoreply-from", &[]),
+            reason: "has the field X-Autoreply-From",
+        },
+        FormatSignal { mark: Pattern::Field("x-autorespond", &[]), reason: "has the field X-Autorespond" },
+        FormatSignal {
+            mark: Pattern::Field("x-mail-autoreply", &[]),
+            reason: "has the field X-Mail-Autoreply",
+        },
+        FormatSignal {
+            mark: Pattern::Field("precedence", &["auto_reply"]),
+            reason: "has Precedence: auto_reply",
+        },
+        FormatSignal {
+            mark: Pattern::Field("x-precedence", &["auto_reply"]),
+            reason: "has X-Precedence: auto_reply",
+        },
+        FormatSignal {
+            mark: Pattern::Field("x-apple-action", &["vacation"]),
             reason: "X-Apple-Action says that it is a vacation reply",
         },
-        Signal {
-            mark: Mark::Field("x-ms-exchange-generated-message-source", &["mailbox rules agent"]),
+        FormatSignal {
+            mark: Pattern::Field("x-ms-exchange-generated-message-source", &["mailbox rules agent"]),
             reason: "written by a mailbox rule of Exchange",
         },
-        Signal {
-            mark: Mark::Field("delivered-to", &["autoresponder"]),
+        FormatSignal {
+            mark: Pattern::Field("delivered-to", &["autoresponder"]),
             reason: "Delivered-To names an autoresponder",
         },
-        Signal {
-            mark: Mark::Subject(&[
+        FormatSignal {
+            mark: Pattern::Subject(&[
                 "out of office",
                 "out of the office",
                 "auto reply",
@@ -71,8 +83,8 @@ pub(super) const FORMAT: Format = Format {
             ]),
             reason: "the subject is that of an automatic reply",
         },
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "out of the office",
                 "out of office",
                 "away from the office",
@@ -134,17 +146,17 @@ pub(super) const FORMAT: Format = Format {
 /// automatic replies.
 const DECISIVE: usize = 10;
 
-fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     let decisive = (0..DECISIVE).any(|at| shown.at(at));
     // Advertisements mention holidays, and list posts mention automatic replies.
     let many = || reading.signs.list_post || reading.line.contains("://");
-    let spoken = shown.has(Class::Subject) && shown.has(Class::Words) && !many();
+    let spoken = shown.has(SignClass::Subject) && shown.has(SignClass::Words) && !many();
     (decisive || spoken).then(|| {
         let original_sender = reading.original.as_ref().and_then(|original| original.sender.clone());
-        Claim {
+        FormatClaim {
             kind: Kind::AutoReply,
             reasons: shown.reasons(),
-            report: Report { original_sender, ..Report::default() },
+            report: ReportFields { original_sender, ..ReportFields::default() },
         }
     })
 }

@@ -2,24 +2,30 @@
 //!
 //! They are written by TMDA, ASK, BoxTrapper, Spam Arrest and similar programs.
 
-use super::{Format, Layer, Shown, two_classes};
-use crate::classify::reading::Reading;
-use crate::classify::signal::{Mark, Signal};
-use crate::classify::{Claim, Kind, Report};
+use super::{Format, Layer, ShownSignals, two_classes};
+use crate::classify::reading::MessageReading;
+use crate::classify::signal::{FormatSignal, Pattern};
+use crate::classify::{FormatClaim, Kind, ReportFields};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "challenge",
     layer: Layer::Notices,
     signals: &[
-        Signal { mark: Mark::Field("x-boxtrapper", &[]), reason: "written by BoxTrapper" },
-        Signal { mark: Mark::Field("x-bluebottle-request", &[]), reason: "written by Bluebottle" },
-        Signal { mark: Mark::Field("x-askversion", &[]), reason: "written by ASK" },
-        Signal { mark: Mark::Field("x-spamarrest-noauth", &[]), reason: "written by Spam Arrest" },
-        Signal { mark: Mark::Field("message-id", &["-tmda-confirm"]), reason: "the Message-ID is TMDA's" },
-        Signal { mark: Mark::Field("content-type", &["mailinblack"]), reason: "written by Mailinblack" },
-        Signal {
-            mark: Mark::Subject(&[
+        FormatSignal { mark: Pattern::Field("x-boxtrapper", &[]), reason: "written by BoxTrapper" },
+        FormatSignal { mark: Pattern::Field("x-bluebottle-request", &[]), reason: "written by Bluebottle" },
+        FormatSignal { mark: Pattern::Field("x-askversion", &[]), reason: "written by ASK" },
+        FormatSignal { mark: Pattern::Field("x-spamarrest-noauth", &[]), reason: "written by Spam Arrest" },
+        FormatSignal {
+            mark: Pattern::Field("message-id", &["-tmda-confirm"]),
+            reason: "the Message-ID is TMDA's",
+        },
+        FormatSignal {
+            mark: Pattern::Field("content-type", &["mailinblack"]),
+            reason: "written by Mailinblack",
+        },
+        FormatSignal {
+            mark: Pattern::Subject(&[
                 "verify#",
                 "[qurb ",
                 "please confirm your message",
@@ -28,8 +34,8 @@ pub(super) const FORMAT: Format = Format {
             ]),
             reason: "the subject asks for a confirmation",
         },
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "requires that you verify",
                 "real live human being",
                 "confirm that you are a human",
@@ -52,12 +58,12 @@ pub(super) const FORMAT: Format = Format {
 /// Number of signals, from the first on, each of which is typical of one product and enough alone.
 const OWN_MARKS: usize = 6;
 
-fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     let decisive = !reading.signs.list_post && (0..OWN_MARKS).any(|at| shown.at(at));
     let original_sender = reading.original.as_ref().and_then(|original| original.sender.clone());
-    (decisive || two_classes(shown)).then(|| Claim {
+    (decisive || two_classes(shown)).then(|| FormatClaim {
         kind: Kind::Challenge,
         reasons: shown.reasons(),
-        report: Report { original_sender, ..Report::default() },
+        report: ReportFields { original_sender, ..ReportFields::default() },
     })
 }

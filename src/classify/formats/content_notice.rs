@@ -1,17 +1,17 @@
 //! Notices of content and virus filters to the sender of a message, which is often forged.
 
-use super::{Format, Layer, Shown, returned, two_classes};
-use crate::classify::reading::Reading;
-use crate::classify::signal::{Mark, Signal};
-use crate::classify::{Claim, Kind};
+use super::{Format, Layer, ShownSignals, returned, two_classes};
+use crate::classify::reading::MessageReading;
+use crate::classify::signal::{FormatSignal, Pattern};
+use crate::classify::{FormatClaim, Kind};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "content-notice",
     layer: Layer::Notices,
     signals: &[
-        Signal {
-            mark: Mark::Field(
+        FormatSignal {
+            mark: Pattern::Field(
                 "x-mailer",
                 &[
                     "bitdefender",
@@ -24,8 +24,8 @@ pub(super) const FORMAT: Format = Format {
             ),
             reason: "X-Mailer names the notification service of a filter",
         },
-        Signal {
-            mark: Mark::Field(
+        FormatSignal {
+            mark: Pattern::Field(
                 "from",
                 &[
                     "content-filter at ",
@@ -40,8 +40,8 @@ pub(super) const FORMAT: Format = Format {
             ),
             reason: "the From field names a content filter",
         },
-        Signal {
-            mark: Mark::Subject(&[
+        FormatSignal {
+            mark: Pattern::Subject(&[
                 "infected message",
                 "virus found",
                 "virus detected",
@@ -60,8 +60,8 @@ pub(super) const FORMAT: Format = Format {
             ]),
             reason: "the subject mentions a virus or banned content",
         },
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "detected and blocked an infected message",
                 "virus was found in",
                 "virus was detected in",
@@ -88,17 +88,18 @@ pub(super) const FORMAT: Format = Format {
     claim,
 };
 
-fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     // Worms send mail with such a subject and a filter's name, so the text must say what was found.
     // People warn each other of viruses and companies advertise filters, so a program must have
     // sent the message, and not to a list.
     let signs = reading.signs;
     let by_program = shown.at(0) || signs.mail_system || signs.null_path || shown.at(1) || signs.copy;
-    (shown.at(3) && two_classes(shown) && by_program && !signs.list_post && !answers(reading))
-        .then(|| Claim { kind: Kind::ContentNotice, reasons: shown.reasons(), report: returned(reading) })
+    (shown.at(3) && two_classes(shown) && by_program && !signs.list_post && !answers(reading)).then(|| {
+        FormatClaim { kind: Kind::ContentNotice, reasons: shown.reasons(), report: returned(reading) }
+    })
 }
 
 /// Whether the message is a person's reply to another message.
-fn answers(reading: &Reading<'_>) -> bool {
+fn answers(reading: &MessageReading<'_>) -> bool {
     reading.header().field("In-Reply-To").is_some() && reading.from.is_some() && !reading.signs.mail_system
 }

@@ -1,22 +1,22 @@
 //! Message disposition notifications (RFC 8098): receipts, and refusals by a filter.
 
-use super::{Format, Layer, Shown, returned};
-use crate::classify::reading::Reading;
-use crate::classify::signal::{Mark, Signal};
-use crate::classify::{Claim, Kind, Recipient, Report};
-use crate::mail::{Action, Content, Header, Mailbox};
+use super::{Format, Layer, ShownSignals, returned};
+use crate::classify::reading::MessageReading;
+use crate::classify::signal::{FormatSignal, Pattern};
+use crate::classify::{FormatClaim, Kind, ReportFields, ReportedRecipient};
+use crate::mail::{DsnAction, Header, Mailbox, PartContent};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "disposition",
     layer: Layer::Fields,
     signals: &[
-        Signal {
-            mark: Mark::Field("auto-submitted", &["(rejected)"]),
+        FormatSignal {
+            mark: Pattern::Field("auto-submitted", &["(rejected)"]),
             reason: "Auto-Submitted says that the message was rejected",
         },
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "was automatically rejected",
                 "your message was rejected",
                 "refused by the recipient",
@@ -28,9 +28,9 @@ pub(super) const FORMAT: Format = Format {
     claim,
 };
 
-fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     let groups = reading.message.parts.iter().find_map(|part| match &part.content {
-        Content::Fields(groups) if part.media_type.ends_with("disposition-notification") => Some(groups),
+        PartContent::Fields(groups) if part.media_type.ends_with("disposition-notification") => Some(groups),
         _ => None,
     })?;
     let field = |name: &str| groups.iter().find_map(|group: &Header| group.field(name));
@@ -42,14 +42,14 @@ fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
         vec![format!("a disposition notification: {}", if rejected { "a refusal" } else { "a receipt" })];
     reasons.extend(shown.reasons());
     let mailbox = field("Final-Recipient").or(field("Original-Recipient")).and_then(Mailbox::find);
-    Some(Claim {
+    Some(FormatClaim {
         kind: if rejected { Kind::MdnReject } else { Kind::Mdn },
         reasons,
-        report: Report {
+        report: ReportFields {
             reporting_mta: None,
-            recipients: vec![Recipient {
-                action: rejected.then_some(Action::Failed),
-                ..Recipient::of(mailbox)
+            recipients: vec![ReportedRecipient {
+                action: rejected.then_some(DsnAction::Failed),
+                ..ReportedRecipient::of(mailbox)
             }],
             ..returned(reading)
         },

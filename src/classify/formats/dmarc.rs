@@ -1,23 +1,23 @@
 //! DMARC aggregate reports, which are recognised by the name of the compressed file (RFC 7489
 //! §7.2.1.1).
 
-use super::{Format, Layer, Shown};
-use crate::classify::reading::Reading;
-use crate::classify::signal::{Mark, Signal};
-use crate::classify::{Claim, Kind, Report};
+use super::{Format, Layer, ShownSignals};
+use crate::classify::reading::MessageReading;
+use crate::classify::signal::{FormatSignal, Pattern};
+use crate::classify::{FormatClaim, Kind, ReportFields};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "dmarc",
     layer: Layer::Fields,
-    signals: &[Signal {
-        mark: Mark::Subject(&["report domain:"]),
+    signals: &[FormatSignal {
+        mark: Pattern::Subject(&["report domain:"]),
         reason: "the subject is that of an aggregate report",
     }],
     claim,
 };
 
-fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     let named = reading.message.parts.iter().any(|part| part.name.as_deref().is_some_and(names_report));
     let packed = reading.message.parts.iter().any(|part| {
         ["application/zip", "application/gzip", "application/x-gzip", "text/xml", "application/xml"]
@@ -26,7 +26,7 @@ fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
     (named || shown.any() && packed).then(|| {
         let mut reasons = shown.reasons();
         reasons.push("has an attached file as aggregate reports do".to_owned());
-        Claim { kind: Kind::DmarcReport, reasons, report: Report::default() }
+        FormatClaim { kind: Kind::DmarcReport, reasons, report: ReportFields::default() }
     })
 }
 

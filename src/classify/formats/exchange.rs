@@ -1,17 +1,17 @@
 //! Plain-text reports of Microsoft Exchange, from Exchange 5.5 to Exchange Online.
 
-use super::{Format, Layer, Shown, report_in_words, words_claim};
-use crate::classify::Claim;
-use crate::classify::reading::Reading;
-use crate::classify::signal::{Mark, Signal};
+use super::{Format, Layer, ShownSignals, report_in_words, words_claim};
+use crate::classify::FormatClaim;
+use crate::classify::reading::MessageReading;
+use crate::classify::signal::{FormatSignal, Pattern};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "exchange",
     layer: Layer::Words,
     signals: &[
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "did not reach the following recipient(s):",
                 "did not reach the following recipient:",
                 "--- non-delivery report --- the email below could not be delivered to",
@@ -46,28 +46,31 @@ pub(super) const FORMAT: Format = Format {
             ]),
             reason: "describes the failure in Exchange's words",
         },
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "msexch:ims:",
                 "msexch:msexchangemta:",
                 "the mts-id of the original message is:",
             ]),
             reason: "quotes identifiers of Exchange's transport",
         },
-        Signal {
-            mark: Mark::Field("x-ms-embedded-report", &[]),
+        FormatSignal {
+            mark: Pattern::Field("x-ms-embedded-report", &[]),
             reason: "X-MS-Embedded-Report says that it contains a report",
         },
-        Signal {
-            mark: Mark::Field("x-ms-exchange-message-is-ndr", &[]),
+        FormatSignal {
+            mark: Pattern::Field("x-ms-exchange-message-is-ndr", &[]),
             reason: "X-MS-Exchange-Message-Is-Ndr says that it is a report",
         },
-        Signal { mark: Mark::Field("x-dsncontext", &[]), reason: "has Exchange's field X-DSNContext" },
+        FormatSignal {
+            mark: Pattern::Field("x-dsncontext", &[]),
+            reason: "has Exchange's field X-DSNContext",
+        },
     ],
     claim,
 };
 
-fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     // A report that an Exchange rule wrote repeats the header fields of the refused message, among
     // them those of a mailing list, so it can look like a list post.
     let opens =

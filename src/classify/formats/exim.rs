@@ -2,26 +2,26 @@
 //!
 //! Among these are 1&1 and GMX, Mail.Ru, Zoho, MX Logic and MailFoundry.
 
-use super::{Format, Layer, Shown, report_in_words};
-use crate::classify::Claim;
-use crate::classify::reading::Reading;
-use crate::classify::signal::{Mark, Signal};
+use super::{Format, Layer, ShownSignals, report_in_words};
+use crate::classify::FormatClaim;
+use crate::classify::reading::MessageReading;
+use crate::classify::signal::{FormatSignal, Pattern};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "exim",
     layer: Layer::Words,
     signals: &[
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "this message was created automatically by mail delivery software",
                 "this message was created automatically by the mail system",
                 "created automatically by the smtp relay on",
             ]),
             reason: "opens with Exim's words",
         },
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "a message that you sent could not be delivered to",
                 "a message that you have sent could not be delivered to",
                 "a message that you sent was rejected by the local scanning code",
@@ -40,6 +40,6 @@ pub(super) const FORMAT: Format = Format {
     claim,
 };
 
-fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     report_in_words(reading, shown)
 }

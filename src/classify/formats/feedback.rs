@@ -1,21 +1,21 @@
 //! Abuse feedback reports (ARF, RFC 5965).
 
-use super::{Format, Layer, Shown, returned};
-use crate::classify::reading::Reading;
-use crate::classify::signal::{Mark, Signal};
-use crate::classify::{Claim, Kind};
+use super::{Format, Layer, ShownSignals, returned};
+use crate::classify::reading::MessageReading;
+use crate::classify::signal::{FormatSignal, Pattern};
+use crate::classify::{FormatClaim, Kind};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "feedback",
     layer: Layer::Fields,
     signals: &[
-        Signal {
-            mark: Mark::Words(&["feedback-type: abuse", "feedback-type: auth-failure"]),
+        FormatSignal {
+            mark: Pattern::Words(&["feedback-type: abuse", "feedback-type: auth-failure"]),
             reason: "the feedback report's fields are in the text",
         },
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "this is an email abuse report",
                 "a message claiming to be from you has failed the published dmarc policy",
                 "sent this email to unsubscribe from the message",
@@ -26,7 +26,7 @@ pub(super) const FORMAT: Format = Format {
     claim,
 };
 
-fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     let parts = &reading.message.parts;
     let typed = parts.iter().any(|part| {
         part.report_type.as_deref() == Some("feedback-report") || part.media_type == "message/feedback-report"
@@ -36,6 +36,6 @@ fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
         if typed {
             reasons.push("the Content-Type is that of a feedback report".to_owned());
         }
-        Claim { kind: Kind::FeedbackReport, reasons, report: returned(reading) }
+        FormatClaim { kind: Kind::FeedbackReport, reasons, report: returned(reading) }
     })
 }

@@ -3,28 +3,34 @@
 //! Three kinds of signs must agree: the sender, the wording, and something that normally only a
 //! mail system has, which is the original, a list of failed recipients, or an SMTP reply.
 
-use super::{Format, Layer, Shown, words_claim};
-use crate::classify::Claim;
-use crate::classify::reading::Reading;
-use crate::classify::signal::{Class, Mark, Signal};
+use super::{Format, Layer, ShownSignals, words_claim};
+use crate::classify::FormatClaim;
+use crate::classify::reading::MessageReading;
+use crate::classify::signal::{FormatSignal, Pattern, SignClass};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "general",
     layer: Layer::General,
     signals: &[
-        Signal { mark: Mark::Words(FAILURE), reason: "says that a message could not be delivered" },
-        Signal { mark: Mark::Words(REASONS), reason: "gives a typical reason for a failed delivery" },
-        Signal { mark: Mark::Subject(SUBJECTS), reason: "the subject is typical of a report" },
-        Signal {
-            mark: Mark::Field("auto-submitted", &["auto-replied", "auto-generated"]),
+        FormatSignal { mark: Pattern::Words(FAILURE), reason: "says that a message could not be delivered" },
+        FormatSignal {
+            mark: Pattern::Words(REASONS),
+            reason: "gives a typical reason for a failed delivery",
+        },
+        FormatSignal { mark: Pattern::Subject(SUBJECTS), reason: "the subject is typical of a report" },
+        FormatSignal {
+            mark: Pattern::Field("auto-submitted", &["auto-replied", "auto-generated"]),
             reason: "Auto-Submitted says that it is automatic",
         },
-        Signal {
-            mark: Mark::Field("x-failed-recipients", &[]),
+        FormatSignal {
+            mark: Pattern::Field("x-failed-recipients", &[]),
             reason: "names the failed recipients in X-Failed-Recipients",
         },
-        Signal { mark: Mark::Field("x-loop", &["mailer-daemon"]), reason: "X-Loop names MAILER-DAEMON" },
+        FormatSignal {
+            mark: Pattern::Field("x-loop", &["mailer-daemon"]),
+            reason: "X-Loop names MAILER-DAEMON",
+        },
     ],
     claim,
 };
@@ -243,11 +249,11 @@ const SUBJECTS: &[&str] = &[
     "olevererbart",
 ];
 
-fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     let signs = reading.signs;
     let at_hand =
         [signs.copy, !reading.named.is_empty(), signs.reply].into_iter().filter(|seen| *seen).count();
-    let said = shown.has(Class::Words);
+    let said = shown.has(SignClass::Words);
     let subject = shown.at(2);
     // Any writer can mention an address or a number that looks like a reply. One such sign alone
     // therefore needs the subject of a report or the null reverse-path as well.

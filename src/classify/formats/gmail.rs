@@ -1,25 +1,25 @@
 //! Reports of Gmail and Google Groups. Groups writes in the reader's language, so fields recognise
 //! it.
 
-use super::{Format, Layer, Shown, report_in_words};
-use crate::classify::Claim;
-use crate::classify::reading::Reading;
-use crate::classify::signal::{Mark, Signal};
+use super::{Format, Layer, ShownSignals, report_in_words};
+use crate::classify::FormatClaim;
+use crate::classify::reading::MessageReading;
+use crate::classify::signal::{FormatSignal, Pattern};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "gmail",
     layer: Layer::Words,
     signals: &[
-        Signal {
-            mark: Mark::Field(
+        FormatSignal {
+            mark: Pattern::Field(
                 "from",
                 &["mailer-daemon@googlemail.com", "mailer-daemon@gmail.com", "mailer-daemon@google.com"],
             ),
             reason: "the From field names Google's mail system",
         },
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "this is an automatically generated delivery status notification delivery to the following recipient",
                 "delivery to the following recipient failed permanently",
                 "delivery to the following recipients failed permanently",
@@ -32,15 +32,15 @@ pub(super) const FORMAT: Format = Format {
             ]),
             reason: "describes the failure in Gmail's words",
         },
-        Signal {
-            mark: Mark::Field("x-failed-recipients", &[]),
+        FormatSignal {
+            mark: Pattern::Field("x-failed-recipients", &[]),
             reason: "names the failed recipients in X-Failed-Recipients",
         },
     ],
     claim,
 };
 
-fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     // Exim also writes X-Failed-Recipients, so that field alone is not enough.
     (shown.at(0) || shown.at(1)).then(|| report_in_words(reading, shown)).flatten()
 }

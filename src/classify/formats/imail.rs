@@ -1,18 +1,18 @@
 //! Reports of Ipswitch IMail, whose mailer is called SMTP32.
 
-use super::{Format, Layer, Shown, report_in_words};
-use crate::classify::Claim;
-use crate::classify::reading::Reading;
-use crate::classify::signal::{Mark, Signal};
+use super::{Format, Layer, ShownSignals, report_in_words};
+use crate::classify::FormatClaim;
+use crate::classify::reading::MessageReading;
+use crate::classify::signal::{FormatSignal, Pattern};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "imail",
     layer: Layer::Words,
     signals: &[
-        Signal { mark: Mark::Field("x-mailer", &["<smtp32 "]), reason: "written by IMail's mailer" },
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal { mark: Pattern::Field("x-mailer", &["<smtp32 "]), reason: "written by IMail's mailer" },
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "unknown user: ",
                 "unknown host: ",
                 "undeliverable to ",
@@ -26,15 +26,15 @@ pub(super) const FORMAT: Format = Format {
             ]),
             reason: "describes the failure in IMail's words",
         },
-        Signal {
-            mark: Mark::Words(&["original message follows."]),
+        FormatSignal {
+            mark: Pattern::Words(&["original message follows."]),
             reason: "announces the copy of the message in IMail's words",
         },
     ],
     claim,
 };
 
-fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     (shown.at(0) || shown.at(1) && shown.at(2) && reading.signs.mail_system)
         .then(|| report_in_words(reading, shown))
         .flatten()

@@ -1,18 +1,18 @@
 //! Imitations of reports: malware and phishing mail with the subject or the words of a report.
 
-use super::{Format, Layer, Shown};
-use crate::classify::reading::Reading;
-use crate::classify::signal::{Class, Common, Mark, Signal};
-use crate::classify::{Claim, Kind, Report};
-use crate::mail::Content;
+use super::{Format, Layer, ShownSignals};
+use crate::classify::reading::MessageReading;
+use crate::classify::signal::{CommonSignals, FormatSignal, Pattern, SignClass};
+use crate::classify::{FormatClaim, Kind, ReportFields};
+use crate::mail::PartContent;
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "imitation",
     layer: Layer::Replies,
     signals: &[
-        Signal {
-            mark: Mark::Subject(&[
+        FormatSignal {
+            mark: Pattern::Subject(&[
                 "mail delivery",
                 "delivery failed",
                 "delivery failure",
@@ -30,8 +30,8 @@ pub(super) const FORMAT: Format = Format {
             ]),
             reason: "the subject is typical of a report",
         },
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "the message contains unicode characters",
                 "the message cannot be represented in 7-bit",
                 "mail transaction failed. partial message is available",
@@ -51,19 +51,19 @@ pub(super) const FORMAT: Format = Format {
 /// Sum of the weights of doubts from which a message is an imitation.
 const DOUBT_MAX: u32 = 3;
 
-fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
-    let pretends = shown.has(Class::Subject)
-        && (shown.has(Class::Words) || reading.signs.mail_system || reading.signs.null_path)
-        || shown.has(Class::Words) && reading.signs.mail_system;
+fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
+    let pretends = shown.has(SignClass::Subject)
+        && (shown.has(SignClass::Words) || reading.signs.mail_system || reading.signs.null_path)
+        || shown.has(SignClass::Words) && reading.signs.mail_system;
     let doubts = doubts(reading, false);
-    (pretends && is_imitation(&doubts)).then(|| Claim {
+    (pretends && is_imitation(&doubts)).then(|| FormatClaim {
         kind: Kind::FakeNdr,
         reasons: shown
             .reasons()
             .into_iter()
             .chain(doubts.into_iter().map(|(_, doubt)| doubt.to_owned()))
             .collect(),
-        report: Report::default(),
+        report: ReportFields::default(),
     })
 }
 
@@ -75,7 +75,10 @@ pub(in crate::classify) fn is_imitation(doubts: &[(u32, &'static str)]) -> bool 
 /// The reasons against a message being a mail system's report, each with its weight.
 ///
 /// `names_recipients` says whether the report names at least one failed recipient.
-pub(in crate::classify) fn doubts(reading: &Reading<'_>, names_recipients: bool) -> Vec<(u32, &'static str)> {
+pub(in crate::classify) fn doubts(
+    reading: &MessageReading<'_>,
+    names_recipients: bool,
+) -> Vec<(u32, &'static str)> {
     let parts = &reading.message.parts;
     // A returned original may have any file name. Only the names of other attachments are checked.
     let beside = parts.iter().filter(|part| {
@@ -93,10 +96,10 @@ pub(in crate::classify) fn doubts(reading: &Reading<'_>, names_recipients: bool)
     let html_only = parts.iter().any(|part| part.media_type == "text/html")
         && texts.clone().all(|part| part.media_type == "text/html");
     let bare_original = parts.iter().any(|part| {
-        matches!(&part.content, Content::Original(header) if header.field("Received").is_none() && header.fields().len() > 2)
+        matches!(&part.content, PartContent::Original(header) if header.field("Received").is_none() && header.fields().len() > 2)
     });
     // A genuine report, which returns the original, may refer the reader to a page.
-    let lures = reading.says(Common::Lure) && !reading.signs.copy && !reading.line.contains(" said: ");
+    let lures = reading.says(CommonSignals::Lure) && !reading.signs.copy && !reading.line.contains(" said: ");
     let linked = || reading.line.contains("http://") || reading.line.contains("https://");
     let found = [
         (attached(PROGRAMS), 3, "an executable file is attached, which no mail system sends"),

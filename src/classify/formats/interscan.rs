@@ -1,34 +1,34 @@
 //! Reports of Trend Micro InterScan Messaging Security.
 
-use super::{Format, Layer, Shown, report_in_words};
-use crate::classify::Claim;
-use crate::classify::reading::Reading;
-use crate::classify::signal::{Mark, Signal};
+use super::{Format, Layer, ShownSignals, report_in_words};
+use crate::classify::FormatClaim;
+use crate::classify::reading::MessageReading;
+use crate::classify::signal::{FormatSignal, Pattern};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "interscan",
     layer: Layer::Words,
     signals: &[
-        Signal {
-            mark: Mark::Words(&["message from interscan messaging security suite"]),
+        FormatSignal {
+            mark: Pattern::Words(&["message from interscan messaging security suite"]),
             reason: "opens with InterScan's words",
         },
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "unable to deliver message to <",
                 "the following mail could not be delivered",
             ]),
             reason: "describes the failure in InterScan's words",
         },
-        Signal {
-            mark: Mark::Field("content-type", &["interscan_nt_mime_boundary"]),
+        FormatSignal {
+            mark: Pattern::Field("content-type", &["interscan_nt_mime_boundary"]),
             reason: "the MIME boundary is InterScan's",
         },
     ],
     claim,
 };
 
-fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     shown.at(1).then(|| report_in_words(reading, shown)).flatten()
 }

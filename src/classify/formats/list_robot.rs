@@ -2,20 +2,20 @@
 //!
 //! The patterns are those of Mailman, Majordomo, ezmlm, fml, mlmmj, LISTSERV, Ecartis and Sympa.
 
-use super::{Format, Layer, Shown};
-use crate::classify::reading::Reading;
-use crate::classify::signal::{Mark, Signal};
-use crate::classify::{Claim, Kind, Report};
+use super::{Format, Layer, ShownSignals};
+use crate::classify::reading::MessageReading;
+use crate::classify::signal::{FormatSignal, Pattern};
+use crate::classify::{FormatClaim, Kind, ReportFields};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "list-robot",
     layer: Layer::Notices,
     signals: &[
-        Signal { mark: Mark::Field("x-mlserver", &[]), reason: "written by fml" },
-        Signal { mark: Mark::Field("x-ml-info", &[]), reason: "written by fml" },
-        Signal {
-            mark: Mark::Field(
+        FormatSignal { mark: Pattern::Field("x-mlserver", &[]), reason: "written by fml" },
+        FormatSignal { mark: Pattern::Field("x-ml-info", &[]), reason: "written by fml" },
+        FormatSignal {
+            mark: Pattern::Field(
                 "from",
                 &[
                     "majordomo@",
@@ -31,9 +31,9 @@ pub(super) const FORMAT: Format = Format {
             ),
             reason: "the From field names mailing list software",
         },
-        Signal { mark: Mark::Field("x-mailman-version", &[]), reason: "passed through Mailman" },
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal { mark: Pattern::Field("x-mailman-version", &[]), reason: "passed through Mailman" },
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "is being held until the list moderator can review it",
                 "awaits moderator approval",
                 "you are not a member of this mailing list",
@@ -59,8 +59,8 @@ pub(super) const FORMAT: Format = Format {
             ]),
             reason: "uses the wording of mailing list software",
         },
-        Signal {
-            mark: Mark::Subject(&[
+        FormatSignal {
+            mark: Pattern::Subject(&[
                 "awaits moderator approval",
                 "confirm subscribe",
                 "confirm subscription",
@@ -78,15 +78,15 @@ pub(super) const FORMAT: Format = Format {
     claim,
 };
 
-fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     let decisive = shown.at(0) || shown.at(1);
     let by_robot = shown.at(4) && (shown.at(2) || shown.at(3) || shown.at(5));
     // A mail system wrote this: a report that came through a list, or one about mail of the list
     // software.
     let is_report = reading.signs.mail_system || reading.line.starts_with("--- Non-Delivery Report ---");
-    ((decisive || by_robot) && !is_report).then(|| Claim {
+    ((decisive || by_robot) && !is_report).then(|| FormatClaim {
         kind: Kind::ListResponse,
         reasons: shown.reasons(),
-        report: Report::default(),
+        report: ReportFields::default(),
     })
 }

@@ -1,22 +1,22 @@
 //! Reports of MDaemon.
 
-use super::{Format, Layer, Shown, report_in_words};
-use crate::classify::Claim;
-use crate::classify::reading::Reading;
-use crate::classify::signal::{Mark, Signal};
+use super::{Format, Layer, ShownSignals, report_in_words};
+use crate::classify::FormatClaim;
+use crate::classify::reading::MessageReading;
+use crate::classify::signal::{FormatSignal, Pattern};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "mdaemon",
     layer: Layer::Words,
     signals: &[
-        Signal {
-            mark: Mark::Field("x-mddsn-message", &[]),
+        FormatSignal {
+            mark: Pattern::Field("x-mddsn-message", &[]),
             reason: "X-MDDSN-Message says that it is a report",
         },
-        Signal { mark: Mark::Field("from", &["mdaemon@"]), reason: "the From field names MDaemon" },
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal { mark: Pattern::Field("from", &["mdaemon@"]), reason: "the From field names MDaemon" },
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "the attached message had permanent fatal delivery errors",
                 "the attached message has been removed from the mail queue",
                 "your message was not delivered!",
@@ -30,6 +30,6 @@ pub(super) const FORMAT: Format = Format {
     claim,
 };
 
-fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     (shown.at(0) || shown.at(2)).then(|| report_in_words(reading, shown)).flatten()
 }

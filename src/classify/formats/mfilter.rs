@@ -1,24 +1,24 @@
 //! Reports of m-FILTER by Digital Arts, which are in Japanese.
 
-use super::{Format, Layer, Shown, report_in_words};
-use crate::classify::Claim;
-use crate::classify::reading::Reading;
-use crate::classify::signal::{Mark, Signal};
+use super::{Format, Layer, ShownSignals, report_in_words};
+use crate::classify::FormatClaim;
+use crate::classify::reading::MessageReading;
+use crate::classify::signal::{FormatSignal, Pattern};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "mfilter",
     layer: Layer::Words,
     signals: &[
-        Signal { mark: Mark::Field("x-mailer", &["m-filter"]), reason: "written by m-FILTER" },
-        Signal {
-            mark: Mark::Words(&["-------server message", "-------smtp command"]),
+        FormatSignal { mark: Pattern::Field("x-mailer", &["m-filter"]), reason: "written by m-FILTER" },
+        FormatSignal {
+            mark: Pattern::Words(&["-------server message", "-------smtp command"]),
             reason: "introduces the quoted session in m-FILTER's words",
         },
     ],
     claim,
 };
 
-fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     shown.at(1).then(|| report_in_words(reading, shown)).flatten()
 }

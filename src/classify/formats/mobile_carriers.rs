@@ -1,17 +1,17 @@
 //! Reports of Japanese mobile carriers: au (EZweb, KDDI) and related providers.
 
-use super::{Format, Layer, Shown, report_in_words};
-use crate::classify::Claim;
-use crate::classify::reading::Reading;
-use crate::classify::signal::{Mark, Signal};
+use super::{Format, Layer, ShownSignals, report_in_words};
+use crate::classify::FormatClaim;
+use crate::classify::reading::MessageReading;
+use crate::classify::signal::{FormatSignal, Pattern};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "mobile-carriers",
     layer: Layer::Words,
     signals: &[
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "each of the following recipients was rejected by a remote mail server",
                 "the user(s) account is disabled",
                 "the following recipients did not receive this message",
@@ -19,18 +19,18 @@ pub(super) const FORMAT: Format = Format {
             ]),
             reason: "describes the failure in au's words",
         },
-        Signal {
-            mark: Mark::Words(&["your mail sent on: "]),
+        FormatSignal {
+            mark: Pattern::Words(&["your mail sent on: "]),
             reason: "gives the date of the mail in au's words",
         },
-        Signal {
-            mark: Mark::Field("from", &["postmaster@ezweb.ne.jp", ".dion.ne.jp", ".auone-net.jp"]),
+        FormatSignal {
+            mark: Pattern::Field("from", &["postmaster@ezweb.ne.jp", ".dion.ne.jp", ".auone-net.jp"]),
             reason: "the From field names au",
         },
     ],
     claim,
 };
 
-fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     (shown.at(0) && (shown.at(1) || shown.at(2))).then(|| report_in_words(reading, shown)).flatten()
 }

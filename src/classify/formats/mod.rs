@@ -33,10 +33,10 @@ mod tls_report;
 mod x400;
 mod yahoo;
 
-use super::reading::Reading;
-use super::signal::{Class, Common, Signal};
-use super::{Claim, Kind, Recipient, Report};
-use crate::mail::{Action, Mailbox};
+use super::reading::MessageReading;
+use super::signal::{CommonSignals, FormatSignal, SignClass};
+use super::{FormatClaim, Kind, ReportFields, ReportedRecipient};
+use crate::mail::{DsnAction, Mailbox};
 
 /// One format of automatic mail.
 pub struct Format {
@@ -45,9 +45,9 @@ pub struct Format {
     /// The layer in which the format is asked.
     pub layer: Layer,
     /// The patterns that are typical of the format.
-    pub signals: &'static [Signal],
+    pub signals: &'static [FormatSignal],
     /// Returns what a message of this format says, or `None` for any other message.
-    pub claim: fn(&Reading<'_>, Shown) -> Option<Claim>,
+    pub claim: fn(&MessageReading<'_>, ShownSignals) -> Option<FormatClaim>,
 }
 
 /// A group of formats that have the same precedence.
@@ -107,15 +107,15 @@ pub const FORMATS: &[Format] = &[
 
 /// The signals of one format that a message shows.
 #[derive(Clone, Copy)]
-pub struct Shown {
+pub struct ShownSignals {
     /// All signals of the format.
-    pub(in crate::classify) signals: &'static [Signal],
+    pub(in crate::classify) signals: &'static [FormatSignal],
     /// Bit N is set if the message shows signal N.
     pub(in crate::classify) bits: u32,
 }
 
-impl Shown {
-    fn has(self, class: Class) -> bool {
+impl ShownSignals {
+    fn has(self, class: SignClass) -> bool {
         self.iter().any(|signal| signal.mark.class() == class)
     }
 
@@ -128,7 +128,7 @@ impl Shown {
         self.bits & (1 << place) != 0
     }
 
-    fn iter(self) -> impl Iterator<Item = &'static Signal> {
+    fn iter(self) -> impl Iterator<Item = &'static FormatSignal> {
         self.signals.iter().enumerate().filter(move |(at, _)| self.at(*at)).map(|(_, signal)| signal)
     }
 
@@ -138,28 +138,32 @@ impl Shown {
 }
 
 /// Whether the message shows signals of at least two classes.
-fn two_classes(shown: Shown) -> bool {
-    [Class::Field, Class::Words, Class::Subject].into_iter().filter(|class| shown.has(*class)).count() >= 2
+fn two_classes(shown: ShownSignals) -> bool {
+    [SignClass::Field, SignClass::Words, SignClass::Subject]
+        .into_iter()
+        .filter(|class| shown.has(*class))
+        .count()
+        >= 2
 }
 
 /// Claims a report in plain text, which needs two kinds of signs. One of them must be a pattern of
 /// the format in the text or in a field.
-fn report_in_words(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
-    if !(shown.has(Class::Words) || shown.has(Class::Field)) {
+fn report_in_words(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
+    if !(shown.has(SignClass::Words) || shown.has(SignClass::Field)) {
         return None;
     }
     let signs = reading.signs;
     // People quote reports, especially on mailing lists. The From field must name a mail system; or
     // the message must not be a list post and must have the null reverse-path, a field of the
     // format, or a returned original.
-    let written =
-        signs.mail_system || (signs.null_path || shown.has(Class::Field) || signs.copy) && !signs.list_post;
+    let written = signs.mail_system
+        || (signs.null_path || shown.has(SignClass::Field) || signs.copy) && !signs.list_post;
     if !written {
         return None;
     }
     let classes = [
-        shown.has(Class::Words),
-        shown.has(Class::Field),
+        shown.has(SignClass::Words),
+        shown.has(SignClass::Field),
         signs.mail_system,
         signs.copy,
         signs.recipients,
@@ -169,8 +173,8 @@ fn report_in_words(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
 }
 
 /// Reads a report in plain text.
-fn words_claim(reading: &Reading<'_>, mut reasons: Vec<String>) -> Claim {
-    let (delay, permanent) = (reading.says(Common::Delay), reading.says(Common::Permanent));
+fn words_claim(reading: &MessageReading<'_>, mut reasons: Vec<String>) -> FormatClaim {
+    let (delay, permanent) = (reading.says(CommonSignals::Delay), reading.says(CommonSignals::Permanent));
     let signs = reading.signs;
     let common = [
         (signs.mail_system, "the From field or the Content-Type is that of a mail system"),
@@ -182,48 +186,52 @@ fn words_claim(reading: &Reading<'_>, mut reasons: Vec<String>) -> Claim {
     reasons.extend(common.into_iter().filter(|(seen, _)| *seen).map(|(_, reason)| reason.to_owned()));
     // Well-run hosts also report successes and delays, which must not score. The report is of a
     // failure only if it is of neither.
-    let (kind, action) = if reading.says(Common::Success) && !permanent && !signs.reply {
-        (Kind::DsnSuccess, Action::Delivered)
+    let (kind, action) = if reading.says(CommonSignals::Success) && !permanent && !signs.reply {
+        (Kind::DsnSuccess, DsnAction::Delivered)
     } else if delay && !permanent {
-        (Kind::DsnDelayed, Action::Delayed)
+        (Kind::DsnDelayed, DsnAction::Delayed)
     } else {
-        (Kind::NonstandardNdr, Action::Failed)
+        (Kind::NonstandardNdr, DsnAction::Failed)
     };
-    Claim { kind, reasons, report: Report { recipients: recipients(reading, action), ..returned(reading) } }
+    FormatClaim {
+        kind,
+        reasons,
+        report: ReportFields { recipients: recipients(reading, action), ..returned(reading) },
+    }
 }
 
 /// The fields of a report that come from the returned original.
-fn returned(reading: &Reading<'_>) -> Report {
+fn returned(reading: &MessageReading<'_>) -> ReportFields {
     let original = reading.original.as_ref();
-    Report {
+    ReportFields {
         original_sender: original.and_then(|original| original.sender.clone()),
         original_from: original.and_then(|original| original.from()),
         original_message_id: original.and_then(|original| original.message_id()),
         original_date: original.and_then(|original| original.date()),
         injector: original.and_then(|original| original.injector),
-        ..Report::default()
+        ..ReportFields::default()
     }
 }
 
 /// The recipients in X-Failed-Recipients, with what the text says about them. Without that field,
 /// these are the recipients that the text names, or else the only address in the To field of the
 /// original.
-fn recipients(reading: &Reading<'_>, action: Action) -> Vec<Recipient> {
+fn recipients(reading: &MessageReading<'_>, action: DsnAction) -> Vec<ReportedRecipient> {
     let of = |mailbox: Mailbox| {
         let named = reading.named.iter().find(|named| named.mailbox.folded() == mailbox.folded());
         let only = named.or_else(|| reading.named.first().filter(|_| reading.named.len() == 1));
-        Recipient {
+        ReportedRecipient {
             mailbox: Some(mailbox),
             action: Some(action),
             status: only.and_then(|named| named.status),
             remote: only.is_some_and(|named| named.remote),
             remote_mta: only.filter(|named| named.remote).and_then(|named| named.remote_mta.clone()),
             diagnostic: only.and_then(|named| named.diagnostic.clone()),
-            ..Recipient::default()
+            ..ReportedRecipient::default()
         }
     };
     let failed = reading.header().all("X-Failed-Recipients").flat_map(|field| field.split(','));
-    let failed: Vec<Recipient> = failed.filter_map(Mailbox::find).map(of).collect();
+    let failed: Vec<ReportedRecipient> = failed.filter_map(Mailbox::find).map(of).collect();
     if !failed.is_empty() {
         return failed;
     }

@@ -3,18 +3,18 @@
 //! Reports have no delivery-status fields if Postfix is older than version 2.0 or a gateway removed
 //! them.
 
-use super::{Format, Layer, Shown, report_in_words};
-use crate::classify::Claim;
-use crate::classify::reading::Reading;
-use crate::classify::signal::{Mark, Signal};
+use super::{Format, Layer, ShownSignals, report_in_words};
+use crate::classify::FormatClaim;
+use crate::classify::reading::MessageReading;
+use crate::classify::signal::{FormatSignal, Pattern};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "postfix",
     layer: Layer::Words,
     signals: &[
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "i'm sorry to have to inform you that the message returned below could not be delivered",
                 "i'm sorry to have to inform you that your message could not be delivered",
                 "i'm sorry to have to inform you that your message could not be be delivered",
@@ -24,23 +24,23 @@ pub(super) const FORMAT: Format = Format {
             ]),
             reason: "opens with Postfix's words",
         },
-        Signal {
-            mark: Mark::Words(&["you can delete your own text from the"]),
+        FormatSignal {
+            mark: Pattern::Words(&["you can delete your own text from the"]),
             reason: "asks in Postfix's words that the report be included",
         },
-        Signal {
-            mark: Mark::Subject(&["postfix smtp server: errors from"]),
+        FormatSignal {
+            mark: Pattern::Subject(&["postfix smtp server: errors from"]),
             reason: "the subject is that of Postfix's notes to the postmaster",
         },
-        Signal {
-            mark: Mark::Words(&["transcript of session follows. out: 220 "]),
+        FormatSignal {
+            mark: Pattern::Words(&["transcript of session follows. out: 220 "]),
             reason: "introduces a session transcript in Postfix's words",
         },
     ],
     claim,
 };
 
-fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     let mut claim = report_in_words(reading, shown)?;
     claim.report.reporting_mta =
         ["program at host ", "mail system at host "].iter().find_map(|phrase| reading.host_behind(phrase));

@@ -4,18 +4,18 @@
 //! message below a line that announces it. Many installations change the first lines, so that line
 //! is a signal of its own.
 
-use super::{Format, Layer, Shown, report_in_words};
-use crate::classify::Claim;
-use crate::classify::reading::Reading;
-use crate::classify::signal::{Mark, Signal};
+use super::{Format, Layer, ShownSignals, report_in_words};
+use crate::classify::FormatClaim;
+use crate::classify::reading::MessageReading;
+use crate::classify::signal::{FormatSignal, Pattern};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "qmail",
     layer: Layer::Words,
     signals: &[
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "hi. this is the qmail-send program at ",
                 "hi. this is the deliver program at ",
                 "hi. this is the mail system at ",
@@ -24,8 +24,8 @@ pub(super) const FORMAT: Format = Format {
             ]),
             reason: "opens with qmail's words",
         },
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "--- below this line is a copy of the message",
                 "---below this line is a copy of the message",
                 "--- below the next line is a copy of the message",
@@ -40,7 +40,7 @@ pub(super) const FORMAT: Format = Format {
     claim,
 };
 
-fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     let mut claim = report_in_words(reading, shown)?;
     claim.report.reporting_mta =
         ["send program at ", "deliver program at ", "this is the mail delivery agent at "]

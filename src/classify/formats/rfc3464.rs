@@ -5,19 +5,19 @@
 //! programs make it the top-level type, and gateways flatten it into the text. The text is used
 //! only to recognise a content filter.
 
-use super::{Format, Layer, Shown, returned};
-use crate::classify::reading::Reading;
-use crate::classify::signal::{Mark, Signal};
-use crate::classify::{Claim, Kind, Recipient, Report};
-use crate::mail::{Action, Content, DeliveryStatus, Header, Mailbox, RecipientStatus};
+use super::{Format, Layer, ShownSignals, returned};
+use crate::classify::reading::MessageReading;
+use crate::classify::signal::{FormatSignal, Pattern};
+use crate::classify::{FormatClaim, Kind, ReportFields, ReportedRecipient};
+use crate::mail::{DeliveryStatus, DsnAction, Header, Mailbox, PartContent, RecipientStatus};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "rfc3464",
     layer: Layer::Fields,
     signals: &[
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "banned contents alert",
                 "banned contents from you",
                 "banned filename alert",
@@ -26,15 +26,15 @@ pub(super) const FORMAT: Format = Format {
             ]),
             reason: "a content filter reports what it found in the original",
         },
-        Signal {
-            mark: Mark::Words(&["final-recipient:"]),
+        FormatSignal {
+            mark: Pattern::Words(&["final-recipient:"]),
             reason: "the delivery-status fields are in the text",
         },
     ],
     claim,
 };
 
-fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     let (groups, status) = fields(reading, shown)?;
     let (kind, reason) = kind(&status)?;
     let mut reasons = vec![reason.to_owned()];
@@ -49,18 +49,18 @@ fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
         reasons.push(FORMAT.signals[0].reason.to_owned());
     }
     let kind = if filtered { Kind::ContentNotice } else { kind };
-    Some(Claim { kind, reasons, report: report(reading, &groups, status) })
+    Some(FormatClaim { kind, reasons, report: report(reading, &groups, status) })
 }
 
 /// The groups of fields, from the machine-readable part or, if there is none, from the text.
-fn fields(reading: &Reading<'_>, shown: Shown) -> Option<(Vec<Header>, DeliveryStatus)> {
+fn fields(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<(Vec<Header>, DeliveryStatus)> {
     let read = |groups: Vec<Header>| {
         let status = DeliveryStatus::from_groups(&groups);
         (!status.recipients.is_empty()).then_some((groups, status))
     };
     // Some gateways also give their text this media type.
     let of_part = reading.message.parts.iter().find_map(|part| match &part.content {
-        Content::Fields(groups) if part.media_type.ends_with("delivery-status") => read(groups.clone()),
+        PartContent::Fields(groups) if part.media_type.ends_with("delivery-status") => read(groups.clone()),
         _ => None,
     });
     let in_text = || {
@@ -75,13 +75,13 @@ fn fields(reading: &Reading<'_>, shown: Shown) -> Option<(Vec<Header>, DeliveryS
 /// The kind by the actions of all recipients: one failed recipient makes it a report of a failure.
 /// If no action is given, the status codes decide.
 fn kind(status: &DeliveryStatus) -> Option<(Kind, &'static str)> {
-    let actions: Vec<Action> = status.recipients.iter().filter_map(|recipient| recipient.action).collect();
-    let has = |wanted: Action| actions.contains(&wanted);
+    let actions: Vec<DsnAction> = status.recipients.iter().filter_map(|recipient| recipient.action).collect();
+    let has = |wanted: DsnAction| actions.contains(&wanted);
     let class =
         |wanted: u8| status.recipients.iter().any(|r| r.status.is_some_and(|status| status.class == wanted));
-    if has(Action::Failed) {
+    if has(DsnAction::Failed) {
         Some((Kind::DsnFailed, "delivery-status with Action: failed"))
-    } else if has(Action::Delayed) {
+    } else if has(DsnAction::Delayed) {
         Some((Kind::DsnDelayed, "delivery-status with Action: delayed"))
     } else if !actions.is_empty() {
         Some((Kind::DsnSuccess, "delivery-status without a failure or delay"))
@@ -101,18 +101,18 @@ fn refused(recipient: &RecipientStatus) -> bool {
     recipient.status.is_none() && recipient.diagnostic.as_deref().is_some_and(|reply| reply.starts_with('5'))
 }
 
-fn report(reading: &Reading<'_>, groups: &[Header], status: DeliveryStatus) -> Report {
+fn report(reading: &MessageReading<'_>, groups: &[Header], status: DeliveryStatus) -> ReportFields {
     let postfix_sender = groups
         .first()
         .and_then(|first| first.field("X-Postfix-Sender"))
         .and_then(|field| Mailbox::find(field.rsplit(';').next().unwrap_or(field)));
     let returned = returned(reading);
-    Report {
+    ReportFields {
         original_sender: postfix_sender.or(returned.original_sender.clone()),
         recipients: status
             .recipients
             .into_iter()
-            .map(|recipient| Recipient {
+            .map(|recipient| ReportedRecipient {
                 expanded: matches!(
                     (&recipient.original_recipient, &recipient.final_recipient),
                     (Some(first), Some(last)) if first.folded() != last.folded() && last.domain().contains('.')
@@ -130,7 +130,7 @@ fn report(reading: &Reading<'_>, groups: &[Header], status: DeliveryStatus) -> R
                     .is_some_and(|remote| Some(remote) != status.reporting_mta.as_ref()),
                 remote_mta: recipient.remote_mta,
                 diagnostic: recipient.diagnostic,
-                ..Recipient::default()
+                ..ReportedRecipient::default()
             })
             .collect(),
         reporting_mta: status.reporting_mta,

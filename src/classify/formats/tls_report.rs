@@ -1,20 +1,20 @@
 //! SMTP TLS reports (RFC 8460).
 
-use super::{Format, Layer, Shown};
-use crate::classify::reading::Reading;
-use crate::classify::{Claim, Kind, Report};
+use super::{Format, Layer, ShownSignals};
+use crate::classify::reading::MessageReading;
+use crate::classify::{FormatClaim, Kind, ReportFields};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format { name: "tls-report", layer: Layer::Fields, signals: &[], claim };
 
-fn claim(reading: &Reading<'_>, _: Shown) -> Option<Claim> {
+fn claim(reading: &MessageReading<'_>, _: ShownSignals) -> Option<FormatClaim> {
     let typed = reading.message.parts.iter().any(|part| {
         part.report_type.as_deref() == Some("tlsrpt") || part.media_type.starts_with("application/tlsrpt")
     });
     let named = reading.header().field("TLS-Report-Domain").is_some();
-    (typed || named).then(|| Claim {
+    (typed || named).then(|| FormatClaim {
         kind: Kind::TlsReport,
         reasons: vec!["has the Content-Type or the TLS-Report-Domain field of a TLS report".to_owned()],
-        report: Report::default(),
+        report: ReportFields::default(),
     })
 }

@@ -1,17 +1,17 @@
 //! Reports of gateways to X.400, and of MMTA.
 
-use super::{Format, Layer, Shown, report_in_words};
-use crate::classify::Claim;
-use crate::classify::reading::Reading;
-use crate::classify::signal::{Mark, Signal};
+use super::{Format, Layer, ShownSignals, report_in_words};
+use crate::classify::FormatClaim;
+use crate::classify::reading::MessageReading;
+use crate::classify::signal::{FormatSignal, Pattern};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
     name: "x400",
     layer: Layer::Words,
     signals: &[
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "this report relates to a message you sent with the following header fields",
                 "your message was not delivered to: c=",
                 "message could not be delivered to the following x.400",
@@ -19,8 +19,8 @@ pub(super) const FORMAT: Format = Format {
             ]),
             reason: "describes the failure in the words of a gateway to X.400",
         },
-        Signal {
-            mark: Mark::Words(&[
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "non-delivery-report",
                 "x400-received",
                 "mta-id:",
@@ -33,7 +33,7 @@ pub(super) const FORMAT: Format = Format {
     claim,
 };
 
-fn claim(reading: &Reading<'_>, shown: Shown) -> Option<Claim> {
+fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     (shown.at(0) || shown.at(1) && reading.signs.mail_system)
         .then(|| report_in_words(reading, shown))
         .flatten()

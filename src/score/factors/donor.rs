@@ -1,9 +1,9 @@
 //! Factor: the weight that the operator set for the donor's evidence.
 
-use super::Factor;
+use super::WeightFactor;
 
 /// The factor `donor`.
-pub(super) const FACTOR: Factor = Factor {
+pub(super) const FACTOR: WeightFactor = WeightFactor {
     name: "donor",
     why: "evidence of a donor that is not yet trusted counts less",
     thousandths: |mark, _| 1_000 - u32::from(mark.discount.min(1_000)),

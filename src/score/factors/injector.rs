@@ -1,10 +1,10 @@
 //! Factor: whether the report shows the injector, the host that handed the forged original to the
 //! relay.
 
-use super::Factor;
+use super::WeightFactor;
 
 /// The factor `injector`.
-pub(super) const FACTOR: Factor = Factor {
+pub(super) const FACTOR: WeightFactor = WeightFactor {
     name: "injector",
     why: "a report that does not show where the forged mail came from could be the work of one attacker",
     thousandths: |mark, weights| {

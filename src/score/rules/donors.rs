@@ -1,12 +1,12 @@
 //! Rule: distinct donors whose traps received reports.
 
-use super::{Rule, count};
+use super::{QuorumRule, count};
 
 /// The minimum number of donors if the relay itself brought none of the reports.
 const WITHOUT_DIRECT_MIN: usize = 2;
 
 /// The rule `donors`.
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: QuorumRule = QuorumRule {
     name: "donors",
     term: "donors",
     why: "one donor may be mistaken or dishonest",

@@ -1,10 +1,10 @@
 //! Rule: distinct networks the forged mail came from.
 
-use super::{Finding, Rule, count};
+use super::{QuorumRule, RuleFinding, count};
 use crate::score::{Case, Quorum};
 
 /// The rule `injector_networks`.
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: QuorumRule = QuorumRule {
     name: "injector_networks",
     term: "networks the forged mail came from",
     why: "one attacker must not be able to make another host look like a source",
@@ -14,14 +14,14 @@ pub(super) const RULE: Rule = Rule {
 
 /// The reports of a relay behind a content filter on the same host never show the injector. Many
 /// distinct failed recipients over a long time then replace the injector networks.
-fn judge(case: &Case<'_>, quorum: &Quorum) -> Finding {
+fn judge(case: &Case<'_>, quorum: &Quorum) -> RuleFinding {
     let finding = count("injector_networks", case.injector_networks(), quorum.injector_networks);
     let Some(instead) = quorum.without_injector.as_ref().filter(|_| !finding.met) else { return finding };
     let without = case.without_injector();
-    let (parties, span) = (without.parties(), without.span());
-    if parties < instead.parties || span < instead.span {
+    let (parties, span) = (without.failed_recipients(), without.span());
+    if parties < instead.failed_recipients || span < instead.span {
         return finding;
     }
     let has = format!("{}; of unknown origin: {parties} distinct failed recipients over {span}", finding.has);
-    Finding { met: true, half_met: true, has, ..finding }
+    RuleFinding { met: true, half_met: true, has, ..finding }
 }

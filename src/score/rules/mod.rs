@@ -1,9 +1,9 @@
 //! The rules that a case must satisfy before a relay is listed, one file each.
 
 mod donors;
+mod failed_recipients;
 mod injector_networks;
 mod occasions;
-mod parties;
 mod points;
 mod span;
 mod trap_domains;
@@ -11,7 +11,7 @@ mod trap_domains;
 use super::{Case, Quorum};
 
 /// One rule.
-pub struct Rule {
+pub struct QuorumRule {
     /// The name of the rule, as in the quorum of a zone's file.
     pub name: &'static str,
     /// What the rule counts or measures, for text.
@@ -21,12 +21,12 @@ pub struct Rule {
     /// What a satisfied rule means, for the page about a listed address. It reveals no numbers.
     pub shows: &'static str,
     /// Compares a case with a quorum.
-    pub judge: fn(&Case<'_>, &Quorum) -> Finding,
+    pub judge: fn(&Case<'_>, &Quorum) -> RuleFinding,
 }
 
 /// The result of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct RuleFinding {
     /// The name of the rule.
     pub rule: &'static str,
     /// The value that the case has.
@@ -40,18 +40,23 @@ pub struct Finding {
 }
 
 /// All rules, the cheapest first. A relay is listed when every rule is satisfied.
-pub const RULES: &[Rule] = &[
+pub const RULES: &[QuorumRule] = &[
     trap_domains::RULE,
     injector_networks::RULE,
-    parties::RULE,
+    failed_recipients::RULE,
     span::RULE,
     occasions::RULE,
     donors::RULE,
     points::RULE,
 ];
 
-fn at_least<T: PartialOrd + std::fmt::Display>(rule: &'static str, has: T, twice: T, needs: T) -> Finding {
-    Finding {
+fn at_least<T: PartialOrd + std::fmt::Display>(
+    rule: &'static str,
+    has: T,
+    twice: T,
+    needs: T,
+) -> RuleFinding {
+    RuleFinding {
         rule,
         met: has >= needs,
         half_met: twice >= needs,
@@ -60,6 +65,6 @@ fn at_least<T: PartialOrd + std::fmt::Display>(rule: &'static str, has: T, twice
     }
 }
 
-fn count(rule: &'static str, has: usize, needs: usize) -> Finding {
+fn count(rule: &'static str, has: usize, needs: usize) -> RuleFinding {
     at_least(rule, has, has.saturating_mul(2), needs)
 }

@@ -1,12 +1,14 @@
 //! Rule: separate occasions on which the relay named new failed recipients.
 
-use super::{Rule, count};
+use super::{QuorumRule, count};
 
 /// The rule `occasions`.
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: QuorumRule = QuorumRule {
     name: "occasions",
     term: "separate occasions",
     why: "a stray report and one temporary fault are two occasions, but not a pattern",
     shows: "the reports came on several separate occasions",
-    judge: |case, quorum| count("occasions", case.occasions(quorum.apart, quorum.parties), quorum.occasions),
+    judge: |case, quorum| {
+        count("occasions", case.occasions(quorum.occasions_apart, quorum.failed_recipients), quorum.occasions)
+    },
 };

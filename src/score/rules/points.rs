@@ -1,9 +1,9 @@
 //! Rule: points, the weight of the reports, reduced by the square root within each trap domain.
 
-use super::{Rule, at_least};
+use super::{QuorumRule, at_least};
 
 /// The rule `points`.
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: QuorumRule = QuorumRule {
     name: "points",
     term: "points",
     why: "a few reports, many reports to one trap domain, or the reports of one donor prove little",

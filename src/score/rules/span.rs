@@ -1,9 +1,9 @@
 //! Rule: the time from the first report of a case to the last.
 
-use super::{Rule, at_least};
+use super::{QuorumRule, at_least};
 
 /// The rule `span`.
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: QuorumRule = QuorumRule {
     name: "span",
     term: "time from first to last",
     why: "a temporary fault is repaired within a day",

@@ -1,9 +1,9 @@
 //! Rule: distinct trap domains that received reports.
 
-use super::{Rule, count};
+use super::{QuorumRule, count};
 
 /// The rule `trap_domains`.
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: QuorumRule = QuorumRule {
     name: "trap_domains",
     term: "trap domains",
     why: "an attacker may know one trap domain, or one may be misconfigured",

@@ -14,10 +14,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::edns::{UDP_OCTETS_MAX, UDP_OCTETS_MIN};
-use super::handler::Handler;
-use super::lane::Slow;
+use super::handler::DnsHandler;
 use super::message;
-use crate::metrics::{Dropped, Outcome};
+use super::udp::Fallback;
+use crate::metrics::{AnswerOutcome, DropReason};
 
 /// Receives the octets of a response, up to a limit.
 #[derive(Clone)]
@@ -49,18 +49,22 @@ impl ResponseHandler for Sink {
 }
 
 /// Answers a message that came over TCP; `None` if no response is sent.
-pub(super) async fn respond(handler: &Handler, message: Vec<u8>, client: SocketAddr) -> Option<Vec<u8>> {
+pub(super) async fn respond(handler: &DnsHandler, message: Vec<u8>, client: SocketAddr) -> Option<Vec<u8>> {
     answer(handler, message, client, Protocol::Tcp).await
 }
 
 /// Answers queued datagrams that only the library can read, until `stop` is cancelled.
-pub(super) async fn serve(handler: Arc<Handler>, mut queue: mpsc::Receiver<Slow>, stop: CancellationToken) {
+pub(super) async fn serve(
+    handler: Arc<DnsHandler>,
+    mut queue: mpsc::Receiver<Fallback>,
+    stop: CancellationToken,
+) {
     loop {
         let slow = tokio::select! {
             slow = queue.recv() => slow,
             () = stop.cancelled() => return,
         };
-        let Some(Slow { message, way }) = slow else { return };
+        let Some(Fallback { message, way }) = slow else { return };
         if let Some(response) = answer(&handler, message, way.client, Protocol::Udp).await
             && !way.send(&response)
         {
@@ -71,18 +75,18 @@ pub(super) async fn serve(handler: Arc<Handler>, mut queue: mpsc::Receiver<Slow>
 
 /// Answers one message; `None` if no response is sent.
 pub(super) async fn answer(
-    handler: &Handler,
+    handler: &DnsHandler,
     message: Vec<u8>,
     client: SocketAddr,
     protocol: Protocol,
 ) -> Option<Vec<u8>> {
     let ip = client.ip();
     if handler.service.ignores(ip) {
-        handler.dropped(protocol, Dropped::Access);
+        handler.dropped(protocol, DropReason::Access);
         return None;
     }
     if message::is_response(&message) {
-        handler.dropped(protocol, Dropped::Malformed);
+        handler.dropped(protocol, DropReason::Malformed);
         return None;
     }
     let error = message::format_error(&message);
@@ -92,7 +96,7 @@ pub(super) async fn answer(
         Request::from_bytes(message, client, protocol).ok()
     };
     let Some(request) = request else {
-        return error.filter(|_| handler.may_tell(protocol, ip, Outcome::FormErr));
+        return error.filter(|_| handler.may_tell(protocol, ip, AnswerOutcome::FormErr));
     };
     let octets_max = match protocol {
         Protocol::Udp => {

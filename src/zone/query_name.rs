@@ -11,9 +11,9 @@ const LABELS_MAX: usize = 34;
 
 /// A query name in uncompressed wire form, with its letters in the case in which they were sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked<'q>(&'q [u8]);
+pub struct QueryName<'q>(&'q [u8]);
 
-impl<'q> Asked<'q> {
+impl<'q> QueryName<'q> {
     /// Reads the name at the start of `octets`, and returns it with the octets behind it. `None` if
     /// the name is compressed, cut off or too long.
     pub fn read(octets: &'q [u8]) -> Option<(Self, &'q [u8])> {
@@ -23,7 +23,7 @@ impl<'q> Asked<'q> {
             at += 1 + length;
             if length == 0 {
                 let (name, rest) = octets.split_at_checked(at)?;
-                return Some((Asked(name), rest));
+                return Some((QueryName(name), rest));
             }
             if length > LABEL_OCTETS_MAX || at >= NAME_OCTETS_MAX {
                 return None;
@@ -38,27 +38,27 @@ impl<'q> Asked<'q> {
 
     /// The labels to the left of an origin, which is given in wire form. `None` if the name is not
     /// the origin or below it.
-    pub fn under(self, origin: &[u8]) -> Option<Labels<'q>> {
+    pub fn under(self, origin: &[u8]) -> Option<QueryLabels<'q>> {
         let left = self.0.len().checked_sub(origin.len())?;
         let (before, end) = self.0.split_at(left);
-        if end.eq_ignore_ascii_case(origin) { Labels::read(before) } else { None }
+        if end.eq_ignore_ascii_case(origin) { QueryLabels::read(before) } else { None }
     }
 }
 
 /// The labels to the left of an origin, the leftmost first.
 #[derive(Clone, Copy, Debug)]
-pub struct Labels<'q> {
+pub struct QueryLabels<'q> {
     octets: &'q [u8],
     starts: [u8; LABELS_MAX],
     /// The number of labels. The places of those beyond `LABELS_MAX` are not kept.
     count: usize,
 }
 
-impl<'q> Labels<'q> {
+impl<'q> QueryLabels<'q> {
     /// Splits octets into labels. `None` if the octets end within a label: what follows them then
     /// was not an origin but a part of a label.
     fn read(octets: &'q [u8]) -> Option<Self> {
-        let mut labels = Labels { octets, starts: [0; LABELS_MAX], count: 0 };
+        let mut labels = QueryLabels { octets, starts: [0; LABELS_MAX], count: 0 };
         let mut at = 0;
         while at < octets.len() {
             if let Some(start) = labels.starts.get_mut(labels.count) {
@@ -85,12 +85,12 @@ impl<'q> Labels<'q> {
     /// or if there are more than can be kept.
     pub fn split_last(self) -> Option<(&'q [u8], Self)> {
         let nth = self.count.checked_sub(1)?;
-        (nth < LABELS_MAX).then(|| (self.label(nth), Labels { count: nth, ..self }))
+        (nth < LABELS_MAX).then(|| (self.label(nth), QueryLabels { count: nth, ..self }))
     }
 
     /// Reads one to four decimal labels as an IPv4 address in reverse, or as the start of one (RFC
     /// 5782 §2.1).
-    pub fn ipv4(&self) -> Option<Start<Ipv4Addr>> {
+    pub fn ipv4(&self) -> Option<AddressStart<Ipv4Addr>> {
         if !(1..=4).contains(&self.count) {
             return None;
         }
@@ -98,12 +98,12 @@ impl<'q> Labels<'q> {
         for nth in 0..self.count {
             octets[self.count - 1 - nth] = decimal(self.label(nth))?;
         }
-        Some(Start { address: Ipv4Addr::from(octets), labels: self.count })
+        Some(AddressStart { address: Ipv4Addr::from(octets), labels: self.count })
     }
 
     /// Reads 1 to 32 labels of one hexadecimal digit as an IPv6 address in reverse, or as the start
     /// of one (RFC 5782 §2.4).
-    pub fn ipv6(&self) -> Option<Start<Ipv6Addr>> {
+    pub fn ipv6(&self) -> Option<AddressStart<Ipv6Addr>> {
         if !(1..=32).contains(&self.count) {
             return None;
         }
@@ -113,7 +113,7 @@ impl<'q> Labels<'q> {
             address = address << 4 | u128::from(char::from(*digit).to_digit(16)?);
         }
         let address = Ipv6Addr::from(address.unbounded_shl(4 * (32 - self.count as u32)));
-        Some(Start { address, labels: self.count })
+        Some(AddressStart { address, labels: self.count })
     }
 }
 
@@ -134,14 +134,14 @@ fn decimal(label: &[u8]) -> Option<u8> {
 /// An address, or the start of one if fewer labels were given. The start of a listed address is an
 /// empty non-terminal (RFC 8020).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Start<A> {
+pub struct AddressStart<A> {
     /// The address. The bits that no label gave are zero.
     pub address: A,
     /// The number of labels that were given, of 4 for IPv4 and 32 for IPv6.
     pub labels: usize,
 }
 
-impl Start<Ipv4Addr> {
+impl AddressStart<Ipv4Addr> {
     /// The address, if all 4 labels were given.
     pub fn whole(self) -> Option<Ipv4Addr> {
         (self.labels == 4).then_some(self.address)
@@ -154,7 +154,7 @@ impl Start<Ipv4Addr> {
     }
 }
 
-impl Start<Ipv6Addr> {
+impl AddressStart<Ipv6Addr> {
     /// The address, if all 32 labels were given.
     pub fn whole(self) -> Option<Ipv6Addr> {
         (self.labels == 32).then_some(self.address)
@@ -193,13 +193,13 @@ pub fn reversed(address: IpAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::zone::Name;
+    use crate::zone::DomainName;
 
-    fn labels(text: &str) -> (Option<Start<Ipv4Addr>>, Option<Start<Ipv6Addr>>) {
-        let wire = Name::parse(&format!("{text}.bl.example")).unwrap().to_wire();
-        let (asked, rest) = Asked::read(&wire).unwrap();
+    fn labels(text: &str) -> (Option<AddressStart<Ipv4Addr>>, Option<AddressStart<Ipv6Addr>>) {
+        let wire = DomainName::parse(&format!("{text}.bl.example")).unwrap().to_wire();
+        let (asked, rest) = QueryName::read(&wire).unwrap();
         assert!(rest.is_empty());
-        let labels = asked.under(&Name::parse("BL.example").unwrap().to_wire()).unwrap();
+        let labels = asked.under(&DomainName::parse("BL.example").unwrap().to_wire()).unwrap();
         (labels.ipv4(), labels.ipv6())
     }
 
@@ -219,12 +219,12 @@ mod tests {
     #[test]
     fn a_start_is_a_start() {
         let (v4, v6) = labels("0.192");
-        assert_eq!(v4, Some(Start { address: "192.0.0.0".parse().unwrap(), labels: 2 }));
+        assert_eq!(v4, Some(AddressStart { address: "192.0.0.0".parse().unwrap(), labels: 2 }));
         assert_eq!(v6, None, "0.192 is not a sequence of nibbles");
         assert_eq!(v4.unwrap().range(), (0xc000_0000, 0xc000_ffff));
         let (v4, v6) = labels("2.1");
         assert!(v4.is_some());
-        assert_eq!(v6, Some(Start { address: "1200::".parse().unwrap(), labels: 2 }));
+        assert_eq!(v6, Some(AddressStart { address: "1200::".parse().unwrap(), labels: 2 }));
         assert_eq!(
             v6.unwrap().range().1,
             u128::from("12ff:ffff:ffff:ffff:ffff:ffff:ffff:ffff".parse::<Ipv6Addr>().unwrap())
@@ -235,9 +235,9 @@ mod tests {
     fn an_origin_begins_at_a_label() {
         // The octets of the origin lie within a label.
         let inside = b"\x0cx\x02bl\x07example\x00";
-        let (asked, _) = Asked::read(inside).unwrap_or((Asked(inside), &[]));
+        let (asked, _) = QueryName::read(inside).unwrap_or((QueryName(inside), &[]));
         assert!(asked.under(b"\x02bl\x07example\x00").is_none());
-        let (asked, _) = Asked::read(b"\x01x\x02bL\x07exAmple\x00rest").unwrap();
+        let (asked, _) = QueryName::read(b"\x01x\x02bL\x07exAmple\x00rest").unwrap();
         assert_eq!(asked.under(b"\x02bl\x07example\x00").unwrap().label(0), b"x");
         assert!(asked.under(b"\x02bl\x07exampl2\x00").is_none());
     }
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn names_that_are_none_are_not_read() {
         for wrong in [&b"\xc0\x0c"[..], b"\x03ab", b"", b"\x01a", &[1; 400], &[64; 80]] {
-            assert!(Asked::read(wrong).is_none(), "{wrong:?}");
+            assert!(QueryName::read(wrong).is_none(), "{wrong:?}");
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Rule: distinct failed recipients, or distinct responders of automatic replies.
 
-use super::{Rule, count};
+use super::{QuorumRule, count};
 
 /// The rule `parties`.
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: QuorumRule = QuorumRule {
     name: "parties",
     term: "distinct failed recipients",
     why: "a well-run host bounces for the one address that is broken and replies for the one user who is away",
     shows: "the reports named several failed recipients, or the replies came from several users",
-    judge: |case, quorum| count("parties", case.parties(), quorum.parties),
+    judge: |case, quorum| count("parties", case.failed_recipients(), quorum.failed_recipients),
 };

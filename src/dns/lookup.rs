@@ -13,7 +13,7 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The answer of a name server about a name, as far as it matters to a DNSBL client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct LookupAnswer {
     /// The response code of the TXT query, such as `NOERROR` or `NXDOMAIN`.
     pub rcode: String,
     /// The addresses of the A records.
@@ -27,8 +27,8 @@ pub struct Said {
 /// # Errors
 /// If the name is invalid, the server cannot be reached, no response arrives within three seconds,
 /// or the response is not a valid answer to the query.
-pub async fn ask(server: SocketAddr, name: &str) -> io::Result<Said> {
-    let mut said = Said { rcode: String::new(), addresses: Vec::new(), texts: Vec::new() };
+pub async fn ask(server: SocketAddr, name: &str) -> io::Result<LookupAnswer> {
+    let mut said = LookupAnswer { rcode: String::new(), addresses: Vec::new(), texts: Vec::new() };
     for kind in [RecordType::A, RecordType::TXT] {
         let response = exchange(server, name, kind).await?;
         said.rcode = match response.metadata.response_code {

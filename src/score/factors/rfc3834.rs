@@ -1,10 +1,10 @@
 //! Factor: RFC 3834 compliance of an automatic reply.
 
-use super::Factor;
+use super::WeightFactor;
 
 /// The factor `manners`.
-pub(super) const FACTOR: Factor = Factor {
+pub(super) const FACTOR: WeightFactor = WeightFactor {
     name: "manners",
     why: "users of a well-run server send automatic replies; a reply that complies with RFC 3834 shows no fault",
-    thousandths: |mark, weights| if mark.keeps_rfc3834 { weights.reply_keeps_rfc3834 } else { 1_000 },
+    thousandths: |mark, weights| if mark.follows_rfc3834 { weights.reply_follows_rfc3834 } else { 1_000 },
 };

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::Verdict;
-use crate::mail::Action;
+use crate::mail::DsnAction;
 
 /// A verdict, ready to be written as JSON.
 ///
@@ -57,10 +57,10 @@ pub struct VerdictJson<'a> {
 
 impl Verdict {
     /// The verdict in the form that is written as JSON.
-    pub fn told(&self) -> VerdictJson<'_> {
+    pub fn json(&self) -> VerdictJson<'_> {
         let report = &self.report;
         let worst =
-            report.recipients.iter().min_by_key(|recipient| recipient.action.unwrap_or(Action::Expanded));
+            report.recipients.iter().min_by_key(|recipient| recipient.action.unwrap_or(DsnAction::Expanded));
         VerdictJson {
             kind: self.kind.name(),
             format: self.format,
@@ -71,12 +71,12 @@ impl Verdict {
                 .filter_map(|r| Some(r.mailbox.as_ref()?.to_string()))
                 .collect(),
             reporting_mta: report.reporting_mta.as_deref(),
-            action: worst.and_then(|recipient| recipient.action).map(Action::name),
+            action: worst.and_then(|recipient| recipient.action).map(DsnAction::name),
             status: worst.and_then(|recipient| recipient.status).map(|status| status.to_string()),
             diagnostic: worst.and_then(|recipient| recipient.diagnostic.as_deref()),
             remote: worst.is_some_and(|recipient| recipient.remote),
             cause: worst
-                .filter(|recipient| recipient.action == Some(Action::Failed))
+                .filter(|recipient| recipient.action == Some(DsnAction::Failed))
                 .map(|recipient| recipient.cause.name()),
             injector: report.injector,
             generator: report.generator.as_deref(),

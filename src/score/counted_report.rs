@@ -3,8 +3,8 @@
 use minicbor::{Decode, Encode};
 
 use crate::classify::{Cause, Kind};
-use crate::evidence::{Evidence, Observation, Offset, Sender, Way};
-use crate::relay::Network;
+use crate::evidence::{Channel, Evidence, Observation, Offset, OriginalSender};
+use crate::relay::InjectorNetwork;
 use crate::time::Timestamp;
 use crate::trap::TrapKey;
 
@@ -29,7 +29,7 @@ pub enum Relation {
 
 /// One counted report, or a session without one.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Mark {
+pub struct CountedReport {
     /// The entry that contains the evidence.
     #[n(0)]
     pub offset: Offset,
@@ -41,7 +41,7 @@ pub struct Mark {
     pub report: u64,
     /// Short digest of the failed recipient or the responder; zero if the report names none.
     #[n(3)]
-    pub party: u64,
+    pub failed_recipient: u64,
     /// Short digest of the trap domain.
     #[n(4)]
     pub trap_domain: u32,
@@ -56,10 +56,10 @@ pub struct Mark {
     pub kind: Kind,
     /// The network of the injector, if the report shows it.
     #[n(8)]
-    pub injector: Option<Network>,
+    pub injector: Option<InjectorNetwork>,
     /// The sender of the returned original.
     #[n(9)]
-    pub sender: Sender,
+    pub sender: OriginalSender,
     /// Whether the relay serves the failed recipient's domain.
     #[n(10)]
     pub relation: Relation,
@@ -74,11 +74,11 @@ pub struct Mark {
     pub more: u32,
     /// Whether it is an automatic reply that complies with RFC 3834.
     #[n(14)]
-    pub keeps_rfc3834: bool,
+    pub follows_rfc3834: bool,
     /// The channel by which the evidence arrived.
     #[n(15)]
     #[cbor(default)]
-    pub way: Way,
+    pub channel: Channel,
     /// By how much the donor's terms reduce the weight, in thousandths.
     #[n(16)]
     #[cbor(default)]
@@ -87,7 +87,7 @@ pub struct Mark {
 
 /// The origin of a piece of evidence, as the fold knows it.
 #[derive(Clone, Copy, Debug)]
-pub struct MarkSource {
+pub struct ReportSource {
     /// The key that the trap was registered by.
     pub trap: TrapKey,
     /// The domain that counts as the trap domain.
@@ -98,24 +98,24 @@ pub struct MarkSource {
     pub discount: u16,
 }
 
-impl Mark {
+impl CountedReport {
     /// Builds the counted report for a piece of evidence. `seen_at` is the time of receipt after
     /// the fold's check.
     pub fn of(
         evidence: &Evidence,
         observation: Option<&Observation>,
-        injector: Option<Network>,
-        source: MarkSource,
+        injector: Option<InjectorNetwork>,
+        source: ReportSource,
         seen_at: Timestamp,
         offset: Offset,
     ) -> Self {
         let facts = &evidence.facts;
-        Mark {
+        CountedReport {
             offset,
             seen_at,
             // A session without a message has no digest; its id takes the place.
             report: evidence.report.unwrap_or(evidence.id).short(),
-            party: facts.party().map_or(0, |party| party.address.short()),
+            failed_recipient: facts.failed_recipient().map_or(0, |party| party.address.short()),
             trap_domain: source.domain.short(),
             // If a whole domain is registered, each address in it is a trap of its own. Otherwise
             // the registered key is the trap.
@@ -128,15 +128,15 @@ impl Mark {
             cause: facts.leading_failure().map(|failure| failure.cause).unwrap_or_default(),
             forbidden: observation.and_then(|seen| seen.original_forbidden).unwrap_or(false),
             more: 0,
-            keeps_rfc3834: facts.keeps_rfc3834,
-            way: evidence.way,
+            follows_rfc3834: facts.follows_rfc3834,
+            channel: evidence.channel,
             discount: source.discount,
         }
     }
 
     /// The burst that the report belongs to: kind, trap domain, injector network and hour. The
     /// reports of one burst weigh as one.
-    pub fn burst(&self) -> (Kind, u32, Option<Network>, u32) {
+    pub fn burst(&self) -> (Kind, u32, Option<InjectorNetwork>, u32) {
         (self.kind, self.trap_domain, self.injector, self.seen_at.hour())
     }
 

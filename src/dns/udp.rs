@@ -19,12 +19,12 @@ use nix::sys::socket::{
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, SocketAddrAny, addr::SocketAddrArg, sendmmsg};
 use tokio::sync::mpsc;
 
-use super::edns::Edns;
-use super::limit::Limiter;
-use super::message::{self, Query, Reply};
+use super::edns::QueryEdns;
+use super::limit::ResponseLimiter;
+use super::message::{self, ReplyParts, WireQuery};
 use super::outcome;
-use super::service::{Inquiry, Place, Service};
-use crate::metrics::{DnsMetrics, Dropped, Tally};
+use super::service::{ClientQuery, DnsService, QueryTarget};
+use crate::metrics::{DnsMetrics, DropReason, PendingCounts};
 use crate::time::Stopwatch;
 
 /// Greatest number of datagrams that one system call reads or sends.
@@ -43,16 +43,16 @@ const ANSWERING_PORTS: [u16; 10] = [0, 7, 9, 13, 17, 19, 37, 69, 123, 464];
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A datagram that only the library can read, and where to send the response.
-pub(super) struct Slow {
+pub(super) struct Fallback {
     /// The octets of the datagram.
     pub message: Vec<u8>,
     /// Where to send the response.
-    pub way: Way,
+    pub way: ReplyPath,
 }
 
 /// The socket and the addresses for a response.
 #[derive(Clone, Debug)]
-pub(super) struct Way {
+pub(super) struct ReplyPath {
     /// The socket that the query came in on.
     pub socket: Arc<UdpSocket>,
     /// The client's address and port.
@@ -63,33 +63,33 @@ pub(super) struct Way {
 }
 
 /// The data of one thread.
-pub(super) struct Lane {
+pub(super) struct UdpWorker {
     /// The thread's socket.
     pub socket: Arc<UdpSocket>,
     /// Decides the answers.
-    pub service: Arc<Service>,
+    pub service: Arc<DnsService>,
     /// Counts queries and answers.
     pub metrics: Arc<DnsMetrics>,
     /// The thread's response rate limiter.
-    pub limiter: Limiter,
+    pub limiter: ResponseLimiter,
     /// The queue of datagrams for the library.
-    pub slow: mpsc::Sender<Slow>,
+    pub slow: mpsc::Sender<Fallback>,
     /// Ends the thread when true.
     pub stop: Arc<AtomicBool>,
 }
 
 /// A socket address of one family, as system calls use it.
-trait Address: SockaddrLike + Copy {
+trait RawAddress: SockaddrLike + Copy {
     fn socket_address(self) -> SocketAddr;
 }
 
-impl Address for SockaddrIn {
+impl RawAddress for SockaddrIn {
     fn socket_address(self) -> SocketAddr {
         SocketAddrV4::from(self).into()
     }
 }
 
-impl Address for SockaddrIn6 {
+impl RawAddress for SockaddrIn6 {
     fn socket_address(self) -> SocketAddr {
         SocketAddrV6::from(self).into()
     }
@@ -97,14 +97,14 @@ impl Address for SockaddrIn6 {
 
 /// A received datagram.
 #[derive(Clone, Copy)]
-struct Came {
+struct ReceivedDatagram {
     octets: usize,
     client: SocketAddr,
     local: Option<IpAddr>,
 }
 
 /// The results of one batch.
-struct Answers {
+struct BatchAnswers {
     /// The length of each response, by the place of its datagram; zero for no response.
     lengths: [usize; BATCH],
     /// The places of datagrams for the library.
@@ -112,13 +112,13 @@ struct Answers {
 }
 
 /// A query that was read, and where its answer lies in memory.
-struct Asking<'z, 'q> {
-    query: Query<'q>,
+struct ReadQuery<'z, 'q> {
+    query: WireQuery<'q>,
     client: IpAddr,
-    place: Place<'z, 'q>,
+    place: QueryTarget<'z, 'q>,
 }
 
-impl Lane {
+impl UdpWorker {
     /// Answers queries until `stop` is true, which is checked after every batch and every read
     /// timeout.
     pub(super) fn run(self) {
@@ -129,14 +129,14 @@ impl Lane {
         }
     }
 
-    fn answer_all<A: Address>(mut self) {
+    fn answer_all<A: RawAddress>(mut self) {
         let wildcard = self.socket.local_addr().is_ok_and(|address| address.ip().is_unspecified());
         let control = wildcard.then(|| nix::cmsg_space!(nix::libc::in6_pktinfo));
         let mut headers = MultiHeaders::<A>::preallocate(BATCH, control);
         let mut datagrams = vec![[0; DATAGRAM_OCTETS_MAX]; BATCH];
         let mut responses = vec![[0; RESPONSE_OCTETS_MAX]; BATCH];
         let mut came = Vec::with_capacity(BATCH);
-        let mut answers = Answers { lengths: [0; BATCH], slow: Vec::with_capacity(BATCH) };
+        let mut answers = BatchAnswers { lengths: [0; BATCH], slow: Vec::with_capacity(BATCH) };
         let mut tally = self.metrics.tally("udp");
         while !self.stop.load(Ordering::Relaxed) {
             came.clear();
@@ -164,11 +164,11 @@ impl Lane {
         }
     }
 
-    fn receive<A: Address>(
+    fn receive<A: RawAddress>(
         &self,
         headers: &mut MultiHeaders<A>,
         datagrams: &mut [[u8; DATAGRAM_OCTETS_MAX]],
-        came: &mut Vec<Came>,
+        came: &mut Vec<ReceivedDatagram>,
     ) -> nix::Result<()> {
         let mut datagrams = datagrams.iter_mut();
         let mut slices: [[IoSliceMut<'_>; 1]; BATCH] =
@@ -178,7 +178,7 @@ impl Lane {
             let local = message.cmsgs().ok().and_then(|mut controls| controls.find_map(written_to));
             // A datagram without a source address gets port 0, which is never answered.
             let client = message.address.map_or(NOBODY, A::socket_address);
-            came.push(Came { octets: message.bytes, client, local });
+            came.push(ReceivedDatagram { octets: message.bytes, client, local });
         }
         Ok(())
     }
@@ -188,38 +188,39 @@ impl Lane {
     fn answer(
         &mut self,
         datagrams: &[[u8; DATAGRAM_OCTETS_MAX]],
-        came: &[Came],
+        came: &[ReceivedDatagram],
         responses: &mut [[u8; RESPONSE_OCTETS_MAX]],
-        answers: &mut Answers,
-        tally: &mut Tally,
+        answers: &mut BatchAnswers,
+        tally: &mut PendingCounts,
     ) {
         let held = self.service.hold();
         let zones = held.zones();
-        let asking: [Option<Asking<'_, '_>>; BATCH] = std::array::from_fn(|at| {
-            let Came { octets, client, .. } = came.get(at).filter(|came| came.may_be_answered())?;
-            let query = Query::read(datagrams[at].get(..*octets)?)?;
+        let asking: [Option<ReadQuery<'_, '_>>; BATCH] = std::array::from_fn(|at| {
+            let ReceivedDatagram { octets, client, .. } =
+                came.get(at).filter(|came| came.may_be_answered())?;
+            let query = WireQuery::read(datagrams[at].get(..*octets)?)?;
             let place = self.service.locate(zones, query.name);
-            Some(Asking { query, client: client.ip(), place })
+            Some(ReadQuery { query, client: client.ip(), place })
         });
         let spots: [_; BATCH] =
             std::array::from_fn(|at| asking[at].as_ref().map(|asking| asking.place.spot()));
         std::hint::black_box(spots.iter().flatten().fold(0, |sum, spot| sum ^ spot.touch()));
         answers.lengths = [0; BATCH];
         for (at, (asking, response)) in asking.iter().zip(responses).enumerate().take(came.len()) {
-            let Some(Asking { query, client, place }) = asking else {
+            let Some(ReadQuery { query, client, place }) = asking else {
                 if came[at].may_be_answered() {
                     answers.slow.push(at);
                 } else {
-                    tally.dropped(Dropped::Port, 1);
+                    tally.dropped(DropReason::Port, 1);
                 }
                 continue;
             };
             let (name, query_type, edns) = (query.name, query.query_type, query.edns);
-            let inquiry = Inquiry { client: *client, name, query_type, edns };
+            let inquiry = ClientQuery { client: *client, name, query_type, edns };
             let decision = self.service.decide(place, &inquiry, &held, Some(&mut self.limiter));
             outcome::count(tally, &self.metrics, &inquiry, place, &decision);
             if let Ok(decided) = &decision {
-                let reply = Reply::of(decided, Edns::octets_max(edns));
+                let reply = ReplyParts::of(decided, QueryEdns::octets_max(edns));
                 let question = &datagrams[at][..query.end()];
                 answers.lengths[at] = message::write(question, &reply, &decided.content, response);
             }
@@ -229,15 +230,16 @@ impl Lane {
     fn send(
         &self,
         responses: &[[u8; RESPONSE_OCTETS_MAX]],
-        came: &[Came],
-        answers: &Answers,
-        tally: &mut Tally,
+        came: &[ReceivedDatagram],
+        answers: &BatchAnswers,
+        tally: &mut PendingCounts,
     ) {
         let ready = || (0..came.len()).filter(|at| answers.lengths[*at] > 0);
         if came.iter().any(|came| came.local.is_some()) {
             for at in ready() {
                 let way = self.way(&came[at]);
-                tally.dropped(Dropped::Unsent, u64::from(!way.send(&responses[at][..answers.lengths[at]])));
+                tally
+                    .dropped(DropReason::Unsent, u64::from(!way.send(&responses[at][..answers.lengths[at]])));
             }
             return;
         }
@@ -256,13 +258,13 @@ impl Lane {
             let sent = match sendmmsg(&self.socket, rest, SendFlags::DONTWAIT) {
                 Ok(sent @ 1..) => sent,
                 Err(rustix::io::Errno::AGAIN | rustix::io::Errno::NOBUFS) => {
-                    tally.dropped(Dropped::Unsent, rest.len() as u64);
+                    tally.dropped(DropReason::Unsent, rest.len() as u64);
                     return;
                 }
                 // The first remaining response could not be sent, perhaps because its client is not
                 // reachable.
                 Ok(_) | Err(_) => {
-                    tally.dropped(Dropped::Unsent, 1);
+                    tally.dropped(DropReason::Unsent, 1);
                     1
                 }
             };
@@ -270,21 +272,26 @@ impl Lane {
         }
     }
 
-    fn way(&self, came: &Came) -> Way {
-        Way { socket: Arc::clone(&self.socket), client: came.client, local: came.local }
+    fn way(&self, came: &ReceivedDatagram) -> ReplyPath {
+        ReplyPath { socket: Arc::clone(&self.socket), client: came.client, local: came.local }
     }
 
-    fn pass_on(&self, datagram: &[u8; DATAGRAM_OCTETS_MAX], came: &Came, tally: &mut Tally) {
+    fn pass_on(
+        &self,
+        datagram: &[u8; DATAGRAM_OCTETS_MAX],
+        came: &ReceivedDatagram,
+        tally: &mut PendingCounts,
+    ) {
         let message = datagram[..came.octets.min(DATAGRAM_OCTETS_MAX)].to_vec();
-        if self.slow.try_send(Slow { message, way: self.way(came) }).is_err() {
-            tally.dropped(Dropped::Queue, 1);
+        if self.slow.try_send(Fallback { message, way: self.way(came) }).is_err() {
+            tally.dropped(DropReason::Queue, 1);
         }
     }
 }
 
 const NOBODY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(std::net::Ipv4Addr::UNSPECIFIED, 0));
 
-impl Came {
+impl ReceivedDatagram {
     fn may_be_answered(&self) -> bool {
         !ANSWERING_PORTS.contains(&self.client.port())
     }
@@ -301,7 +308,7 @@ fn written_to(control: ControlMessageOwned) -> Option<IpAddr> {
     }
 }
 
-impl Way {
+impl ReplyPath {
     /// Sends a response without waiting for room in the send buffer. Returns `false` if it could
     /// not be sent.
     pub(super) fn send(&self, octets: &[u8]) -> bool {

@@ -19,7 +19,7 @@ const LABELS_MAX: usize = 10;
 /// A trap as given: `local@domain`, `prefix-*@domain`, `domain`, or `*.domain` for a domain with
 /// all its subdomains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Named {
+pub struct NamedTrap {
     /// How much of the domain the trap covers.
     pub scope: Scope,
     /// The key of the trap.
@@ -33,7 +33,7 @@ impl TrapHasher {
     ///
     /// # Errors
     /// When the text is not an address, pattern or domain, or names a domain of one label.
-    pub fn named(&self, text: &str) -> Result<Named, String> {
+    pub fn named(&self, text: &str) -> Result<NamedTrap, String> {
         if text.contains('@') {
             let mailbox = Mailbox::parse(text).ok_or_else(|| format!("{text:?} is not an address"))?;
             domain_of_its_own(mailbox.domain())?;
@@ -46,7 +46,11 @@ impl TrapHasher {
                     ));
                 }
             };
-            return Ok(Named { scope, key: self.address(&mailbox), domain: self.domain(mailbox.domain()) });
+            return Ok(NamedTrap {
+                scope,
+                key: self.address(&mailbox),
+                domain: self.domain(mailbox.domain()),
+            });
         }
         let (scope, domain) = match text.strip_prefix("*.") {
             Some(domain) => (Scope::Subdomains, domain),
@@ -54,7 +58,7 @@ impl TrapHasher {
         };
         let domain = domain_of_its_own(domain.trim_end_matches('.'))?;
         let key = self.domain(&domain);
-        Ok(Named { scope, key, domain: key })
+        Ok(NamedTrap { scope, key, domain: key })
     }
 
     /// The keys by which an address may be a trap: that of its name without a plus or VERP tag,
