@@ -102,7 +102,7 @@ pub struct ListingExplanation {
     /// The number of distinct networks the forged mail came from.
     pub injector_networks: u32,
     /// The number of distinct failed recipients.
-    pub parties: u32,
+    pub failed_recipients: u32,
     /// The number of reports.
     pub reports: u32,
     /// The grounds: the first entries that contain the evidence, or the entry of the decision.
@@ -187,7 +187,7 @@ pub struct EvidenceExplanation {
     /// A number that stands for the donor of the trap, as in `donor 1`.
     pub donor: String,
     /// A number that stands for the failed recipient or the responder, as in `failed recipient 1`.
-    pub party: Option<String>,
+    pub failed_recipient: Option<String>,
     /// The network the forged mail came from.
     pub injector_network: Option<String>,
     /// The sender of the original: `the trap`, `unknown` or `another`.
@@ -280,7 +280,7 @@ pub fn answer_mask(relay: Relay, record: &RelayRecord, config: &Config) -> u8 {
 struct Letters {
     trap_domains: BTreeMap<u32, String>,
     donors: BTreeMap<u32, String>,
-    parties: BTreeMap<u64, String>,
+    recipients: BTreeMap<u64, String>,
 }
 
 impl Letters {
@@ -294,12 +294,12 @@ impl Letters {
             });
             let next = letters.donors.len() + 1;
             letters.donors.entry(mark.donor).or_insert_with(|| format!("donor {next}"));
-            let next = letters.parties.len() + 1;
+            let next = letters.recipients.len() + 1;
             let role = match mark.kind {
                 Kind::AutoReply | Kind::Challenge => "responder",
                 _ => "failed recipient",
             };
-            letters.parties.entry(mark.failed_recipient).or_insert_with(|| format!("{role} {next}"));
+            letters.recipients.entry(mark.failed_recipient).or_insert_with(|| format!("{role} {next}"));
         }
         letters
     }
@@ -406,7 +406,11 @@ fn explain_mark(
         kind: mark.kind.name(),
         trap_domain: letters.trap_domains.get(&mark.trap_domain).cloned().unwrap_or_default(),
         donor: letters.donors.get(&mark.donor).cloned().unwrap_or_default(),
-        party: letters.parties.get(&mark.failed_recipient).filter(|_| mark.failed_recipient != 0).cloned(),
+        failed_recipient: letters
+            .recipients
+            .get(&mark.failed_recipient)
+            .filter(|_| mark.failed_recipient != 0)
+            .cloned(),
         injector_network: mark.injector.map(|network| network.to_string()),
         original_sender: match mark.sender {
             OriginalSender::Trap => "the trap",
@@ -455,7 +459,7 @@ fn explain_listing(
         points: grounds.points.to_string(),
         trap_domains: grounds.trap_domains,
         injector_networks: grounds.injector_networks,
-        parties: grounds.failed_recipients,
+        failed_recipients: grounds.failed_recipients,
         reports: grounds.reports,
         evidence: grounds.evidence.clone(),
         score: explain_score(&case, letters),

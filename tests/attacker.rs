@@ -37,10 +37,10 @@ fn rows() -> Vec<Row> {
             for (key, shipped, value) in [
                 ("injector_networks", "2", &cells[0]),
                 ("trap_domains", "2", &cells[1]),
-                ("parties", "5", &cells[2]),
+                ("failed_recipients", "5", &cells[2]),
                 ("span", "\"24h\"", &format!("{:?}", cells[3])),
                 ("occasions", "3", &cells[4]),
-                ("apart", "\"12h\"", &format!("{:?}", cells[5])),
+                ("occasions_apart", "\"12h\"", &format!("{:?}", cells[5])),
             ] {
                 // The quorums of single codes stand before the policy's own one in the file.
                 let quorum = zone.find("[policy.quorum]").unwrap();

@@ -30,9 +30,16 @@ fn what_anyone_may_know_of_an_address() {
     assert!(page.contains("Listed as a source of backscatter") && page.contains("550"), "{page}");
     // The public pages reveal no trap and no counts.
     for text in [&page, &body] {
-        for secret in
-            ["trap-one", "trap-two", "points", "party", "entry", "injector_network", "192.0.2.44", "u1@"]
-        {
+        for secret in [
+            "trap-one",
+            "trap-two",
+            "points",
+            "failed_recipient",
+            "entry",
+            "injector_network",
+            "192.0.2.44",
+            "u1@",
+        ] {
             assert!(!text.contains(secret), "{secret} in {text}");
         }
     }

@@ -155,7 +155,7 @@ fn check_settings(spec: &ConfigSpec, complaints: &mut Complaints) {
     complaints.require(
         journal.keep_reports <= journal.keep_entries,
         "journal.keep_reports",
-        format!("{} is longer than journal.keep_facts", journal.keep_reports),
+        format!("{} is longer than journal.keep_entries", journal.keep_reports),
         "reports must not be kept longer than the evidence read from them",
     );
     complaints.require(

@@ -71,7 +71,7 @@ section!(
         /// How long journal entries are kept: evidence, observations, directives and ticks.
         keep_entries: Span = Span::from_days(56),
         /// How long reduced reports are kept: the messages themselves, encrypted. At most
-        /// `keep_facts`.
+        /// `keep_entries`.
         keep_reports: Span = Span::from_days(14),
         /// Free octets on the disk below which mail gets a 451 reply. The rest is reserved for
         /// decisions and ticks.

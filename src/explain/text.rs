@@ -120,7 +120,7 @@ impl Display for ListingExplanation {
             self.points,
             self.trap_domains,
             self.injector_networks,
-            self.parties,
+            self.failed_recipients,
             self.reports
         )?;
         writeln!(
@@ -152,7 +152,7 @@ impl Display for EvidenceExplanation {
                 "another" => "another address",
                 other => other,
             },
-            self.party.as_deref().unwrap_or("no failed recipient named"),
+            self.failed_recipient.as_deref().unwrap_or("no failed recipient named"),
             match self.relation {
                 "confirmed" => "yes",
                 "refuted" => "no",
@@ -194,7 +194,7 @@ impl EvidenceExplanation {
             "donor" => "weight of the donor".to_owned(),
             "injector" if self.injector_network.is_none() => "origin of the forged mail unknown".to_owned(),
             "kind" => format!("kind {}", self.kind),
-            "manners" => "RFC 3834 compliance".to_owned(),
+            "rfc3834" => "RFC 3834 compliance".to_owned(),
             "original sender" if self.original_sender == "another" => {
                 "original sender is another address".to_owned()
             }
@@ -202,7 +202,7 @@ impl EvidenceExplanation {
             "relation" if self.relation == "unknown" => "the DNS gave no answer".to_owned(),
             "relation" if self.relation == "refuted" => "not responsible for the failed recipient".to_owned(),
             "relation" => "the DNS leads to this host".to_owned(),
-            "way" => "evidence from a donor".to_owned(),
+            "channel" => "evidence from a donor".to_owned(),
             other => other.to_owned(),
         }
     }
@@ -235,7 +235,7 @@ mod tests {
             kind: "dsn-failed",
             trap_domain: "A".to_owned(),
             donor: "donor 1".to_owned(),
-            party: Some("failed recipient 1".to_owned()),
+            failed_recipient: Some("failed recipient 1".to_owned()),
             injector_network: Some("198.51.0.0/16".to_owned()),
             original_sender: "the trap",
             relation: "confirmed",

@@ -12,14 +12,18 @@ use crate::complaint::Complaints;
 #[serde(deny_unknown_fields)]
 pub struct GuardLimits {
     /// The number of additions per hour that is always allowed.
+    #[serde(alias = "additions_floor")]
     pub additions_per_hour: u64,
     /// The number of additions per hour that is allowed in a large list, in thousandths of the
     /// number of entries at the beginning of the hour. The larger of the two limits applies.
+    #[serde(alias = "additions_thousandths")]
     pub additions_per_hour_thousandths: u64,
     /// The number of ended listings per hour that never raises an alarm.
+    #[serde(alias = "endings_floor")]
     pub endings_per_hour: u64,
     /// The number of ended listings per hour that raises no alarm in a large list, in thousandths
     /// of the number of entries at the beginning of the hour. The larger of the two limits applies.
+    #[serde(alias = "endings_thousandths")]
     pub endings_per_hour_thousandths: u64,
 }
 
@@ -28,15 +32,15 @@ impl GuardLimits {
     pub fn check(&self, complaints: &mut Complaints) {
         complaints.require(
             self.additions_per_hour >= 1,
-            "guards.additions_floor",
+            "guards.additions_per_hour",
             "0 would hold every listing of a new list",
             "write 1 or more",
         );
         complaints.require(
             self.additions_per_hour_thousandths <= 1_000 && self.endings_per_hour_thousandths <= 1_000,
-            "guards.additions_thousandths",
+            "guards.additions_per_hour_thousandths",
             "a limit above the whole list has no effect",
-            "write 1000 or less, here and in guards.endings_thousandths",
+            "write 1000 or less, here and in guards.endings_per_hour_thousandths",
         );
     }
 

@@ -73,7 +73,7 @@ impl Inquiry {
             evidence: evidence.id,
             relay: evidence.relay,
             helo: evidence.helo.clone(),
-            domain: facts.failed_recipient().and_then(|party| party.domain),
+            domain: facts.failed_recipient().and_then(|recipient| recipient.domain),
             remote_mta: facts.leading_failure().and_then(|failure| failure.remote_mta.clone()),
             injector: facts.injector.map(Relay::new),
             trap_domain: trap_domain.map(str::to_owned),

@@ -182,23 +182,23 @@ impl<'a> Case<'a> {
 
     /// The number of distinct failed recipients or responders. Reports that name none do not count.
     pub fn failed_recipients(&self) -> usize {
-        distinct(self.marks.iter().map(|mark| mark.failed_recipient).filter(|&party| party != 0))
+        distinct(self.marks.iter().map(|mark| mark.failed_recipient).filter(|&recipient| recipient != 0))
     }
 
     /// The number of separate occasions, each at least `apart` after the last.
     ///
-    /// An occasion needs a new failed recipient, or at least `parties` distinct failed recipients
+    /// An occasion needs a new failed recipient, or at least `many` distinct failed recipients
     /// since the last occasion. A report that names no failed recipient counts as new. Broken
     /// aliases report the same few addresses again and again, so they make no further occasions,
     /// and a temporary fault is one occasion.
-    pub fn occasions(&self, apart: Span, parties: usize) -> usize {
+    pub fn occasions(&self, apart: Span, many: usize) -> usize {
         let (mut known, mut since_last) = (BTreeSet::new(), BTreeSet::new());
         let (mut last, mut occasions): (Option<Timestamp>, _) = (None, 0);
         for mark in &self.marks {
             since_last.insert(mark.failed_recipient);
             let new = mark.failed_recipient == 0 || known.insert(mark.failed_recipient);
-            let many = since_last.len() >= parties.max(1);
-            if (new || many) && last.is_none_or(|last| mark.seen_at.since(last) >= apart) {
+            let enough = since_last.len() >= many.max(1);
+            if (new || enough) && last.is_none_or(|last| mark.seen_at.since(last) >= apart) {
                 (last, occasions) = (Some(mark.seen_at), occasions + 1);
                 since_last.clear();
             }

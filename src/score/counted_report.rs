@@ -115,7 +115,7 @@ impl CountedReport {
             seen_at,
             // A session without a message has no digest; its id takes the place.
             report: evidence.report.unwrap_or(evidence.id).short(),
-            failed_recipient: facts.failed_recipient().map_or(0, |party| party.address.short()),
+            failed_recipient: facts.failed_recipient().map_or(0, |recipient| recipient.address.short()),
             trap_domain: source.domain.short(),
             // If a whole domain is registered, each address in it is a trap of its own. Otherwise
             // the registered key is the trap.

@@ -50,12 +50,14 @@ pub struct QuorumSpec {
     pub without_injector: Option<WithoutInjectorSpec>,
     /// The minimum number of distinct failed recipients, or of distinct responders of automatic
     /// replies.
+    #[serde(alias = "parties")]
     pub failed_recipients: usize,
     /// The minimum time from the first report of a case to the last.
     pub span: Span,
     /// The minimum number of separate occasions. See [`Case::occasions`](super::Case::occasions).
     pub occasions: usize,
     /// The minimum time between two occasions.
+    #[serde(alias = "apart")]
     pub occasions_apart: Span,
     /// The minimum number of distinct donors.
     pub donors: usize,
@@ -66,6 +68,7 @@ pub struct QuorumSpec {
 #[serde(deny_unknown_fields)]
 pub struct WithoutInjectorSpec {
     /// The minimum number of distinct failed recipients among reports of unknown injector.
+    #[serde(alias = "parties")]
     pub failed_recipients: usize,
     /// The minimum time from the first of these reports to the last.
     pub span: Span,
@@ -96,6 +99,7 @@ pub struct WeightsSpec {
     /// If no SPF or DMARC record forbade the original, or if that is unknown.
     pub original_not_forbidden: u32,
     /// For an automatic reply that complies with RFC 3834.
+    #[serde(alias = "reply_keeps_rfc3834")]
     pub reply_follows_rfc3834: u32,
     /// For a message that a donor forwarded. Zero if the file does not set it.
     #[serde(default)]
@@ -139,13 +143,13 @@ pub struct Quorum {
     pub injector_networks: usize,
     /// See [`QuorumSpec::without_injector`].
     pub without_injector: Option<WithoutInjectorSpec>,
-    /// See [`QuorumSpec::parties`].
+    /// See [`QuorumSpec::failed_recipients`].
     pub failed_recipients: usize,
     /// See [`QuorumSpec::span`].
     pub span: Span,
     /// See [`QuorumSpec::occasions`].
     pub occasions: usize,
-    /// See [`QuorumSpec::apart`].
+    /// See [`QuorumSpec::occasions_apart`].
     pub occasions_apart: Span,
     /// See [`QuorumSpec::donors`].
     pub donors: usize,
@@ -177,7 +181,7 @@ pub struct Weights {
     pub original_forbidden: u32,
     /// See [`WeightsSpec::original_not_forbidden`].
     pub original_not_forbidden: u32,
-    /// See [`WeightsSpec::reply_keeps_rfc3834`].
+    /// See [`WeightsSpec::reply_follows_rfc3834`].
     pub reply_follows_rfc3834: u32,
     /// See [`WeightsSpec::submitted`].
     pub submitted: u32,
@@ -293,7 +297,7 @@ impl WeightsSpec {
             ("relation_unknown", self.relation_unknown),
             ("original_forbidden", self.original_forbidden),
             ("original_not_forbidden", self.original_not_forbidden),
-            ("reply_keeps_rfc3834", self.reply_follows_rfc3834),
+            ("reply_follows_rfc3834", self.reply_follows_rfc3834),
             ("submitted", self.submitted),
             ("logged", self.logged),
         ];

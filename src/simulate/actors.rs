@@ -138,8 +138,8 @@ pub(super) fn respond(
 impl Scene<'_> {
     fn made(mut self) -> Option<MadeReport> {
         let own = self.domain.clone();
-        let party = self.party();
-        let failed = format!("{party}@{own}");
+        let recipient = self.failed_recipient();
+        let failed = format!("{recipient}@{own}");
         match self.spec.behaviour {
             Behaviour::BouncesUnknown => {
                 let message = self.bounce(&failed).octets();
@@ -154,7 +154,7 @@ impl Scene<'_> {
                 let inner = if self.random.happens(500) {
                     format!("inner.{own}")
                 } else {
-                    format!("[10.0.{}.7]", party.len())
+                    format!("[10.0.{}.7]", recipient.len())
                 };
                 let bounce = Bounce {
                     diagnostic: "550 5.1.1 Recipient address rejected: User unknown",
@@ -226,16 +226,16 @@ impl Scene<'_> {
                 let message = messages::aggregate_report(&self.host, &own, &self.trap, self.occasion.nth);
                 Some(self.about(&own, message))
             }
-            Behaviour::CarriesReports => Some(self.carried(&party)),
+            Behaviour::CarriesReports => Some(self.carried(&recipient)),
             Behaviour::HostsForgers => Some(self.handed_in_by_customer(&failed)),
-            Behaviour::SharesAddressWithBot | Behaviour::Imitates => Some(self.imitation(&party)),
+            Behaviour::SharesAddressWithBot | Behaviour::Imitates => Some(self.imitation(&recipient)),
         }
     }
 
     /// The local part of the failed recipient, or of the user who replies.
-    fn party(&mut self) -> String {
-        let parties = self.spec.parties.unwrap_or(self.world.mail.local_parts);
-        format!("p{}", self.random.below(u64::from(parties)))
+    fn failed_recipient(&mut self) -> String {
+        let recipients = self.spec.failed_recipients.unwrap_or(self.world.mail.local_parts);
+        format!("p{}", self.random.below(u64::from(recipients)))
     }
 
     fn bounce<'s>(&'s self, failed: &'s str) -> Bounce<'s> {
@@ -351,9 +351,9 @@ impl Scene<'_> {
 
     /// A report by a customer's server that is sent through this relay, which is also an MX host of
     /// some customers.
-    fn carried(mut self, party: &str) -> MadeReport {
+    fn carried(mut self, recipient: &str) -> MadeReport {
         let customer = format!("c{}.example", self.random.below(OTHER_DOMAINS));
-        let (host, failed) = (format!("mail.{customer}"), format!("{party}@{customer}"));
+        let (host, failed) = (format!("mail.{customer}"), format!("{recipient}@{customer}"));
         let above = self.handed_in(&host, "93.4.5.6");
         let message = Bounce { host: &host, above, ..self.bounce(&failed) }.octets();
         let exchangers =
@@ -384,9 +384,9 @@ impl Scene<'_> {
     }
 
     /// A report by a bot in the name of an unrelated host.
-    fn imitation(mut self, party: &str) -> MadeReport {
+    fn imitation(mut self, recipient: &str) -> MadeReport {
         let other = format!("v{}.example", self.random.below(OTHER_DOMAINS));
-        let (host, failed) = (format!("mail.{other}"), format!("{party}@{other}"));
+        let (host, failed) = (format!("mail.{other}"), format!("{recipient}@{other}"));
         let style = *self.random.pick(&STYLES).unwrap_or(&ReportStyle::Postfix);
         let message = Bounce { style, host: &host, ..self.bounce(&failed) }.octets();
         self.about(&other, message)

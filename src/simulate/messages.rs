@@ -253,33 +253,40 @@ impl Bounce<'_> {
 }
 
 /// A virus notice to the apparent sender.
-pub(super) fn notice(host: &str, domain: &str, party: &str, trap: &str, injector: &str, id: u64) -> String {
+pub(super) fn notice(
+    host: &str,
+    domain: &str,
+    recipient: &str,
+    trap: &str,
+    injector: &str,
+    id: u64,
+) -> String {
     format!(
         "Received: by {host} (Postfix)\n\tid {id:X}; today\nFrom: \"Content-filter at {host}\" <virusalert@{domain}>\nTo: <{trap}>\n\
          Subject: VIRUS (Example.Worm) IN MAIL FROM YOU\nMessage-ID: <VS{id}@{host}>\nMIME-Version: 1.0\n\
          Content-Type: multipart/report; report-type=delivery-status; boundary=\"B{id}\"\n\n--B{id}\n\
          Content-Type: text/plain\n\nVIRUS ALERT\n\nOur content checker found\n    virus: Example.Worm\n\n\
-         in your email to the following recipient:\n-> {party}\n\nDelivery of the email was stopped!\n\n--B{id}\n\
-         Content-Type: message/delivery-status\n\nReporting-MTA: dns; {host}\n\nFinal-Recipient: rfc822; {party}\n\
+         in your email to the following recipient:\n-> {recipient}\n\nDelivery of the email was stopped!\n\n--B{id}\n\
+         Content-Type: message/delivery-status\n\nReporting-MTA: dns; {host}\n\nFinal-Recipient: rfc822; {recipient}\n\
          Action: failed\nStatus: 5.7.0\nDiagnostic-Code: smtp; 554 5.7.0 Bounce, virus found\n\n--B{id}\n\
          Content-Type: text/rfc822-headers\n\nReturn-Path: <{trap}>\n\
          Received: from spam.example (unknown [{injector}])\n\tby {host} (Postfix) with ESMTP id {id:X}; today\n\
-         From: {trap}\nTo: {party}\nSubject: Offer {id}\nMessage-ID: <{id}@spam.example>\n\n--B{id}--\n"
+         From: {trap}\nTo: {recipient}\nSubject: Offer {id}\nMessage-ID: <{id}@spam.example>\n\n--B{id}--\n"
     )
 }
 
 /// A vacation reply.
-pub(super) fn reply(party: &str, trap: &str, id: u64) -> String {
+pub(super) fn reply(recipient: &str, trap: &str, id: u64) -> String {
     format!(
-        "From: {party}\nTo: {trap}\nSubject: Out of office: Offer {id}\nMessage-ID: <r{id}@away.example>\n\
+        "From: {recipient}\nTo: {trap}\nSubject: Out of office: Offer {id}\nMessage-ID: <r{id}@away.example>\n\
          Auto-Submitted: auto-replied (vacation)\nPrecedence: bulk\n\nI am out of the office until Monday.\n"
     )
 }
 
 /// A challenge of a challenge-response filter.
-pub(super) fn challenge(party: &str, trap: &str, id: u64) -> String {
+pub(super) fn challenge(recipient: &str, trap: &str, id: u64) -> String {
     format!(
-        "From: <{party}>\nTo: {trap}\nSubject: Your email requires verification verify#x{id}\n\
+        "From: <{recipient}>\nTo: {trap}\nSubject: Your email requires verification verify#x{id}\n\
          Message-ID: <c{id}@filter.example>\nPrecedence: auto_reply\n\nThe message you sent requires that you verify that you\n\
          are a real live human being and not a spam source.\n\nTo complete this verification, simply reply to this message.\n"
     )
@@ -295,12 +302,12 @@ pub(super) fn list_response(domain: &str, trap: &str, id: u64) -> String {
 }
 
 /// A disposition notification (RFC 8098).
-pub(super) fn receipt(party: &str, trap: &str, id: u64) -> String {
+pub(super) fn receipt(recipient: &str, trap: &str, id: u64) -> String {
     format!(
-        "From: {party}\nTo: {trap}\nSubject: Read: hello\nMessage-ID: <m{id}@reader.example>\nMIME-Version: 1.0\n\
+        "From: {recipient}\nTo: {trap}\nSubject: Read: hello\nMessage-ID: <m{id}@reader.example>\nMIME-Version: 1.0\n\
          Content-Type: multipart/report; report-type=disposition-notification; boundary=\"b\"\n\n--b\n\
          Content-Type: text/plain\n\nYour message was read.\n--b\nContent-Type: message/disposition-notification\n\n\
-         Final-Recipient: rfc822; {party}\nDisposition: manual-action/MDN-sent-manually; displayed\n--b--\n"
+         Final-Recipient: rfc822; {recipient}\nDisposition: manual-action/MDN-sent-manually; displayed\n--b--\n"
     )
 }
 

@@ -110,7 +110,8 @@ pub struct RelaysSpec {
     /// The number of distinct failed recipients, or of users who reply. The default is
     /// [`MailSpec::local_parts`].
     #[serde(default)]
-    pub parties: Option<u32>,
+    #[serde(alias = "parties")]
+    pub failed_recipients: Option<u32>,
     /// Durations of a single period of activity, in hours. Each relay has one of them, at a random
     /// time. Without a value, a relay is active from its beginning to the end of the simulation.
     #[serde(default)]

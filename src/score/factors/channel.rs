@@ -5,7 +5,7 @@ use crate::evidence::Channel;
 
 /// The factor `way`.
 pub(super) const FACTOR: WeightFactor = WeightFactor {
-    name: "way",
+    name: "channel",
     why: "forwarded evidence can be invented or changed; evidence that the relay itself brought weighs most",
     thousandths: |mark, weights| match mark.channel {
         Channel::Direct => 1_000,

@@ -2,9 +2,9 @@
 
 use super::WeightFactor;
 
-/// The factor `manners`.
+/// The factor `rfc3834`.
 pub(super) const FACTOR: WeightFactor = WeightFactor {
-    name: "manners",
+    name: "rfc3834",
     why: "users of a well-run server send automatic replies; a reply that complies with RFC 3834 shows no fault",
     thousandths: |mark, weights| if mark.follows_rfc3834 { weights.reply_follows_rfc3834 } else { 1_000 },
 };

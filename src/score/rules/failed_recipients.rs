@@ -2,11 +2,11 @@
 
 use super::{QuorumRule, count};
 
-/// The rule `parties`.
+/// The rule `failed_recipients`.
 pub(super) const RULE: QuorumRule = QuorumRule {
-    name: "parties",
+    name: "failed_recipients",
     term: "distinct failed recipients",
     why: "a well-run host bounces for the one address that is broken and replies for the one user who is away",
     shows: "the reports named several failed recipients, or the replies came from several users",
-    judge: |case, quorum| count("parties", case.failed_recipients(), quorum.failed_recipients),
+    judge: |case, quorum| count("failed_recipients", case.failed_recipients(), quorum.failed_recipients),
 };

@@ -18,10 +18,11 @@ fn judge(case: &Case<'_>, quorum: &Quorum) -> RuleFinding {
     let finding = count("injector_networks", case.injector_networks(), quorum.injector_networks);
     let Some(instead) = quorum.without_injector.as_ref().filter(|_| !finding.met) else { return finding };
     let without = case.without_injector();
-    let (parties, span) = (without.failed_recipients(), without.span());
-    if parties < instead.failed_recipients || span < instead.span {
+    let (recipients, span) = (without.failed_recipients(), without.span());
+    if recipients < instead.failed_recipients || span < instead.span {
         return finding;
     }
-    let has = format!("{}; of unknown origin: {parties} distinct failed recipients over {span}", finding.has);
+    let has =
+        format!("{}; of unknown origin: {recipients} distinct failed recipients over {span}", finding.has);
     RuleFinding { met: true, half_met: true, has, ..finding }
 }
