@@ -43,7 +43,7 @@ fn rows() -> Vec<Row> {
                 ("occasions_apart", "\"12h\"", &format!("{:?}", cells[5])),
             ] {
                 // The quorums of single codes stand before the policy's own one in the file.
-                let quorum = zone.find("[policy.quorum]").unwrap();
+                let quorum = zone.find("\n[policy.quorum]\n").unwrap();
                 let written = format!("{key} = {shipped}\n");
                 let at = quorum + zone[quorum..].find(&written).unwrap_or_else(|| panic!("{written}"));
                 zone.replace_range(at..at + written.len(), &format!("{key} = {value}\n"));

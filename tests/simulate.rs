@@ -44,7 +44,7 @@ fn a_policy_that_asks_for_less_lists_good_citizens() {
     for (shipped, loose) in [
         ("relation_unknown = 0", "relation_unknown = 1000"),
         ("failed_recipients = 5\n# From", "failed_recipients = 1\n# From"),
-        ("occasions = 3\napart = \"12h\"", "occasions = 1\napart = \"12h\""),
+        ("occasions = 3\noccasions_apart = \"12h\"", "occasions = 1\noccasions_apart = \"12h\""),
         ("address = 1000", "address = 1000\nmailbox = 1000\nexpired = 1000"),
         ("injector_networks = 2\n# Recipients", "injector_networks = 1\n# Recipients"),
     ] {
