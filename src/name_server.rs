@@ -1,20 +1,51 @@
 //! The name server, assembled: with the fold's zones, or with list files alone.
 
+// A setting that nothing reads is an error.
+#![deny(unused_variables)]
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, DnsSection};
 use crate::dns::{
-    self, AccessTable, CookieSecrets, DnsListener, DnsService, DnsSettings, Nsid, ResponseLimits, TcpLimits,
+    self, AccessKey, AccessRule, AccessTable, CookieSecrets, DnsListener, DnsService, DnsSettings, Nsid,
+    ResponseLimits, TcpLimits,
 };
 use crate::keys::{self, KeyError};
 use crate::lists::WatchedLists;
 use crate::metrics::DnsMetrics;
-use crate::time::{Clock, Stopwatch};
+use crate::time::{Clock, Span, Stopwatch};
 use crate::zone::{DomainName, Snapshot};
+
+/// The settings of a name server, as the configuration makes them.
+#[derive(Clone, Debug)]
+pub struct NameServerSettings {
+    /// The addresses to listen on, by UDP and TCP.
+    pub listen: Vec<SocketAddr>,
+    /// The number of threads for UDP on each address; 0 means one for each processor.
+    pub threads: usize,
+    /// Which clients may query which zones.
+    pub access_rules: Vec<AccessRule>,
+    /// The keys that may stand in query names.
+    pub access_keys: Vec<AccessKey>,
+    /// The secrets of DNS cookies; if empty, a random one is used.
+    pub cookie_secrets: Vec<[u8; dns::SECRET_OCTETS]>,
+    /// The server's identifier; `None` if it has none.
+    pub nsid: Option<Nsid>,
+    /// The text of the answer to CH queries for the version. If empty, they are refused.
+    pub version: String,
+    /// The greatest age of data that is still served.
+    pub age_max: Span,
+    /// The networks of clients whose responses are not limited.
+    pub unlimited: Vec<IpNet>,
+    /// The limits on responses over UDP.
+    pub responses: ResponseLimits,
+    /// The limits on TCP connections.
+    pub tcp: TcpLimits,
+}
 
 /// Random values that clients must not be able to guess.
 pub struct NameServerSecrets {
@@ -49,19 +80,32 @@ impl NameServerSecrets {
 impl NameServer {
     /// A name server for the fold's zones (`zones` are their origins) and for list files.
     pub fn new(
-        spec: &DnsSection,
-        checked: &config::DnsConfig,
+        settings: NameServerSettings,
         judged: Arc<ArcSwap<Snapshot>>,
         mut zones: Vec<DomainName>,
         watched: WatchedLists,
         clock: Arc<dyn Clock>,
         random: NameServerSecrets,
     ) -> Self {
+        // All fields are named, so that the compiler rejects a setting that nothing reads.
+        let NameServerSettings {
+            // The listeners are bound before.
+            listen: _,
+            threads: _,
+            access_rules,
+            access_keys,
+            cookie_secrets: mut secrets,
+            nsid,
+            version,
+            age_max,
+            unlimited,
+            responses,
+            tcp,
+        } = settings;
         let lists: Arc<ArcSwap<_>> = Arc::clone(&watched.lists);
         zones.extend(lists.load().zones().iter().map(|zone| zone.apex.origin.clone()));
-        let access = AccessTable::new(&checked.rules, checked.keys.clone());
+        let access = AccessTable::new(&access_rules, access_keys);
         let metrics = Arc::new(DnsMetrics::new(zones, access.key_names().to_vec()));
-        let mut secrets = checked.cookie_secrets.clone();
         if secrets.is_empty() {
             secrets.push(random.cookie_secret);
         }
@@ -72,30 +116,23 @@ impl NameServer {
             running: Stopwatch::start(),
             access,
             cookies: CookieSecrets::new(secrets),
-            nsid: Nsid::new(&spec.nsid),
-            unlimited: spec.unlimited.iter().copied().map(dns::canonical).collect(),
-            version: spec.version.clone(),
-            age_max: spec.data_age_max,
+            nsid,
+            unlimited: unlimited.into_iter().map(dns::canonical).collect(),
+            version,
+            age_max,
         };
-        let limits = ResponseLimits {
-            identical: spec.identical_responses_max,
-            network: spec.network_responses_max,
-            error: spec.error_responses_max,
-            slip: spec.slip,
-        };
-        let tcp = TcpLimits {
-            connections_max: spec.tcp_connections_max,
-            connections_per_client_max: spec.tcp_connections_per_client_max,
-            idle_timeout: spec.tcp_idle_timeout.to_std(),
-        };
-        let settings = DnsSettings { limits, seed: random.seed, tcp };
+        let settings = DnsSettings { limits: responses, seed: random.seed, tcp };
         NameServer { service: Arc::new(service), metrics, settings, watched, clock }
     }
 
-    /// A name server for list files alone, with the default settings.
-    pub fn over_lists(watched: WatchedLists, clock: Arc<dyn Clock>, random: NameServerSecrets) -> Self {
-        let checked = config::DnsConfig::default();
-        NameServer::new(&DnsSection::default(), &checked, Arc::default(), Vec::new(), watched, clock, random)
+    /// A name server for list files alone.
+    pub fn over_lists(
+        settings: NameServerSettings,
+        watched: WatchedLists,
+        clock: Arc<dyn Clock>,
+        random: NameServerSecrets,
+    ) -> Self {
+        NameServer::new(settings, Arc::default(), Vec::new(), watched, clock, random)
     }
 
     /// Answers queries and rereads changed list files until it is stopped. Cancels `failed` when a

@@ -36,7 +36,7 @@ impl ControlClient {
     /// # Errors
     /// When there is neither a daemon nor a store, or the socket or the store cannot be opened.
     pub(super) async fn to_read(config: &Config) -> Result<Self, CommandFailure> {
-        let (socket, directory) = (&config.spec.control.socket, &config.spec.journal.directory);
+        let (socket, directory) = (&config.control_socket, config.journal.directory());
         if !socket.exists() && !store_exists(directory) {
             let text =
                 format!("no daemon at {}, and no journal in {}", socket.display(), directory.display());
@@ -54,7 +54,7 @@ impl ControlClient {
     /// # Errors
     /// When the socket or the store cannot be opened.
     pub(super) async fn to_write(config: &Config) -> Result<Self, CommandFailure> {
-        let socket = &config.spec.control.socket;
+        let socket = &config.control_socket;
         match UnixStream::connect(socket).await {
             Ok(stream) => Ok(ControlClient::Daemon(stream)),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
@@ -72,7 +72,7 @@ impl ControlClient {
     /// # Errors
     /// When no daemon runs.
     pub(super) async fn of_daemon(config: &Config) -> Result<Self, CommandFailure> {
-        let socket = &config.spec.control.socket;
+        let socket = &config.control_socket;
         let stream = UnixStream::connect(socket).await;
         stream
             .map(ControlClient::Daemon)

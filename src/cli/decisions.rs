@@ -307,7 +307,7 @@ fn line(record: &AuditRecord) -> String {
 /// Verifies the records on disk, and that they reach as far as the ones that the fold has made.
 async fn verify(config: &Config) -> Result<(), CommandFailure> {
     let standing = standing(config).await?;
-    let directory = &config.spec.audit.directory;
+    let directory = &config.audit_directory;
     let verified =
         crate::audit::verify(directory).map_err(|error| CommandFailure::new(EX_DATA, error.to_string()))?;
     if let Some(number) = verified.broken {

@@ -140,7 +140,7 @@ async fn in_scratch(scratch: &Path, args: DemoArgs) -> Result<(), CommandFailure
         tell("\nThe server runs until you press Ctrl-C.\n")?;
         until_told().await?;
     }
-    daemon.stop(&config.spec.control.socket).await;
+    daemon.stop(&config.control_socket).await;
     shown
 }
 

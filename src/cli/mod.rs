@@ -24,7 +24,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::complaint::Complaint;
-use crate::config::{self, Config};
+use crate::config::{self, Config, LogSettings};
 use crate::daemon::{Daemon, StartError};
 use crate::journal::JournalError;
 use crate::keys::KeyError;
@@ -265,7 +265,7 @@ pub fn run() -> ExitCode {
 fn with_config(verb: Verb, config: &Config) -> Result<(), CommandFailure> {
     match verb {
         Verb::Serve => {
-            start_log(&config.spec.log)?;
+            start_log(&config.log)?;
             on_runtime(serve(config))
         }
         Verb::Check => check(config),
@@ -305,26 +305,25 @@ fn on_runtime(work: impl Future<Output = Result<(), CommandFailure>>) -> Result<
     done
 }
 
-fn start_log(log: &config::LogSection) -> Result<(), CommandFailure> {
-    let filter =
-        config::log_filter(&log.filter).map_err(|problem| CommandFailure::new(EX_CONFIG, problem))?;
+fn start_log(LogSettings { filter, json }: &LogSettings) -> Result<(), CommandFailure> {
+    let filter = filter.clone();
     // The DNS library would log two lines for each query at the level info.
     let subscriber = tracing_subscriber::registry().with(filter.with_target("hickory_server", Level::WARN));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let started =
-        if log.json { subscriber.with(lines.json()).try_init() } else { subscriber.with(lines).try_init() };
+        if *json { subscriber.with(lines.json()).try_init() } else { subscriber.with(lines).try_init() };
     started.map_err(|error| CommandFailure::new(EX_IO, format!("cannot start the log: {error}")))
 }
 
 async fn serve(config: &Config) -> Result<(), CommandFailure> {
-    for line in effective(config).lines() {
+    for line in config.effective.lines() {
         tracing::info!(setting = line, "setting in force");
     }
     let daemon = Daemon::start(config).await?;
     tracing::info!(bound = ?daemon.bound(), "ready");
     let told = until_told_or(&daemon.failed()).await;
     tracing::info!("stopping");
-    daemon.stop(&config.spec.control.socket).await;
+    daemon.stop(&config.control_socket).await;
     told
 }
 
@@ -351,9 +350,9 @@ async fn until_told() -> Result<(), CommandFailure> {
 }
 
 fn check(config: &Config) -> Result<(), CommandFailure> {
-    let lists = WatchedLists::read(config.dns.lists.clone(), SystemClock::start().now())
+    let lists = WatchedLists::read(config.lists.clone(), SystemClock::start().now())
         .map_err(|error| CommandFailure::new(EX_CONFIG, format!("dns.lists: {error}")))?;
-    let mut told = effective(config);
+    let mut told = config.effective.clone();
     for file in &config.zones {
         let zone = &file.zone;
         told.push_str(&format!(
@@ -369,11 +368,6 @@ fn check(config: &Config) -> Result<(), CommandFailure> {
         told.push_str(&format!("# {} with {} entries from list files\n", zone.apex.origin, zone.len()));
     }
     tell(&told)
-}
-
-fn effective(config: &Config) -> String {
-    toml::to_string(&config.spec)
-        .unwrap_or_else(|error| format!("# the settings cannot be printed: {error}\n"))
 }
 
 /// Writes to standard output. A closed pipe, as after `| head`, is not an error.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::{CommandFailure, EX_UNAVAILABLE, on_runtime, start_log, until_told_or};
-use crate::config::LogSection;
+use crate::config::{self, LogSettings};
 use crate::lists::{ListSpec, WatchedLists};
 use crate::name_server::{self, NameServer, NameServerSecrets};
 use crate::time::{Clock, SystemClock};
@@ -40,7 +40,7 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
 /// # Errors
 /// When a list cannot be read, an address cannot be bound, or a part of the server fails.
 pub(super) fn run(args: ServeFilesArgs) -> Result<(), CommandFailure> {
-    start_log(&LogSection::default())?;
+    start_log(&LogSettings::default())?;
     on_runtime(serve(args))
 }
 
@@ -53,7 +53,7 @@ async fn serve(args: ServeFilesArgs) -> Result<(), CommandFailure> {
     })?;
     let random =
         NameServerSecrets::new().map_err(|error| CommandFailure::new(EX_UNAVAILABLE, error.to_string()))?;
-    let name_server = NameServer::over_lists(watched, clock, random);
+    let name_server = NameServer::over_lists(config::default_name_server(), watched, clock, random);
     let (failed, stop) = (CancellationToken::new(), CancellationToken::new());
     let serving = tokio::spawn(name_server.serve(listening, failed.clone(), stop.clone()));
     tracing::info!(listen = ?args.listen, "ready");

@@ -29,10 +29,10 @@ pub(super) struct ReplayArgs {
 /// When there is no journal, or it cannot be read.
 pub(super) async fn replay(config: &Config, args: ReplayArgs) -> Result<(), CommandFailure> {
     let beginning = if args.from_checkpoint { ReplayStart::Checkpoint } else { ReplayStart::FirstEntry };
-    if let Ok(daemon) = UnixStream::connect(&config.spec.control.socket).await {
+    if let Ok(daemon) = UnixStream::connect(&config.control_socket).await {
         return tell(&ControlClient::Daemon(daemon).get(&format!("/control/v1/replay/{beginning}")).await?);
     }
-    let journal = open(&config.spec.journal.directory)?;
+    let journal = open(config.journal.directory())?;
     tell(&fold_again(&journal, beginning).map_err(StartError::from)?.to_string())
 }
 
@@ -98,12 +98,12 @@ pub(super) fn backtest_elsewhere(args: &BacktestArgs) -> Result<(), CommandFailu
 /// # Errors
 /// When the zone file or the journal cannot be read.
 pub(super) async fn backtest(config: &Config, args: &BacktestArgs) -> Result<(), CommandFailure> {
-    match UnixStream::connect(&config.spec.control.socket).await {
+    match UnixStream::connect(&config.control_socket).await {
         Ok(daemon) => {
             let text = ControlClient::Daemon(daemon).post_text("/control/v1/backtest", args.text()?).await?;
             args.tell(&super::client::parse::<Backtest>(&text)?)
         }
-        Err(_) => args.over(&config.spec.journal.directory),
+        Err(_) => args.over(config.journal.directory()),
     }
 }
 

@@ -227,9 +227,9 @@ async fn verify(config: &Config, domain: &str) -> Result<(), CommandFailure> {
     let domain =
         crate::zone::DomainName::parse(domain).map_err(|problem| CommandFailure::new(EX_DATA, problem))?;
     let domain = domain.labels().join(".");
-    let lookups = Lookups::dns(&config.spec.observe.resolvers)
+    let lookups = Lookups::dns(&config.observe.resolvers)
         .map_err(|problem| CommandFailure::new(EX_UNAVAILABLE, problem))?;
-    let found = faults(&domain, &config.spec.smtp.hostname, &lookups.published(&domain).await);
+    let found = faults(&domain, &config.smtp.hostname, &lookups.published(&domain).await);
     if found.is_empty() {
         return tell(&format!("{domain} is ready to be a trap domain\n"));
     }
@@ -304,7 +304,7 @@ fn segment_of_name(name: &str) -> String {
 }
 
 fn generate(config: &Config, args: &GenerateArgs) -> Result<(), CommandFailure> {
-    let keys = Keys::open_known(&config.spec.keys.directory).map_err(StartError::Keys)?;
+    let keys = Keys::open_known(&config.keys_directory).map_err(StartError::Keys)?;
     let mut lines = String::new();
     for _ in 0..args.count.min(GENERATED_MAX) {
         let random = keys.nonce().map_err(StartError::Keys)?;
@@ -317,7 +317,7 @@ fn generate(config: &Config, args: &GenerateArgs) -> Result<(), CommandFailure> 
 
 fn place(config: &Config, address: &str) -> Result<(), CommandFailure> {
     let wrong = |problem: &str| CommandFailure::new(EX_DATA, format!("{address:?} {problem}"));
-    let keys = Keys::open_known(&config.spec.keys.directory).map_err(StartError::Keys)?;
+    let keys = Keys::open_known(&config.keys_directory).map_err(StartError::Keys)?;
     let mailbox = Mailbox::parse(address).ok_or_else(|| wrong("is not an address"))?;
     let place = keys.hasher().place_of(&mailbox).ok_or_else(|| wrong("was not generated here"))?;
     tell(&format!("generated here for place {place}; it has never sent mail\n"))
@@ -325,7 +325,7 @@ fn place(config: &Config, address: &str) -> Result<(), CommandFailure> {
 
 fn tag(config: &Config, address: &str) -> Result<(), CommandFailure> {
     let wrong = || CommandFailure::new(EX_DATA, format!("{address:?} is not an address"));
-    let keys = Keys::open_known(&config.spec.keys.directory).map_err(StartError::Keys)?;
+    let keys = Keys::open_known(&config.keys_directory).map_err(StartError::Keys)?;
     let mailbox = Mailbox::parse(address).ok_or_else(wrong)?;
     let tagged = keys.hasher().tagged(&mailbox, SystemClock::start().now()).ok_or_else(wrong)?;
     tell(&format!("{tagged}\n"))

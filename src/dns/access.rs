@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::zone::{DomainName, KEY_OCTETS_MIN, QueryLabels, Steps, ValueRange};
 
-/// What is done with a client's query. Later variants are stricter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+/// What is done with a client's query, written in lower case in the configuration. Later variants
+/// are stricter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum AccessAction {
     /// The query is answered.
     #[default]

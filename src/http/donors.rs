@@ -254,12 +254,6 @@ pub(super) async fn submit(
     if over {
         return problem(StatusCode::TOO_MANY_REQUESTS, "the donor's quota of reports for today is used up");
     }
-    let Some(intake) = app.intake.get() else {
-        return problem(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "reports can be submitted only while the daemon is running",
-        );
-    };
     let recipient = match handed.recipient.as_deref().map(|text| Mailbox::parse(text).ok_or(text)) {
         Some(Err(text)) => return bad_address(format!("recipient: {text:?} is not a mail address")),
         other => other.and_then(Result::ok),
@@ -281,7 +275,7 @@ pub(super) async fn submit(
         message: message.into(),
     };
     let unprocessable = |text| problem(StatusCode::UNPROCESSABLE_ENTITY, text);
-    match intake.submit(submission).await {
+    match app.intake.submit(submission).await {
         SubmissionOutcome::Durable { id } => {
             (StatusCode::ACCEPTED, Json(SubmissionResult { id })).into_response()
         }
@@ -314,12 +308,6 @@ pub struct LogReport {
 
 /// Submits the lines of an MTA's log that report a rejected recipient. Other lines are ignored.
 pub(super) async fn log_lines(app: &App, donor: &Donor, record: &DonorRecord, text: &str) -> Response {
-    let Some(intake) = app.intake.get() else {
-        return problem(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "reports can be submitted only while the daemon is running",
-        );
-    };
     let mut room = record
         .terms
         .reports_per_day_max
@@ -334,7 +322,7 @@ pub(super) async fn log_lines(app: &App, donor: &Donor, record: &DonorRecord, te
                 "the donor's quota of reports for today is used up",
             );
         }
-        match intake.logged(donor, line, &rejected, now).await {
+        match app.intake.logged(donor, line, &rejected, now).await {
             SubmissionOutcome::Durable { .. } => (report.taken, room) = (report.taken + 1, room - 1),
             SubmissionOutcome::NoTrap | SubmissionOutcome::Unattributed | SubmissionOutcome::TooOld => {
                 report.no_trap += 1

@@ -8,12 +8,13 @@ mod control;
 mod decisions;
 mod donors;
 mod feed;
+mod settings;
 mod tokens;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
@@ -30,6 +31,7 @@ pub use control::{ClockAdvance, DirectiveDone, DonorChange, NewTrap, RemovalRequ
 pub use decisions::{AuditRequest, DecisionRequest, ExemptionLine, RequestedDecision, StatusJson};
 pub use donors::{DonorLine, LogReport, SubmissionResult};
 pub use feed::{FeedProblem, FeedReport, TrapLine};
+pub use settings::HttpSettings;
 pub use tokens::WRONG_TOKENS_MAX;
 
 use crate::digest::Digest;
@@ -81,8 +83,8 @@ pub struct App {
     pub wrong_tokens: HourlyLimit,
     /// Donors with a trap list that is being imported.
     pub feeding: DashSet<Donor>,
-    /// Turns submitted messages into evidence; set while the daemon runs.
-    pub intake: OnceLock<Arc<Intake>>,
+    /// Turns submitted messages into evidence.
+    pub intake: Arc<Intake>,
 }
 
 /// The routes that need neither a client address nor authentication.

@@ -2,6 +2,7 @@
 //! report, appends both to the journal, and only then acknowledges.
 
 mod maildir;
+mod settings;
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
@@ -11,6 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
+
+pub use settings::IntakeSettings;
 
 use crate::blocklist::Donors;
 use crate::classify::{self, Kind, SessionFacts, Verdict};

@@ -9,6 +9,7 @@ mod enrolment;
 mod lookups;
 mod networks;
 mod relation;
+mod settings;
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use enrolment::{DomainRecords, EnrolmentFault, faults};
 pub use lookups::{LaboratoryHost, Lookups};
 pub use networks::{Networks, NetworksError};
 pub use relation::{DnsAnswers, observation};
+pub use settings::{ObserverLimits, ObserverSettings};
 
 use crate::digest::Digest;
 use crate::evidence::{Entry, Evidence, Observation};
@@ -79,17 +81,6 @@ impl Inquiry {
             trap_domain: trap_domain.map(str::to_owned),
         }
     }
-}
-
-/// Limits of concurrent inquiries.
-#[derive(Clone, Copy, Debug)]
-pub struct ObserverLimits {
-    /// Maximum number of inquiries that run at once.
-    pub inquiries_max: usize,
-    /// Maximum number of inquiries that run or wait; further ones are dropped.
-    pub queue_max: usize,
-    /// Maximum time for each question.
-    pub timeout: Duration,
 }
 
 /// Appends an observation, and tries again while the journal has a passing error. The fold's time

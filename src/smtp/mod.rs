@@ -7,10 +7,12 @@ mod naming;
 mod proxy;
 mod recipients;
 mod session;
+mod settings;
 mod tls;
 
 pub use clients::{ClientAccounts, ClientLimits, MinuteRates};
 pub use listener::{ListenerKind, SmtpListener, SmtpService, TARPIT_SESSIONS_MAX, serve};
 pub use recipients::RecipientDomains;
 pub use session::{Protocol, Session, SessionCosts, SessionEnd, SessionEvent, SessionLimits, SessionPeer};
+pub use settings::SmtpSettings;
 pub use tls::{Tls, TlsError, TlsFiles};

@@ -1,0 +1,219 @@
+//! What runs without listeners: the journal, the keys, the fold, the observer and the intake.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use dashmap::DashSet;
+use tokio_util::sync::CancellationToken;
+
+use super::start_error::StartError;
+use crate::audit::AuditLog;
+use crate::config::{ClockSettings, Config, JournalSettings, ZoneFile};
+use crate::digest::Digester;
+use crate::evidence::{Directive, Entry, Offset, Order};
+use crate::http::{self, HttpSettings};
+use crate::intake::{Intake, IntakeSettings};
+use crate::journal::{EmbeddedJournal, Journal, JournalError};
+use crate::keys::Keys;
+use crate::metrics::Metrics;
+use crate::observe::{Inquiry, Lookups, Networks, Observer, ObserverSettings};
+use crate::publish::{PublishError, Publisher, tick_number};
+use crate::time::{Clock, LaboratoryClock, SystemClock, Timestamp};
+
+/// The name of the store's file in the journal's folder.
+pub const STORE_FILE: &str = "journal.redb";
+
+/// Everything but the listeners: the journal, the fold, and the parts that use their results.
+pub struct DaemonCore {
+    /// The state that the HTTP handlers share.
+    pub app: Arc<http::App>,
+    pub(super) observer: Arc<Observer>,
+    pub(super) publisher: Publisher,
+    stop: CancellationToken,
+}
+
+impl DaemonCore {
+    /// Opens the journal and folds it, which restores the list as it was.
+    ///
+    /// # Errors
+    /// When a file can't be read or created, the fold can't start, or the clock is too far ahead of
+    /// the journal.
+    pub fn open(config: &Config) -> Result<Self, StartError> {
+        // All fields of settings are named, so that the compiler rejects a setting that nothing reads.
+        let ClockSettings { laboratory_start, leap_max } = config.clock;
+        let JournalSettings { reserve, retention, tick_interval } = config.journal.clone();
+        let laboratory = laboratory_start.map(|start| Arc::new(LaboratoryClock::new(start)));
+        let clock: Arc<dyn Clock> = match &laboratory {
+            Some(laboratory) => Arc::<LaboratoryClock>::clone(laboratory),
+            None => Arc::new(SystemClock::start()),
+        };
+        let directory = config.journal.directory();
+        let folder = |source| StartError::Folder { path: directory.to_owned(), source };
+        crate::folder::make(directory).map_err(folder)?;
+        let store = directory.join(STORE_FILE);
+        let journal: Arc<dyn Journal> =
+            Arc::new(EmbeddedJournal::open_with_room(&store, Arc::clone(&clock), reserve.clone())?);
+        let begun = *journal.head().borrow() > Offset::START;
+        let directory = &config.keys_directory;
+        let keys = if begun { Keys::open_known(directory) } else { Keys::open(directory) };
+        let keys = Arc::new(keys?);
+        let last = last_time(&*journal)?;
+        match &laboratory {
+            // A laboratory clock continues where it stopped, because the journal's time does not go
+            // back.
+            Some(laboratory) => drop(laboratory.advance(last.since(laboratory.now()))),
+            None if begun && clock.now().since(last) > leap_max => {
+                return Err(StartError::ClockLeap { now: clock.now(), last, leap_max });
+            }
+            None => {}
+        }
+        let (stop, metrics) = (CancellationToken::new(), Arc::new(Metrics::new()));
+        let publisher = Publisher::start(
+            Arc::clone(&journal),
+            AuditLog::open(&config.audit_directory).map_err(PublishError::Audit)?,
+            Arc::clone(&keys),
+            Arc::clone(&metrics),
+            retention,
+            stop.clone(),
+        )?;
+        let published = Arc::clone(&publisher.published);
+        let observer = observer(&config.observe, &journal, &metrics)?;
+        // Inquiries that were unfinished when the last process ended are made again, without the
+        // traps' domains, which are not stored.
+        for evidence in &publisher.pending {
+            observer.inquire(Inquiry::about(evidence, None));
+        }
+        let observer = Arc::new(observer);
+        let IntakeSettings { node, trusted_relays, operator_maildir } = config.intake.clone();
+        let intake = Intake {
+            traps: published.known_traps(),
+            room: Some(reserve),
+            donors: published.known_donors(),
+            journal: Arc::clone(&journal),
+            start: keys.nonce()?,
+            keys: Arc::clone(&keys),
+            metrics: Arc::clone(&metrics),
+            observer: Arc::clone(&observer),
+            trusted_relays,
+            node,
+            operator_maildir,
+            transactions: AtomicU64::new(0),
+        };
+        // The listeners are bound in `serving`.
+        let HttpSettings { listen: _, operators, proxies, removals_per_client_max } = config.http.clone();
+        let app = Arc::new(http::App {
+            published,
+            journal,
+            keys,
+            metrics,
+            clock,
+            laboratory,
+            tick_interval,
+            audit_directory: config.audit_directory.clone(),
+            operators,
+            proxies,
+            removals: http::HourlyLimit::new(removals_per_client_max),
+            wrong_tokens: http::HourlyLimit::new(http::WRONG_TOKENS_MAX),
+            feeding: DashSet::new(),
+            intake: Arc::new(intake),
+        });
+        Ok(DaemonCore { app, observer, publisher, stop })
+    }
+
+    /// Appends a tick for the current time, because the fold's time moves only by entries.
+    ///
+    /// # Errors
+    /// When the journal failed permanently, or the tick does not take effect in time.
+    pub async fn tell_time(&self) -> Result<(), StartError> {
+        let app = &self.app;
+        let tick = Entry::Tick(tick_number(app.clock.now(), app.tick_interval));
+        let offset = match app.journal.append(tick.into()).await {
+            // The list stays available, although out of date; mail has to wait.
+            Err(error) if error.is_passing() => {
+                tracing::error!(%error, "the journal can't be written to; the list is out of date");
+                return Ok(());
+            }
+            taken => taken?,
+        };
+        if app.published.reached(offset).await {
+            Ok(())
+        } else {
+            Err(StartError::Publish(PublishError::Behind))
+        }
+    }
+
+    /// Appends a directive for every difference between the zones in the journal and the configured
+    /// ones.
+    pub(super) async fn adopt(&self, zones: &[ZoneFile]) -> Result<(), StartError> {
+        let app = &self.app;
+        let mut entries = Vec::new();
+        let snapshot = app.published.snapshot();
+        for zone in snapshot.zones() {
+            if !zones.iter().any(|file| file.zone.apex.origin == zone.config.apex.origin) {
+                let origin = zone.config.apex.origin.to_string();
+                entries.push(self.directive("the zone's file was removed", Order::WithdrawZone { origin }));
+            }
+        }
+        for file in zones {
+            let known = snapshot.zones().iter().find(|zone| zone.config.apex.origin == file.zone.apex.origin);
+            if known.is_none_or(|zone| zone.config.digest != file.zone.digest) {
+                let order =
+                    Order::AdoptZone { origin: file.zone.apex.origin.to_string(), text: file.text.clone() };
+                entries.push(self.directive("the zone's file is new or was changed", order));
+            }
+        }
+        let mut last = Offset::START;
+        for entry in entries {
+            last = last.max(app.journal.append(entry.into()).await?);
+        }
+        if !app.published.reached(last).await {
+            return Err(StartError::Publish(PublishError::Behind));
+        }
+        let snapshot = app.published.snapshot();
+        let refused = zones
+            .iter()
+            .find(|file| !snapshot.zones().iter().any(|zone| zone.config.digest == file.zone.digest));
+        refused.map_or(Ok(()), |file| Err(StartError::NotAdopted { path: file.path.clone() }))
+    }
+
+    fn directive(&self, why: &str, order: Order) -> Entry {
+        let mut digester = Digester::default();
+        digester.add(format!("{order:?}").as_bytes());
+        digester.add(&self.app.clock.now().milliseconds().to_be_bytes());
+        digester.add(&self.app.published.applied().number().to_be_bytes());
+        let id = digester.digest();
+        Entry::Directive(Directive { id, by: "configuration".to_owned(), why: why.to_owned(), order })
+    }
+
+    /// Stops the fold, which stores a checkpoint.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.publisher.stopped().await;
+    }
+}
+
+/// An observer without inquiries.
+fn observer(
+    settings: &ObserverSettings,
+    journal: &Arc<dyn Journal>,
+    metrics: &Arc<Metrics>,
+) -> Result<Observer, StartError> {
+    // All fields are named, so that the compiler rejects a setting that nothing reads.
+    let ObserverSettings { enabled, resolvers, laboratory_hosts, networks_file, limits } = settings;
+    let networks = match networks_file {
+        None => Networks::default(),
+        Some(path) => {
+            Networks::read(path).map_err(|source| StartError::Networks { path: path.clone(), source })?
+        }
+    };
+    let lookups = match (enabled, laboratory_hosts.as_slice()) {
+        (false, _) => Lookups::Nothing,
+        (true, []) => Lookups::dns(resolvers).map_err(StartError::Resolver)?,
+        (true, hosts) => Lookups::Laboratory(hosts.to_vec()),
+    };
+    Ok(Observer::new(lookups, networks, Arc::clone(journal), Arc::clone(metrics), *limits))
+}
+
+fn last_time(journal: &dyn Journal) -> Result<Timestamp, JournalError> {
+    Ok(journal.last()?.map(|recorded| recorded.at).unwrap_or_default())
+}
