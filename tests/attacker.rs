@@ -3,7 +3,7 @@
 
 use backscatterd::time::Span;
 
-use crate::world::{World, laboratory_zone};
+use crate::support::world::{World, laboratory_zone};
 
 const TABLE: &str = include_str!("../docs/JUDGING.md");
 const VICTIM: &str = "198.18.0.25";

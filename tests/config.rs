@@ -7,8 +7,8 @@ use std::path::Path;
 
 use backscatterd::config::ConfigSpec;
 
-use crate::server::Installation;
-use crate::world::SHIPPED;
+use crate::support::server::Installation;
+use crate::support::world::SHIPPED;
 
 const EXAMPLE: &str = include_str!("../deploy/backscatterd.toml");
 
@@ -279,7 +279,7 @@ fn a_missing_file_is_named() {
 #[test]
 fn rfc6471_o14_a_laboratory_stays_one() {
     let public = |installation: &Installation| {
-        edit(&installation.config(), "[dns]\nlisten = [\"127.0.0.1", "[dns]\nlisten = [\"0.0.0.0");
+        installation.configure("[dns]\nlisten = [\"127.0.0.1", "[dns]\nlisten = [\"0.0.0.0");
     };
     let installation = Installation::new();
     public(&installation);
@@ -307,7 +307,9 @@ fn rfc6471_o14_a_laboratory_stays_one() {
 fn what_the_machine_refuses_has_codes_of_its_own() {
     // A port that is taken.
     let installation = Installation::new();
-    let taken = TcpListener::bind(installation.http).unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    installation.configure("[http]\nlisten = [\"127.0.0.1:0", &format!("[http]\nlisten = [\"{address}"));
     let output = installation.run(&["serve"]);
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(69), "{told}");
@@ -338,7 +340,7 @@ fn what_the_machine_refuses_has_codes_of_its_own() {
 
     // A log filter that cannot be read.
     let installation = Installation::new();
-    edit(&installation.config(), "filter = \"warn\"", "filter = \"a=b=c\"");
+    installation.configure("filter = \"warn,", "filter = \"a=b=c,");
     for verb in ["check", "serve"] {
         assert_eq!(installation.run(&[verb]).status.code(), Some(78), "{verb}");
     }

@@ -2,9 +2,11 @@
 
 use std::process::Command;
 
+use crate::support::PROGRAM;
+
 #[test]
 fn the_demo_lists_those_who_bounce_and_spares_who_is_well_run() {
-    let output = Command::new(env!("CARGO_BIN_EXE_backscatterd")).args(["demo", "--once"]).output().unwrap();
+    let output = Command::new(PROGRAM).args(["demo", "--once"]).output().unwrap();
     let told = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
     let verdicts: Vec<&str> = told.split("\n== ").skip(1).collect();

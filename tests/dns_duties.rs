@@ -9,8 +9,8 @@ use hickory_proto::op::{Edns, Message, ResponseCode};
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::{DNSClass, RData, RecordType};
 
-use crate::peer::{ask, query};
-use crate::server::{Installation, Server};
+use crate::support::dns_client::{ask, query};
+use crate::support::server::{Installation, Server};
 
 const ORIGIN: &str = "bl.backscatter.example.";
 const TEST_ENTRY: &str = "2.0.0.127.bl.backscatter.example.";
@@ -20,9 +20,7 @@ const EXTENDED_ERROR: u16 = 15;
 /// A server with further settings in its `[dns]` section.
 fn with(settings: &str) -> (Installation, Server) {
     let installation = Installation::new();
-    let written = std::fs::read_to_string(installation.config()).unwrap();
-    std::fs::write(installation.config(), written.replace("[dns]\n", &format!("[dns]\n{settings}\n")))
-        .unwrap();
+    installation.configure("[dns]\n", &format!("[dns]\n{settings}\n"));
     let server = installation.start();
     (installation, server)
 }
@@ -52,12 +50,16 @@ fn edns(message: Message) -> Message {
     with_option(message, EdnsOption::Unknown(65_001, Vec::new()))
 }
 
-/// Sends one query many times at once. Returns the numbers of whole answers, of responses with TC,
-/// and of BADCOOKIE.
+/// How long to wait for a response that must not come. Nothing else shows that the server is silent;
+/// a response to a query on loopback takes less than a millisecond.
+const SILENCE: Duration = Duration::from_millis(300);
+
+/// Sends one query many times at once and counts the responses until none comes any more. Returns
+/// the numbers of whole answers, of responses with TC, and of BADCOOKIE.
 fn flood(server: SocketAddr, message: &Message, times: usize) -> (usize, usize, usize) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(server).unwrap();
-    socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    socket.set_read_timeout(Some(SILENCE)).unwrap();
     let (octets, mut counts, mut response) = (message.to_vec().unwrap(), (0, 0, 0), [0; 1_500]);
     for _ in 0..times {
         socket.send(&octets).unwrap();
@@ -73,11 +75,11 @@ fn flood(server: SocketAddr, message: &Message, times: usize) -> (usize, usize, 
     counts
 }
 
-/// Sends a datagram many times at once, and counts the responses.
+/// Sends a datagram many times at once, and counts the responses until none comes any more.
 fn raw_flood(server: SocketAddr, octets: &[u8], times: usize) -> usize {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(server).unwrap();
-    socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    socket.set_read_timeout(Some(SILENCE)).unwrap();
     for _ in 0..times {
         socket.send(octets).unwrap();
     }
@@ -106,11 +108,11 @@ fn over_tcp(server: SocketAddr, messages: &[Message]) -> Vec<Message> {
 fn rrl_n7_floods_are_bounded_and_tcp_is_not() {
     let (installation, server) = with("threads = 1\nidentical_responses_max = 20\nunlimited = []");
     let question = query(TEST_ENTRY, RecordType::A);
-    let (whole, slipped, _) = flood(installation.dns, &question, 200);
+    let (whole, slipped, _) = flood(installation.dns_address(), &question, 200);
     // The limit is 20 a second, and a second may end during the flood.
     assert!((20..=40).contains(&whole), "{whole} whole answers");
     assert!((60..=100).contains(&slipped), "{slipped} slipped; every second one beyond the limit should");
-    let (other, _, _) = flood(installation.dns, &query(TEST_ENTRY, RecordType::TXT), 5);
+    let (other, _, _) = flood(installation.dns_address(), &query(TEST_ENTRY, RecordType::TXT), 5);
     assert_eq!(other, 5, "another question has its own limit");
     // All errors count as one question and never slip, so that they are useless for amplification.
     let mut chaos = query("version.bind.", RecordType::TXT);
@@ -119,11 +121,11 @@ fn rrl_n7_floods_are_bounded_and_tcp_is_not() {
     notify.metadata.op_code = hickory_proto::op::OpCode::Notify;
     for error in [edns(query("other.example.", RecordType::A)), chaos, notify] {
         let octets = error.to_vec().unwrap();
-        let responses = raw_flood(installation.dns, &octets, 200);
+        let responses = raw_flood(installation.dns_address(), &octets, 200);
         assert!(responses <= 40, "{responses} errors: {error:?}");
     }
-    assert!(raw_flood(installation.dns, &[0; 12], 200) <= 40);
-    let answers = over_tcp(installation.dns, &vec![question; 100]);
+    assert!(raw_flood(installation.dns_address(), &[0; 12], 200) <= 40);
+    let answers = over_tcp(installation.dns_address(), &vec![question; 100]);
     assert!(answers.iter().all(|answer| answer.answers.len() == 1 && !answer.metadata.truncation));
     let (_, metrics) = installation.get("/metrics").unwrap();
     assert!(metrics.contains("backscatterd_dns_dropped_total{transport=\"udp\",reason=\"limit\"} "));
@@ -138,18 +140,18 @@ fn rfc7873_n6_who_shows_our_cookie_is_not_limited() {
     let question = |cookie: &[u8]| {
         with_option(query(TEST_ENTRY, RecordType::A), EdnsOption::Unknown(COOKIE, cookie.to_vec()))
     };
-    let first = ask(installation.dns, &question(b"ourown8!"));
+    let first = ask(installation.dns_address(), &question(b"ourown8!"));
     let cookie = option(&first, COOKIE).unwrap();
     assert_eq!((cookie.len(), &cookie[..8], cookie[8]), (24, &b"ourown8!"[..], 1));
     assert_eq!(first.answers.len(), 1, "a client without a server cookie is answered too");
-    assert_eq!(flood(installation.dns, &question(&cookie), 200), (200, 0, 0));
+    assert_eq!(flood(installation.dns_address(), &question(&cookie), 200), (200, 0, 0));
     // A wrong cookie counts as none. Under load it gets BADCOOKIE with the right one.
     let mut forged = cookie.clone();
     forged[20] ^= 1;
-    let (whole, slipped, bad) = flood(installation.dns, &question(&forged), 200);
+    let (whole, slipped, bad) = flood(installation.dns_address(), &question(&forged), 200);
     assert!(whole <= 41 && slipped == 0 && bad >= 60, "{whole} whole, {slipped} slipped, {bad} BADCOOKIE");
     // The length is neither 8 nor 16 to 40 octets (RFC 7873 §5.2.2).
-    let malformed = ask(installation.dns, &question(b"short"));
+    let malformed = ask(installation.dns_address(), &question(b"short"));
     assert_eq!(malformed.metadata.response_code, ResponseCode::FormErr);
     server.stop();
 }
@@ -164,17 +166,17 @@ fn n8_rules_of_access_and_keys_refuse_with_a_reason_and_no_address() {
         backscatterd::digest::Digest::of(key.as_bytes())
     );
     let (installation, server) = with(&settings);
-    let from = |client: &str, name: &str| {
+    let from = |client: &str, name: &str, patience: Duration| {
         let socket = UdpSocket::bind((client.parse::<IpAddr>().unwrap(), 0)).unwrap();
-        socket.connect(installation.dns).unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+        socket.connect(installation.dns_address()).unwrap();
+        socket.set_read_timeout(Some(patience)).unwrap();
         socket.send(&edns(query(name, RecordType::A)).to_vec().unwrap()).unwrap();
         let mut response = [0; 1_500];
         let length = socket.recv(&mut response).ok()?;
         Some(Message::from_vec(&response[..length]).unwrap())
     };
     let told = |client: &str, name: &str| {
-        let message = from(client, name).unwrap();
+        let message = from(client, name, Duration::from_secs(5)).unwrap();
         (message.metadata.response_code, message.answers.len(), extended_error(&message))
     };
     let listed = (ResponseCode::NoError, 1, None);
@@ -184,14 +186,14 @@ fn n8_rules_of_access_and_keys_refuse_with_a_reason_and_no_address() {
     assert_eq!(told("127.0.0.11", ORIGIN), prohibited);
     // An ignored client gets no response to anything: its address may be forged to flood it.
     for name in [TEST_ENTRY, "other.example."] {
-        assert!(from("127.0.0.12", name).is_none());
+        assert!(from("127.0.0.12", name, SILENCE).is_none());
     }
     let mut notify = query(ORIGIN, RecordType::SOA);
     notify.metadata.op_code = hickory_proto::op::OpCode::Notify;
     for octets in [notify.to_vec().unwrap(), vec![0; 12], vec![7; 40]] {
         let socket = UdpSocket::bind("127.0.0.12:0").unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-        socket.send_to(&octets, installation.dns).unwrap();
+        socket.set_read_timeout(Some(SILENCE)).unwrap();
+        socket.send_to(&octets, installation.dns_address()).unwrap();
         assert!(socket.recv(&mut [0; 1_500]).is_err());
     }
     assert_eq!(told("127.0.0.13", TEST_ENTRY), (ResponseCode::NXDomain, 0, None));
@@ -204,7 +206,7 @@ fn n8_rules_of_access_and_keys_refuse_with_a_reason_and_no_address() {
     // it for one.
     let key_itself = format!("{key}.{ORIGIN}");
     for kind in [RecordType::NS, RecordType::SOA, RecordType::A] {
-        let answer = ask(installation.dns, &query(&key_itself, kind));
+        let answer = ask(installation.dns_address(), &query(&key_itself, kind));
         assert_eq!((answer.metadata.response_code, answer.answers.len()), (ResponseCode::NoError, 0));
         assert_eq!(answer.authorities[0].name.to_string(), ORIGIN);
     }
@@ -232,9 +234,9 @@ fn ports_that_answer_everything_are_never_answered() {
     let (installation, server) = with("");
     for port in [7, 19, 69, 123] {
         let socket = UdpSocket::bind(SocketAddr::from(([127, 0, 0, 77], port))).unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        socket.set_read_timeout(Some(SILENCE)).unwrap();
         for octets in [query(TEST_ENTRY, RecordType::A).to_vec().unwrap(), vec![0; 12]] {
-            socket.send_to(&octets, installation.dns).unwrap();
+            socket.send_to(&octets, installation.dns_address()).unwrap();
             assert!(socket.recv(&mut [0; 1_500]).is_err(), "from port {port}");
         }
     }
@@ -248,7 +250,7 @@ fn rfc7766_n4_what_was_asked_is_answered_before_the_next_is_whole() {
     let (installation, server) = with("");
     let octets = query(TEST_ENTRY, RecordType::A).to_vec().unwrap();
     let framed = [&(octets.len() as u16).to_be_bytes()[..], &octets].concat();
-    let mut stream = TcpStream::connect(installation.dns).unwrap();
+    let mut stream = TcpStream::connect(installation.dns_address()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     // One whole query and the start of another.
     stream.write_all(&[&framed[..], &framed[..10]].concat()).unwrap();
@@ -274,10 +276,10 @@ fn rfc7873_n6_whoever_wants_a_cookie_alone_gets_it() {
     let (installation, server) = with("");
     let mut message = Message::query();
     message = with_option(message, EdnsOption::Unknown(COOKIE, b"ourown8!".to_vec()));
-    let answer = ask(installation.dns, &message);
+    let answer = ask(installation.dns_address(), &message);
     assert_eq!(answer.metadata.response_code, ResponseCode::NoError);
     assert_eq!(option(&answer, COOKIE).unwrap().len(), 24);
-    let nothing = ask(installation.dns, &Message::query());
+    let nothing = ask(installation.dns_address(), &Message::query());
     assert_eq!(nothing.metadata.response_code, ResponseCode::FormErr);
     server.stop();
 }
@@ -286,19 +288,19 @@ fn rfc7873_n6_whoever_wants_a_cookie_alone_gets_it() {
 fn the_server_tells_of_itself_what_its_operator_wants() {
     let (installation, server) = with("nsid = \"ns1.fra\"\nversion = \"none of your business\"");
     let nsid = ask(
-        installation.dns,
+        installation.dns_address(),
         &with_option(query(TEST_ENTRY, RecordType::A), EdnsOption::Unknown(3, Vec::new())),
     );
     assert_eq!(option(&nsid, 3).unwrap(), b"ns1.fra");
     assert_eq!(
-        option(&ask(installation.dns, &edns(query(TEST_ENTRY, RecordType::A))), 3),
+        option(&ask(installation.dns_address(), &edns(query(TEST_ENTRY, RecordType::A))), 3),
         None,
         "NSID is sent only on request"
     );
     let chaos = |name: &str| {
         let mut message = query(name, RecordType::TXT);
         message.queries[0].set_query_class(DNSClass::CH);
-        let answer = ask(installation.dns, &message);
+        let answer = ask(installation.dns_address(), &message);
         answer.answers.first().map(|record| {
             let RData::TXT(text) = &record.data else { panic!("{record}") };
             String::from_utf8(text.txt_data.concat()).unwrap()
@@ -323,12 +325,12 @@ fn the_zone_tells_how_it_stands() {
         "--why",
         "a test",
     ]);
-    let answer = ask(installation.dns, &query(&format!("_status.{ORIGIN}"), RecordType::TXT));
+    let answer = ask(installation.dns_address(), &query(&format!("_status.{ORIGIN}"), RecordType::TXT));
     let RData::TXT(text) = &answer.answers[0].data else { panic!("{answer:?}") };
     let text = String::from_utf8(text.txt_data.concat()).unwrap();
-    let soa = ask(installation.dns, &query(ORIGIN, RecordType::SOA));
+    let soa = ask(installation.dns_address(), &query(ORIGIN, RecordType::SOA));
     let RData::SOA(soa) = &soa.answers[0].data else { panic!("{soa:?}") };
-    let policy = backscatterd::digest::Digest::of(crate::world::laboratory_zone().as_bytes());
+    let policy = backscatterd::digest::Digest::of(crate::support::world::laboratory_zone().as_bytes());
     assert_eq!(text, format!("v=1 serial={} data_age=0 entries=1 state=ok policy={policy}", soa.serial));
     server.stop();
 }
@@ -336,18 +338,13 @@ fn the_zone_tells_how_it_stands() {
 #[test]
 fn an_answer_comes_from_the_address_that_was_asked() {
     let installation = Installation::new();
-    let port = installation.dns.port();
-    let settings = std::fs::read_to_string(installation.config()).unwrap();
-    let everywhere = format!("listen = [\"0.0.0.0:{port}\", \"[::]:{port}\"]\nthreads = 2");
-    std::fs::write(
-        installation.config(),
-        settings.replace(
-            &format!("listen = [\"{}\"]\ntcp_idle", installation.dns),
-            &format!("{everywhere}\ntcp_idle"),
-        ),
-    )
-    .unwrap();
+    installation.configure(
+        "[dns]\nlisten = [\"127.0.0.1:0\"]",
+        "[dns]\nlisten = [\"0.0.0.0:0\", \"[::]:0\"]\nthreads = 2",
+    );
     let server = installation.start();
+    let [port, port_v6] = installation.dns_addresses()[..] else { panic!("two listeners") };
+    let (port, port_v6) = (port.port(), port_v6.port());
     // A connected socket accepts datagrams from that address only. Twenty queries reach both
     // threads.
     for nth in 1..=20 {
@@ -356,7 +353,7 @@ fn an_answer_comes_from_the_address_that_was_asked() {
     }
     let socket = UdpSocket::bind("[::1]:0").unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
-    socket.connect(("::1", port)).unwrap();
+    socket.connect(("::1", port_v6)).unwrap();
     for message in [query(TEST_ENTRY, RecordType::A), edns(query(ORIGIN, RecordType::SOA))] {
         socket.send(&message.to_vec().unwrap()).unwrap();
         let mut response = [0; 1_500];
@@ -376,7 +373,8 @@ fn rfc7766_n4_clients_over_tcp_are_bounded_and_do_not_hinder_each_other() {
     let (installation, server) = with("tcp_connections_max = 12\ntcp_connections_per_client_max = 5");
     // The idle timeout of the installation is one second. These clients send part of a query, or
     // nothing.
-    let mut idle: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(installation.dns).unwrap()).collect();
+    let mut idle: Vec<TcpStream> =
+        (0..20).map(|_| TcpStream::connect(installation.dns_address()).unwrap()).collect();
     for (nth, stream) in idle.iter_mut().enumerate() {
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         // A connection beyond the limit may already be closed.
@@ -385,7 +383,7 @@ fn rfc7766_n4_clients_over_tcp_are_bounded_and_do_not_hinder_each_other() {
     let elsewhere = |last: u8| {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::from(([127, 0, 0, last], 0)).into()).unwrap();
-        socket.connect(&installation.dns.into()).unwrap();
+        socket.connect(&installation.dns_address().into()).unwrap();
         let mut stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let octets = query(TEST_ENTRY, RecordType::A).to_vec().unwrap();
@@ -403,7 +401,7 @@ fn rfc7766_n4_clients_over_tcp_are_bounded_and_do_not_hinder_each_other() {
         assert!(rest.is_empty());
     }
     elsewhere(98);
-    assert_eq!(ask(installation.dns, &query(TEST_ENTRY, RecordType::A)).answers.len(), 1);
+    assert_eq!(ask(installation.dns_address(), &query(TEST_ENTRY, RecordType::A)).answers.len(), 1);
     server.stop();
 }
 
@@ -415,7 +413,7 @@ fn floods_cost_bounded_memory_and_nobody_an_answer() {
     const GROWTH_OCTETS_MAX: usize = 32 << 20;
     let (installation, server) =
         with("threads = 1\ntcp_connections_max = 200\ntcp_connections_per_client_max = 100");
-    let address = installation.dns;
+    let address = installation.dns_address();
     let question = query(TEST_ENTRY, RecordType::A);
     assert_eq!(ask(address, &question).answers.len(), 1);
     let before = server.resident_octets();

@@ -7,9 +7,12 @@ use std::time::Duration;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{DNSClass, Name, RData, RecordType};
 
-use crate::server::{Installation, Server, report};
+use crate::support::dns_client::{ask, query, try_once};
+use crate::support::server::{Installation, Server};
 
 const ORIGIN: &str = "bl.backscatter.example.";
+/// How long to wait for one response.
+const PATIENCE: Duration = Duration::from_secs(2);
 const LISTED: &str = "25.0.18.198.bl.backscatter.example.";
 
 /// A server with one relay that was listed for reports sent over SMTP.
@@ -20,43 +23,6 @@ fn listed() -> (Installation, Server) {
     installation.ok(&["trap", "add", "trap-two.example", "--silent-since", "2025-01-01T00:00:00Z"]);
     installation.make_case("198.18.0.25");
     (installation, server)
-}
-
-impl Installation {
-    /// Sends six reports over 30 hours: enough for a listing by the shipped policy.
-    pub(crate) fn make_case(&self, relay: &str) {
-        let injectors = ["192.0.2.44", "198.51.100.66", "203.0.113.9"];
-        for nth in 0..6u64 {
-            let trap = if nth % 2 == 0 { "a@trap-one.example" } else { "b@trap-two.example" };
-            let mut smtp = self.smtp_from(relay).unwrap();
-            smtp.say("EHLO relay.example").unwrap();
-            let message = report(trap, &format!("u{nth}@relay.example"), injectors[(nth % 3) as usize], nth);
-            let reply = smtp.deliver("", trap, &format!("{message}\nfrom {relay}\n")).unwrap();
-            assert!(reply.starts_with("250"), "{reply}");
-            self.ok(&["advance", "6h"]);
-        }
-    }
-
-    fn udp(&self, octets: &[u8]) -> Option<Vec<u8>> {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
-        socket.send_to(octets, self.dns).unwrap();
-        let mut response = vec![0; 65_535];
-        let length = socket.recv(&mut response).ok()?;
-        response.truncate(length);
-        Some(response)
-    }
-
-    fn ask(&self, query: &Message) -> Message {
-        let response = self.udp(&query.to_vec().unwrap()).expect("an answer");
-        Message::from_vec(&response).unwrap()
-    }
-}
-
-fn query(name: &str, kind: RecordType) -> Message {
-    let mut message = Message::query();
-    message.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
-    message
 }
 
 fn framed(message: &Message) -> Vec<u8> {
@@ -75,7 +41,7 @@ fn read_framed(stream: &mut TcpStream) -> Message {
 #[test]
 fn rfc7766_n4_the_zone_is_served_over_udp_and_tcp_alike() {
     let (installation, server) = listed();
-    let a = installation.ask(&query(LISTED, RecordType::A));
+    let a = ask(installation.dns_address(), &query(LISTED, RecordType::A));
     assert_eq!(a.metadata.response_code, ResponseCode::NoError);
     assert!(a.metadata.authoritative && !a.metadata.recursion_available);
     assert!(
@@ -83,7 +49,7 @@ fn rfc7766_n4_the_zone_is_served_over_udp_and_tcp_alike() {
     );
 
     // Several queries in one write: each one is answered.
-    let mut stream = TcpStream::connect(installation.dns).unwrap();
+    let mut stream = TcpStream::connect(installation.dns_address()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let queries = [
         query(LISTED, RecordType::TXT),
@@ -102,7 +68,7 @@ fn rfc7766_n4_the_zone_is_served_over_udp_and_tcp_alike() {
         let nothing = asked.queries[0].query_type() == RecordType::A;
         assert_eq!(answer.metadata.response_code == ResponseCode::NXDomain, nothing);
         assert_eq!(answer.answers.is_empty(), nothing);
-        let same = installation.ask(asked);
+        let same = ask(installation.dns_address(), asked);
         assert_eq!((same.answers, same.authorities), (answer.answers, answer.authorities));
     }
     server.stop();
@@ -122,16 +88,16 @@ fn rfc7766_n4_what_is_too_large_for_udp_is_cut_and_whole_over_tcp() {
     std::fs::write(&zone, text).unwrap();
     let server = installation.start();
     let asked = query(ORIGIN, RecordType::NS);
-    let cut = installation.udp(&asked.to_vec().unwrap()).unwrap();
+    let cut = try_once(installation.dns_address(), &asked, PATIENCE).unwrap();
     assert!(cut.len() <= 512, "{} octets without EDNS", cut.len());
     assert!(Message::from_vec(&cut).unwrap().metadata.truncation);
     let mut with_edns = asked.clone();
     let mut edns = Edns::new();
     edns.set_max_payload(4_096);
     with_edns.set_edns(edns);
-    let whole = installation.ask(&with_edns);
+    let whole = ask(installation.dns_address(), &with_edns);
     assert_eq!((whole.metadata.truncation, whole.answers.len()), (false, 15));
-    let mut stream = TcpStream::connect(installation.dns).unwrap();
+    let mut stream = TcpStream::connect(installation.dns_address()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     stream.write_all(&framed(&asked)).unwrap();
     let whole = read_framed(&mut stream);
@@ -154,7 +120,7 @@ fn rfc2308_n1_negative_answers_carry_the_soa_on_the_wire() {
         (LISTED, RecordType::MX, ResponseCode::NoError),
         ("18.198.bl.backscatter.example.", RecordType::A, ResponseCode::NoError),
     ] {
-        let answer = installation.ask(&query(name, kind));
+        let answer = ask(installation.dns_address(), &query(name, kind));
         assert_eq!((answer.metadata.response_code, answer.answers.len()), (code, 0), "{name}");
         let [soa] = &answer.authorities[..] else { panic!("{name}: {:?}", answer.authorities) };
         assert_eq!(
@@ -168,7 +134,7 @@ fn rfc2308_n1_negative_answers_carry_the_soa_on_the_wire() {
 #[test]
 fn rfc8482_n3_any_gets_one_hinfo() {
     let (installation, server) = listed();
-    let answer = installation.ask(&query(LISTED, RecordType::ANY));
+    let answer = ask(installation.dns_address(), &query(LISTED, RecordType::ANY));
     assert!(matches!(&answer.answers[..], [record] if record.record_type() == RecordType::HINFO));
     server.stop();
 }
@@ -177,7 +143,7 @@ fn rfc8482_n3_any_gets_one_hinfo() {
 fn headers_extensions_and_letters_are_answered_by_the_book() {
     let (installation, server) = listed();
     // docs/STANDARDS.md N14: question and answer have the name as it was written in the query.
-    let mixed = installation.ask(&query("25.0.18.198.Bl.BackScatter.eXample.", RecordType::A));
+    let mixed = ask(installation.dns_address(), &query("25.0.18.198.Bl.BackScatter.eXample.", RecordType::A));
     assert_eq!(mixed.queries[0].name().to_string(), "25.0.18.198.Bl.BackScatter.eXample.");
     assert_eq!(mixed.answers[0].name.to_string(), "25.0.18.198.Bl.BackScatter.eXample.");
     // docs/STANDARDS.md N5: an OPT record only in reply to one; BADVERS for a version other than 0.
@@ -187,7 +153,7 @@ fn headers_extensions_and_letters_are_answered_by_the_book() {
         let mut edns = Edns::new();
         edns.set_max_payload(4_096).set_version(version);
         message.set_edns(edns);
-        installation.ask(&message)
+        ask(installation.dns_address(), &message)
     };
     let edns = with(0).edns.unwrap();
     assert_eq!((edns.version(), edns.max_payload()), (0, 1_232));
@@ -197,17 +163,17 @@ fn headers_extensions_and_letters_are_answered_by_the_book() {
     // docs/STANDARDS.md N8: other classes, other operations, other zones.
     let mut chaos = query("version.bind.", RecordType::TXT);
     chaos.queries[0].set_query_class(DNSClass::CH);
-    assert_eq!(installation.ask(&chaos).metadata.response_code, ResponseCode::Refused);
+    assert_eq!(ask(installation.dns_address(), &chaos).metadata.response_code, ResponseCode::Refused);
     let mut notify = query(ORIGIN, RecordType::SOA);
     notify.metadata.op_code = OpCode::Notify;
-    assert_eq!(installation.ask(&notify).metadata.response_code, ResponseCode::NotImp);
-    let outside = installation.ask(&query("2.0.0.127.other.example.", RecordType::A));
+    assert_eq!(ask(installation.dns_address(), &notify).metadata.response_code, ResponseCode::NotImp);
+    let outside = ask(installation.dns_address(), &query("2.0.0.127.other.example.", RecordType::A));
     assert_eq!(outside.metadata.response_code, ResponseCode::Refused);
     assert!(!outside.metadata.authoritative && outside.answers.is_empty());
     // A query with two questions is a format error.
     let mut two = query(LISTED, RecordType::A);
     two.add_query(Query::query(Name::from_ascii(ORIGIN).unwrap(), RecordType::A));
-    assert_eq!(installation.ask(&two).metadata.response_code, ResponseCode::FormErr);
+    assert_eq!(ask(installation.dns_address(), &two).metadata.response_code, ResponseCode::FormErr);
     server.stop();
 }
 
@@ -218,7 +184,7 @@ fn garbage_is_survived() {
     let octets = good.to_vec().unwrap();
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     for cut in 0..octets.len() {
-        socket.send_to(&octets[..cut], installation.dns).unwrap();
+        socket.send_to(&octets[..cut], installation.dns_address()).unwrap();
     }
     let mut seed = 0x2545_f491_4f6c_dd1d_u64;
     for _ in 0..2_000 {
@@ -230,27 +196,30 @@ fn garbage_is_survived() {
             let at = (seed as usize) % damaged.len();
             damaged[at] = (seed >> 32) as u8;
         }
-        socket.send_to(&damaged, installation.dns).unwrap();
+        socket.send_to(&damaged, installation.dns_address()).unwrap();
     }
     // A response is not answered.
     let mut response = good.clone();
     response.metadata.message_type = MessageType::Response;
-    assert_eq!(installation.udp(&response.to_vec().unwrap()), None, "answering responses would make loops");
+    // Nothing else shows that the server is silent, so the test waits for an answer that must not
+    // come.
+    let answer = try_once(installation.dns_address(), &response, PATIENCE);
+    assert_eq!(answer, None, "answering responses would make loops");
     for octets in [&b"\x00"[..], b"\xff\xff", b"GET / HTTP/1.1\r\n\r\n", b"\x00\x01\x00", b"\x00\x00\x00\x00"]
     {
-        let mut stream = TcpStream::connect(installation.dns).unwrap();
+        let mut stream = TcpStream::connect(installation.dns_address()).unwrap();
         stream.write_all(octets).unwrap();
     }
-    assert_eq!(installation.ask(&good).answers.len(), 1);
+    assert_eq!(ask(installation.dns_address(), &good).answers.len(), 1);
     server.stop();
 }
 
 #[test]
 fn rfc5782_d11_a_removal_is_seen_by_the_next_query() {
     let (installation, server) = listed();
-    assert_eq!(installation.ask(&query(LISTED, RecordType::A)).answers.len(), 1);
+    assert_eq!(ask(installation.dns_address(), &query(LISTED, RecordType::A)).answers.len(), 1);
     installation.ok(&["remove", "198.18.0.25"]);
-    let answer = installation.ask(&query(LISTED, RecordType::A));
+    let answer = ask(installation.dns_address(), &query(LISTED, RecordType::A));
     assert_eq!(answer.metadata.response_code, ResponseCode::NXDomain);
     server.stop();
 }

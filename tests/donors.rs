@@ -7,8 +7,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::server::{Installation, report};
+use crate::support::messages::report;
+use crate::support::server::Installation;
+use crate::support::{PROGRAM, happens_within};
 
+/// How long `submit --watch` may take to move a message.
+const WATCH_LIMIT: Duration = Duration::from_secs(30);
 const SILENT: &str = "2025-01-01T00:00:00Z";
 
 fn bearer(token: &str) -> String {
@@ -384,7 +388,7 @@ fn guessing_tokens_is_slowed_down_and_counted() {
 }
 
 fn submit(installation: &Installation, arguments: &[&str], message: &str) -> std::process::Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_backscatterd"))
+    let mut child = Command::new(PROGRAM)
         .arg("--config")
         .arg(installation.config())
         .arg("submit")
@@ -428,7 +432,7 @@ fn submit_takes_a_message_from_a_pipe_files_folders_and_mbox_and_never_makes_an_
     assert!(installation.counted("198.18.0.25") == (1, true));
     assert_eq!(installation.counted("198.18.0.26"), (3, true));
 
-    let mut watching = Command::new(env!("CARGO_BIN_EXE_backscatterd"))
+    let mut watching = Command::new(PROGRAM)
         .arg("--config")
         .arg(installation.config())
         .args(["submit", "--watch", &path("maildir")])
@@ -436,10 +440,8 @@ fn submit_takes_a_message_from_a_pipe_files_folders_and_mbox_and_never_makes_an_
         .unwrap();
     std::fs::write(maildir.join("tmp/2.a.b"), forwarded("198.18.0.27", 5)).unwrap();
     std::fs::rename(maildir.join("tmp/2.a.b"), maildir.join("new/2.a.b")).unwrap();
-    let moved = (0..500).any(|_| {
-        std::thread::sleep(Duration::from_millis(20));
-        maildir.join("cur/2.a.b:2,S").exists()
-    });
+    // The watching program must end also where the test fails.
+    let moved = happens_within(WATCH_LIMIT, || maildir.join("cur/2.a.b:2,S").exists());
     watching.kill().unwrap();
     watching.wait().unwrap();
     assert!(moved, "the recorded message was not moved to cur");

@@ -7,10 +7,10 @@ use std::process::Command;
 
 use hickory_proto::rr::RecordType;
 
-use crate::peer::{
-    self, PROGRAM, Verdict, ask, folder, free, interesting, is_there, query, serve_files, under,
-};
-use crate::server::Installation;
+use crate::support::PROGRAM;
+use crate::support::dns_client::{Verdict, ask, interesting, query, under};
+use crate::support::peer::{self, folder, is_there, serve_files};
+use crate::support::server::Installation;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/export");
 
@@ -158,13 +158,14 @@ fn rbldnsd_says_of_our_export_what_we_say() {
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lists");
     let lists = lists(&["ip4set", "ip6trie"], sample, "mixed");
     std::fs::write(folder.path().join("zone"), export("rbldnsd", &lists)).unwrap();
+    let ours = serve_files(&lists, folder.path());
     let ready = query("list.example.", RecordType::SOA);
-    let ours = serve_files(&lists, folder.path(), &ready);
-    let address = free([127, 0, 0, 1]);
-    let mut command = Command::new("rbldnsd");
-    command.args(["-n", "-u", "rbldns", "-c", "0", "-w"]).arg(folder.path());
-    command.args(["-b", &format!("{}/{}", address.ip(), address.port()), "list.example:combined:zone"]);
-    let theirs = peer::start(&mut command, address, &ready, folder.path().join("rbldnsd.log"));
+    let theirs = peer::start(folder.path().join("rbldnsd.log"), &ready, |address| {
+        let mut command = Command::new("rbldnsd");
+        command.args(["-n", "-u", "rbldns", "-c", "0", "-w"]).arg(folder.path());
+        command.args(["-b", &format!("{}/{}", address.ip(), address.port()), "list.example:combined:zone"]);
+        command
+    });
     for address in interesting().into_iter().filter(|address| address.to_canonical() == *address) {
         for record_type in [RecordType::A, RecordType::TXT] {
             let query = query(&under(address, "list.example."), record_type);

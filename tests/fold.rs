@@ -9,7 +9,7 @@ use backscatterd::relay::Prefix;
 use backscatterd::score::BURST_MARKS_MAX;
 use backscatterd::time::Span;
 
-use crate::world::{ORIGIN, World, laboratory_zone, prefix, relay};
+use crate::support::world::{ORIGIN, World, laboratory_zone, prefix, relay};
 
 const RELAY: &str = "198.18.0.25";
 
@@ -42,7 +42,7 @@ fn a_pattern_over_traps_injectors_recipients_and_a_day_lists_a_relay() {
 fn every_part_of_the_quorum_is_needed() {
     struct Spoiled {
         what: &'static str,
-        spoil: fn(&mut crate::world::Report),
+        spoil: fn(&mut crate::support::world::Report),
     }
     let cases = [
         Spoiled { what: "one trap domain", spoil: |report| report.trap = "sales@trap-one.example" },
@@ -140,7 +140,7 @@ fn what_is_no_trap_weighs_nothing() {
     report.trap = "bait@elsewhere.example";
     assert!(matches!(world.send(report.clone()).list[..], [ListChange::Counted { .. }]));
 
-    let key = crate::world::hasher()
+    let key = crate::support::world::hasher()
         .address(&backscatterd::mail::Mailbox::parse("bait@elsewhere.example").unwrap());
     world.order(Order::RetireTrap { key });
     report.message = "another".to_owned();
@@ -150,7 +150,7 @@ fn what_is_no_trap_weighs_nothing() {
 #[test]
 fn rfc6471_o14_special_purpose_relays_are_never_listed() {
     let mut world = World::bare();
-    world.adopt(crate::world::SHIPPED);
+    world.adopt(crate::support::world::SHIPPED);
     world.add_trap("trap-one.example");
     world.add_trap("trap-two.example");
     for address in ["192.0.2.99", "10.1.2.3", "127.0.0.2", "198.18.0.25", "2001:db8::1", "fe80::1"] {
@@ -301,7 +301,7 @@ fn evidence_waits_for_its_observation_or_its_deadline() {
     let entry = world.evidence(report);
     let id = entry.id();
     assert!(!counted(&world.take(entry)));
-    let observation = Observation { evidence: id, ..crate::world::exchanger() };
+    let observation = Observation { evidence: id, ..crate::support::world::exchanger() };
     assert!(counted(&world.take(Entry::Observation(observation.clone()))));
     assert!(!counted(&world.take(Entry::Observation(observation))), "an observation counts once");
 
@@ -357,7 +357,7 @@ fn a_zone_that_comes_back_does_not_go_back() {
     let raised = laboratory_zone().replace("serial_base = 1", "serial_base = 1000000");
     world.adopt(&raised);
     let before = world.serial();
-    world.order(Order::WithdrawZone { origin: crate::world::ORIGIN.to_owned() });
+    world.order(Order::WithdrawZone { origin: crate::support::world::ORIGIN.to_owned() });
     let changes = world.adopt(&laboratory_zone());
     assert!(matches!(changes.list[..], [ListChange::Ignored { .. }]), "{changes:?}");
     world.adopt(&raised);
@@ -391,7 +391,7 @@ fn callouts_and_replies_are_listed_apart() {
         }
         assert!(!world.is_listed(RELAY), "{kind} is not part of the main zone");
         let answer = world.ask(&format!("25.0.18.198.{label}.{ORIGIN}"), backscatterd::zone::QueryType::A);
-        let address = crate::world::Value::Address(std::net::IpAddr::from([127, 0, 0, code]));
+        let address = crate::support::world::Value::Address(std::net::IpAddr::from([127, 0, 0, code]));
         assert_eq!(answer.answers.first().map(|record| record.data.clone()), Some(address), "{kind}");
     }
 }
@@ -400,7 +400,7 @@ fn callouts_and_replies_are_listed_apart() {
 fn a_zone_that_is_withdrawn_is_gone_and_one_that_loses_a_network_ends_its_listings() {
     let mut world = World::new();
     world.make_case(RELAY);
-    world.adopt(crate::world::SHIPPED);
+    world.adopt(crate::support::world::SHIPPED);
     assert!(!world.is_listed(RELAY), "the shipped zone permits no laboratory networks");
     world.order(Order::WithdrawZone { origin: ORIGIN.to_owned() });
     assert_eq!(world.rcode(RELAY), backscatterd::zone::Rcode::Refused);
@@ -425,7 +425,7 @@ fn no_change_of_zones_brings_back_what_was_forgiven_or_used() {
         Changed {
             what: "a network lost and regained",
             change: |world| {
-                world.adopt(crate::world::SHIPPED);
+                world.adopt(crate::support::world::SHIPPED);
                 world.adopt(&laboratory_zone());
             },
         },

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::server::Installation;
+use crate::support::server::Installation;
 
 #[test]
 fn what_anyone_may_know_of_an_address() {

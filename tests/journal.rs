@@ -19,7 +19,7 @@ use backscatterd::relay::Prefix;
 use backscatterd::time::{Clock, LaboratoryClock, Span, Timestamp};
 use backscatterd::trap::{Donor, DonorTerms, Scope};
 
-use crate::world::{World, start};
+use crate::support::world::{World, start};
 
 type Make = fn(&Path, Arc<dyn Clock>) -> Box<dyn Journal>;
 
@@ -300,7 +300,7 @@ fn golden_entries() -> Vec<(String, Entry)> {
             _ => None,
         })
         .collect();
-    let key = crate::world::hasher().domain("trap-one.example");
+    let key = crate::support::world::hasher().domain("trap-one.example");
     let mut kinds: Vec<(String, Entry)> = Vec::new();
     for &kind in Kind::ALL {
         let mut report = world.report("2001:db8::25");

@@ -6,14 +6,18 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use hickory_proto::op::{Message, ResponseCode};
+use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
 
-use crate::peer::{
-    self, Running, Verdict, ask, folder, free, interesting, is_there, query, serve_files, under,
-};
+use crate::support::dns_client::{Verdict, ask, interesting, query, under};
+use crate::support::peer::{self, Running, folder, is_there, serve_files};
+use crate::support::{PROGRAM, wait_until};
 
 const ORIGIN: &str = "list.example.";
+/// How long the server may take to read a changed list; it looks at the files every second.
+const RELOAD_LIMIT: Duration = Duration::from_secs(60);
+/// What the server logs of a changed list that it does not use.
+const REFUSED: &str = "cannot read a changed list; the previous version stays in use";
 
 /// The kind and the folder of each sample; there is one for each kind of list.
 fn samples() -> Vec<(String, &'static Path)> {
@@ -25,22 +29,19 @@ fn samples() -> Vec<(String, &'static Path)> {
     samples
 }
 
-fn ready() -> Message {
-    query(ORIGIN, RecordType::SOA)
-}
-
 fn rbldnsd(lists: &[String], folder: &Path) -> Running {
-    let address = free([127, 0, 0, 1]);
-    let mut command = Command::new("rbldnsd");
-    command.args(["-n", "-u", "rbldns", "-c", "0", "-w"]).arg(folder);
-    command.args(["-b", &format!("{}/{}", address.ip(), address.port())]).args(lists);
     // rbldnsd answers REFUSED until it has read the lists.
-    peer::start(&mut command, address, &ready(), folder.join("rbldnsd.log"))
+    peer::start(folder.join("rbldnsd.log"), &query(ORIGIN, RecordType::SOA), |address| {
+        let mut command = Command::new("rbldnsd");
+        command.args(["-n", "-u", "rbldns", "-c", "0", "-w"]).arg(folder);
+        command.args(["-b", &format!("{}/{}", address.ip(), address.port())]).args(lists);
+        command
+    })
 }
 
 #[test]
 fn every_kind_of_list_has_a_sample() {
-    let told = Command::new(peer::PROGRAM).args(["serve-files", "x.example:none:file"]).output().unwrap();
+    let told = Command::new(PROGRAM).args(["serve-files", "x.example:none:file"]).output().unwrap();
     let told = String::from_utf8(told.stderr).unwrap();
     let kinds = told.split_once("the types of lists are ").unwrap().1.lines().next().unwrap();
     let mut kinds: Vec<&str> = kinds.split(", ").collect();
@@ -59,7 +60,7 @@ fn lists_say_what_rbldnsd_says_of_them() {
         let file = format!("mixed.{kind}");
         std::fs::copy(from.join(&file), folder.path().join(&file)).unwrap();
         let list = |folder: &str| format!("{}:{kind}:{folder}{file}", ORIGIN.trim_end_matches('.'));
-        let ours = serve_files(&[list(&format!("{}/", folder.path().display()))], folder.path(), &ready());
+        let ours = serve_files(&[list(&format!("{}/", folder.path().display()))], folder.path());
         let theirs = rbldnsd(&[list("")], folder.path());
         for address in interesting() {
             for record_type in [RecordType::A, RecordType::TXT] {
@@ -109,7 +110,6 @@ fn rfc8020_n2_lists_have_empty_non_terminals() {
             format!("other.example:addresses:{sample}addresses"),
         ],
         folder.path(),
-        &ready(),
     );
     let rcode = |name: &str| ask(ours.address, &query(name, RecordType::A)).metadata.response_code;
     for (name, there) in [
@@ -138,7 +138,7 @@ fn rfc8020_n2_lists_have_empty_non_terminals() {
 fn plain_lists_hold_both_families() {
     let folder = folder();
     let list = concat!("list.example:addresses:", env!("CARGO_MANIFEST_DIR"), "/tests/lists/mixed.addresses");
-    let ours = serve_files(&[list.to_owned()], folder.path(), &ready());
+    let ours = serve_files(&[list.to_owned()], folder.path());
     for (address, listed) in [
         ("192.0.2.1", true),
         ("192.0.2.2", false),
@@ -168,34 +168,37 @@ fn a_list_is_read_again_without_a_gap() {
         std::fs::rename(&new, &path).unwrap();
     };
     write("127.0.0.2\n192.0.2.1\n");
-    let ours = serve_files(&[format!("list.example:ip4set:{}", path.display())], folder.path(), &ready());
+    let other = folder.path().join("other");
+    std::fs::write(&other, "198.51.100.1\n").unwrap();
+    let lists = [&path, &other].map(|path| format!("list.example:ip4set:{}", path.display()));
+    let ours = serve_files(&lists, folder.path());
     let listed = |address: &str| {
         let query = query(&under(address.parse().unwrap(), ORIGIN), RecordType::A);
         let answer = ask(ours.address, &query);
         assert!(matches!(answer.metadata.response_code, ResponseCode::NoError | ResponseCode::NXDomain));
         !answer.answers.is_empty()
     };
-    // The server looks at the file every second.
-    let comes = |address: &str, wanted: bool| {
-        for _ in 0..300 {
+    let wait_for = |what: &str, condition: &dyn Fn() -> bool| {
+        wait_until(what, RELOAD_LIMIT, || {
             assert!(listed("127.0.0.2"), "an unchanged entry disappeared during a reload");
-            if listed(address) == wanted {
-                return true;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        false
+            condition()
+        });
     };
     assert!(listed("192.0.2.1") && !listed("192.0.2.2"));
     write("127.0.0.2\n192.0.2.2\n");
-    assert!(comes("192.0.2.2", true) && comes("192.0.2.1", false));
-    // If the file is missing or its timestamp lies in the future, the last good list stays.
+    wait_for("the new list", &|| listed("192.0.2.2") && !listed("192.0.2.1"));
+    // If the file is missing or its timestamp lies in the future, the last good list stays. The
+    // server says nothing of a missing file, but it looks at all files together: once it has read
+    // the other one, it has also looked for the missing one.
     std::fs::remove_file(&path).unwrap();
-    assert!(!comes("192.0.2.2", false));
+    std::fs::write(&other, "198.51.100.2\n").unwrap();
+    wait_for("the other list", &|| listed("198.51.100.2"));
+    assert!(listed("192.0.2.2"), "a missing file must not empty the list");
     write("$TIMESTAMP 2999:01:01:00:00:00\n127.0.0.2\n192.0.2.3\n");
-    assert!(!comes("192.0.2.3", true));
+    wait_for("the refusal", &|| ours.log().contains(REFUSED));
+    assert!(listed("192.0.2.2") && !listed("192.0.2.3"), "a list from the future must not be used");
     write("127.0.0.2\n192.0.2.3\n");
-    assert!(comes("192.0.2.3", true));
+    wait_for("the list without a timestamp", &|| listed("192.0.2.3"));
 }
 
 #[test]
@@ -203,7 +206,7 @@ fn data_that_is_too_old_is_not_served() {
     let folder = folder();
     let path = folder.path().join("list");
     std::fs::write(&path, "$TIMESTAMP 2020:01:01:00:00:00 +1d\n127.0.0.2\n").unwrap();
-    let ours = serve_files(&[format!("list.example:ip4set:{}", path.display())], folder.path(), &ready());
+    let ours = serve_files(&[format!("list.example:ip4set:{}", path.display())], folder.path());
     let answer = ask(ours.address, &query("2.0.0.127.list.example.", RecordType::A));
     assert_eq!((answer.metadata.response_code, answer.answers.len()), (ResponseCode::ServFail, 0));
 }
@@ -215,26 +218,24 @@ fn a_page_of_errors_and_a_pipe_leave_a_list_as_it_was() {
     std::fs::write(&path, "127.0.0.2\n192.0.2.1\n").unwrap();
     std::fs::write(&other, "127.0.0.2\n").unwrap();
     let lists = [&path, &other].map(|path| format!("list.example:ip4set:{}", path.display()));
-    let ours = serve_files(&lists, folder.path(), &ready());
+    let ours = serve_files(&lists, folder.path());
     let listed = |address: &str| {
         let query = query(&under(address.parse().unwrap(), ORIGIN), RecordType::A);
         !ask(ours.address, &query).answers.is_empty()
     };
-    let wait = |address: &str| {
-        let looks = (0..60).map(|_| {
-            std::thread::sleep(Duration::from_millis(100));
-            listed(address)
-        });
-        looks.into_iter().any(|listed| listed)
-    };
     std::fs::write(&path, "<html>503 Service Unavailable</html>\n").unwrap();
     std::fs::remove_file(&other).unwrap();
     assert!(Command::new("mkfifo").arg(&other).status().unwrap().success());
-    std::thread::sleep(Duration::from_secs(4));
+    wait_until("the refusal of both files", RELOAD_LIMIT, || {
+        let log = ours.log();
+        ["it has no valid line", "it is not a regular file"]
+            .iter()
+            .all(|reason| log.lines().any(|line| line.contains(REFUSED) && line.contains(reason)))
+    });
     assert!(listed("192.0.2.1"), "a file without any readable line must not replace the list");
     // A named pipe in place of one file must not block the reloading of another.
     std::fs::write(&path, "127.0.0.2\n192.0.2.1\n192.0.2.2\n").unwrap();
-    assert!(wait("192.0.2.2"));
+    wait_until("the new list", RELOAD_LIMIT, || listed("192.0.2.2"));
 }
 
 #[test]
@@ -253,10 +254,8 @@ fn what_cannot_be_read_is_told_before_a_port_is_bound() {
     ] {
         // This host has no such address: a program that bound its port first would report that
         // instead.
-        let told = Command::new(peer::PROGRAM)
-            .args(["serve-files", "--listen", "192.0.2.1:53", list])
-            .output()
-            .unwrap();
+        let told =
+            Command::new(PROGRAM).args(["serve-files", "--listen", "192.0.2.1:53", list]).output().unwrap();
         let error = String::from_utf8(told.stderr).unwrap();
         assert!(!told.status.success() && error.contains(problem), "{list}: {error}");
         assert!(!error.contains("can't listen"), "{error}");

@@ -1,4 +1,4 @@
-//! The integration tests, one module for each subject. They form one binary, because every further
+//! The integration tests, one module for each subject, and their helpers in `support`. They form one binary, because every further
 //! binary would link the library again.
 
 #![allow(
@@ -23,19 +23,16 @@ mod journal;
 mod lists;
 mod name_servers;
 mod observe;
-mod peer;
 mod pressure;
 mod replay;
 mod resolvers;
 mod rfc5782;
 mod rfc6471;
 mod scenarios;
-mod server;
 mod simulate;
 mod smtp_abuse;
-mod smtp_client;
 mod smtp_dialogs;
 mod standards;
+mod support;
 mod tidy;
 mod verbs;
-mod world;

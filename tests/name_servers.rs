@@ -11,8 +11,9 @@ use std::time::Duration;
 use hickory_proto::op::{Edns, Message, OpCode, ResponseCode};
 use hickory_proto::rr::{DNSClass, RecordType};
 
-use crate::peer::{self, Running, folder, free, interesting, is_there, query, under};
-use crate::server::Installation;
+use crate::support::dns_client::{interesting, query, under};
+use crate::support::peer::{self, Running, folder, is_there};
+use crate::support::server::Installation;
 
 const QUESTIONS: usize = 100_000;
 const JUDGED: &str = "bl.backscatter.example.";
@@ -45,22 +46,23 @@ impl Asked {
 }
 
 fn nsd(folder: &std::path::Path, zones: &[(&str, &str)]) -> Running {
-    let address = free([127, 0, 0, 1]);
-    let path = folder.display();
-    let mut settings = format!(
-        "server:\n ip-address: 127.0.0.1@{}\n server-count: 1\n username: \"\"\n zonesdir: \"{path}\"\n database: \"\"\n \
-         xfrdfile: \"{path}/xfrd\"\n zonelistfile: \"{path}/list\"\n pidfile: \"{path}/pid\"\n xfrdir: \"{path}\"\n \
-         minimal-responses: yes\n rrl-ratelimit: 0\n hide-version: yes\n hide-identity: yes\n\
-         remote-control:\n control-enable: no\n",
-        address.port()
-    );
-    for (origin, file) in zones {
-        settings.push_str(&format!("zone:\n name: {origin}\n zonefile: {file}\n"));
-    }
-    std::fs::write(folder.join("nsd.conf"), settings).unwrap();
-    let mut command = Command::new("/usr/sbin/nsd");
-    command.args(["-d", "-c"]).arg(folder.join("nsd.conf"));
-    peer::start(&mut command, address, &query(LIST, RecordType::SOA), folder.join("nsd.log"))
+    peer::start(folder.join("nsd.log"), &query(LIST, RecordType::SOA), |address| {
+        let path = folder.display();
+        let mut settings = format!(
+            "server:\n ip-address: 127.0.0.1@{}\n server-count: 1\n username: \"\"\n zonesdir: \"{path}\"\n database: \"\"\n \
+             xfrdfile: \"{path}/xfrd\"\n zonelistfile: \"{path}/list\"\n pidfile: \"{path}/pid\"\n xfrdir: \"{path}\"\n \
+             minimal-responses: yes\n rrl-ratelimit: 0\n hide-version: yes\n hide-identity: yes\n\
+             remote-control:\n control-enable: no\n",
+            address.port()
+        );
+        for (origin, file) in zones {
+            settings.push_str(&format!("zone:\n name: {origin}\n zonefile: {file}\n"));
+        }
+        std::fs::write(folder.join("nsd.conf"), settings).unwrap();
+        let mut command = Command::new("/usr/sbin/nsd");
+        command.args(["-d", "-c"]).arg(folder.join("nsd.conf"));
+        command
+    })
 }
 
 /// A pseudo-random generator (xorshift64) with a fixed seed, so that every run asks the same
@@ -227,11 +229,9 @@ fn nsd_says_of_our_export_what_we_say() {
         return;
     }
     let installation = Installation::new();
-    let settings = std::fs::read_to_string(installation.config()).unwrap();
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lists/mixed");
     let lists = [format!("{LIST}:ip4set:{sample}.ip4set"), format!("{LIST}:ip6trie:{sample}.ip6trie")];
-    let with_lists = format!("[dns]\nidentical_responses_max = 0\nlists = {lists:?}\n");
-    std::fs::write(installation.config(), settings.replace("[dns]\n", &with_lists)).unwrap();
+    installation.configure("[dns]\n", &format!("[dns]\nidentical_responses_max = 0\nlists = {lists:?}\n"));
     let server = installation.start();
     for (address, code) in [
         ("198.18.0.25", "2"),
@@ -258,7 +258,7 @@ fn nsd_says_of_our_export_what_we_say() {
     for text in ["198.18.0.25", "198.18.0.26", "198.18.0.27", "2001:db8::1", "127.0.0.16", "127.0.0.18"] {
         addresses.extend(std::iter::repeat_n(text.parse::<IpAddr>().unwrap(), 200));
     }
-    let (ours, theirs) = (Asked::of(installation.dns), Asked::of(theirs.address));
+    let (ours, theirs) = (Asked::of(installation.dns_address()), Asked::of(theirs.address));
     let mut dice = Dice(0x2545_f491_4f6c_dd1d);
     let (mut same, mut listed) = (0, 0);
     let mut explanations: BTreeMap<&str, (usize, String)> = BTreeMap::new();

@@ -10,7 +10,12 @@ use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::rdata::{A, MX, PTR, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 
-use crate::server::{Installation, report};
+use crate::support::messages::report;
+use crate::support::server::Installation;
+use crate::support::wait_until;
+
+/// How long evidence may take to count.
+const COUNT_LIMIT: Duration = Duration::from_secs(60);
 
 /// A name server with a few records, whose answers can be switched off.
 struct Dns {
@@ -99,16 +104,14 @@ fn send(installation: &Installation, from: &str, trap: &str, failed: &str, id: u
 
 /// Waits until a relay's only report counts. Returns the line about it from the explanation.
 fn told(installation: &Installation, address: &str) -> String {
-    for _ in 0..200 {
+    let mut line = None;
+    wait_until(&format!("a report that counts against {address}"), COUNT_LIMIT, || {
         let text = installation.ok(&["explain", address]);
-        if let Some(line) =
-            text.lines().find(|line| line.contains("entry ") && line.contains("to trap domain"))
-        {
-            return line.to_owned();
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("no report counts against {address}:\n{}", installation.ok(&["explain", address]));
+        let counted = |line: &&str| line.contains("entry ") && line.contains("to trap domain");
+        line = text.lines().find(counted).map(str::to_owned);
+        line.is_some()
+    });
+    line.unwrap()
 }
 
 fn add_traps(installation: &Installation) {

@@ -12,13 +12,17 @@ use std::time::Duration;
 
 use hickory_proto::rr::RecordType;
 
-use crate::durability::evidence_ids;
-use crate::peer::{ask, query};
-use crate::server::{Installation, Server, report};
+use crate::support::dns_client::{ask, query};
+use crate::support::journal::evidence_ids;
+use crate::support::messages::report;
+use crate::support::server::{Installation, Server};
+use crate::support::{happens_within, wait_until};
 
 const CLIENTS: usize = 4;
-/// How often the tests look for a condition, at intervals of 10 ms.
-const LOOKS_MAX: usize = 3_000;
+/// How long an event may take under load.
+const EVENT_LIMIT: Duration = Duration::from_secs(60);
+/// How long a client that was refused waits before its next message.
+const PAUSE: Duration = Duration::from_millis(5);
 const TEST_ENTRY: &str = "2.0.0.127.bl.backscatter.example.";
 /// The size of the small disk, and the part of it that is reserved for decisions and ticks.
 const DISK_OCTETS: usize = 24 << 20;
@@ -99,13 +103,9 @@ impl Told {
     /// Waits until a count has grown by `more`.
     fn wait_for(&self, what: &str, count: impl Fn(&Told) -> u64, more: u64) {
         let before = count(self);
-        for _ in 0..LOOKS_MAX {
-            if count(self) >= before + more {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!(
+        let grown = happens_within(EVENT_LIMIT, || count(self) >= before + more);
+        assert!(
+            grown,
             "{what}: {} after {before}; {} accepted, {} refused with 451",
             count(self),
             self.taken(),
@@ -134,7 +134,7 @@ fn load(installation: &Installation, told: &Told) {
             match smtp.deliver("", "a@trap-one.example", &message) {
                 Ok(reply) if reply.starts_with('4') => {
                     told.later.fetch_add(1, Ordering::SeqCst);
-                    std::thread::sleep(Duration::from_millis(5));
+                    std::thread::sleep(PAUSE);
                 }
                 Ok(reply) => {
                     let id =
@@ -148,22 +148,20 @@ fn load(installation: &Installation, told: &Told) {
 }
 
 fn answers(installation: &Installation) {
-    let message = ask(installation.dns, &query(TEST_ENTRY, RecordType::A));
+    let message = ask(installation.dns_address(), &query(TEST_ENTRY, RecordType::A));
     assert_eq!(message.answers.len(), 1, "{message:?}");
 }
 
 /// An installation whose journal lies in a folder.
 fn with_journal_in(folder: &Path) -> Installation {
     let installation = Installation::new();
-    let settings = std::fs::read_to_string(installation.config()).unwrap();
     let own = format!("{}/journal", installation.path().display());
-    let settings = settings.replace(
+    installation.configure(
         &format!("[journal]\ndirectory = \"{own}\"\n"),
         &format!("[journal]\ndirectory = \"{}\"\nfree_octets_min = {RESERVED_OCTETS}\n", folder.display()),
     );
     // All messages come from one client.
-    let settings = settings.replace("[smtp]\n", "[smtp]\nmessages_per_client_max = 0\n");
-    std::fs::write(installation.config(), settings).unwrap();
+    installation.configure("[smtp]\n", "[smtp]\nmessages_per_client_max = 0\n");
     installation
 }
 
@@ -228,7 +226,7 @@ fn rfc5321_s3_a_full_disk_asks_clients_to_come_back_and_is_waited_out() {
             told.wait_for_later(20);
             answers(&installation);
             let taken = told.taken();
-            std::thread::sleep(Duration::from_millis(500));
+            told.wait_for_later(200);
             assert!(told.taken() < taken + CLIENTS, "round {round}: messages were accepted without space");
             disk.empty();
             told.wait_for_taken(20);
@@ -245,11 +243,9 @@ fn rfc5321_s3_a_full_disk_asks_clients_to_come_back_and_is_waited_out() {
     let message = report("a@trap-one.example", "late@relay.example", "192.0.2.44", 1);
     assert!(smtp.deliver("", "a@trap-one.example", &message).unwrap().starts_with("451"));
     disk.empty();
-    let taken = (0..LOOKS_MAX).any(|_| {
-        std::thread::sleep(Duration::from_millis(10));
+    wait_until("the daemon's recovery", EVENT_LIMIT, || {
         smtp.deliver("", "a@trap-one.example", &message).unwrap().starts_with("250")
     });
-    assert!(taken, "the daemon did not recover");
     server.kill();
 }
 

@@ -10,7 +10,7 @@ use backscatterd::journal::{Journal, MemoryJournal};
 use backscatterd::publish::{catch_up, checkpoint, restore};
 use backscatterd::time::{LaboratoryClock, Span};
 
-use crate::world::{World, laboratory_zone, relay, start};
+use crate::support::world::{World, laboratory_zone, relay, start};
 
 /// The entries of a month: several relays, listings that begin, are extended, end and are removed,
 /// a retired trap, and changes of the policy and of the zones.
@@ -33,7 +33,9 @@ fn month() -> Vec<RecordedEntry> {
             70 => drop(world.adopt(
                 &laboratory_zone().replace("observation_wait = \"15m\"", "observation_wait = \"5h\""),
             )),
-            100 => drop(world.order(Order::WithdrawZone { origin: crate::world::ORIGIN.to_owned() })),
+            100 => {
+                drop(world.order(Order::WithdrawZone { origin: crate::support::world::ORIGIN.to_owned() }))
+            }
             104 => drop(world.adopt(
                 &laboratory_zone().replace("observation_wait = \"15m\"", "observation_wait = \"5h\""),
             )),
@@ -42,7 +44,7 @@ fn month() -> Vec<RecordedEntry> {
                 world.order(Order::AdoptZone { origin: "bl2.backscatter.example.".to_owned(), text: second });
             }
             120 => {
-                let key = crate::world::hasher().domain("trap-one.example");
+                let key = crate::support::world::hasher().domain("trap-one.example");
                 world.order(Order::RetireTrap { key });
             }
             _ => {}
@@ -116,7 +118,7 @@ fn the_serial_is_base_plus_offset_of_the_last_change_and_never_falls() {
         blocklist.apply(recorded);
         let snapshot = blocklist.snapshot();
         let of_first = |zone: &&backscatterd::zone::JudgedZone| {
-            zone.config.apex.origin.to_string() == crate::world::ORIGIN
+            zone.config.apex.origin.to_string() == crate::support::world::ORIGIN
         };
         let Some(zone) = snapshot.zones().iter().find(of_first) else { continue };
         let now = (zone.serial, zone.digest());

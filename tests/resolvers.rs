@@ -8,8 +8,10 @@ use std::process::Command;
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::RecordType;
 
-use crate::peer::{self, Running, Verdict, ask, folder, free, is_there, query, under};
-use crate::server::Installation;
+use crate::support::PROGRAM;
+use crate::support::dns_client::{Verdict, ask, query, under};
+use crate::support::peer::{self, Running, folder, is_there};
+use crate::support::server::Installation;
 
 const JUDGED: &str = "bl.backscatter.example.";
 const LIST: &str = "list.example.";
@@ -26,75 +28,75 @@ fn recursive(name: &str) -> Message {
     message
 }
 
-fn started(mut command: Command, address: SocketAddr, folder: &Path) -> Running {
-    peer::start(
-        &mut command,
-        address,
-        &recursive(&under("127.0.0.2".parse().unwrap(), LIST)),
-        folder.join("log"),
-    )
+/// Starts a resolver that `command` makes for an address, after it has written the settings.
+fn started(folder: &Path, command: impl Fn(SocketAddr) -> Command) -> Running {
+    peer::start(folder.join("log"), &recursive(&under("127.0.0.2".parse().unwrap(), LIST)), command)
 }
 
 fn unbound(folder: &Path, server: SocketAddr, minimise: bool) -> Running {
-    let address = free([127, 0, 0, 1]);
-    let yes = if minimise { "yes" } else { "no" };
-    let mut settings = format!(
-        "server:\n interface: 127.0.0.1@{}\n access-control: 127.0.0.0/8 allow\n do-daemonize: no\n username: \"\"\n chroot: \"\"\n \
-         directory: \"{path}\"\n pidfile: \"{path}/pid\"\n use-syslog: no\n module-config: \"iterator\"\n do-not-query-localhost: no\n \
-         qname-minimisation: {yes}\n qname-minimisation-strict: {yes}\n harden-below-nxdomain: yes\n num-threads: 1\n\
-         remote-control:\n control-enable: no\n",
-        address.port(),
-        path = folder.display(),
-    );
-    for zone in [JUDGED, LIST] {
-        settings.push_str(&format!(
-            "stub-zone:\n name: {zone}\n stub-addr: {}@{}\n",
-            server.ip(),
-            server.port()
-        ));
-    }
-    std::fs::write(folder.join("conf"), settings).unwrap();
-    let mut command = Command::new("/usr/sbin/unbound");
-    command.args(["-d", "-c"]).arg(folder.join("conf"));
-    started(command, address, folder)
+    started(folder, |address| {
+        let yes = if minimise { "yes" } else { "no" };
+        let mut settings = format!(
+            "server:\n interface: 127.0.0.1@{}\n access-control: 127.0.0.0/8 allow\n do-daemonize: no\n username: \"\"\n chroot: \"\"\n \
+             directory: \"{path}\"\n pidfile: \"{path}/pid\"\n use-syslog: no\n module-config: \"iterator\"\n do-not-query-localhost: no\n \
+             qname-minimisation: {yes}\n qname-minimisation-strict: {yes}\n harden-below-nxdomain: yes\n num-threads: 1\n\
+             remote-control:\n control-enable: no\n",
+            address.port(),
+            path = folder.display(),
+        );
+        for zone in [JUDGED, LIST] {
+            settings.push_str(&format!(
+                "stub-zone:\n name: {zone}\n stub-addr: {}@{}\n",
+                server.ip(),
+                server.port()
+            ));
+        }
+        std::fs::write(folder.join("conf"), settings).unwrap();
+        let mut command = Command::new("/usr/sbin/unbound");
+        command.args(["-d", "-c"]).arg(folder.join("conf"));
+        command
+    })
 }
 
 fn named(folder: &Path, server: SocketAddr, minimise: bool) -> Running {
-    let address = free([127, 0, 0, 1]);
-    let minimise = if minimise { "strict" } else { "off" };
-    let mut settings = format!(
-        "options {{ directory \"{path}\"; listen-on port {} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; pid-file none; \
-         session-keyfile \"{path}/key\"; recursion yes; allow-query {{ any; }}; dnssec-validation no; notify no; \
-         qname-minimization {minimise}; empty-zones-enable no; }};\ncontrols {{ }};\n",
-        address.port(),
-        path = folder.display(),
-    );
-    for zone in [JUDGED, LIST] {
-        settings.push_str(&format!(
-            "zone \"{zone}\" {{ type static-stub; server-addresses {{ {}; }}; }};\n",
-            server.ip()
-        ));
-    }
-    std::fs::write(folder.join("conf"), settings).unwrap();
-    let mut command = Command::new("/usr/sbin/named");
-    command.args(["-f", "-n", "1", "-c"]).arg(folder.join("conf"));
-    started(command, address, folder)
+    started(folder, |address| {
+        let minimise = if minimise { "strict" } else { "off" };
+        let mut settings = format!(
+            "options {{ directory \"{path}\"; listen-on port {} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; pid-file none; \
+             session-keyfile \"{path}/key\"; recursion yes; allow-query {{ any; }}; dnssec-validation no; notify no; \
+             qname-minimization {minimise}; empty-zones-enable no; }};\ncontrols {{ }};\n",
+            address.port(),
+            path = folder.display(),
+        );
+        for zone in [JUDGED, LIST] {
+            settings.push_str(&format!(
+                "zone \"{zone}\" {{ type static-stub; server-addresses {{ {}; }}; }};\n",
+                server.ip()
+            ));
+        }
+        std::fs::write(folder.join("conf"), settings).unwrap();
+        let mut command = Command::new("/usr/sbin/named");
+        // -g: in the foreground, with the log on standard error.
+        command.args(["-g", "-n", "1", "-c"]).arg(folder.join("conf"));
+        command
+    })
 }
 
 fn pdns_recursor(folder: &Path, server: SocketAddr, minimise: bool) -> Running {
-    let address = free([127, 0, 0, 1]);
-    let yes = if minimise { "yes" } else { "no" };
-    let path = folder.display();
-    let zones = format!("{JUDGED}={server},{LIST}={server}");
-    let settings = format!(
-        "local-address=127.0.0.1\nlocal-port={}\nsocket-dir={path}\nforward-zones={zones}\ndnssec=off\ndont-query=\n\
-         qname-minimization={yes}\nthreads=1\ndaemon=no\nwrite-pid=no\nhint-file=no\nquiet=yes\ndisable-syslog=yes\nsetuid=\nsetgid=\n",
-        address.port()
-    );
-    std::fs::write(folder.join("recursor.conf"), settings).unwrap();
-    let mut command = Command::new("/usr/sbin/pdns_recursor");
-    command.arg(format!("--config-dir={path}"));
-    started(command, address, folder)
+    started(folder, |address| {
+        let yes = if minimise { "yes" } else { "no" };
+        let path = folder.display();
+        let zones = format!("{JUDGED}={server},{LIST}={server}");
+        let settings = format!(
+            "local-address=127.0.0.1\nlocal-port={}\nsocket-dir={path}\nforward-zones={zones}\ndnssec=off\ndont-query=\n\
+             qname-minimization={yes}\nthreads=1\ndaemon=no\nwrite-pid=no\nhint-file=no\nquiet=yes\ndisable-syslog=yes\nsetuid=\nsetgid=\n",
+            address.port()
+        );
+        std::fs::write(folder.join("recursor.conf"), settings).unwrap();
+        let mut command = Command::new("/usr/sbin/pdns_recursor");
+        command.arg(format!("--config-dir={path}"));
+        command
+    })
 }
 
 /// The number of NODATA answers so far. A resolver that minimises names causes many of them.
@@ -112,15 +114,13 @@ fn rfc9156_resolvers_give_the_right_verdict() {
     let resolvers: [(&str, Start, bool); 3] =
         [("unbound", unbound, true), ("pdns_recursor", pdns_recursor, true), ("named", named, root)];
     let installation = Installation::new();
-    let settings = std::fs::read_to_string(installation.config()).unwrap();
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lists/mixed");
     let lists = [format!("{LIST}:ip4set:{sample}.ip4set"), format!("{LIST}:ip6trie:{sample}.ip6trie")];
-    let mut settings = settings.replace("[dns]\n", &format!("[dns]\nlists = {lists:?}\n"));
     if root {
-        let first = format!("listen = [\"{}\"", installation.dns);
-        settings = settings.replace(&first, &format!("{first}, \"{AT_PORT_53}\""));
+        let first = "[dns]\nlisten = [\"127.0.0.1:0\"";
+        installation.configure(first, &format!("{first}, \"{AT_PORT_53}\""));
     }
-    std::fs::write(installation.config(), settings).unwrap();
+    installation.configure("[dns]\n", &format!("[dns]\nlists = {lists:?}\n"));
     let server = installation.start();
     for (address, code) in [("198.18.0.25", "2"), ("198.18.0.26", "16"), ("2001:db8::7", "2")] {
         let until = "2026-03-01T00:00:00Z";
@@ -160,7 +160,8 @@ fn rfc9156_resolvers_give_the_right_verdict() {
         if !is_there(program) {
             continue;
         }
-        let address = if program == "named" { AT_PORT_53.parse().unwrap() } else { installation.dns };
+        let address =
+            if program == "named" { AT_PORT_53.parse().unwrap() } else { installation.dns_address() };
         for minimise in [true, false] {
             let folder = folder();
             let resolver = start(folder.path(), address, minimise);
@@ -202,7 +203,7 @@ fn a_policy_zone_answers_in_the_resolver() {
     let folder = folder();
     let path = folder.path().display();
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lists/mixed");
-    let exported = Command::new(peer::PROGRAM)
+    let exported = Command::new(PROGRAM)
         .args(["export", "rpz", "--output"])
         .arg(folder.path().join("policy"))
         .args([
@@ -219,20 +220,21 @@ fn a_policy_zone_answers_in_the_resolver() {
     std::fs::write(folder.path().join("all4"), "0.0.0.0/0 :99:\n").unwrap();
     std::fs::write(folder.path().join("all6"), "::/0 :99:\n").unwrap();
     let all = [format!("{LIST}:ip4trie:{path}/all4"), format!("{LIST}:ip6trie:{path}/all6")];
-    let upstream = peer::serve_files(&all, folder.path(), &query(LIST, RecordType::SOA));
-    let address = free([127, 0, 0, 1]);
-    let settings = format!(
-        "server:\n interface: 127.0.0.1@{}\n access-control: 127.0.0.0/8 allow\n do-daemonize: no\n username: \"\"\n chroot: \"\"\n \
-         directory: \"{path}\"\n pidfile: \"{path}/pid\"\n use-syslog: no\n module-config: \"respip iterator\"\n \
-         do-not-query-localhost: no\n num-threads: 1\nstub-zone:\n name: {LIST}\n stub-addr: 127.0.0.1@{}\n\
-         rpz:\n name: policy.local\n zonefile: \"{path}/policy\"\nremote-control:\n control-enable: no\n",
-        address.port(),
-        upstream.address.port(),
-    );
-    std::fs::write(folder.path().join("conf"), settings).unwrap();
-    let mut command = Command::new("/usr/sbin/unbound");
-    command.args(["-d", "-c"]).arg(folder.path().join("conf"));
-    let resolver = started(command, address, folder.path());
+    let upstream = peer::serve_files(&all, folder.path());
+    let resolver = started(folder.path(), |address| {
+        let settings = format!(
+            "server:\n interface: 127.0.0.1@{}\n access-control: 127.0.0.0/8 allow\n do-daemonize: no\n username: \"\"\n chroot: \"\"\n \
+             directory: \"{path}\"\n pidfile: \"{path}/pid\"\n use-syslog: no\n module-config: \"respip iterator\"\n \
+             do-not-query-localhost: no\n num-threads: 1\nstub-zone:\n name: {LIST}\n stub-addr: 127.0.0.1@{}\n\
+             rpz:\n name: policy.local\n zonefile: \"{path}/policy\"\nremote-control:\n control-enable: no\n",
+            address.port(),
+            upstream.address.port(),
+        );
+        std::fs::write(folder.path().join("conf"), settings).unwrap();
+        let mut command = Command::new("/usr/sbin/unbound");
+        command.args(["-d", "-c"]).arg(folder.path().join("conf"));
+        command
+    });
     for (address, value) in [
         ("127.0.0.2", Some("127.0.0.2")),
         ("127.0.0.3", None),

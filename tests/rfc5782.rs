@@ -9,7 +9,7 @@ use backscatterd::time::Span;
 use backscatterd::zone::{QueryType, Rcode, reversed};
 use proptest::prelude::*;
 
-use crate::world::{ORIGIN, Told, Value, World, laboratory_zone};
+use crate::support::world::{ORIGIN, Told, Value, World, laboratory_zone};
 
 const LISTED: &str = "198.18.0.25";
 const LISTED_V6: &str = "2001:db8:1:2::25";
@@ -182,7 +182,7 @@ fn rfc5782_d9_the_apex_leads_to_the_web_host_and_there_is_no_wildcard() {
 #[test]
 fn rfc5782_d10_no_ttl_outlives_the_listing() {
     let mut world = listed();
-    let record = world.blocklist.relay_record(crate::world::prefix(LISTED)).unwrap();
+    let record = world.blocklist.relay_record(crate::support::world::prefix(LISTED)).unwrap();
     let until = record.records[&(ORIGIN.into(), 2)].current.as_ref().unwrap().until;
     let ttl = |world: &World| world.ask(&name(LISTED), QueryType::A).answers[0].ttl;
     assert_eq!(ttl(&world), 900);

@@ -12,8 +12,8 @@ use backscatterd::trap::Donor;
 use backscatterd::zone::QueryType;
 use proptest::prelude::*;
 
-use crate::server::Installation;
-use crate::world::{ORIGIN, Value, World, exchanger, hasher, laboratory_zone, relay};
+use crate::support::server::Installation;
+use crate::support::world::{ORIGIN, Value, World, exchanger, hasher, laboratory_zone, relay};
 
 const RELAYS: [&str; 5] =
     ["198.18.0.25", "198.18.0.26", "198.19.7.7", "2001:db8:1:2::25", "2001:db8:1:2::26"];

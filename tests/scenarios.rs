@@ -23,7 +23,7 @@ use backscatterd::time::{Span, Timestamp};
 use backscatterd::trap::{Donor, DonorTerms, Scope};
 use backscatterd::zone::{QueryType, Rcode};
 
-use crate::world::{ORIGIN, Told, Value, World, hasher, laboratory_zone};
+use crate::support::world::{ORIGIN, Told, Value, World, hasher, laboratory_zone};
 
 /// The table of the ways in which an innocent gets listed.
 const INNOCENTS: &str = include_str!("../docs/INNOCENTS.md");

@@ -3,7 +3,7 @@
 
 use backscatterd::simulate::{SHIPPED as WORLD, SimulationOutcome, SimulationSetup, WorldSpec, run};
 
-use crate::world::SHIPPED;
+use crate::support::world::SHIPPED;
 
 /// The shipped world with fewer attackers and fewer messages of each, so that a test takes seconds.
 fn small(seed: u64) -> SimulationSetup {

@@ -9,17 +9,19 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::server::{Installation, Server, report};
-use crate::smtp_client::Smtp;
+use crate::support::messages::report;
+use crate::support::server::{Installation, Server};
+use crate::support::smtp_client::Smtp;
+use crate::support::wait_until;
 
 const SILENT: &str = "2025-01-01T00:00:00Z";
+/// How long an event may take. The server looks at its certificate every five seconds.
+const EVENT_LIMIT: Duration = Duration::from_secs(60);
 
 /// A server with further settings in its `[smtp]` section, and one trap domain.
 fn with(settings: &str) -> (Installation, Server) {
     let installation = Installation::new();
-    let written = std::fs::read_to_string(installation.config()).unwrap();
-    std::fs::write(installation.config(), written.replace("[smtp]\n", &format!("[smtp]\n{settings}\n")))
-        .unwrap();
+    installation.configure("[smtp]\n", &format!("[smtp]\n{settings}\n"));
     let server = installation.start();
     installation.ok(&["trap", "add", "trap-one.example", "--silent-since", SILENT]);
     (installation, server)
@@ -87,11 +89,9 @@ fn five_thousand_clients_that_dribble_hold_up_nobody() {
     let grown = server.resident_octets().saturating_sub(before) / 4_000;
     assert!(grown < 20 << 10, "{grown} octets of memory for each session");
     drop(clients);
-    let gone = (0..500).any(|_| {
-        std::thread::sleep(Duration::from_millis(20));
+    wait_until("the end of the closed sessions", EVENT_LIMIT, || {
         metric(&installation, "smtp_sessions ") == 0
     });
-    assert!(gone, "closed sessions still count");
     serves_others(&installation, 3);
     server.stop();
 }
@@ -102,7 +102,7 @@ fn huge_chunks_many_recipients_and_garbage_are_answered_and_bounded() {
     serves_others(&installation, 1);
     let before = server.resident_octets();
     // The client announces a chunk of ten gigabytes and sends a part of it.
-    let mut stream = TcpStream::connect(installation.smtp).unwrap();
+    let mut stream = TcpStream::connect(installation.smtp_address()).unwrap();
     stream
         .write_all(b"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@trap-one.example>\r\nBDAT 10000000000 LAST\r\n")
         .unwrap();
@@ -110,14 +110,14 @@ fn huge_chunks_many_recipients_and_garbage_are_answered_and_bounded() {
     let heard = to_the_end(&mut stream);
     assert!(heard.contains("\r\n552 5.3.4") && heard.contains("\r\n421 4.7.0"), "{heard}");
     // A thousand recipients, pipelined.
-    let mut stream = TcpStream::connect(installation.smtp).unwrap();
+    let mut stream = TcpStream::connect(installation.smtp_address()).unwrap();
     let recipients: String = (0..1_000).map(|nth| format!("RCPT TO:<u{nth}@trap-one.example>\r\n")).collect();
     stream.write_all(format!("EHLO a\r\nMAIL FROM:<>\r\n{recipients}RSET\r\nQUIT\r\n").as_bytes()).unwrap();
     let heard = to_the_end(&mut stream);
     assert_eq!(heard.matches("250 2.1.5").count(), 100);
     assert_eq!(heard.matches("452 4.5.3").count(), 900);
     // Pipelined garbage: the session ends at its limit of errors.
-    let mut stream = TcpStream::connect(installation.smtp).unwrap();
+    let mut stream = TcpStream::connect(installation.smtp_address()).unwrap();
     let garbage: Vec<u8> =
         (0..200_000_u32).flat_map(|nth| nth.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
     let _ = stream.write_all(&garbage);
@@ -128,7 +128,7 @@ fn huge_chunks_many_recipients_and_garbage_are_answered_and_bounded() {
         heard.len()
     );
     // One endless line.
-    let mut stream = TcpStream::connect(installation.smtp).unwrap();
+    let mut stream = TcpStream::connect(installation.smtp_address()).unwrap();
     let _ = stream.write_all(&vec![b'x'; 8 << 20]);
     stream.shutdown(std::net::Shutdown::Write).unwrap();
     assert!(to_the_end(&mut stream).starts_with("220"));
@@ -165,14 +165,8 @@ fn certificate(name: &str) -> (String, String, CertificateDer<'static>) {
     (made.cert.pem(), made.signing_key.serialize_pem(), made.cert.der().clone())
 }
 
-/// A session after STARTTLS whose client trusts this certificate only.
-fn secured(
-    installation: &Installation,
-    trusted: &CertificateDer<'static>,
-) -> std::io::Result<StreamOwned<ClientConnection, TcpStream>> {
-    let mut stream = TcpStream::connect(installation.smtp)?;
-    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-    stream.write_all(b"EHLO relay.example\r\nSTARTTLS\r\n")?;
+/// Reads until the server waits for the TLS ClientHello.
+fn to_the_start_of_tls(stream: &mut TcpStream) -> std::io::Result<String> {
     let mut heard = Vec::new();
     while !heard.windows(9).any(|window| window == b"220 2.0.0") || !heard.ends_with(b"\r\n") {
         let mut octets = [0; 512];
@@ -180,7 +174,19 @@ fn secured(
         assert!(count > 0, "{}", String::from_utf8_lossy(&heard));
         heard.extend(&octets[..count]);
     }
-    assert!(String::from_utf8_lossy(&heard).contains("250-STARTTLS\r\n"));
+    Ok(String::from_utf8_lossy(&heard).into_owned())
+}
+
+/// A session after STARTTLS whose client trusts this certificate only.
+fn secured(
+    installation: &Installation,
+    trusted: &CertificateDer<'static>,
+) -> std::io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    let mut stream = TcpStream::connect(installation.smtp_address())?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.write_all(b"EHLO relay.example\r\nSTARTTLS\r\n")?;
+    let heard = to_the_start_of_tls(&mut stream)?;
+    assert!(heard.contains("250-STARTTLS\r\n"));
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -239,30 +245,29 @@ fn rfc3207_tls_is_offered_used_and_its_certificate_read_again() {
     assert_eq!(metric(&installation, "smtp_tls_total{version=\"1.3\"}"), 1);
 
     // Garbage instead of a TLS ClientHello closes the connection.
-    let mut stream = TcpStream::connect(installation.smtp).unwrap();
+    let mut stream = TcpStream::connect(installation.smtp_address()).unwrap();
     stream.write_all(b"EHLO a\r\nSTARTTLS\r\n").unwrap();
-    std::thread::sleep(Duration::from_millis(200));
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut heard = to_the_start_of_tls(&mut stream).unwrap();
     let _ = stream.write_all(&[0xa5; 4_096]);
-    let heard = to_the_end(&mut stream);
-    assert!(heard.contains("220 2.0.0") && !heard.contains("\r\n5"), "{heard}");
-    let failed = (0..100).any(|_| {
-        std::thread::sleep(Duration::from_millis(20));
+    heard += &to_the_end(&mut stream);
+    assert!(!heard.contains("\r\n5"), "{heard}");
+    wait_until("the count of the failed handshake", EVENT_LIMIT, || {
         metric(&installation, "smtp_tls_total{version=\"failed\"}") == 1
     });
-    assert!(failed);
 
     // A certificate that cannot be read changes nothing. A new valid one is offered without a
     // restart.
     std::fs::write(&chain, "no certificate").unwrap();
-    std::thread::sleep(Duration::from_secs(6));
+    wait_until("the refusal of the certificate", EVENT_LIMIT, || {
+        server.log().contains("cannot use the new TLS certificate; the previous one remains in use")
+    });
     assert!(secured(&installation, &first.2).is_ok_and(|mut tls| say(&mut tls, "NOOP").is_ok()));
     let second = certificate("trap.backscatter.example");
     write(&second);
-    let renewed = (0..200).any(|_| {
-        std::thread::sleep(Duration::from_millis(50));
+    wait_until("the new certificate", EVENT_LIMIT, || {
         secured(&installation, &second.2).is_ok_and(|mut tls| say(&mut tls, "NOOP").is_ok())
     });
-    assert!(renewed, "the new certificate is not offered");
     server.stop();
 
     // `check` reports a key that does not belong to the certificate.
@@ -279,9 +284,8 @@ fn rfc3207_tls_is_offered_used_and_its_certificate_read_again() {
 
 #[test]
 fn rfc2033_an_mta_in_front_says_from_whom_it_took_a_message() {
-    let lmtp = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (installation, server) = with(&format!("listen_lmtp = [\"{lmtp}\"]"));
-    let mut front = Smtp::greeted(TcpStream::connect(lmtp).unwrap()).unwrap();
+    let (installation, server) = with("listen_lmtp = [\"127.0.0.1:0\"]");
+    let mut front = Smtp::greeted(TcpStream::connect(installation.lmtp_address()).unwrap()).unwrap();
     assert!(front.say("LHLO mx.example").unwrap().starts_with("250"));
     let received = |relay: &str| {
         format!(

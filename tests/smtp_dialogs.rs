@@ -21,7 +21,7 @@ use backscatterd::time::Span;
 use backscatterd::trap::{Donor, KnownTraps, Scope, Trap, TrapSet};
 use proptest::prelude::*;
 
-use crate::world::{hasher, start};
+use crate::support::world::{hasher, start};
 
 fn limits() -> SessionLimits {
     SessionLimits {

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::server::Installation;
+use crate::support::server::Installation;
 
 #[test]
 fn the_verbs_do_the_same_with_a_daemon_and_without() {
@@ -161,7 +161,7 @@ fn a_proxy_header_counts_only_on_its_own_port_and_must_be_whole() {
     use std::io::{Read, Write};
     for garbage in [&b"EHLO early\r\n"[..], b"PROXY TCP4 1.2.3.4 nobody 1 2\r\n", &[0x0d; 12], &[0xff; 2_000]]
     {
-        let mut stream = std::net::TcpStream::connect(installation.smtp_proxy).unwrap();
+        let mut stream = std::net::TcpStream::connect(installation.smtp_proxy_address()).unwrap();
         stream.write_all(garbage).unwrap();
         stream.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
         let mut heard = Vec::new();
@@ -172,7 +172,7 @@ fn a_proxy_header_counts_only_on_its_own_port_and_must_be_whole() {
     let mut smtp = installation.smtp_from("2001:db8::25").unwrap();
     assert!(smtp.say("EHLO a").unwrap().starts_with("250"));
     // A header of version 1, with the client's first commands in the same write.
-    let mut stream = std::net::TcpStream::connect(installation.smtp_proxy).unwrap();
+    let mut stream = std::net::TcpStream::connect(installation.smtp_proxy_address()).unwrap();
     stream.write_all(b"PROXY TCP4 198.18.0.25 192.0.2.1 4711 25\r\nEHLO a\r\nQUIT\r\n").unwrap();
     let mut heard = String::new();
     stream.read_to_string(&mut heard).unwrap();

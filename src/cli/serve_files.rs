@@ -1,5 +1,6 @@
 //! `serve-files`: runs only the name server, over list files, in the way of rbldnsd.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CommandFailure, EX_UNAVAILABLE, on_runtime, start_log, until_told_or};
 use crate::config::{self, LogSettings};
+use crate::daemon::BoundAddresses;
 use crate::lists::{ListSpec, WatchedLists};
 use crate::name_server::{self, NameServer, NameServerSecrets};
 use crate::time::{Clock, SystemClock};
@@ -48,15 +50,21 @@ async fn serve(args: ServeFilesArgs) -> Result<(), CommandFailure> {
     let clock = Arc::new(SystemClock::start());
     let watched = WatchedLists::read(args.lists, clock.now())
         .map_err(|error| CommandFailure::new(super::EX_NO_INPUT, error.to_string()))?;
-    let listening = name_server::bind(&args.listen, args.threads).map_err(|(address, error)| {
+    let cannot_listen = |address: SocketAddr, error: io::Error| {
         CommandFailure::of_io(&error, format!("DNS can't listen on {address}: {error}"))
-    })?;
+    };
+    let listening = name_server::bind(&args.listen, args.threads)
+        .map_err(|(address, error)| cannot_listen(address, error))?;
+    let mut bound = BoundAddresses::default();
+    for (listener, &address) in listening.iter().zip(&args.listen) {
+        bound.dns.push(listener.local_address().map_err(|error| cannot_listen(address, error))?);
+    }
     let random =
         NameServerSecrets::new().map_err(|error| CommandFailure::new(EX_UNAVAILABLE, error.to_string()))?;
     let name_server = NameServer::over_lists(config::default_name_server(), watched, clock, random);
     let (failed, stop) = (CancellationToken::new(), CancellationToken::new());
     let serving = tokio::spawn(name_server.serve(listening, failed.clone(), stop.clone()));
-    tracing::info!(listen = ?args.listen, "ready");
+    tracing::info!(?bound, "ready");
     let told = until_told_or(&failed).await;
     stop.cancel();
     serving.await.map_err(|error| CommandFailure::new(EX_UNAVAILABLE, error.to_string()))?;

@@ -13,7 +13,7 @@
 )]
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -26,6 +26,13 @@ use backscatterd::evidence::{Directive, Entry, Order};
 use backscatterd::journal::{Append, EmbeddedJournal, Journal};
 use backscatterd::relay::Prefix;
 use backscatterd::time::{LaboratoryClock, Span, Timestamp};
+
+use wait::happens_within;
+
+#[path = "../support/bound.rs"]
+mod bound;
+#[path = "../support/wait.rs"]
+mod wait;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_backscatterd");
 const ZONE: &str = include_str!("../../zones/backscatter.toml");
@@ -40,6 +47,8 @@ const PROBES: u64 = 16;
 /// The number of appends that wait for one sync.
 const BATCH: usize = 4_096;
 const PAUSE: Duration = Duration::from_millis(60);
+/// How long the daemon may take to become ready, or to make a checkpoint.
+const READY_LIMIT: Duration = Duration::from_secs(600);
 
 /// The nth listed address: a permutation of the IPv4 space.
 fn address(nth: u32) -> Ipv4Addr {
@@ -102,31 +111,36 @@ impl Drop for Daemon {
     }
 }
 
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
 fn start(folder: &Path) -> Daemon {
-    let (dns, path) = (free(), folder.display());
+    let path = folder.display();
     std::fs::create_dir_all(folder.join("zones")).unwrap();
     std::fs::write(folder.join("zones/zone.toml"), ZONE).unwrap();
     let settings = format!(
         "version = 1\nzones_directory = \"{path}/zones\"\n[journal]\ndirectory = \"{path}/journal\"\n[keys]\ndirectory = \"{path}/keys\"\n\
-         [smtp]\nhostname = \"trap.example\"\nlisten = [\"{}\"]\noperator_maildir = \"{path}/operator\"\n\
-         [dns]\nlisten = [\"{dns}\"]\nthreads = 1\n[http]\nlisten = [\"{}\"]\n[observe]\nenabled = false\n[audit]\ndirectory = \"{path}/audit\"\n\
-         [control]\nsocket = \"{path}/control.sock\"\n[clock]\nlaboratory = true\n[log]\nfilter = \"warn\"\n",
-        free(),
-        free()
+         [smtp]\nhostname = \"trap.example\"\nlisten = [\"127.0.0.1:0\"]\noperator_maildir = \"{path}/operator\"\n\
+         [dns]\nlisten = [\"127.0.0.1:0\"]\nthreads = 1\n[http]\nlisten = [\"127.0.0.1:0\"]\n[observe]\nenabled = false\n[audit]\ndirectory = \"{path}/audit\"\n\
+         [control]\nsocket = \"{path}/control.sock\"\n[clock]\nlaboratory = true\n[log]\nfilter = \"warn,backscatterd::cli=info\"\n"
     );
     std::fs::write(folder.join("conf"), settings).unwrap();
     let mut command = Command::new("taskset");
     command.args(["-c", "0", PROGRAM, "serve", "--config"]).arg(folder.join("conf")).stdin(Stdio::null());
-    let daemon = Daemon { child: command.spawn().unwrap(), dns, socket: folder.join("control.sock") };
-    while !UnixStream::connect(&daemon.socket)
-        .is_ok_and(|stream| post(stream, "GET", "/readyz", "").starts_with("HTTP/1.1 200"))
-    {
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    let log = folder.join("log.txt");
+    command.env("NO_COLOR", "1").stderr(std::fs::File::create(&log).unwrap());
+    let child = command.spawn().unwrap();
+    let mut bound = None;
+    happens_within(READY_LIMIT, || {
+        bound = bound::addresses(&std::fs::read_to_string(&log).unwrap());
+        bound.is_some()
+    });
+    let Some(bound) = bound else {
+        panic!("the daemon is not ready: {}", std::fs::read_to_string(&log).unwrap())
+    };
+    let daemon = Daemon { child, dns: bound.dns[0], socket: folder.join("control.sock") };
+    let ready = happens_within(READY_LIMIT, || {
+        let stream = UnixStream::connect(&daemon.socket).unwrap();
+        post(stream, "GET", "/readyz", "").starts_with("HTTP/1.1 200")
+    });
+    assert!(ready, "the fold does not keep up");
     daemon
 }
 
@@ -288,9 +302,7 @@ fn main() {
     // would not have to make.
     round(&daemon, entries, 2, start_time.plus(Span::from_days(20)));
     let began = Instant::now();
-    while daemon.makes_checkpoint() {
-        std::thread::sleep(PAUSE);
-    }
+    assert!(happens_within(READY_LIMIT, || !daemon.makes_checkpoint()), "the checkpoint takes too long");
     println!("the checkpoint beside it took {:.1} s", began.elapsed().as_secs_f64());
     for changes in [0, changes, 0, changes] {
         let (load, took, mut delays) = round(&daemon, entries, changes, start_time.plus(Span::from_days(20)));

@@ -12,19 +12,24 @@
 )]
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use wait::happens_within;
+
+#[path = "../support/bound.rs"]
+mod bound;
+#[path = "../support/wait.rs"]
+mod wait;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_backscatterd");
 const ZONE: &str = include_str!("../../zones/backscatter.toml");
+/// How long the daemon may take to become ready.
+const READY_LIMIT: Duration = Duration::from_secs(60);
 /// The number of domains that contain the traps.
 const DOMAINS: usize = 1_000;
-
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
 
 fn command(folder: &Path, arguments: &[&str]) -> String {
     let config = folder.join("c.toml");
@@ -33,20 +38,27 @@ fn command(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Starts the daemon. Returns the time until it is ready.
-fn start(folder: &Path, http: SocketAddr) -> (Child, Duration) {
+/// Starts the daemon. Returns its HTTP address and the time until it is ready.
+fn start(folder: &Path) -> (Child, SocketAddr, Duration) {
     let begun = Instant::now();
+    let log = folder.join("log.txt");
     let child = Command::new(PROGRAM)
         .args(["serve", "--config"])
         .arg(folder.join("c.toml"))
+        .env("NO_COLOR", "1")
         .stdin(Stdio::null())
+        .stderr(std::fs::File::create(&log).unwrap())
         .spawn()
         .unwrap();
-    while !get(http, "/readyz").starts_with("HTTP/1.1 200") {
-        std::thread::sleep(Duration::from_millis(10));
-        assert!(begun.elapsed() < Duration::from_secs(60), "the daemon does not become ready");
-    }
-    (child, begun.elapsed())
+    let mut http = None;
+    let ready = happens_within(READY_LIMIT, || {
+        let bound = bound::addresses(&std::fs::read_to_string(&log).unwrap());
+        http = bound.map(|bound| bound.http[0]);
+        http.is_some_and(|http| get(http, "/readyz").starts_with("HTTP/1.1 200"))
+    });
+    let told = || std::fs::read_to_string(&log).unwrap();
+    let http = http.filter(|_| ready).unwrap_or_else(|| panic!("the daemon is not ready: {}", told()));
+    (child, http, begun.elapsed())
 }
 
 fn stop(mut child: Child) {
@@ -75,25 +87,22 @@ fn main() {
     let wrong = numbers.next().unwrap_or(1_000);
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let http = free();
     std::fs::create_dir(folder.join("zones")).unwrap();
     std::fs::write(folder.join("zones/backscatter.toml"), ZONE).unwrap();
     let path = folder.display();
     let settings = format!(
         "version = 1\nzones_directory = \"{path}/zones\"\n[journal]\ndirectory = \"{path}/journal\"\n\
-         [keys]\ndirectory = \"{path}/keys\"\n[smtp]\nhostname = \"trap.example.org\"\nlisten = [\"{}\"]\n\
-         operator_maildir = \"{path}/operator\"\n[observe]\nenabled = false\n[dns]\nlisten = [\"{}\"]\nthreads = 1\n\
-         [http]\nlisten = [\"{http}\"]\n[audit]\ndirectory = \"{path}/audit\"\n[control]\nsocket = \"{path}/control.sock\"\n\
-         [log]\nfilter = \"warn\"\n",
-        free(),
-        free(),
+         [keys]\ndirectory = \"{path}/keys\"\n[smtp]\nhostname = \"trap.example.org\"\nlisten = [\"127.0.0.1:0\"]\n\
+         operator_maildir = \"{path}/operator\"\n[observe]\nenabled = false\n[dns]\nlisten = [\"127.0.0.1:0\"]\nthreads = 1\n\
+         [http]\nlisten = [\"127.0.0.1:0\"]\n[audit]\ndirectory = \"{path}/audit\"\n[control]\nsocket = \"{path}/control.sock\"\n\
+         [log]\nfilter = \"warn,backscatterd::cli=info\"\n"
     );
     std::fs::write(folder.join("c.toml"), settings).unwrap();
-    let (child, _) = start(folder, http);
+    let (child, ..) = start(folder);
     let told = command(folder, &["donor", "set", "isp", "--new-token", "--traps-max", "10000000"]);
     let token = told.split('"').nth(1).unwrap().to_owned();
     stop(child);
-    let (child, _) = start(folder, http);
+    let (child, http, _) = start(folder);
     let empty = own_octets(&child);
 
     let every = traps / wrong.max(1);
@@ -136,7 +145,7 @@ fn main() {
     let during = own_octets(&child);
     stop(child);
 
-    let (child, ready) = start(folder, http);
+    let (child, _, ready) = start(folder);
     let loaded = own_octets(&child);
     println!("restarted in {:.2} s", ready.as_secs_f64());
     let each = |octets: u64| octets.saturating_sub(empty) as f64 / traps as f64;

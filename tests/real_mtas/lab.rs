@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::postfix::Postfix;
 use crate::smtp_client::Smtp;
+use crate::wait::happens_within;
 
 /// The address of the trap's host.
 const TRAP: &str = "198.18.0.1";
@@ -28,9 +29,8 @@ const OUTSIDE: [&str; 4] = ["192.0.2.44", "198.51.100.66", "203.0.113.9", CLEAN]
 const PROGRAM: &str = env!("CARGO_BIN_EXE_backscatterd");
 const ZONE: &str = include_str!("../../zones/backscatter.toml");
 const ORIGIN: &str = "bl.backscatter.example";
-/// How often to look for a condition, at intervals of [`LOOK`].
-const LOOKS_MAX: usize = 3_000;
-const LOOK: Duration = Duration::from_millis(10);
+/// How long to wait for a condition.
+const WAIT_LIMIT: Duration = Duration::from_secs(120);
 
 /// What a Postfix instance does in a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,12 +242,9 @@ impl Lab {
         self.wait("a report at the trap", || self.journal_head() >= head);
     }
 
-    fn wait(&self, what: &str, mut happened: impl FnMut() -> bool) {
-        for _ in 0..LOOKS_MAX {
-            if happened() {
-                return;
-            }
-            std::thread::sleep(LOOK);
+    fn wait(&self, what: &str, happened: impl FnMut() -> bool) {
+        if happens_within(WAIT_LIMIT, happened) {
+            return;
         }
         let logs: String = self.mtas.iter().map(Postfix::log).collect();
         panic!("{what} did not come; the mail logs say:\n{logs}");

@@ -12,8 +12,10 @@
 
 mod lab;
 mod postfix;
-#[path = "../smtp_client.rs"]
+#[path = "../support/smtp_client.rs"]
 mod smtp_client;
+#[path = "../support/wait.rs"]
+mod wait;
 
 use std::time::{Duration, Instant};
 

@@ -1,87 +1,13 @@
-//! Helpers for tests with other name servers and resolvers: starting and stopping them on loopback,
-//! and asking them.
+//! A DNS client for tests, and what a blocklist client uses of a response.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use hickory_proto::op::{Message, Query};
 use hickory_proto::rr::{Name, RData, RecordType};
 
-/// The path of the program under test.
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_backscatterd");
-/// How often to look for the first answer of a server, at intervals of 100 ms.
-const LOOKS_MAX: usize = 100;
 /// How often a query is sent before the test fails.
 const TRIES_MAX: usize = 3;
-
-/// A server process that is killed when the value is dropped.
-pub(crate) struct Running {
-    child: Child,
-    /// The address on which the server answers.
-    pub(crate) address: SocketAddr,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Whether a program is installed. If not, prints that the test was skipped; under CI it fails.
-pub(crate) fn is_there(program: &str) -> bool {
-    let folders = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"];
-    let there = folders.iter().any(|folder| Path::new(folder).join(program).exists());
-    if !there {
-        assert!(std::env::var_os("CI").is_none(), "CI must run this test, and {program} is missing");
-        eprintln!("SKIPPED: this test needs {program}; tests/run installs what it needs, as root");
-    }
-    there
-}
-
-/// An unused UDP port of an address.
-pub(crate) fn free(address: [u8; 4]) -> SocketAddr {
-    UdpSocket::bind(SocketAddr::from((address, 0))).unwrap().local_addr().unwrap()
-}
-
-/// A temporary folder that a server can read and write after it has dropped its privileges.
-pub(crate) fn folder() -> tempfile::TempDir {
-    let folder = tempfile::Builder::new().prefix("backscatterd-peers").tempdir().unwrap();
-    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
-    folder
-}
-
-/// Starts a server and waits until it answers a query.
-pub(crate) fn start(command: &mut Command, address: SocketAddr, question: &Message, log: PathBuf) -> Running {
-    let written = std::fs::File::create(&log).unwrap();
-    let child = command
-        .stdin(Stdio::null())
-        .stdout(written.try_clone().unwrap())
-        .stderr(written)
-        .spawn()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let mut running = Running { child, address };
-    for _ in 0..LOOKS_MAX {
-        if try_once(address, question, Duration::from_millis(100)).is_some() {
-            return running;
-        }
-        if let Some(status) = running.child.try_wait().unwrap() {
-            panic!("{command:?} ended, {status}: {}", std::fs::read_to_string(&log).unwrap());
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    panic!("{command:?} does not answer: {}", std::fs::read_to_string(&log).unwrap());
-}
-
-/// Starts `backscatterd serve-files` over lists.
-pub(crate) fn serve_files(lists: &[String], folder: &Path, question: &Message) -> Running {
-    let address = free([127, 0, 0, 1]);
-    let mut command = Command::new(PROGRAM);
-    command.args(["serve-files", "--listen", &address.to_string(), "--threads", "1"]).args(lists);
-    start(&mut command, address, question, folder.join("backscatterd.log"))
-}
 
 /// Makes a query of class IN.
 pub(crate) fn query(name: &str, kind: RecordType) -> Message {
@@ -90,7 +16,8 @@ pub(crate) fn query(name: &str, kind: RecordType) -> Message {
     message
 }
 
-fn try_once(server: SocketAddr, query: &Message, patience: Duration) -> Option<Vec<u8>> {
+/// Sends a query once. Returns the octets of the response if one comes within the time.
+pub(crate) fn try_once(server: SocketAddr, query: &Message, patience: Duration) -> Option<Vec<u8>> {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(server).ok()?;
     socket.set_read_timeout(Some(patience)).unwrap();

@@ -21,7 +21,7 @@ use backscatterd::zone::{
 /// The origin of the shipped zone.
 pub(crate) const ORIGIN: &str = "bl.backscatter.example.";
 /// The text of the shipped zone's file.
-pub(crate) const SHIPPED: &str = include_str!("../zones/backscatter.toml");
+pub(crate) const SHIPPED: &str = include_str!("../../zones/backscatter.toml");
 
 /// The shipped zone's file, with the documentation and benchmarking networks permitted.
 pub(crate) fn laboratory_zone() -> String {

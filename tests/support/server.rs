@@ -1,56 +1,45 @@
 //! Runs the real program in a temporary folder on loopback, with clients for its protocols.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
+use backscatterd::daemon::BoundAddresses;
 use ppp::v2;
 
-use crate::smtp_client::Smtp;
-use crate::world::laboratory_zone;
+use super::messages::report;
+use super::smtp_client::Smtp;
+use super::world::laboratory_zone;
+use super::{PROGRAM, bound, happens_within};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_backscatterd");
-/// How often to look whether the daemon is ready, at intervals of 100 ms.
-const READY_LOOKS_MAX: usize = 300;
+/// How long the daemon may take to become ready.
+const READY_LIMIT: Duration = Duration::from_secs(60);
 
-/// The folder and the ports of one installation.
+/// The folder of one installation, and the addresses of the daemon that runs in it.
 pub(crate) struct Installation {
     /// The folder with everything that the daemon reads and writes.
     pub(crate) folder: tempfile::TempDir,
-    /// The SMTP listener.
-    pub(crate) smtp: SocketAddr,
-    /// The SMTP listener that expects a PROXY header.
-    pub(crate) smtp_proxy: SocketAddr,
-    /// The DNS listener.
-    pub(crate) dns: SocketAddr,
-    /// The HTTP listener.
-    pub(crate) http: SocketAddr,
+    /// The addresses that the last daemon bound; a restart binds others.
+    bound: Mutex<BoundAddresses>,
 }
 
 /// A running daemon.
 pub(crate) struct Server {
     child: Child,
-    /// The file with the daemon's standard error.
+    /// The file with the standard error of all daemons of the installation.
     log: PathBuf,
-}
-
-/// An unused TCP port on loopback.
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    /// The length of this file when this daemon was started.
+    log_start: usize,
 }
 
 impl Installation {
     /// A laboratory installation with the shipped policy.
     pub(crate) fn new() -> Self {
-        let installation = Installation {
-            folder: tempfile::tempdir().unwrap(),
-            smtp: free(),
-            smtp_proxy: free(),
-            dns: free(),
-            http: free(),
-        };
+        let installation = Installation { folder: tempfile::tempdir().unwrap(), bound: Mutex::default() };
         let path = installation.path();
         std::fs::create_dir(path.join("zones")).unwrap();
         std::fs::write(path.join("zones/backscatter.toml"), laboratory_zone()).unwrap();
@@ -73,18 +62,26 @@ impl Installation {
         self.path().join("journal/journal.redb")
     }
 
+    /// Replaces a part of the configuration file, which must contain it.
+    pub(crate) fn configure(&self, replace: &str, by: &str) {
+        let text = std::fs::read_to_string(self.config()).unwrap();
+        let edited = text.replacen(replace, by, 1);
+        assert_ne!(text, edited, "{replace:?} is not in the configuration");
+        std::fs::write(self.config(), edited).unwrap();
+    }
+
+    /// Every port is 0. The log has the line with the actual ports and otherwise only warnings.
     fn settings(&self) -> String {
-        let Installation { smtp, smtp_proxy, dns, http, .. } = self;
         let path = self.path().display();
         format!(
             "version = 1\nzones_directory = \"{path}/zones\"\n\
              [journal]\ndirectory = \"{path}/journal\"\n[keys]\ndirectory = \"{path}/keys\"\n\
-             [smtp]\nhostname = \"trap.backscatter.example\"\nlisten = [\"{smtp}\"]\nlisten_proxy = [\"{smtp_proxy}\"]\n\
+             [smtp]\nhostname = \"trap.backscatter.example\"\nlisten = [\"127.0.0.1:0\"]\nlisten_proxy = [\"127.0.0.1:0\"]\n\
              proxy_peers = [\"127.0.0.0/8\"]\noperator_maildir = \"{path}/operator\"\nsessions_per_client_max = 200\n\
-             [dns]\nlisten = [\"{dns}\"]\ntcp_idle_timeout = \"1s\"\n[http]\nlisten = [\"{http}\"]\n\
+             [dns]\nlisten = [\"127.0.0.1:0\"]\ntcp_idle_timeout = \"1s\"\n[http]\nlisten = [\"127.0.0.1:0\"]\n\
              [audit]\ndirectory = \"{path}/audit\"\n[[observe.laboratory_hosts]]\naddresses = \"198.18.0.0/15\"\nname = \"relay.example\"\nexchanger_of = [\"relay.example\"]\n\
              [[observe.laboratory_hosts]]\naddresses = \"2001:db8::/32\"\nname = \"relay.example\"\nexchanger_of = [\"relay.example\"]\n\
-             [control]\nsocket = \"{path}/control.sock\"\n[clock]\nlaboratory = true\n[log]\nfilter = \"warn\"\n"
+             [control]\nsocket = \"{path}/control.sock\"\n[clock]\nlaboratory = true\n[log]\nfilter = \"warn,backscatterd::cli=info\"\n"
         )
     }
 
@@ -92,22 +89,59 @@ impl Installation {
     pub(crate) fn start(&self) -> Server {
         let log = self.path().join("log.txt");
         let written = std::fs::File::options().create(true).append(true).open(&log).unwrap();
+        let log_start = usize::try_from(written.metadata().unwrap().len()).unwrap();
         let child = Command::new(PROGRAM)
             .args(["serve", "--config"])
             .arg(self.config())
+            .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .stderr(written)
             .spawn()
             .expect("the program starts");
-        let mut server = Server { child, log };
-        for _ in 0..READY_LOOKS_MAX {
-            assert_eq!(server.child.try_wait().unwrap(), None, "the daemon ended at once");
-            if self.get("/readyz").is_ok_and(|(status, _)| status == 200) {
-                return server;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        panic!("the daemon does not become ready");
+        let mut server = Server { child, log, log_start };
+        let ready = happens_within(READY_LIMIT, || {
+            let ended = server.child.try_wait().unwrap();
+            assert_eq!(ended, None, "the daemon ended at once: {}", server.log());
+            let Some(bound) = bound::addresses(&server.log()) else { return false };
+            *self.bound.lock().unwrap() = bound;
+            self.get("/readyz").is_ok_and(|(status, _)| status == 200)
+        });
+        assert!(ready, "the daemon does not become ready: {}", server.log());
+        server
+    }
+
+    fn first(&self, of: impl FnOnce(&BoundAddresses) -> &Vec<SocketAddr>) -> SocketAddr {
+        *of(&self.bound.lock().unwrap()).first().expect("a running daemon with such a listener")
+    }
+
+    /// The address of the SMTP listener.
+    pub(crate) fn smtp_address(&self) -> SocketAddr {
+        self.first(|bound| &bound.smtp)
+    }
+
+    /// The address of the SMTP listener that expects a PROXY header.
+    pub(crate) fn smtp_proxy_address(&self) -> SocketAddr {
+        self.first(|bound| &bound.smtp_proxy)
+    }
+
+    /// The address of the LMTP listener, which only a test's own settings add.
+    pub(crate) fn lmtp_address(&self) -> SocketAddr {
+        self.first(|bound| &bound.lmtp)
+    }
+
+    /// The address of the first DNS listener.
+    pub(crate) fn dns_address(&self) -> SocketAddr {
+        self.first(|bound| &bound.dns)
+    }
+
+    /// The addresses of all DNS listeners.
+    pub(crate) fn dns_addresses(&self) -> Vec<SocketAddr> {
+        self.bound.lock().unwrap().dns.clone()
+    }
+
+    /// The address of the HTTP listener.
+    pub(crate) fn http_address(&self) -> SocketAddr {
+        self.first(|bound| &bound.http)
     }
 
     /// Runs a command of the program.
@@ -125,7 +159,7 @@ impl Installation {
 
     /// Sends a `GET` request. Returns the status and the body.
     pub(crate) fn get(&self, path: &str) -> std::io::Result<(u16, String)> {
-        let mut stream = TcpStream::connect(self.http)?;
+        let mut stream = TcpStream::connect(self.http_address())?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")?;
         let mut answer = String::new();
@@ -137,7 +171,7 @@ impl Installation {
 
     /// Sends a `POST` request. Returns the status and the body.
     pub(crate) fn post(&self, path: &str, octets: &[u8]) -> std::io::Result<(u16, String)> {
-        let mut stream = TcpStream::connect(self.http)?;
+        let mut stream = TcpStream::connect(self.http_address())?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         let length = octets.len();
         write!(
@@ -155,7 +189,7 @@ impl Installation {
 
     /// Sends a request with further headers. Returns the status and the body.
     pub(crate) fn request(&self, head: &str, headers: &[(&str, &str)], octets: &[u8]) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.http).unwrap();
+        let mut stream = TcpStream::connect(self.http_address()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
         let mut text = format!(
             "{head} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {}\r\n",
@@ -176,6 +210,15 @@ impl Installation {
         (status, body)
     }
 
+    /// Sends a `GET` request to the control socket. Returns the body.
+    pub(crate) fn control_get(&self, path: &str) -> String {
+        let mut stream = UnixStream::connect(self.path().join("control.sock")).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: control\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    }
+
     /// Makes a donor with further options. Returns its token.
     pub(crate) fn donor(&self, name: &str, options: &[&str]) -> String {
         let told = self.ok(&[&["donor", "set", name, "--new-token"], options].concat());
@@ -184,7 +227,7 @@ impl Installation {
 
     /// Opens an SMTP session that comes from this client address, by the PROXY protocol.
     pub(crate) fn smtp_from(&self, client: &str) -> std::io::Result<Smtp> {
-        let mut stream = TcpStream::connect(self.smtp_proxy)?;
+        let mut stream = TcpStream::connect(self.smtp_proxy_address())?;
         let client: IpAddr = client.parse().unwrap();
         let to = SocketAddr::new(if client.is_ipv4() { [127, 0, 0, 1].into() } else { [0; 16].into() }, 25);
         let header = v2::Builder::with_addresses(
@@ -198,11 +241,31 @@ impl Installation {
 
     /// Opens an SMTP session from loopback.
     pub(crate) fn smtp(&self) -> std::io::Result<Smtp> {
-        Smtp::greeted(TcpStream::connect(self.smtp)?)
+        Smtp::greeted(TcpStream::connect(self.smtp_address())?)
+    }
+
+    /// Sends six reports over 30 hours: enough for a listing by the shipped policy.
+    pub(crate) fn make_case(&self, relay: &str) {
+        let injectors = ["192.0.2.44", "198.51.100.66", "203.0.113.9"];
+        for nth in 0..6u64 {
+            let trap = if nth % 2 == 0 { "a@trap-one.example" } else { "b@trap-two.example" };
+            let mut smtp = self.smtp_from(relay).unwrap();
+            smtp.say("EHLO relay.example").unwrap();
+            let message = report(trap, &format!("u{nth}@relay.example"), injectors[(nth % 3) as usize], nth);
+            let reply = smtp.deliver("", trap, &format!("{message}\nfrom {relay}\n")).unwrap();
+            assert!(reply.starts_with("250"), "{reply}");
+            self.ok(&["advance", "6h"]);
+        }
     }
 }
 
 impl Server {
+    /// What this daemon has logged.
+    pub(crate) fn log(&self) -> String {
+        let all = std::fs::read(&self.log).unwrap();
+        String::from_utf8_lossy(&all[self.log_start..]).into_owned()
+    }
+
     /// The daemon's resident memory in octets.
     pub(crate) fn resident_octets(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
@@ -219,7 +282,7 @@ impl Server {
 
     /// Checks the log for panics: a task that panics does not end the daemon.
     fn assert_no_panic(&self) {
-        let log = std::fs::read_to_string(&self.log).unwrap();
+        let log = self.log();
         assert!(!log.contains("panicked"), "{log}");
     }
 
@@ -253,19 +316,4 @@ fn whole(chunked: &str) -> String {
         rest = behind[length..].trim_start_matches("\r\n");
     }
     text
-}
-
-/// A delivery report in the form of Postfix, about mail that an injector sent in the name of the
-/// trap.
-pub(crate) fn report(trap: &str, failed: &str, injector: &str, id: u64) -> String {
-    format!(
-        "From: MAILER-DAEMON@relay.example\nTo: {trap}\nSubject: Undelivered Mail Returned to Sender\n\
-         Message-Id: <{id}@relay.example>\nMIME-Version: 1.0\n\
-         Content-Type: multipart/report; report-type=delivery-status; boundary=\"B\"\n\n\
-         --B\n\nSorry.\n--B\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; relay.example\n\n\
-         Final-Recipient: rfc822; {failed}\nAction: failed\nStatus: 5.1.1\n\n\
-         --B\nContent-Type: message/rfc822\n\nReturn-Path: <{trap}>\n\
-         Received: from helo.example (unknown [{injector}])\n\tby relay.example (Postfix) with ESMTP id {id}\n\
-         From: {trap}\nTo: {failed}\nSubject: pills\n\nthe body\n--B--\n"
-    )
 }
