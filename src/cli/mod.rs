@@ -14,6 +14,7 @@ mod store;
 mod submit;
 mod verbs;
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -309,7 +310,8 @@ fn start_log(LogSettings { filter, json }: &LogSettings) -> Result<(), CommandFa
     let filter = filter.clone();
     // The DNS library would log two lines for each query at the level info.
     let subscriber = tracing_subscriber::registry().with(filter.with_target("hickory_server", Level::WARN));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
     let started =
         if *json { subscriber.with(lines.json()).try_init() } else { subscriber.with(lines).try_init() };
     started.map_err(|error| CommandFailure::new(EX_IO, format!("cannot start the log: {error}")))
