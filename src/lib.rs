@@ -3,9 +3,9 @@
 //! The state of the blocklist is computed from a journal, entry by entry.
 //!
 //! The pure modules do no input or output and read no clock: [`mail`] parses messages, [`classify`]
-//! judges them, [`evidence`] defines the journal's entries, [`score`] and [`listing`] decide which
-//! relays are listed and for how long, [`zone`] builds the contents of a DNS zone, and
-//! [`blocklist`] applies the entries to the state.
+//! judges them, [`transaction`] holds what a mail session brought, [`evidence`] defines the
+//! journal's entries, [`score`] and [`listing`] decide which relays are listed and for how long,
+//! [`zone`] builds the contents of a DNS zone, and [`blocklist`] applies the entries to the state.
 //!
 //! The other modules do the input and output: [`journal`] and [`keys`] store data, [`publish`]
 //! follows the journal and publishes snapshots, [`smtp`] receives mail, [`dns`] and [`http`] answer
@@ -44,5 +44,6 @@ pub mod simulate;
 pub mod smtp;
 pub mod sockets;
 pub mod time;
+pub mod transaction;
 pub mod trap;
 pub mod zone;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use backscatterd::blocklist::Blocklist;
 use backscatterd::evidence::{Entry, Offset, RecordedEntry};
-use backscatterd::intake::{Client, Intake, IntakeOutcome, Transaction};
+use backscatterd::intake::Intake;
 use backscatterd::journal::{EmbeddedJournal, Journal, MemoryJournal};
 use backscatterd::keys::Keys;
 use backscatterd::mail::{Mailbox, ReversePath};
@@ -16,6 +16,7 @@ use backscatterd::metrics::Metrics;
 use backscatterd::observe::{Lookups, Networks, Observer, ObserverLimits};
 use backscatterd::publish::{catch_up, checkpoint, restore};
 use backscatterd::time::{Clock, LaboratoryClock, Span};
+use backscatterd::transaction::{Client, IntakeOutcome, Transaction};
 use redb::StorageBackend;
 
 use crate::support::journal::evidence_ids;
@@ -249,17 +250,13 @@ fn transaction(nth: u64, operator: bool) -> Transaction {
     let message =
         report("a@trap-one.example", &format!("u{nth}@relay.example"), "192.0.2.44", nth).into_bytes();
     let mailbox = |text| Mailbox::parse(text).unwrap();
+    let client = Client::Relay("198.18.0.25".parse().unwrap());
     Transaction {
-        seen_at: start(),
-        client: Client::Relay("198.18.0.25".parse().unwrap()),
-        waited: Span::ZERO,
-        helo: "relay.example".to_owned(),
-        reverse_path: ReversePath::Null,
         traps: vec![mailbox("a@trap-one.example")],
-        donors: Vec::new(),
         operators: if operator { vec![mailbox("abuse@trap-one.example")] } else { Vec::new() },
         octets: message.len() as u64,
         message,
+        ..Transaction::new(start(), client, "relay.example".to_owned(), ReversePath::Null)
     }
 }
 

@@ -8,18 +8,16 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use backscatterd::blocklist::ListChange;
-use backscatterd::classify::{self, Kind, SessionFacts};
+use backscatterd::classify::{self, SessionFacts, Verdict};
 use backscatterd::digest::Digest;
-use backscatterd::evidence::{
-    Channel, Entry, Evidence, EvidenceFacts, EvidenceSource, Order, SentFrom, SessionReach,
-};
+use backscatterd::evidence::{Entry, Evidence, EvidenceParts, EvidenceSource, Order};
 use backscatterd::explain::{CodeExplanation, explain};
-use backscatterd::intake::attribute;
 use backscatterd::mail::{self, Mailbox, ReversePath};
 use backscatterd::observe::{DnsAnswers, Inquiry, observation};
 use backscatterd::relay::{Prefix, Relay};
 use backscatterd::score::{FACTORS, RULES};
 use backscatterd::time::{Span, Timestamp};
+use backscatterd::transaction::{Client, Transaction, attribute};
 use backscatterd::trap::{Donor, DonorTerms, Scope};
 use backscatterd::zone::{QueryType, Rcode};
 
@@ -216,10 +214,9 @@ impl Story {
             assert_eq!(verdict.kind.name(), kind, "{}: {:?}\n{message}", self.place, verdict.reasons);
         }
         let report = Some(Digest::of(message.as_bytes()));
-        let facts = EvidenceFacts::of(&verdict, classify::VERSION, &trap, &hasher());
         self.forwarded_by = words.get("forwarded-by").map(|donor| Donor::parse(donor).unwrap());
         let recipients = words.get("recipients").map_or(1, |count| count.parse().unwrap());
-        self.evidence(relay, &trap, &reverse_path, recipients, report, facts);
+        self.evidence(relay, &trap, reverse_path, recipients, report, &verdict);
     }
 
     /// A line of a donor's log: a null-sender message that the donor's MTA rejected.
@@ -228,49 +225,42 @@ impl Story {
         let relay: Relay = words.need("from").parse().unwrap();
         let trap = Mailbox::parse(words.need("to")).unwrap();
         self.forwarded_by = Some(Donor::parse(words.need("by")).unwrap());
-        let facts = EvidenceFacts::of(&classify::null_rejected(), classify::VERSION, &trap, &hasher());
-        self.evidence(relay, &trap, &ReversePath::Null, 1, None, facts);
+        self.evidence(relay, &trap, ReversePath::Null, 1, None, &classify::null_rejected());
     }
 
     fn probe(&mut self, words: &Words<'_>) {
         self.nth += 1;
         let relay: Relay = words.need("from").parse().unwrap();
         let trap = Mailbox::parse(words.need("to")).unwrap();
-        let facts = EvidenceFacts::of(&classify::callout(), classify::VERSION, &trap, &hasher());
-        self.evidence(relay, &trap, &ReversePath::Null, 1, None, facts);
+        self.evidence(relay, &trap, ReversePath::Null, 1, None, &classify::callout());
     }
 
     fn evidence(
         &mut self,
         relay: Relay,
         trap: &Mailbox,
-        reverse_path: &ReversePath,
-        recipients: u16,
+        reverse_path: ReversePath,
+        recipients: usize,
         report: Option<Digest>,
-        facts: EvidenceFacts,
+        verdict: &Verdict,
     ) {
-        let kind = facts.kind;
-        let evidence = Evidence {
-            id: Digest::of(format!("{} {}", self.nth, self.world.entries.len()).as_bytes()),
-            seen_at: self.world.now,
-            relay,
-            helo: "relay.example".to_owned(),
-            reverse_path: SentFrom::of(reverse_path, &hasher()),
-            trap: hasher().address(trap),
-            trap_domain: hasher().domain(trap.domain()),
-            recipients,
-            reach: if kind.is_without_message() { SessionReach::Recipient } else { SessionReach::Data },
-            report,
-            facts,
-            node: "scenario".to_owned(),
-            wider: Vec::new(),
-            channel: match (self.forwarded_by.is_some(), kind) {
-                (false, _) => Channel::Direct,
-                (true, Kind::NullRejected) => Channel::Logged,
-                (true, _) => Channel::Submitted,
-            },
-            forwarded_by: self.forwarded_by.take(),
+        let (seen_at, client) = (self.world.now, Client::Relay(relay));
+        let transaction = Transaction {
+            traps: vec![trap.clone(); recipients],
+            ..Transaction::new(seen_at, client, "relay.example".to_owned(), reverse_path)
         };
+        let parts = EvidenceParts {
+            id: Digest::of(format!("{} {}", self.nth, self.world.entries.len()).as_bytes()),
+            transaction: &transaction,
+            relay,
+            trap,
+            wider: Vec::new(),
+            verdict,
+            report,
+            forwarded_by: self.forwarded_by.take(),
+            node: "scenario",
+        };
+        let evidence = Evidence::of(parts, &hasher());
         let inquiry = Inquiry::about(&evidence, Some(trap.domain()));
         let answers = self.answers(&inquiry);
         self.last = self.world.take(Entry::Evidence(Box::new(evidence))).list;

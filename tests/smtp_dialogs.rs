@@ -15,9 +15,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use backscatterd::intake::{Client, IntakeOutcome, Transaction};
 use backscatterd::smtp::{Protocol, RecipientDomains, Session, SessionEvent, SessionLimits, SessionPeer};
 use backscatterd::time::Span;
+use backscatterd::transaction::{Client, IntakeOutcome, Transaction};
 use backscatterd::trap::{Donor, KnownTraps, Scope, Trap, TrapSet};
 use proptest::prelude::*;
 

@@ -30,6 +30,12 @@ fn table(head: &str) -> Vec<Vec<String>> {
     rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
 }
 
+/// The modules that are pure.
+fn pure_modules() -> Vec<String> {
+    let rows = table("| module | part | what it is |").into_iter();
+    rows.filter(|row| row[1] == "pure").map(|row| row[0].clone()).collect()
+}
+
 /// Every source file: its module, its path, and its text without its unit tests.
 fn sources() -> Vec<(String, PathBuf, String)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -116,11 +122,7 @@ fn every_crate_stays_at_home() {
         .collect();
     let named: Vec<&str> = homes.keys().map(String::as_str).collect();
     assert_eq!(dependencies, named, "Cargo.toml and the table of crates in ARCHITECTURE.md differ");
-    let pure: Vec<String> = table("| module | part | what it is |")
-        .into_iter()
-        .filter(|row| row[1] == "pure")
-        .map(|row| row[0].clone())
-        .collect();
+    let pure = pure_modules();
     for (module, path, text) in sources() {
         for (name, homes) in &homes {
             let ident = name.replace('-', "_");
@@ -138,6 +140,21 @@ fn every_crate_stays_at_home() {
             }
         }
     }
+}
+
+#[test]
+fn the_smtp_session_uses_pure_modules_only() {
+    let (pure, mut files) = (pure_modules(), 0);
+    for (_, path, text) in sources().into_iter().filter(|(_, path, _)| path.starts_with("smtp/session")) {
+        files += 1;
+        for used in uses(&text) {
+            assert!(used == "smtp" || pure.contains(&used), "{} uses {used}", path.display());
+        }
+        for word in IMPURE {
+            assert!(!text.contains(word), "{} names {word}", path.display());
+        }
+    }
+    assert!(files > 0, "the session is in src/smtp/session");
 }
 
 #[test]

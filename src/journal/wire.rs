@@ -1,6 +1,6 @@
 //! The wire format of an entry: one octet of version, then CBOR (RFC 8949) with numbered fields.
 //!
-//! The field numbers are given on the types in `evidence.rs`. `tests/journal.rs` holds encoded
+//! The field numbers are given on the types in `evidence/`. `tests/journal.rs` holds encoded
 //! entries of every version that was ever written; all of them must stay readable.
 
 use minicbor::{Decode, Encode};

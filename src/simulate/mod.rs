@@ -23,14 +23,12 @@ use self::random::SimulationRandom;
 use crate::blocklist::{Blocklist, ListChange};
 use crate::classify::{self, SessionFacts};
 use crate::digest::{Digest, Digester};
-use crate::evidence::{
-    Channel, Directive, Entry, Evidence, EvidenceFacts, Observation, Offset, Order, RecordedEntry, SentFrom,
-    SessionReach,
-};
+use crate::evidence::{Directive, Entry, Evidence, EvidenceParts, Observation, Offset, Order, RecordedEntry};
 use crate::mail::{self, Mailbox, ReversePath};
 use crate::observe::{self, Inquiry};
 use crate::relay::{Prefix, Relay};
 use crate::time::{Span, Timestamp};
+use crate::transaction::{Client, Transaction};
 use crate::trap::{Donor, Scope, TrapHasher};
 
 /// The number of occasions that are processed as one batch, on all processors.
@@ -348,7 +346,7 @@ impl<'a> SimulationRun<'a> {
         let made = respond(&self.setup.world, self.setup.seed, actor, occasion)?;
         let trap = Mailbox::parse(&made.trap)?;
         let relay = Relay::new(actor.address);
-        let (verdict, report, reach) = match &made.message {
+        let (verdict, report) = match &made.message {
             Some(message) => {
                 let session = SessionFacts {
                     reverse_path: Some(ReversePath::Null),
@@ -357,29 +355,28 @@ impl<'a> SimulationRun<'a> {
                     trusted_hops: 0,
                 };
                 let verdict = classify::classify(&mail::read(message.as_bytes()), &session);
-                (verdict, Some(Digest::of(message.as_bytes())), SessionReach::Data)
+                (verdict, Some(Digest::of(message.as_bytes())))
             }
-            None => (classify::callout(), None, SessionReach::Recipient),
+            None => (classify::callout(), None),
         };
         let mut id = Digester::default();
         id.add(&occasion.nth.to_be_bytes()).add(&[u8::from(occasion.again)]);
-        let evidence = Evidence {
-            id: id.digest(),
-            seen_at: occasion.at,
-            relay,
-            helo: made.helo,
-            reverse_path: SentFrom::FromNull,
-            trap: self.hasher.address(&trap),
-            trap_domain: self.hasher.domain(trap.domain()),
-            recipients: 1,
-            reach,
-            report,
-            facts: EvidenceFacts::of(&verdict, classify::VERSION, &trap, &self.hasher),
-            node: "simulated".to_owned(),
-            wider: Vec::new(),
-            channel: Channel::Direct,
-            forwarded_by: None,
+        let transaction = Transaction {
+            traps: vec![trap.clone()],
+            ..Transaction::new(occasion.at, Client::Relay(relay), made.helo, ReversePath::Null)
         };
+        let parts = EvidenceParts {
+            id: id.digest(),
+            transaction: &transaction,
+            relay,
+            trap: &trap,
+            wider: Vec::new(),
+            verdict: &verdict,
+            report,
+            forwarded_by: None,
+            node: "simulated",
+        };
+        let evidence = Evidence::of(parts, &self.hasher);
         let inquiry = Inquiry::about(&evidence, Some(trap.domain()));
         let observation = observe::observation(&inquiry, &made.answers);
         Some((Box::new(evidence), observation))

@@ -1,9 +1,7 @@
 //! The SMTP and LMTP server (RFC 5321, RFC 2033). It receives mail and never sends any.
 
 mod clients;
-mod data;
 mod listener;
-mod naming;
 mod proxy;
 mod recipients;
 mod session;

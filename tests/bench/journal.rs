@@ -18,11 +18,12 @@ use std::time::Instant;
 
 use backscatterd::classify;
 use backscatterd::digest::Digest;
-use backscatterd::evidence::{Channel, Entry, Evidence, EvidenceFacts, SentFrom, SessionReach};
+use backscatterd::evidence::{Entry, Evidence, EvidenceParts};
 use backscatterd::journal::{Append, EmbeddedJournal, Journal};
 use backscatterd::keys::Keys;
-use backscatterd::mail::{self, Mailbox};
+use backscatterd::mail::{self, Mailbox, ReversePath};
 use backscatterd::time::{Clock, SystemClock};
+use backscatterd::transaction::{Client, Transaction};
 
 fn main() {
     let mut numbers = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
@@ -39,7 +40,24 @@ fn main() {
         format!("Subject: test\r\n\r\n{}", "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX\r\n".repeat(96));
     let reduced = mail::to_octets(&mail::read(message.as_bytes()));
     let trap = Mailbox::parse("a@trap.example").unwrap();
-    let facts = EvidenceFacts::of(&classify::callout(), classify::VERSION, &trap, keys.hasher());
+    let relay = "198.18.0.25".parse().unwrap();
+    let (client, helo) = (Client::Relay(relay), "relay.example".to_owned());
+    let transaction = Transaction {
+        traps: vec![trap.clone()],
+        ..Transaction::new(clock.now(), client, helo, ReversePath::Null)
+    };
+    let parts = EvidenceParts {
+        id: Digest::of(b""),
+        transaction: &transaction,
+        relay,
+        trap: &trap,
+        wider: Vec::new(),
+        verdict: &classify::callout(),
+        report: Some(Digest::of(b"")),
+        forwarded_by: None,
+        node: "trap1",
+    };
+    let like = Evidence::of(parts, keys.hasher());
     let nth = AtomicU64::new(0);
     let begun = Instant::now();
     std::thread::scope(|scope| {
@@ -54,23 +72,7 @@ fn main() {
                     let mut id = *Digest::of(&nth.to_be_bytes()).octets();
                     id[..6].copy_from_slice(&now.milliseconds().to_be_bytes()[2..]);
                     let id = Digest::from_octets(id);
-                    let evidence = Evidence {
-                        id,
-                        seen_at: now,
-                        relay: "198.18.0.25".parse().unwrap(),
-                        helo: "relay.example".to_owned(),
-                        reverse_path: SentFrom::FromNull,
-                        trap: keys.hasher().address(&trap),
-                        trap_domain: keys.hasher().domain(trap.domain()),
-                        recipients: 1,
-                        reach: SessionReach::Data,
-                        report: Some(id),
-                        facts: facts.clone(),
-                        node: "trap1".to_owned(),
-                        wider: Vec::new(),
-                        channel: Channel::Direct,
-                        forwarded_by: None,
-                    };
+                    let evidence = Evidence { id, seen_at: now, report: Some(id), ..like.clone() };
                     let report = Some(keys.seal(now.day(), id, &reduced).unwrap());
                     journal
                         .append(Append { entry: Entry::Evidence(Box::new(evidence)), report })

@@ -4,15 +4,15 @@
 use std::net::IpAddr;
 
 use backscatterd::blocklist::{Blocklist, ListChange, ListChanges};
-use backscatterd::classify::{Cause, Kind};
+use backscatterd::classify::{Cause, Kind, ReportFields, ReportedRecipient, Verdict};
 use backscatterd::digest::Digest;
 use backscatterd::evidence::{
-    Directive, Entry, Evidence, EvidenceFacts, Observation, Offset, Order, OriginalSender, RecipientFailure,
-    RecordedEntry, SentFrom, SessionReach,
+    Directive, Entry, Evidence, EvidenceParts, Observation, Offset, Order, OriginalSender, RecordedEntry,
 };
-use backscatterd::mail::{Mailbox, ReversePath};
+use backscatterd::mail::{DsnAction, Mailbox, ReversePath};
 use backscatterd::relay::{Prefix, Relay};
 use backscatterd::time::{Span, Timestamp};
+use backscatterd::transaction::{Client, Transaction};
 use backscatterd::trap::{Donor, Scope, TrapHasher};
 use backscatterd::zone::{
     AnswerContent, DomainName, QueryName, QueryType, Question, Rcode, RecordData, ResourceRecord, Snapshot,
@@ -276,46 +276,54 @@ impl World {
     /// Makes the journal entry of a report.
     pub(crate) fn evidence(&mut self, report: Report) -> Entry {
         let trap = Mailbox::parse(report.trap).unwrap();
-        let failed = Mailbox::parse(&report.failed).unwrap();
-        let message = matches!(report.kind, Kind::Callout).then_some(()).is_none();
-        Entry::Evidence(Box::new(Evidence {
-            id: Digest::of(format!("evidence {} {}", self.nth, self.entries.len()).as_bytes()),
-            seen_at: report.seen_at.unwrap_or(self.now),
-            relay: report.relay,
-            helo: "relay.example".into(),
-            reverse_path: SentFrom::of(&report.reverse_path, &hasher()),
-            trap: hasher().address(&trap),
-            trap_domain: hasher().domain(trap.domain()),
-            recipients: report.recipients,
-            reach: if message { SessionReach::Data } else { SessionReach::Recipient },
-            report: message.then(|| Digest::of(report.message.as_bytes())),
-            facts: EvidenceFacts {
-                kind: report.kind,
-                format: "rfc3464".into(),
-                classifier: 1,
-                reporting_mta: Some("relay.example".into()),
-                sender: report.sender,
+        let verdict = Verdict {
+            kind: report.kind,
+            format: "rfc3464",
+            report: ReportFields {
+                reporting_mta: Some("relay.example".to_owned()),
+                original_sender: match report.sender {
+                    OriginalSender::Trap => Some(trap.clone()),
+                    OriginalSender::Other => Mailbox::parse("other@elsewhere.example"),
+                    OriginalSender::Unknown => None,
+                },
                 injector: report.injector,
-                failures: vec![RecipientFailure {
-                    recipient: hasher().recipient(&failed),
-                    domain: Some(failed.domain().to_owned()),
-                    status: None,
+                recipients: vec![ReportedRecipient {
+                    mailbox: Mailbox::parse(&report.failed),
+                    action: Some(DsnAction::Failed),
                     remote: report.remote,
                     cause: report.cause,
-                    expanded: false,
-                    remote_mta: None,
+                    ..ReportedRecipient::default()
                 }],
-                reasons: Vec::new(),
                 carried: report.carried,
-                writer: None,
-                solicited: false,
-                follows_rfc3834: false,
+                ..ReportFields::default()
             },
-            node: "test".into(),
+            reasons: Vec::new(),
+            doubts: Vec::new(),
+        };
+        let transaction = Transaction {
+            traps: vec![trap.clone(); report.recipients.into()],
+            ..Transaction::new(
+                report.seen_at.unwrap_or(self.now),
+                Client::Relay(report.relay),
+                "relay.example".to_owned(),
+                report.reverse_path,
+            )
+        };
+        let parts = EvidenceParts {
+            id: Digest::of(format!("evidence {} {}", self.nth, self.entries.len()).as_bytes()),
+            transaction: &transaction,
+            relay: report.relay,
+            trap: &trap,
             wider: Vec::new(),
-            channel: Default::default(),
+            verdict: &verdict,
+            report: (report.kind != Kind::Callout).then(|| Digest::of(report.message.as_bytes())),
             forwarded_by: None,
-        }))
+            node: "test",
+        };
+        let mut evidence = Evidence::of(parts, &hasher());
+        // The golden octets of the wire format name the first version of the classifier.
+        evidence.facts.classifier = 1;
+        Entry::Evidence(Box::new(evidence))
     }
 
     /// Sends eight reports of full weight over 40 hours, which completes a case.

@@ -3,13 +3,13 @@
 
 #![no_main]
 
-use backscatterd::classify::{Session, classify};
+use backscatterd::classify::{SessionFacts, classify};
 use backscatterd::mail::{Mailbox, ReversePath, from_octets, read, to_octets};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|octets: &[u8]| {
     let message = read(octets);
-    let session = Session {
+    let session = SessionFacts {
         reverse_path: Some(ReversePath::Null),
         client: Some([198, 18, 0, 25].into()),
         recipient: Mailbox::parse("j.doe@trap.example"),

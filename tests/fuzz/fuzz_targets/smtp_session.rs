@@ -7,9 +7,9 @@
 
 use std::sync::Arc;
 
-use backscatterd::intake::Outcome;
-use backscatterd::smtp::{Event, Limits, Peer, Protocol, Recipients, Session};
+use backscatterd::smtp::{Protocol, RecipientDomains, Session, SessionEvent, SessionLimits, SessionPeer};
 use backscatterd::time::{Span, Timestamp};
+use backscatterd::transaction::IntakeOutcome;
 use backscatterd::trap::{Donor, KnownTraps, Scope, Trap, TrapHasher, TrapSet};
 use libfuzzer_sys::fuzz_target;
 
@@ -27,7 +27,7 @@ fn session(who: u8) -> Session {
     traps.insert(key, Trap { scope: Scope::Subdomains, domain: key, donor, since: at, retired: None, silent_since: at, barred: false });
     let known = KnownTraps { domains: traps.domains(), traps, hashing: Vec::new() };
     let hostname: Arc<str> = "mx.example".into();
-    let limits = Limits {
+    let limits = SessionLimits {
         message_octets_max: MESSAGE_OCTETS_MAX,
         kept_octets_max: KEPT_OCTETS_MAX,
         recipients_max: RECIPIENTS_MAX,
@@ -37,14 +37,14 @@ fn session(who: u8) -> Session {
         message_timeout: Span::from_seconds(300),
         tarpit_max: Span::from_seconds(5),
     };
-    let peer = Peer {
+    let peer = SessionPeer {
         relay: "198.18.0.25".parse().expect("an address"),
         unnamed: who & 4 != 0,
         protocol: if who & 1 != 0 { Protocol::Lmtp } else { Protocol::Smtp },
         names_clients: who & 2 != 0,
         tls_offered: who & 8 != 0,
     };
-    Session::new(Arc::new(limits), Arc::new(Recipients::new(hasher, Arc::new(known), Arc::default(), Arc::clone(&hostname))), hostname, peer, at)
+    Session::new(Arc::new(limits), Arc::new(RecipientDomains::new(hasher, Arc::new(known), Arc::default(), Arc::clone(&hostname))), hostname, peer, at)
 }
 
 /// The replies and events of a session that gets the octets in pieces of one size. It ends at
@@ -55,7 +55,7 @@ fn converse(who: u8, octets: &[u8], piece: usize) -> Vec<String> {
     loop {
         while let Some(event) = session.next_event() {
             match event {
-                Event::Reply(reply) => {
+                SessionEvent::Reply(reply) => {
                     let text = String::from_utf8(reply).expect("replies are text");
                     assert!(text.ends_with("\r\n") && text.len() <= 4_096);
                     for line in text.lines() {
@@ -63,25 +63,25 @@ fn converse(who: u8, octets: &[u8], piece: usize) -> Vec<String> {
                     }
                     done.push(text);
                 }
-                Event::Message(message) => {
+                SessionEvent::Message(message) => {
                     assert!(message.octets <= MESSAGE_OCTETS_MAX as u64);
                     let recipients = message.traps.len() + message.operators.len();
                     assert!((1..=RECIPIENTS_MAX).contains(&recipients));
                     let kept = if message.operators.is_empty() { KEPT_OCTETS_MAX } else { MESSAGE_OCTETS_MAX };
                     assert!(message.message.len() <= kept);
                     done.push(format!("{message:?}"));
-                    session.settle(&Outcome::Later);
+                    session.settle(&IntakeOutcome::Later);
                 }
-                Event::Left(left) => {
+                SessionEvent::Left(left) => {
                     assert!(left.message.is_empty() && !left.traps.is_empty());
                     done.push(format!("{left:?}"));
                 }
-                Event::Pause(pause) => assert!(pause <= Span::from_seconds(5)),
-                Event::StartTls => {
+                SessionEvent::Pause(pause) => assert!(pause <= Span::from_seconds(5)),
+                SessionEvent::StartTls => {
                     done.push("tls".to_owned());
                     return done;
                 }
-                Event::Close(ending) => {
+                SessionEvent::Close(ending) => {
                     done.push(format!("{ending:?}"));
                     return done;
                 }

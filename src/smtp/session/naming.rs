@@ -6,13 +6,14 @@
 
 use std::net::IpAddr;
 
+use super::setup::Protocol;
 use crate::mail::decode_xtext;
 use crate::relay::Relay;
 
 /// Attributes announced in the EHLO reply. Only ADDR and HELO are used; all others are ignored.
 const ATTRIBUTES: &str = "NAME ADDR PORT PROTO HELO";
 /// Maximum number of octets of a HELO name that are kept.
-const NAME_OCTETS_MAX: usize = 255;
+pub(super) const HELO_OCTETS_MAX: usize = 255;
 
 /// The client that a peer named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,10 +46,13 @@ pub(super) enum NamingCommand {
     Forward(ClientNaming),
 }
 
-/// The EHLO reply lines that announce XFORWARD and, with `xclient`, XCLIENT. LMTP peers are not
+/// The EHLO or LHLO reply lines that announce XFORWARD and, in SMTP, XCLIENT. LMTP peers are not
 /// offered XCLIENT, because they have accepted the message themselves.
-pub(super) fn offers(xclient: bool) -> String {
-    let xclient = if xclient { format!("250-XCLIENT {ATTRIBUTES}\r\n") } else { String::new() };
+pub(super) fn offers(protocol: Protocol) -> String {
+    let xclient = match protocol {
+        Protocol::Smtp => format!("250-XCLIENT {ATTRIBUTES}\r\n"),
+        Protocol::Lmtp => String::new(),
+    };
     format!("{xclient}250-XFORWARD {ATTRIBUTES}\r\n")
 }
 
@@ -86,7 +90,7 @@ fn attributes(text: &str) -> Result<ClientNaming, &'static str> {
         match name.to_ascii_uppercase().as_str() {
             "ADDR" => named.told = Some(Some(address(&value).ok_or("Bad ADDR syntax: not an IP address")?)),
             "HELO" => {
-                named.helo = Some(value[..value.floor_char_boundary(NAME_OCTETS_MAX)].to_owned());
+                named.helo = Some(value[..value.floor_char_boundary(HELO_OCTETS_MAX)].to_owned());
             }
             _ => {}
         }

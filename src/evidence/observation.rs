@@ -1,0 +1,62 @@
+//! What the DNS said about a relay after it brought evidence.
+
+use minicbor::{Decode, Encode};
+
+use crate::digest::Digest;
+
+/// The result of the DNS queries about a relay that brought evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Observation {
+    /// The id of the evidence.
+    #[n(0)]
+    pub evidence: Digest,
+    /// The forward-confirmed reverse DNS name.
+    #[n(1)]
+    pub confirmed_name: Option<String>,
+    /// Whether the relay is an MX host of the failed recipient's domain. In this field and the
+    /// following ones, `None` means that the answer is unknown, which never adds points.
+    #[n(2)]
+    pub mx_of_recipient: Option<bool>,
+    /// Whether the SPF record of the failed recipient's domain authorises the relay (RFC 7208).
+    #[n(3)]
+    pub spf_of_recipient: Option<bool>,
+    /// The number of the autonomous system that announces the relay's address.
+    #[n(4)]
+    pub network: Option<u32>,
+    /// Whether the confirmed name belongs to the same organisation as the failed recipient's
+    /// domain. A generic name that is derived from the address does not count.
+    #[n(5)]
+    pub same_organisation: Option<bool>,
+    /// Whether the host that refused the recipient is behind the relay: in the organisation of the
+    /// recipient's domain, or in the relay's network.
+    #[n(6)]
+    pub refused_inside: Option<bool>,
+    /// The number of the autonomous system that announces the injector's address.
+    #[n(7)]
+    pub injector_network: Option<u32>,
+    /// Whether the SPF or DMARC record of the trap's domain forbade the original.
+    #[n(8)]
+    pub original_forbidden: Option<bool>,
+    /// Whether the confirmed name belongs to another organisation than the failed recipient's
+    /// domain. A generic name that is derived from the address does not count.
+    #[n(9)]
+    pub named_elsewhere: Option<bool>,
+}
+
+impl Observation {
+    /// An observation in which every answer is unknown.
+    pub fn unknown(evidence: Digest) -> Self {
+        Observation {
+            evidence,
+            confirmed_name: None,
+            mx_of_recipient: None,
+            spf_of_recipient: None,
+            network: None,
+            same_organisation: None,
+            refused_inside: None,
+            injector_network: None,
+            original_forbidden: None,
+            named_elsewhere: None,
+        }
+    }
+}
