@@ -4,9 +4,8 @@
 //! They are kept in a folder of their own outside the data, so that a stolen journal reveals
 //! neither addresses nor mail. Destroying a day's key erases that day's mail.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -265,20 +264,11 @@ fn read_or_make(path: &Path, random: &SystemRandom) -> Result<[u8; KEY_OCTETS], 
     let mut suffix = [0; 4];
     random.fill(&mut suffix).map_err(|_| KeyError::Random)?;
     let fresh = path.with_extension(format!("new-{:08x}", u32::from_be_bytes(suffix)));
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).map_err(failed)?;
-    file.write_all(&key).and_then(|()| file.sync_all()).map_err(failed)?;
+    let file = folder::write_temporary(&fresh, 0o600, &key).map_err(failed)?;
+    file.sync_all().map_err(failed)?;
     // Two threads may create the day's key at once. The first one to link its file wins, and both
     // use that key.
-    let linked = fs::hard_link(&fresh, path);
-    fs::remove_file(&fresh).map_err(failed)?;
-    match linked {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
-        _ => {}
-    }
-    if let Some(directory) = path.parent() {
-        File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)?;
-    }
+    folder::link_new(&fresh, path).map_err(failed)?;
     read(path)
 }
 

@@ -25,6 +25,7 @@ pub mod dns;
 pub mod evidence;
 pub mod explain;
 pub mod export;
+pub mod file_state;
 pub mod folder;
 pub mod http;
 pub mod intake;

@@ -7,6 +7,13 @@ use std::sync::LazyLock;
 use ipnet::IpNet;
 use minicbor::{Decode, Encode};
 
+/// The length of an IPv4 network that the hosts of one organisation are likely to share.
+const IPV4_SHARED_BITS: u8 = 24;
+/// The length of the prefix of an IPv6 site: the addresses that one operator is assumed to control.
+pub const IPV6_SITE_BITS: u8 = 48;
+/// The length of the prefix of an IPv6 link, whose addresses a single host can use freely.
+pub const IPV6_LINK_BITS: u8 = 64;
+
 /// The IP address of the SMTP client that brought a report.
 ///
 /// An IPv6 address that embeds an IPv4 address (IPv4-mapped, NAT64 `64:ff9b::/96`, 6to4
@@ -34,7 +41,16 @@ impl Relay {
     pub fn line(self) -> Prefix {
         match self.0 {
             IpAddr::V4(_) => Prefix::host(self),
-            IpAddr::V6(_) => Prefix::around(self.0, 64),
+            IpAddr::V6(_) => Prefix::around(self.0, IPV6_LINK_BITS),
+        }
+    }
+
+    /// The addresses that one operator of relays is assumed to control: a single IPv4 address, or
+    /// an IPv6 /48.
+    pub fn site(self) -> Prefix {
+        match self.0 {
+            IpAddr::V4(_) => Prefix::host(self),
+            IpAddr::V6(_) => Prefix::around(self.0, IPV6_SITE_BITS),
         }
     }
 
@@ -123,6 +139,12 @@ impl Prefix {
             Ok(net) => Prefix { network: net.trunc().addr(), length },
             Err(_) => Prefix::host(Relay(address)),
         }
+    }
+
+    /// The network that the hosts of one organisation are likely to share: an IPv4 /24 or an IPv6
+    /// /48.
+    pub fn shared(address: IpAddr) -> Self {
+        Prefix::around(address, if address.is_ipv4() { IPV4_SHARED_BITS } else { IPV6_SITE_BITS })
     }
 
     /// Sorts before every other prefix that starts at this address.

@@ -5,7 +5,7 @@ use minicbor::{Decode, Encode};
 use super::{Blocklist, DerivedZone, EntryContext, ListChange};
 use crate::digest::Digest;
 use crate::evidence::{Channel, Evidence, Observation, Offset, SentFrom};
-use crate::relay::{InjectorNetwork, Prefix, Relay};
+use crate::relay::{IPV6_LINK_BITS, IPV6_SITE_BITS, InjectorNetwork, Prefix, Relay};
 use crate::score::{CountedReport, LedgerAddition, ReportSource, weighs};
 use crate::time::{Span, Timestamp};
 use crate::trap::{Donor, DonorTerms, Scope, TrapKey};
@@ -223,7 +223,8 @@ impl Blocklist {
         let share = if counts { 1 } else { IDLE_SHARE };
         ledgers.len() < LEDGERS_MAX / share
             && (relay.address().is_ipv4()
-                || room_around(64, LINE_LEDGERS_MAX / share) && room_around(48, SITE_LEDGERS_MAX / share))
+                || room_around(IPV6_LINK_BITS, LINE_LEDGERS_MAX / share)
+                    && room_around(IPV6_SITE_BITS, SITE_LEDGERS_MAX / share))
     }
 
     /// Checks whether evidence may count. Returns the key of its trap and the trap's donor, or the

@@ -3,7 +3,8 @@
 use clap::{Args, Subcommand};
 
 use super::client::{ControlClient, parse};
-use super::verbs::{by, done, segment};
+use super::uri::encoded;
+use super::verbs::{by, done};
 use super::{CommandFailure, EX_DATA, tell};
 use crate::blocklist::AuditRecord;
 use crate::config::Config;
@@ -261,7 +262,7 @@ pub(super) async fn audit(config: &Config, args: AuditArgs) -> Result<(), Comman
     if args.verify {
         return verify(config).await;
     }
-    let address = args.address.map(|address| format!("&address={}", network(&address)));
+    let address = args.address.map(|address| format!("&address={}", encoded(&address)));
     let path = format!("/control/v1/audit?after={}{}", args.after, address.unwrap_or_default());
     let text = ControlClient::to_read(config).await?.get(&path).await?;
     let records: Vec<AuditRecord> = parse(&text)?;
@@ -275,15 +276,6 @@ pub(super) async fn audit(config: &Config, args: AuditArgs) -> Result<(), Comman
         }
     }
     tell(&told)
-}
-
-/// An address or a network as a value in a query. Other characters become `_`, so that the daemon
-/// rejects it.
-fn network(text: &str) -> String {
-    match text.split_once('/') {
-        Some((address, length)) => format!("{}%2F{}", segment(address), segment(length)),
-        None => segment(text),
-    }
 }
 
 fn line(record: &AuditRecord) -> String {

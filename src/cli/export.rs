@@ -129,7 +129,7 @@ impl ExportTarget {
 
     fn at(path: &Path) -> io::Result<Self> {
         // A symbolic link is kept: the file that it points to is replaced.
-        let led_to = || Ok(folder_of(path).join(fs::read_link(path)?));
+        let led_to = || Ok(folder::of(path).join(fs::read_link(path)?));
         let path = path.canonicalize().or_else(|_| led_to()).unwrap_or_else(|_: io::Error| path.to_owned());
         let there = match fs::metadata(&path) {
             Ok(there) if there.is_file() => Some(there),
@@ -139,7 +139,7 @@ impl ExportTarget {
             }
             Err(_) => None,
         };
-        let file = NamedTempFile::new_in(folder_of(&path))?;
+        let file = NamedTempFile::new_in(folder::of(&path))?;
         // The new file gets the owner and mode of the old one. If the owner cannot be set, or there
         // was no file, everyone may read it.
         let kept = there.filter(|there| fchown(file.as_file(), Some(there.uid()), Some(there.gid())).is_ok());
@@ -169,14 +169,8 @@ impl ExportTarget {
     }
 }
 
-/// Renames the temporary file to its final name, after its contents are durable.
+/// Gives the temporary file its final name, after its contents are durable.
 fn replace(writer: BufWriter<NamedTempFile>, path: &Path) -> io::Result<()> {
-    let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    folder::sync(folder_of(path))
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    let (file, temporary) = writer.into_inner().map_err(io::IntoInnerError::into_error)?.into_parts();
+    folder::replace(&file, &temporary, path)
 }

@@ -12,6 +12,7 @@ mod serve_files;
 mod simulate;
 mod store;
 mod submit;
+mod uri;
 mod verbs;
 
 use std::io::IsTerminal as _;

@@ -17,6 +17,7 @@ use clap::Args as ClapArgs;
 use super::client::ControlClient;
 use super::donors::name;
 use super::messages::{gather, messages};
+use super::uri::encoded;
 use super::{CommandFailure, EX_DATA, EX_TEMPORARY, tell};
 use crate::config::Config;
 use crate::mail::MESSAGE_OCTETS_MAX;
@@ -214,13 +215,4 @@ impl<'a> SubmitFields<'a> {
             tokio::time::sleep(LOOK).await;
         }
     }
-}
-
-/// Percent-encodes a value of a query (RFC 3986 §2.1).
-pub(super) fn encoded(value: &str) -> String {
-    let octet = |octet: u8| match octet {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(octet).to_string(),
-        _ => format!("%{octet:02X}"),
-    };
-    value.bytes().map(octet).collect()
 }

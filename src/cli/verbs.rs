@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio_util::io::{InspectReader, ReaderStream};
 
 use super::client::{ControlClient, parse};
-use super::submit::encoded;
+use super::uri::encoded;
 use super::{CommandFailure, EX_DATA, EX_UNAVAILABLE, tell};
 use crate::config::Config;
 use crate::daemon::StartError;
@@ -139,7 +139,7 @@ pub(super) fn by() -> String {
 /// When the address is not valid, or neither the daemon nor the store can be reached.
 pub(super) async fn lookup(config: &Config, address: &str) -> Result<(), CommandFailure> {
     let text =
-        ControlClient::to_read(config).await?.get(&format!("/api/v1/addresses/{}", segment(address))).await?;
+        ControlClient::to_read(config).await?.get(&format!("/api/v1/addresses/{}", encoded(address))).await?;
     let told: Value = parse(&text)?;
     let text_of = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let listed = if told["listed"] == true { "listed" } else { "not listed" };
@@ -169,7 +169,7 @@ pub(super) async fn lookup(config: &Config, address: &str) -> Result<(), Command
 /// When the address is not valid, or neither the daemon nor the store can be reached.
 pub(super) async fn explain(config: &Config, address: &str, json: bool) -> Result<(), CommandFailure> {
     let form = if json { "json" } else { "text" };
-    let path = format!("/control/v1/explain/{}?format={form}", segment(address));
+    let path = format!("/control/v1/explain/{}?format={form}", encoded(address));
     tell(&ControlClient::to_read(config).await?.get(&path).await?)
 }
 
@@ -184,7 +184,7 @@ pub(super) async fn notice(
     from: &str,
     to: &str,
 ) -> Result<(), CommandFailure> {
-    let (address, from, to) = (segment(address), encoded(from), encoded(to));
+    let (address, from, to) = (encoded(address), encoded(from), encoded(to));
     let path = format!("/control/v1/notice/{address}?from={from}&to={to}");
     tell(&ControlClient::to_read(config).await?.get(&path).await?)
 }
@@ -246,7 +246,7 @@ async fn import(config: &Config, args: ImportArgs) -> Result<(), CommandFailure>
         super::donors::name(&args.donor)?,
         args.form,
         args.replace,
-        segment_of_name(&by())
+        encoded(&by())
     );
     let client = ControlClient::to_write(config).await?;
     let body = if args.file.as_os_str() == "-" {
@@ -296,11 +296,6 @@ impl FileProgress {
             eprintln!("{} % of the list read", part * 5);
         }
     }
-}
-
-/// A user's name as one segment of a path: other characters are left out.
-fn segment_of_name(name: &str) -> String {
-    name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).collect()
 }
 
 fn generate(config: &Config, args: &GenerateArgs) -> Result<(), CommandFailure> {
@@ -363,13 +358,4 @@ pub(super) async fn advance(config: &Config, span: Span) -> Result<(), CommandFa
 pub(super) fn done(text: &str) -> Result<(), CommandFailure> {
     let DirectiveDone { offset, time } = parse(text)?;
     tell(&format!("done: journal entry {offset} at {time}\n"))
-}
-
-/// An address as one segment of a path. Other characters become `_`, so that the daemon rejects the
-/// address.
-pub(super) fn segment(address: &str) -> String {
-    address
-        .bytes()
-        .map(|b| if b.is_ascii_hexdigit() || b":.".contains(&b) { char::from(b) } else { '_' })
-        .collect()
 }

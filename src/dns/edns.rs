@@ -2,6 +2,7 @@
 //! errors (RFC 6891, RFC 7873, RFC 5001, RFC 8914).
 
 use crate::zone::ExtendedError;
+use crate::zone::numbers::{OPTION_CLIENT_SUBNET, OPTION_COOKIE, OPTION_ERROR, OPTION_NSID, TYPE_OPT};
 
 /// Greatest number of octets of a UDP response, and the size that the server advertises. Larger
 /// datagrams may be fragmented (DNS flag day 2020).
@@ -10,34 +11,15 @@ pub(super) const UDP_OCTETS_MAX: u16 = 1_232;
 /// (RFC 6891 §6.2.3).
 pub(super) const UDP_OCTETS_MIN: u16 = 512;
 
-/// FORMERR (RFC 1035 §4.1.1).
-pub(super) const FORMERR: u16 = 1;
-/// SERVFAIL (RFC 1035 §4.1.1).
-pub(super) const SERVFAIL: u16 = 2;
-/// NOTIMP (RFC 1035 §4.1.1).
-pub(super) const NOTIMP: u16 = 4;
-/// REFUSED (RFC 1035 §4.1.1).
-pub(super) const REFUSED: u16 = 5;
-/// BADVERS (RFC 6891 §9).
-pub(super) const BADVERS: u16 = 16;
-/// BADCOOKIE (RFC 7873 §8).
-pub(super) const BADCOOKIE: u16 = 23;
-
 /// The number of octets of a client cookie (RFC 7873 §4).
 pub(super) const CLIENT_COOKIE_OCTETS: usize = 8;
 /// The number of octets of a server cookie of version 1 (RFC 9018 §4).
 pub(super) const SERVER_COOKIE_OCTETS: usize = 16;
 
-const TYPE_OPT: u16 = 41;
-/// The option code of NSID (RFC 5001 §4).
-pub(super) const OPTION_NSID: u16 = 3;
-const OPTION_CLIENT_SUBNET: u16 = 8;
-/// The option code of COOKIE (RFC 7873 §8).
-pub(super) const OPTION_COOKIE: u16 = 10;
-/// The option code of extended DNS errors (RFC 8914 §2).
-pub(super) const OPTION_ERROR: u16 = 15;
 /// The number of octets of an OPT record without options.
 const OPT_OCTETS: usize = 11;
+/// The DO bit in the third octet of the TTL of an OPT record (RFC 3225 §3).
+const DNSSEC_OK: u8 = 0x80;
 /// Greatest number of octets of the server's identifier. A longer name is cut.
 pub(super) const NSID_OCTETS_MAX: usize = 64;
 
@@ -125,7 +107,7 @@ impl QueryEdns {
         if fixed[0] != 0 || number(1) != TYPE_OPT || usize::from(number(9)) != data.len() {
             return None;
         }
-        let (payload, version, dnssec_ok) = (number(3), fixed[6], fixed[7] & 0x80 != 0);
+        let (payload, version, dnssec_ok) = (number(3), fixed[6], fixed[7] & DNSSEC_OK != 0);
         let mut edns = QueryEdns { payload, version, dnssec_ok, cookie: Cookie::None, nsid: false };
         let mut rest = data;
         while let Some((head, behind)) = rest.split_first_chunk::<4>() {
@@ -175,15 +157,16 @@ impl ReplyEdns {
     /// Writes the record into a message at offset `at`, and returns the offset behind it. `rcode`
     /// is the twelve-bit response code.
     pub fn write(&self, message: &mut [u8], at: usize, rcode: u16) -> usize {
-        let size = UDP_OCTETS_MAX.to_be_bytes();
+        let (kind, size) = (TYPE_OPT.to_be_bytes(), UDP_OCTETS_MAX.to_be_bytes());
         let options = ((self.octets() - OPT_OCTETS) as u16).to_be_bytes();
-        let flags = if self.dnssec_ok { 0x80 } else { 0 };
+        let flags = if self.dnssec_ok { DNSSEC_OK } else { 0 };
         let mut end = at;
         let mut put = |octets: &[u8]| {
             message[end..end + octets.len()].copy_from_slice(octets);
             end += octets.len();
         };
-        put(&[0, 0, 41, size[0], size[1], (rcode >> 4) as u8, 0, flags, 0, options[0], options[1]]);
+        let rcode = (rcode >> 4) as u8;
+        put(&[0, kind[0], kind[1], size[0], size[1], rcode, 0, flags, 0, options[0], options[1]]);
         let head = |option: u16, length: usize| {
             let (option, length) = (option.to_be_bytes(), (length as u16).to_be_bytes());
             [option[0], option[1], length[0], length[1]]

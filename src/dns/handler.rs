@@ -18,10 +18,7 @@ use super::outcome;
 use super::records::{rdata, to_hickory, txt};
 use super::service::{ClientQuery, DnsService};
 use crate::metrics::{AnswerOutcome, DnsMetrics, DropReason, PendingCounts};
-use crate::zone::{AnswerContent, QueryName};
-
-/// Greatest number of octets of a name on the wire (RFC 1035 §3.1).
-const NAME_OCTETS_MAX: usize = 255;
+use crate::zone::{AnswerContent, QueryName, numbers};
 
 /// Answers the requests that the hickory library has read.
 pub(super) struct DnsHandler {
@@ -108,7 +105,7 @@ impl DnsHandler {
                 return None;
             }
             let reply = asked.map(|asked| ReplyEdns { dnssec_ok: asked.dnssec_ok, ..ReplyEdns::default() });
-            metadata.response_code = ResponseCode::from((rcode >> 4) as u8, rcode as u8 & 0xf);
+            metadata.response_code = response_code(rcode);
             Some(WholeResponse {
                 metadata,
                 edns: reply.map(|reply| write_edns(&reply, rcode)),
@@ -116,47 +113,47 @@ impl DnsHandler {
             })
         };
         if request.metadata.op_code != OpCode::Query {
-            return plain(metadata, edns::NOTIMP, AnswerOutcome::NotImp);
+            return plain(metadata, numbers::RCODE_NOTIMP, AnswerOutcome::NotImp);
         }
         let Ok(info) = request.request_info() else {
             return match self.cookie_alone(request, asked) {
                 Some(reply) if self.may_tell(request.protocol(), client, AnswerOutcome::NoData) => {
-                    let edns = Some(write_edns(&reply, 0));
+                    let edns = Some(write_edns(&reply, numbers::RCODE_NOERROR));
                     Some(WholeResponse { metadata, edns, sections: ResponseSections::default() })
                 }
                 Some(_) => None,
-                None => plain(metadata, edns::FORMERR, AnswerOutcome::FormErr),
+                None => plain(metadata, numbers::RCODE_FORMERR, AnswerOutcome::FormErr),
             };
         };
         let query = info.query.original();
         // For class IN the service checks the EDNS version.
         if query.query_class() != DNSClass::IN && asked.is_some_and(|asked| asked.version > 0) {
-            return plain(metadata, edns::BADVERS, AnswerOutcome::BadVers);
+            return plain(metadata, numbers::RCODE_BADVERS, AnswerOutcome::BadVers);
         }
         let (name, query_type) = (query.name(), u16::from(query.query_type()));
         match query.query_class() {
             DNSClass::IN => {}
             DNSClass::CH => {
                 let Some(record) = self.chaos(name, query.query_type()) else {
-                    return plain(metadata, edns::REFUSED, AnswerOutcome::Refused);
+                    return plain(metadata, numbers::RCODE_REFUSED, AnswerOutcome::Refused);
                 };
                 metadata.authoritative = true;
-                let said = plain(metadata, 0, AnswerOutcome::Apex);
+                let said = plain(metadata, numbers::RCODE_NOERROR, AnswerOutcome::Apex);
                 return said.map(|said| WholeResponse {
                     sections: ResponseSections { answers: vec![record], authorities: Vec::new() },
                     ..said
                 });
             }
-            _ => return plain(metadata, edns::REFUSED, AnswerOutcome::Refused),
+            _ => return plain(metadata, numbers::RCODE_REFUSED, AnswerOutcome::Refused),
         }
-        let mut wire = Vec::with_capacity(NAME_OCTETS_MAX);
+        let mut wire = Vec::with_capacity(numbers::NAME_OCTETS_MAX);
         for label in name.iter() {
             wire.push(label.len() as u8);
             wire.extend(label);
         }
         wire.push(0);
         let Some((asked_name, _)) = QueryName::read(&wire) else {
-            return plain(metadata, edns::FORMERR, AnswerOutcome::FormErr);
+            return plain(metadata, numbers::RCODE_FORMERR, AnswerOutcome::FormErr);
         };
         let held = self.service.hold();
         let inquiry = ClientQuery { client, name: asked_name, query_type, edns: asked };
@@ -173,7 +170,7 @@ impl DnsHandler {
         let Ok(response) = decision else { return None };
         metadata.authoritative = !matches!(response.content, AnswerContent::Nothing);
         metadata.truncation = response.slipped;
-        metadata.response_code = ResponseCode::from((response.rcode >> 4) as u8, response.rcode as u8 & 0xf);
+        metadata.response_code = response_code(response.rcode);
         let sections = match &response.content {
             AnswerContent::Nothing => ResponseSections::default(),
             AnswerContent::Negative { apex, soa } => {
@@ -220,6 +217,11 @@ impl DnsHandler {
     }
 }
 
+/// The library's form of a twelve-bit response code.
+fn response_code(rcode: u16) -> ResponseCode {
+    ResponseCode::from((rcode >> 4) as u8, rcode as u8 & 0xf)
+}
+
 fn read_edns(edns: &HickoryEdns) -> QueryEdns {
     let cookie = match edns.option(EdnsCode::Cookie) {
         Some(EdnsOption::Unknown(_, data)) => Cookie::read(data),
@@ -239,14 +241,14 @@ fn write_edns(reply: &ReplyEdns, rcode: u16) -> HickoryEdns {
     edns.set_max_payload(edns::UDP_OCTETS_MAX).set_version(0).set_dnssec_ok(reply.dnssec_ok);
     edns.set_rcode_high((rcode >> 4) as u8);
     if let Some(cookie) = reply.cookie {
-        edns.options_mut().insert(EdnsOption::Unknown(edns::OPTION_COOKIE, cookie.to_vec()));
+        edns.options_mut().insert(EdnsOption::Unknown(numbers::OPTION_COOKIE, cookie.to_vec()));
     }
     if let Some(nsid) = reply.nsid.and_then(|nsid| NSIDPayload::new(nsid.octets()).ok()) {
         edns.options_mut().insert(EdnsOption::NSID(nsid));
     }
     if let Some(error) = reply.error {
         let data = [&error.code().to_be_bytes(), error.text().as_bytes()].concat();
-        edns.options_mut().insert(EdnsOption::Unknown(edns::OPTION_ERROR, data));
+        edns.options_mut().insert(EdnsOption::Unknown(numbers::OPTION_ERROR, data));
     }
     edns
 }

@@ -8,6 +8,11 @@ use crate::zone::QueryName;
 /// The number of cells in a table of counters. Several keys can share a cell; the cell counts the
 /// most frequent of them.
 const CELLS: usize = 1 << 14;
+/// The lengths of the networks whose responses are counted together.
+const IPV4_NETWORK_BITS: u32 = 24;
+const IPV6_NETWORK_BITS: u32 = 56;
+/// Keeps the numbers of IPv6 networks apart from those of IPv4 networks.
+const IPV6_MARK: u64 = 1 << 63;
 
 /// Limits in responses per second. A limit of zero is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,11 +135,12 @@ impl Counters {
     }
 }
 
-/// The network of a client: an IPv4 /24 or an IPv6 /56, which is likely to belong to one operator.
+/// The network of a client as a number: an IPv4 /24 or an IPv6 /56, which is likely to belong to
+/// one operator.
 fn network(client: IpAddr) -> u64 {
     match client {
-        IpAddr::V4(v4) => u64::from(u32::from(v4) >> 8),
-        IpAddr::V6(v6) => (u128::from(v6) >> 72) as u64 | 1 << 63,
+        IpAddr::V4(v4) => u64::from(u32::from(v4) >> (u32::BITS - IPV4_NETWORK_BITS)),
+        IpAddr::V6(v6) => (u128::from(v6) >> (u128::BITS - IPV6_NETWORK_BITS)) as u64 | IPV6_MARK,
     }
 }
 
@@ -159,6 +165,7 @@ fn question(seed: u64, name: QueryName<'_>, query_type: u16) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::zone::numbers::{TYPE_A, TYPE_TXT};
 
     const WIRE: &[u8] = b"\x012\x010\x010\x03127\x02bl\x07example\x00";
 
@@ -175,7 +182,7 @@ mod tests {
         let client = "192.0.2.1".parse().unwrap();
         let mut limiter = limiter(10, 0, 2);
         let mut passages =
-            |now| (0..30).map(|_| limiter.pass(client, asked(WIRE, 1), now)).collect::<Vec<_>>();
+            |now| (0..30).map(|_| limiter.pass(client, asked(WIRE, TYPE_A), now)).collect::<Vec<_>>();
         let count =
             |passages: &[LimitDecision], of| passages.iter().filter(|passage| **passage == of).count();
         let first = passages(7);
@@ -191,16 +198,16 @@ mod tests {
         let mut limiter = limiter(3, 0, 0);
         let (client, other) = ("192.0.2.1".parse().unwrap(), "192.0.3.1".parse().unwrap());
         for _ in 0..50 {
-            limiter.pass(client, asked(WIRE, 1), 5);
+            limiter.pass(client, asked(WIRE, TYPE_A), 5);
         }
-        assert_eq!(limiter.pass(client, asked(WIRE, 1), 5), LimitDecision::Held);
+        assert_eq!(limiter.pass(client, asked(WIRE, TYPE_A), 5), LimitDecision::Held);
         assert_eq!(
-            limiter.pass(client, asked(&WIRE.to_ascii_uppercase(), 1), 5),
+            limiter.pass(client, asked(&WIRE.to_ascii_uppercase(), TYPE_A), 5),
             LimitDecision::Held,
             "case is ignored"
         );
-        assert_eq!(limiter.pass(client, asked(WIRE, 16), 5), LimitDecision::Free);
-        assert_eq!(limiter.pass(other, asked(WIRE, 1), 5), LimitDecision::Free);
+        assert_eq!(limiter.pass(client, asked(WIRE, TYPE_TXT), 5), LimitDecision::Free);
+        assert_eq!(limiter.pass(other, asked(WIRE, TYPE_A), 5), LimitDecision::Free);
     }
 
     /// A flood of varied questions must not displace the counters of another flood.
@@ -214,11 +221,11 @@ mod tests {
                 wire[1] = b'0' + other;
                 limiter.pass(
                     IpAddr::V4((nth * 8 + u32::from(other) * 977).wrapping_mul(2_654_435_761).into()),
-                    asked(&wire, 1),
+                    asked(&wire, TYPE_A),
                     5,
                 );
             }
-            held += usize::from(limiter.pass(client, asked(WIRE, 1), 5) == LimitDecision::Held);
+            held += usize::from(limiter.pass(client, asked(WIRE, TYPE_A), 5) == LimitDecision::Held);
         }
         assert!(held > 10_000, "{held}");
     }
@@ -230,7 +237,7 @@ mod tests {
         let passed = (0..20u8).filter(|nth| {
             wire[1] = b'a' + nth;
             let client = IpAddr::from([0x2001, 0xdb8, 0, 0x100, 0, 0, 0, u16::from(*nth)]);
-            limiter.pass(client, asked(&wire, 1), 5) == LimitDecision::Free
+            limiter.pass(client, asked(&wire, TYPE_A), 5) == LimitDecision::Free
         });
         assert_eq!(passed.count(), 5);
     }
@@ -241,6 +248,6 @@ mod tests {
         let passages: Vec<LimitDecision> =
             (0..9).map(|_| limiter.pass(client, LimitClass::Error, 5)).collect();
         assert_eq!(passages, [[LimitDecision::Free; 5].as_slice(), &[LimitDecision::Held; 4]].concat());
-        assert_eq!(limiter.pass(client, asked(WIRE, 1), 5), LimitDecision::Free);
+        assert_eq!(limiter.pass(client, asked(WIRE, TYPE_A), 5), LimitDecision::Free);
     }
 }

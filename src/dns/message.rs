@@ -4,8 +4,11 @@
 //! A message that is not a plain query is read as `None` and goes to the DNS library. Where both
 //! can answer, a test checks that they give the same answer.
 
-use super::edns::{self, QueryEdns, ReplyEdns};
+use super::edns::{QueryEdns, ReplyEdns};
 use super::service::DnsResponse;
+use crate::zone::numbers::{
+    CLASS_IN, POINTER, RCODE_FORMERR, TYPE_A, TYPE_AAAA, TYPE_HINFO, TYPE_NS, TYPE_OPT, TYPE_SOA, TYPE_TXT,
+};
 use crate::zone::{
     AnswerContent, DomainName, QueryName, RecordData, ResourceRecord, SoaData, TXT_OCTETS_MAX,
 };
@@ -15,7 +18,7 @@ pub(super) const HEADER_OCTETS: usize = 12;
 /// The offset of the name that is asked for.
 const NAME_AT: usize = HEADER_OCTETS;
 /// A compression pointer to that name (RFC 1035 §4.1.4).
-const NAME_POINTER: u16 = 0xc000 | NAME_AT as u16;
+const NAME_POINTER: u16 = POINTER | NAME_AT as u16;
 /// Flags in the third octet of the header: QR, AA, TC and RD. In responses all flags of the fourth
 /// octet are clear, including CD (RFC 4035 §3.1.6).
 const QR: u8 = 0x80;
@@ -24,7 +27,6 @@ const TC: u8 = 0x02;
 const RD: u8 = 0x01;
 /// The bits of the opcode. The opcode QUERY is zero.
 const OPCODE: u8 = 0x78;
-const CLASS_IN: u16 = 1;
 
 /// A query with one question of class IN and at most an OPT record behind it.
 #[derive(Clone, Copy, Debug)]
@@ -155,46 +157,34 @@ impl Writer<'_> {
     }
 
     /// Writes the head of a record: the name that was asked for as owner, and class IN.
-    fn head(&mut self, record_type: u8, ttl: u32, length: usize) {
-        let (name, ttl) = (NAME_POINTER.to_be_bytes(), ttl.to_be_bytes());
-        let length = (length as u16).to_be_bytes();
-        self.put(&[
-            name[0],
-            name[1],
-            0,
-            record_type,
-            0,
-            1,
-            ttl[0],
-            ttl[1],
-            ttl[2],
-            ttl[3],
-            length[0],
-            length[1],
-        ]);
+    fn head(&mut self, record_type: u16, ttl: u32, length: usize) {
+        let [[name0, name1], [type0, type1], [class0, class1], [length0, length1]] =
+            [NAME_POINTER, record_type, CLASS_IN, length as u16].map(u16::to_be_bytes);
+        let [ttl0, ttl1, ttl2, ttl3] = ttl.to_be_bytes();
+        self.put(&[name0, name1, type0, type1, class0, class1, ttl0, ttl1, ttl2, ttl3, length0, length1]);
     }
 
     fn record(&mut self, record: &ResourceRecord<'_>) {
         let ttl = record.ttl;
         match record.data {
             RecordData::Address(std::net::IpAddr::V4(v4)) => {
-                self.head(1, ttl, 4);
+                self.head(TYPE_A, ttl, 4);
                 self.put(&v4.octets());
             }
             RecordData::Address(std::net::IpAddr::V6(v6)) => {
-                self.head(28, ttl, 16);
+                self.head(TYPE_AAAA, ttl, 16);
                 self.put(&v6.octets());
             }
             RecordData::Txt(text) => {
                 let mut buffer = [0; TXT_OCTETS_MAX];
                 let octets = text.write(&mut buffer);
-                self.head(16, ttl, octets.len() + 1);
+                self.head(TYPE_TXT, ttl, octets.len() + 1);
                 self.put(&[octets.len() as u8]);
                 self.put(octets);
             }
             RecordData::Ns(name) => self.ns(ttl, name),
             RecordData::Hinfo(text) => {
-                self.head(13, ttl, text.len() + 2);
+                self.head(TYPE_HINFO, ttl, text.len() + 2);
                 self.put(&[text.len() as u8]);
                 self.put(text.as_bytes());
                 self.put(&[0]);
@@ -207,7 +197,7 @@ impl Writer<'_> {
 
     fn ns(&mut self, ttl: u32, name: &DomainName) {
         let octets: usize = name.labels().iter().map(|label| label.len() + 1).sum();
-        self.head(2, ttl, octets + 1);
+        self.head(TYPE_NS, ttl, octets + 1);
         for label in name.labels() {
             self.put(&[label.len() as u8]);
             self.put(label.as_bytes());
@@ -220,14 +210,14 @@ impl Writer<'_> {
     fn soa(&mut self, ttl: u32, origin_at: usize, data: &SoaData<'_>) {
         let SoaData { soa, names, serial, minimum } = data;
         let begin = self.at;
-        self.head(6, ttl, names.len() + 20);
+        self.head(TYPE_SOA, ttl, names.len() + 20);
         let names_end = self.at + names.len();
         if self.full || names_end > self.limit {
             self.full = true;
             return;
         }
         let origin_at = origin_at as u16;
-        self.out[begin..begin + 2].copy_from_slice(&(0xc000 | origin_at).to_be_bytes());
+        self.out[begin..begin + 2].copy_from_slice(&(POINTER | origin_at).to_be_bytes());
         names.write(&mut self.out[self.at..names_end], origin_at);
         self.at = names_end;
         for number in [*serial, soa.refresh, soa.retry, soa.expire, *minimum] {
@@ -258,13 +248,13 @@ pub(super) fn format_error(message: &[u8]) -> Option<Vec<u8>> {
     let header = message.first_chunk::<HEADER_OCTETS>()?;
     let mut error = header.to_vec();
     error[2] = QR | (header[2] & (OPCODE | RD));
-    error[3] = edns::FORMERR as u8;
+    error[3] = RCODE_FORMERR as u8;
     error[4..].fill(0);
     if has_opt(message) {
         error[11] = 1;
         let end = error.len();
         error.resize(end + ReplyEdns::default().octets(), 0);
-        ReplyEdns::default().write(&mut error, end, edns::FORMERR);
+        ReplyEdns::default().write(&mut error, end, RCODE_FORMERR);
     }
     Some(error)
 }
@@ -272,5 +262,6 @@ pub(super) fn format_error(message: &[u8]) -> Option<Vec<u8>> {
 /// Whether an OPT record, well formed or not, seems to follow the question.
 fn has_opt(message: &[u8]) -> bool {
     let behind = message.get(HEADER_OCTETS..).and_then(QueryName::read).and_then(|(_, rest)| rest.get(4..));
-    behind.is_some_and(|record| record.starts_with(&[0, 0, 41]))
+    let [high, low] = TYPE_OPT.to_be_bytes();
+    behind.is_some_and(|record| record.starts_with(&[0, high, low]))
 }

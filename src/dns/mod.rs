@@ -1,8 +1,8 @@
 //! The DNS server: reads queries from the network and writes the answers.
 //!
 //! The `service` module decides every answer. Messages are read and written by the fast path
-//! (`lane`, `message`) for plain UDP queries, and by the hickory library (`handler`, `slow`, `tcp`)
-//! for all else.
+//! (`udp`, `message`) for plain UDP queries, and by the hickory library (`handler`, `fallback`,
+//! `tcp`) for all else.
 
 mod access;
 #[cfg(any(test, fuzzing))]
@@ -125,7 +125,7 @@ pub async fn serve(
     for DnsListener { udp, tcp } in listening {
         tasks.spawn(Arc::clone(&streams).serve(tcp, stop.clone()));
         for socket in udp {
-            let lane = UdpWorker {
+            let worker = UdpWorker {
                 socket: Arc::new(socket),
                 service: Arc::clone(&service),
                 metrics: Arc::clone(&metrics),
@@ -136,7 +136,7 @@ pub async fn serve(
             let watched = PanicGuard(failed.clone());
             let run = move || {
                 let _watched = watched;
-                lane.run();
+                worker.run();
             };
             match std::thread::Builder::new().name("dns-udp".to_owned()).spawn(run) {
                 Ok(thread) => threads.push(thread),

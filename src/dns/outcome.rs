@@ -1,9 +1,11 @@
 //! Counts decisions in the metrics.
 
-use super::edns;
 use super::service::{ClientQuery, QueryTarget, ResponseDecision, Silence};
 use crate::metrics::{AnswerOutcome, DnsMetrics, DropReason, PendingCounts};
 use crate::zone::AnswerContent;
+use crate::zone::numbers::{
+    RCODE_BADCOOKIE, RCODE_BADVERS, RCODE_FORMERR, RCODE_NOERROR, RCODE_NXDOMAIN, RCODE_SERVFAIL,
+};
 
 /// Counts the decision about a query.
 pub(super) fn count(
@@ -20,14 +22,14 @@ pub(super) fn count(
     };
     let outcome = match (response.rcode, &response.content) {
         _ if response.slipped => AnswerOutcome::Slipped,
-        (0, AnswerContent::Records(_)) if place.is_apex() => AnswerOutcome::Apex,
-        (0, AnswerContent::Records(_)) => AnswerOutcome::Listed,
-        (0, _) => AnswerOutcome::NoData,
-        (1, _) => AnswerOutcome::FormErr,
-        (2, _) => AnswerOutcome::ServFail,
-        (3, _) => AnswerOutcome::NameError,
-        (edns::BADVERS, _) => AnswerOutcome::BadVers,
-        (edns::BADCOOKIE, _) => AnswerOutcome::BadCookie,
+        (RCODE_NOERROR, AnswerContent::Records(_)) if place.is_apex() => AnswerOutcome::Apex,
+        (RCODE_NOERROR, AnswerContent::Records(_)) => AnswerOutcome::Listed,
+        (RCODE_NOERROR, _) => AnswerOutcome::NoData,
+        (RCODE_FORMERR, _) => AnswerOutcome::FormErr,
+        (RCODE_SERVFAIL, _) => AnswerOutcome::ServFail,
+        (RCODE_NXDOMAIN, _) => AnswerOutcome::NameError,
+        (RCODE_BADVERS, _) => AnswerOutcome::BadVers,
+        (RCODE_BADCOOKIE, _) => AnswerOutcome::BadCookie,
         _ => AnswerOutcome::Refused,
     };
     let zone = place.origin().and_then(|origin| metrics.zone(origin));

@@ -8,18 +8,17 @@ use ipnet::IpNet;
 
 use super::access::{AccessAction, AccessTable, KeyStatus};
 use super::cookies::CookieSecrets;
-use super::edns::{self, Cookie, Nsid, QueryEdns, ReplyEdns};
+use super::edns::{Cookie, Nsid, QueryEdns, ReplyEdns};
 use super::limit::{LimitClass, LimitDecision, ResponseLimiter};
 use crate::time::{Clock, Span, Stopwatch, Timestamp};
+use crate::zone::numbers::{
+    QUERY_TYPES, RCODE_BADCOOKIE, RCODE_BADVERS, RCODE_FORMERR, RCODE_NOERROR, RCODE_NXDOMAIN,
+    RCODE_SERVFAIL, TYPE_OPT,
+};
 use crate::zone::{
     Answer, AnswerContent, ExtendedError, Freshness, ListZones, MemorySpot, QueryLabels, QueryName,
     QueryType, Rcode, ServedZones, Snapshot, ZoneMatch,
 };
-
-/// NOERROR (RFC 1035 §4.1.1).
-const NOERROR: u16 = 0;
-/// NXDOMAIN, called Name Error in RFC 1035 §4.1.1.
-const NXDOMAIN: u16 = 3;
 
 /// The zones, and the rules for answering queries about them.
 pub struct DnsService {
@@ -160,7 +159,9 @@ impl DnsService {
         // A client with a valid cookie is not limited (RFC 7873 §5.2.3).
         let limiter = limiter.filter(|_| !response.cookie_valid);
         let counted = match response.rcode {
-            NOERROR | NXDOMAIN | edns::SERVFAIL => LimitClass::Question(inquiry.name, inquiry.query_type),
+            RCODE_NOERROR | RCODE_NXDOMAIN | RCODE_SERVFAIL => {
+                LimitClass::Question(inquiry.name, inquiry.query_type)
+            }
             _ => LimitClass::Error,
         };
         match self.pass(limiter, inquiry.client, counted, held.second) {
@@ -212,8 +213,8 @@ impl DnsService {
             KeyStatus::None | KeyStatus::Wrong => None,
         };
         let answer = match inquiry.edns {
-            Some(edns) if edns.version > 0 => Err(edns::BADVERS),
-            Some(edns) if edns.cookie == Cookie::Malformed => Err(edns::FORMERR),
+            Some(edns) if edns.version > 0 => Err(RCODE_BADVERS),
+            Some(edns) if edns.cookie == Cookie::Malformed => Err(RCODE_FORMERR),
             _ => Ok(self.zone_answer(place, inquiry, held, action)),
         };
         let (rcode, content) = match answer {
@@ -222,13 +223,7 @@ impl DnsService {
                 if let Some(edns) = &mut reply {
                     edns.error = answer.error;
                 }
-                let rcode = match answer.rcode {
-                    Rcode::NoError => NOERROR,
-                    Rcode::ServFail => edns::SERVFAIL,
-                    Rcode::NameError => NXDOMAIN,
-                    Rcode::Refused => edns::REFUSED,
-                };
-                (rcode, answer.content)
+                (answer.rcode.number(), answer.content)
             }
         };
         DnsResponse { rcode, content, edns: reply, slipped: false, key, cookie_valid: false }
@@ -264,8 +259,8 @@ impl DnsService {
 }
 
 /// Whether a type is a meta type other than ANY, which no record has (RFC 6895 §3.1).
-const fn is_meta(query_type: u16) -> bool {
-    matches!(query_type, 0 | 41 | 128..=254)
+fn is_meta(query_type: u16) -> bool {
+    matches!(query_type, 0 | TYPE_OPT) || QUERY_TYPES.contains(&query_type)
 }
 
 /// Replaces a response that exceeds the limits by an empty one that makes a real client retry: with
@@ -274,7 +269,7 @@ const fn is_meta(query_type: u16) -> bool {
 fn slipped(response: DnsResponse<'_>) -> DnsResponse<'_> {
     let edns = response.edns.map(|edns| ReplyEdns { nsid: None, error: None, ..edns });
     let cookie = edns.is_some_and(|edns| edns.cookie.is_some());
-    let rcode = if cookie { edns::BADCOOKIE } else { response.rcode };
+    let rcode = if cookie { RCODE_BADCOOKIE } else { response.rcode };
     DnsResponse { rcode, content: AnswerContent::Nothing, edns, slipped: !cookie, ..response }
 }
 
@@ -307,6 +302,7 @@ mod tests {
     use super::*;
     use crate::dns::agreement::{now, service};
     use crate::time::LaboratoryClock;
+    use crate::zone::numbers::{RCODE_REFUSED, TYPE_A, TYPE_TXT};
     use crate::zone::{AnswerRecords, DomainName, RecordData};
 
     /// The response code, extended error and records of a query at the service's time.
@@ -339,17 +335,17 @@ mod tests {
         service.clock = Arc::clone(&clock) as Arc<dyn Clock>;
         let listed = "2.0.0.127.bl.backscatter.example";
         clock.advance(service.age_max);
-        assert_eq!(said(&service, listed, 1).2.len(), 1, "data at the age limit is still served");
+        assert_eq!(said(&service, listed, TYPE_A).2.len(), 1, "data at the age limit is still served");
         clock.advance(Span::from_seconds(1));
-        let too_old = (2, Some(ExtendedError::NotReady), Vec::new());
+        let too_old = (RCODE_SERVFAIL, Some(ExtendedError::NotReady), Vec::new());
         for name in [listed, "99.2.0.192.bl.backscatter.example", "bl.backscatter.example"] {
-            assert_eq!(said(&service, name, 1), too_old, "{name}");
+            assert_eq!(said(&service, name, TYPE_A), too_old, "{name}");
         }
-        let (rcode, _, texts) = said(&service, "_status.bl.backscatter.example", 16);
-        assert!(rcode == 0 && texts[0].contains(" data_age=3601 "), "{texts:?}");
+        let (rcode, _, texts) = said(&service, "_status.bl.backscatter.example", TYPE_TXT);
+        assert!(rcode == RCODE_NOERROR && texts[0].contains(" data_age=3601 "), "{texts:?}");
         assert_eq!(
-            said(&service, "5.2.0.192.list.example", 1).0,
-            0,
+            said(&service, "5.2.0.192.list.example", TYPE_A).0,
+            RCODE_NOERROR,
             "the age of the journal does not matter for lists"
         );
     }
@@ -361,16 +357,16 @@ mod tests {
         service.clock = Arc::clone(&clock) as Arc<dyn Clock>;
         let listed = "99.2.0.192.bl.backscatter.example";
         clock.advance(Span::from_seconds(59));
-        assert_eq!(said(&service, listed, 1).2.len(), 1);
+        assert_eq!(said(&service, listed, TYPE_A).2.len(), 1);
         clock.advance(Span::from_seconds(1));
-        assert_eq!(said(&service, listed, 1), (NXDOMAIN, None, Vec::new()));
+        assert_eq!(said(&service, listed, TYPE_A), (RCODE_NXDOMAIN, None, Vec::new()));
     }
 
     #[test]
     fn what_is_no_record_is_refused() {
         let service = service();
-        for meta in [0, 41, 250, 251, 252, 253, 254] {
-            assert_eq!(said(&service, "bl.backscatter.example", meta).0, edns::REFUSED, "{meta}");
+        for meta in [0, TYPE_OPT, 250, 251, 252, 253, 254] {
+            assert_eq!(said(&service, "bl.backscatter.example", meta).0, RCODE_REFUSED, "{meta}");
         }
     }
 }

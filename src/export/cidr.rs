@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use super::{networks, real, short};
+use super::networks::{networks, real, short};
 use crate::zone::ZoneContents;
 
 /// Writes the listed networks of the zone's own name, without sublists.

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-use super::{networks, real, short};
+use super::networks::{networks, real, short};
 use crate::time::Timestamp;
 use crate::zone::ZoneContents;
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{cut, networks};
+use super::networks::{cut, networks};
 use crate::zone::{ListedAnswer, ListedRange, RecordData, ZoneContents, reversed};
 
 /// The owner names of a listed range, relative to the zone's name, each with the first address that

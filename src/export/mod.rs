@@ -6,15 +6,13 @@ mod cidr;
 mod csv;
 mod json;
 mod master;
+mod networks;
 mod rbldnsd;
 mod rpz;
 
 use std::io::{self, Write};
-use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
-
-use crate::zone::{ListedRange, ZoneContents};
+use crate::zone::ZoneContents;
 
 /// An export format.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +26,7 @@ pub struct ExportForm {
 }
 
 /// All formats.
-pub const FORMS: [ExportForm; 6] = [
+pub const FORMS: &[ExportForm] = &[
     ExportForm { name: "rbldnsd", meaning: "a combined dataset for rbldnsd", write: rbldnsd::write },
     ExportForm { name: "bind", meaning: "a master file (RFC 1035 §5)", write: bind::write },
     ExportForm {
@@ -58,36 +56,4 @@ pub fn form(name: &str) -> Result<&'static ExportForm, String> {
         let names: Vec<&str> = FORMS.iter().map(|form| form.name).collect();
         format!("{name:?} is not an export format; use one of {}", names.join(", "))
     })
-}
-
-/// The fewest networks that cover exactly the addresses from `first` to `last`.
-fn networks(first: IpAddr, last: IpAddr) -> Vec<IpNet> {
-    match (first, last) {
-        (IpAddr::V4(first), IpAddr::V4(last)) => Ipv4Subnets::new(first, last, 0).map(IpNet::from).collect(),
-        (IpAddr::V6(first), IpAddr::V6(last)) => Ipv6Subnets::new(first, last, 0).map(IpNet::from).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// Splits a network into networks of prefix length `length`, if it is shorter.
-fn cut(network: IpNet, length: u8) -> Vec<IpNet> {
-    match network.subnets(length) {
-        Ok(subnets) => subnets.collect(),
-        Err(_) => vec![network],
-    }
-}
-
-/// A network as text; a single address without a prefix length.
-fn short(network: IpNet) -> String {
-    if network.prefix_len() == network.max_prefix_len() {
-        network.addr().to_string()
-    } else {
-        network.to_string()
-    }
-}
-
-/// Without test entries (RFC 5782 §5), which serve to check that a DNSBL responds and must not be
-/// used for filtering.
-fn real<'z>(listed: impl Iterator<Item = ListedRange<'z>>) -> impl Iterator<Item = ListedRange<'z>> {
-    listed.filter(|listed| !listed.is_test)
 }

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::master::soa;
-use super::{networks, short};
+use super::networks::{networks, short};
 use crate::zone::{ListedAnswer, ListedRange, ZoneContents, ZonePart};
 
 /// Writes a zone and its sublists.

@@ -25,8 +25,7 @@ pub(super) fn client_network(app: &App, peer: IpAddr, headers: &HeaderMap) -> Pr
         Some(named) if app.proxies.iter().any(|proxy| proxy.contains(&peer)) => named,
         _ => peer,
     };
-    let client = Relay::new(client).address();
-    Prefix::around(client, if client.is_ipv4() { 24 } else { 48 })
+    Prefix::shared(Relay::new(client).address())
 }
 
 /// Counts an action per client network and hour, against a limit.

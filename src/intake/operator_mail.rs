@@ -1,11 +1,11 @@
 //! The operator's mail: a Maildir, written so that acknowledged messages survive a crash.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use super::Intake;
 use crate::digest::Digest;
+use crate::folder;
 use crate::journal::DiskReserve;
 use crate::transaction::Transaction;
 
@@ -31,23 +31,15 @@ impl Intake {
     }
 }
 
-/// Writes a message to `tmp`, syncs it, moves it to `new`, and syncs `new`.
-fn write_to(maildir: &Path, name: &str, octets: &[u8]) -> io::Result<()> {
-    for folder in ["tmp", "new", "cur"] {
-        crate::folder::make(&maildir.join(folder))?;
-    }
-    let (tmp, new) = (maildir.join("tmp").join(name), maildir.join("new").join(name));
-    let written = write(&tmp, octets).and_then(|()| fs::rename(&tmp, &new));
-    if written.is_err() {
-        // An incomplete message is useless and takes up space.
-        let _ = fs::remove_file(&tmp);
-    }
-    written?;
-    File::open(maildir.join("new"))?.sync_all()
-}
+/// The mode of a message's file, as far as the process's mask permits it.
+const MODE: u32 = 0o666;
 
-fn write(path: &Path, octets: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(octets)?;
-    file.sync_all()
+/// Writes a message to `tmp`, and moves it durably to `new`.
+fn write_to(maildir: &Path, name: &str, octets: &[u8]) -> io::Result<()> {
+    for part in ["tmp", "new", "cur"] {
+        folder::make(&maildir.join(part))?;
+    }
+    let (temporary, new) = (maildir.join("tmp").join(name), maildir.join("new").join(name));
+    let file = folder::write_temporary(&temporary, MODE, octets)?;
+    folder::replace(&file, &temporary, &new)
 }

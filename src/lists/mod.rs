@@ -6,7 +6,6 @@ mod rbldnsd;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use arc_swap::ArcSwap;
 use memchr::memchr;
 use tokio_util::sync::CancellationToken;
 
+use crate::file_state::FileState;
 use crate::zone::{Apex, Dataset, DomainName, ListZone, ListZones, Soa};
 use rbldnsd::{KINDS, ListHead, ListKind, ListReader, ReadList};
 
@@ -105,17 +105,6 @@ struct Differing {
     wait: Option<u32>,
     /// The number of successive checks at which the files had changed since the check before.
     moving: u32,
-}
-
-/// The properties of a file by which a change is noticed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct FileState {
-    modified: SystemTime,
-    /// The change time of the inode in seconds and nanoseconds. It also changes with the file's
-    /// permissions.
-    changed: (i64, i64),
-    length: u64,
-    inode: u64,
 }
 
 impl WatchedLists {
@@ -238,16 +227,7 @@ impl WatchedLists {
 }
 
 fn look_at(files: &[PathBuf]) -> Result<Vec<FileState>, ListError> {
-    files.iter().map(|path| Ok(seen(&fs::metadata(path).map_err(|source| failed(path, source))?))).collect()
-}
-
-fn seen(metadata: &fs::Metadata) -> FileState {
-    FileState {
-        modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
-        changed: (metadata.ctime(), metadata.ctime_nsec()),
-        length: metadata.len(),
-        inode: metadata.ino(),
-    }
+    files.iter().map(|path| FileState::of(path).map_err(|source| failed(path, source))).collect()
 }
 
 fn failed(path: &Path, source: io::Error) -> ListError {
@@ -298,7 +278,7 @@ fn read_lines(path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<FileState, Lis
         return wrong("it is not a regular file");
     }
     let mut file = File::open(path).map_err(failed)?;
-    let before = seen(&file.metadata().map_err(failed)?);
+    let before = FileState::from(&file.metadata().map_err(failed)?);
     let mut buffer = vec![0; READ_OCTETS + LINE_OCTETS_MAX];
     let (mut kept, mut begun) = (0, false);
     loop {
@@ -316,10 +296,10 @@ fn read_lines(path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<FileState, Lis
             if !rest.is_empty() {
                 take(rest);
             }
-            let after = seen(&file.metadata().map_err(failed)?);
+            let after = FileState::from(&file.metadata().map_err(failed)?);
             // A file that was replaced meanwhile is still complete: only its content must not
             // change.
-            let same = (after.modified, after.length) == (before.modified, before.length);
+            let same = after.has_contents_of(&before);
             return if same { Ok(after) } else { wrong("it changed while it was read") };
         }
         if rest.len() > LINE_OCTETS_MAX {

@@ -9,6 +9,7 @@ use prometheus::proto::{Bucket, Counter, Histogram, LabelPair, Metric, MetricFam
 
 use super::NAMESPACE;
 use crate::zone::DomainName;
+use crate::zone::numbers::{TYPE_A, TYPE_AAAA, TYPE_ANY, TYPE_MX, TYPE_NS, TYPE_SOA, TYPE_TXT};
 
 /// The response to a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,8 +80,16 @@ const DROPS: [(DropReason, &str); 6] = [
 ];
 /// Query types with their label values (RFC 1035 §3.2.2 and later). The last one stands for all
 /// others.
-const TYPES: [(u16, &str); 8] =
-    [(1, "A"), (28, "AAAA"), (16, "TXT"), (6, "SOA"), (2, "NS"), (255, "ANY"), (15, "MX"), (0, "other")];
+const TYPES: [(u16, &str); 8] = [
+    (TYPE_A, "A"),
+    (TYPE_AAAA, "AAAA"),
+    (TYPE_TXT, "TXT"),
+    (TYPE_SOA, "SOA"),
+    (TYPE_NS, "NS"),
+    (TYPE_ANY, "ANY"),
+    (TYPE_MX, "MX"),
+    (0, "other"),
+];
 const COOKIES: [&str; 2] = ["valid", "other"];
 /// Upper bounds of the latency buckets in microseconds. Longer times are counted in an additional
 /// last bucket.
@@ -394,8 +403,8 @@ mod tests {
         let metrics =
             DnsMetrics::new(vec![DomainName::parse("bl.example").unwrap()], vec!["customer".to_owned()]);
         let (mut one, mut other) = (metrics.tally("udp"), metrics.tally("udp"));
-        one.answered(Some(0), 1, AnswerOutcome::Listed);
-        other.answered(Some(0), 1, AnswerOutcome::Listed);
+        one.answered(Some(0), TYPE_A, AnswerOutcome::Listed);
+        other.answered(Some(0), TYPE_A, AnswerOutcome::Listed);
         other.answered(None, 99, AnswerOutcome::Refused);
         other.dropped(DropReason::Limit, 3);
         other.took(7, 2);

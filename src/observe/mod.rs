@@ -155,7 +155,7 @@ impl Observer {
     pub fn inquire(&self, inquiry: Inquiry) {
         let held = (
             Arc::clone(&self.queue).try_acquire_owned().ok(),
-            Arc::clone(&self.sites).take(relation::site(inquiry.relay)),
+            Arc::clone(&self.sites).take(inquiry.relay.site()),
             Arc::clone(&self.organisations).take(relation::organisation(inquiry.domain.as_deref())),
         );
         let (Some(waits), Some(site), Some(organisation)) = held else {

@@ -51,7 +51,7 @@ fn inside(remote: &str, relay: IpAddr, domain: Option<&str>) -> Option<bool> {
     let bare = remote.trim_matches(['[', ']']);
     let bare = bare.get(..5).filter(|tag| tag.eq_ignore_ascii_case("IPv6:")).map_or(bare, |_| &bare[5..]);
     match bare.parse::<IpAddr>() {
-        Ok(address) => Some(is_private(address) || network(relay).contains(address)),
+        Ok(address) => Some(is_private(address) || Prefix::shared(relay).contains(address)),
         Err(_) if remote.contains('.') => domain.map(|domain| same_organisation(remote, domain)),
         // A name of one label is only used inside a network.
         Err(_) => Some(true),
@@ -66,25 +66,11 @@ fn is_private(address: IpAddr) -> bool {
     })
 }
 
-/// The addresses that one operator of relays is assumed to control: a single IPv4 address, or an
-/// IPv6 /48.
-pub(super) fn site(relay: Relay) -> Prefix {
-    match relay.address() {
-        IpAddr::V4(_) => Prefix::host(relay),
-        IpAddr::V6(_) => Prefix::around(relay.address(), 48),
-    }
-}
-
 /// The registered domain of a name (by the Public Suffix List), in lower case; empty when there is
 /// none.
 pub(super) fn organisation(name: Option<&str>) -> String {
     let registered = name.and_then(|name| psl::domain_str(name.trim_end_matches('.')));
     registered.unwrap_or_default().to_ascii_lowercase()
-}
-
-/// The network that the hosts of one organisation are likely to share: an IPv4 /24 or an IPv6 /48.
-fn network(address: IpAddr) -> Prefix {
-    Prefix::around(address, if address.is_ipv4() { 24 } else { 48 })
 }
 
 /// Whether two names have the same registered domain.

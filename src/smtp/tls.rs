@@ -1,11 +1,10 @@
 //! The TLS configuration for STARTTLS (RFC 3207): a certificate and its key, reloaded when their
 //! files change.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
@@ -16,6 +15,8 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+
+use crate::file_state::FileState;
 
 /// Interval at which the files are checked for changes.
 const LOOK: Duration = Duration::from_secs(5);
@@ -62,13 +63,11 @@ impl ResolvesServerCert for CurrentTls {
 pub struct Tls {
     files: TlsFiles,
     current: Arc<CurrentTls>,
-    seen: Option<FilesState>,
+    /// The state of both files when they were last looked at.
+    seen: Option<[FileState; 2]>,
     /// Accepts TLS sessions with the current certificate.
     pub acceptor: TlsAcceptor,
 }
-
-/// Modification time and size of both files, to detect changes.
-type FilesState = [(SystemTime, u64); 2];
 
 impl Tls {
     /// Reads the certificate and the key.
@@ -101,9 +100,10 @@ impl Tls {
     fn look(&mut self) {
         // A missing file is taken for one that is being replaced.
         let Ok(seen) = self.files.seen() else { return };
-        if self.seen.replace(seen) == Some(seen) {
+        if self.seen.as_ref() == Some(&seen) {
             return;
         }
+        self.seen = Some(seen);
         match self.files.read() {
             Ok(certified) => {
                 self.current.0.store(Arc::new(certified));
@@ -117,12 +117,8 @@ impl Tls {
 }
 
 impl TlsFiles {
-    fn seen(&self) -> io::Result<FilesState> {
-        let of = |path: &Path| {
-            let metadata = fs::metadata(path)?;
-            Ok::<_, io::Error>((metadata.modified()?, metadata.len()))
-        };
-        Ok([of(&self.certificate)?, of(&self.key)?])
+    fn seen(&self) -> io::Result<[FileState; 2]> {
+        Ok([FileState::of(&self.certificate)?, FileState::of(&self.key)?])
     }
 
     fn read(&self) -> Result<CertifiedKey, TlsError> {

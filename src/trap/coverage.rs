@@ -3,7 +3,8 @@
 //! Stored traps are keyed hashes and can be compared only with other hashes. The keys that could
 //! cover an address are therefore computed where the address itself is known.
 
-use super::{Scope, TrapHasher, TrapKey};
+use super::key::{TrapHasher, TrapKey};
+use super::registered::Scope;
 use crate::mail::{Mailbox, canonical_domain};
 
 /// Maximum number of keys of one address besides its own and its domain's.
@@ -77,11 +78,17 @@ impl TrapHasher {
         keys.extend([plus, verp].into_iter().flatten().filter(|name| !name.is_empty()).filter_map(address));
         let patterns = local.match_indices(SEPARATORS).filter(|(at, _)| *at > 0).take(PATTERNS_MAX);
         keys.extend(patterns.filter_map(|(at, _)| address(&format!("{}*", &local[..=at]))));
-        let above = domain.match_indices('.').take(LABELS_MAX).map(|(at, _)| &domain[at + 1..]);
-        keys.extend(above.filter(|above| above.contains('.')).map(|above| self.domain(above)));
+        keys.extend(
+            domains_above(domain).filter(|above| above.contains('.')).map(|above| self.domain(above)),
+        );
         keys.truncate(WIDER_MAX);
         keys
     }
+}
+
+/// The parent domains of a domain, the nearest first, as far as they are checked.
+pub(super) fn domains_above(domain: &str) -> impl Iterator<Item = &str> {
+    domain.match_indices('.').take(LABELS_MAX).map(|(at, _)| &domain[at + 1..])
 }
 
 /// Checks a domain name of at least two labels and returns its canonical form.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use minicbor::{Decode, Encode};
 
-use super::TrapHasher;
+use super::key::{TrapHasher, TrapKey};
 use crate::digest::Digest;
 use crate::relay::{Prefix, Relay};
 use crate::time::Timestamp;
@@ -157,6 +157,24 @@ impl Contribution {
 const FORWARD: &str = "forward+";
 
 impl TrapHasher {
+    /// The secret key of a donor that sends hashes instead of addresses. The donor hashes with
+    /// BLAKE3's keyed mode and sends the first 16 octets.
+    pub fn donor_key(&self, donor: &Donor) -> [u8; 32] {
+        Digest::secret(&self.0, format!("donor {donor}").as_bytes())
+    }
+
+    /// The stored key for a hash that a donor sent. The hash is hashed again together with the
+    /// donor's name, so that a donor can neither choose the stored key nor produce one that belongs
+    /// to another donor or to a plain address.
+    pub fn of_hash(&self, donor: &Donor, given: TrapKey) -> TrapKey {
+        TrapKey(Digest::keyed(&self.0, format!("hashed {donor} {given}").as_bytes()))
+    }
+
+    /// The hasher that a donor uses on its own addresses.
+    pub fn for_donor(&self, donor: &Donor) -> TrapHasher {
+        TrapHasher(self.donor_key(donor))
+    }
+
     /// The local part of the address to which a donor forwards reports as attachments. It proves
     /// the donor's identity and changes with the donor's token.
     pub fn forward_local(&self, donor: &Donor, terms: &DonorTerms) -> String {

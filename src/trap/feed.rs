@@ -5,7 +5,10 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use super::{Donor, NamedTrap, Scope, TrapHasher, TrapKey};
+use super::coverage::NamedTrap;
+use super::donor::Donor;
+use super::key::{TrapHasher, TrapKey};
+use super::registered::Scope;
 use crate::digest::Digest;
 use crate::time::Timestamp;
 

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::TrapKey;
+use super::key::TrapKey;
 
 /// Number of parts, a power of two. With a million entries each part holds about 250.
 const PARTS: usize = 4_096;

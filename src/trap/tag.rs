@@ -5,7 +5,7 @@
 //! wrapped trap is a report to the trap. A BATV tag made with this system's key shows that the
 //! reported mail was really sent from here; such a report never scores.
 
-use super::TrapHasher;
+use super::key::TrapHasher;
 use crate::digest::Digest;
 use crate::mail::Mailbox;
 use crate::time::Timestamp;

@@ -2,7 +2,7 @@
 //! shows to the holder of the key that the address was generated here and for which place it was
 //! made.
 
-use super::TrapHasher;
+use super::key::TrapHasher;
 use crate::digest::Digest;
 use crate::mail::Mailbox;
 

@@ -1,13 +1,15 @@
 //! DNS questions and answers. Answers borrow from the zones and copy no data.
 
 use std::iter::Copied;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::slice;
 
-use super::apex::{Apex, Shortened, Soa};
+use super::apex::Apex;
 use super::dataset::ListMatches;
-use super::text::TxtText;
-use super::{DomainName, QueryName};
+use super::name::DomainName;
+use super::numbers;
+use super::query_name::QueryName;
+use super::record::{RecordData, ResourceRecord, SoaData, minimal_any};
 
 /// A DNS question of class IN.
 #[derive(Clone, Copy, Debug)]
@@ -34,12 +36,12 @@ pub enum QueryType {
 impl From<u16> for QueryType {
     fn from(number: u16) -> Self {
         match number {
-            1 => QueryType::A,
-            2 => QueryType::Ns,
-            6 => QueryType::Soa,
-            16 => QueryType::Txt,
-            28 => QueryType::Aaaa,
-            255 => QueryType::Any,
+            numbers::TYPE_A => QueryType::A,
+            numbers::TYPE_NS => QueryType::Ns,
+            numbers::TYPE_SOA => QueryType::Soa,
+            numbers::TYPE_TXT => QueryType::Txt,
+            numbers::TYPE_AAAA => QueryType::Aaaa,
+            numbers::TYPE_ANY => QueryType::Any,
             _ => QueryType::Other,
         }
     }
@@ -104,51 +106,25 @@ pub enum AnswerRecords<'z> {
     Matches(ListMatches<'z>),
 }
 
-/// One resource record. Its owner is the name that was asked for, or the origin for a SOA.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ResourceRecord<'z> {
-    /// The TTL in seconds.
-    pub ttl: u32,
-    /// The type and the data of the record.
-    pub data: RecordData<'z>,
-}
-
-/// The data of a record, by type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecordData<'z> {
-    /// An A or AAAA record.
-    Address(IpAddr),
-    /// A TXT record of one string.
-    Txt(TxtText<'z>),
-    /// An NS record.
-    Ns(&'z DomainName),
-    /// A SOA record.
-    Soa(SoaData<'z>),
-    /// The HINFO record that answers queries of type ANY (RFC 8482 §4.2).
-    Hinfo(&'static str),
-}
-
-/// The data of a SOA record (RFC 1035 §3.3.13).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SoaData<'z> {
-    /// The fields that come from the zone's configuration.
-    pub soa: &'z Soa,
-    /// The two names in compressed wire form.
-    pub names: &'z Shortened,
-    /// The zone's serial number.
-    pub serial: u32,
-    /// The TTL of negative answers in seconds. A zone that was shut down has a longer one than its
-    /// configuration says.
-    pub minimum: u32,
+impl Rcode {
+    /// The number of the code (RFC 1035 §4.1.1).
+    pub const fn number(self) -> u16 {
+        match self {
+            Rcode::NoError => numbers::RCODE_NOERROR,
+            Rcode::ServFail => numbers::RCODE_SERVFAIL,
+            Rcode::NameError => numbers::RCODE_NXDOMAIN,
+            Rcode::Refused => numbers::RCODE_REFUSED,
+        }
+    }
 }
 
 impl ExtendedError {
     /// The INFO-CODE of the error (RFC 8914 §5.2).
     pub const fn code(self) -> u16 {
         match self {
-            ExtendedError::NotReady => 14,
-            ExtendedError::Prohibited => 18,
-            ExtendedError::NotAuthoritative => 20,
+            ExtendedError::NotReady => numbers::ERROR_NOT_READY,
+            ExtendedError::Prohibited => numbers::ERROR_PROHIBITED,
+            ExtendedError::NotAuthoritative => numbers::ERROR_NOT_AUTHORITATIVE,
         }
     }
 
@@ -245,14 +221,4 @@ impl Apex {
             self.negative(Rcode::NoError, serial)
         }
     }
-}
-
-/// The HINFO record that answers queries of type ANY (RFC 8482 §4.2).
-pub(super) const fn minimal_any<'z>() -> ResourceRecord<'z> {
-    ResourceRecord { ttl: 3_600, data: RecordData::Hinfo("RFC8482") }
-}
-
-/// An A record with a TTL in seconds.
-pub(super) const fn a<'z>(ttl: u32, address: Ipv4Addr) -> ResourceRecord<'z> {
-    ResourceRecord { ttl, data: RecordData::Address(IpAddr::V4(address)) }
 }

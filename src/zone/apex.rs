@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::DomainName;
+use super::name::DomainName;
+use super::numbers::POINTER;
 
 /// A zone's origin and the records there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +87,7 @@ impl Shortened {
         }
         let into: usize = of_origin[..of_origin.len() - shared].iter().map(|label| label.len() + 1).sum();
         self.pointers.push((self.octets.len(), into as u16));
-        self.octets.extend([0xc0, 0]);
+        self.octets.extend(POINTER.to_be_bytes());
     }
 
     /// The number of octets that the names take.
@@ -99,7 +100,7 @@ impl Shortened {
     pub fn write(&self, out: &mut [u8], origin_at: u16) {
         out.copy_from_slice(&self.octets);
         for (at, into) in &self.pointers {
-            out[*at..at + 2].copy_from_slice(&(0xc000 | (origin_at + into)).to_be_bytes());
+            out[*at..at + 2].copy_from_slice(&(POINTER | (origin_at + into)).to_be_bytes());
         }
     }
 }

@@ -4,11 +4,14 @@ use std::iter::Peekable;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::apex::Apex;
+use super::config::{CodeDisplay, CodeView};
 use super::entries::FoundCodes;
-use super::spec::{CodeDisplay, CodeView};
+use super::judged::JudgedZone;
+use super::list_zone::ListZone;
+use super::served::ZoneMatch;
 use super::steps::Position;
 use super::text::TextTemplate;
-use super::{JudgedZone, ListZone, ZoneMatch};
+
 use crate::digest::Digest;
 use crate::time::Timestamp;
 

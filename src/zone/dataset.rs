@@ -1,18 +1,14 @@
-//! Zones that are built from operators' list files. They are built as a whole and never changed.
+//! The data of one list of addresses: built as a whole and never changed.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use super::answer::{
-    Answer, AnswerRecords, ExtendedError, QueryType, Rcode, RecordData, ResourceRecord, a, minimal_any,
-};
-use super::apex::Apex;
-use super::ipv4::{Ipv4Map, Ipv4Value, Ipv4Values, MemorySpot};
-use super::query_name::{AddressStart, QueryLabels};
+use super::ipv4::{Ipv4Map, Ipv4Value, Ipv4Values};
+use super::query_name::AddressStart;
+use super::record::{RecordData, ResourceRecord, a};
 use super::steps::{Steps, ValueRange};
 use super::text::{TextTemplate, TxtText};
-use crate::time::Timestamp;
 
 /// The reference from an address to its reasons: to none, one or several.
 ///
@@ -25,7 +21,7 @@ pub struct ReasonRef(u32);
 pub struct ListReason {
     /// The address in the A record.
     pub value: Ipv4Addr,
-    /// The template of the TXT record, as in [`Template`]; `None` if there is no TXT record.
+    /// The template of the TXT record, as in [`TextTemplate`]; `None` if there is no TXT record.
     pub text: Option<Box<[u8]>>,
 }
 
@@ -72,19 +68,6 @@ pub enum RepeatedEntries {
     All,
     /// The first entry counts; the others are ignored.
     First,
-}
-
-/// A zone that is built from list files only.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListZone {
-    /// The zone's origin and the records there.
-    pub apex: Arc<Apex>,
-    /// The serial number of the SOA record.
-    pub serial: u32,
-    /// The lists of the zone.
-    pub lists: Vec<Arc<Dataset>>,
-    /// The time after which the data is too old to be served; `None` if it does not expire.
-    pub expires: Option<Timestamp>,
 }
 
 /// An iterator over the records that all lists of a zone have for one address. Equal records are
@@ -196,6 +179,16 @@ impl Dataset {
         Dataset { addresses: Ipv4Map::from_rising(&addresses), ipv4, ipv6, reasons, sets, entries, ttl }
     }
 
+    /// Whether an address has a reason, itself or by its mapped address.
+    pub(super) fn lists(&self, address: IpAddr) -> bool {
+        self.find(address).is_some()
+    }
+
+    /// The reasons for an address itself, not for its mapped address; `None` if it has none.
+    pub(super) fn reasons(&self, address: IpAddr) -> Option<impl Iterator<Item = &ListReason>> {
+        Some(self.find_plain(address)?.map(|what| &self.reasons[what.place()]))
+    }
+
     fn find(&self, address: IpAddr) -> Option<ReasonsOf<'_>> {
         let said = self.find_plain(address);
         // Like rbldnsd, finds an IPv4 address by its mapped address (RFC 4291 §2.5.5.2).
@@ -223,7 +216,8 @@ impl Dataset {
         }
     }
 
-    fn any_below_ipv4(&self, start: AddressStart<Ipv4Addr>) -> bool {
+    /// Whether an address that begins with `start` has a reason.
+    pub(super) fn any_below_ipv4(&self, start: AddressStart<Ipv4Addr>) -> bool {
         let (first, last) = start.range();
         self.any_ipv4(first, last)
     }
@@ -250,7 +244,8 @@ impl Dataset {
         })
     }
 
-    fn any_below_ipv6(&self, start: AddressStart<Ipv6Addr>) -> bool {
+    /// Whether an address that begins with `start` has a reason, itself or as a mapped address.
+    pub(super) fn any_below_ipv6(&self, start: AddressStart<Ipv6Addr>) -> bool {
         let (first, last) = start.range();
         self.ipv6.between(first, last).any(|stretch| stretch.value != ReasonRef::NOTHING)
             || start.mapped().is_some_and(|(first, last)| self.any_ipv4(first, last))
@@ -289,71 +284,10 @@ fn merge<K: Copy + Ord>(
     merged.collect()
 }
 
-impl ListZone {
-    /// The memory that holds an IPv4 address in the first list, to be read ahead of the lookup.
-    pub(super) fn spot(&self, address: Ipv4Addr) -> MemorySpot<'_> {
-        self.lists.first().map_or(MemorySpot::default(), |list| list.addresses.spot(address))
-    }
-
-    /// Answers a query for a name, given as the labels to the left of the zone's origin.
-    pub(super) fn answer(
-        &self,
-        labels: &QueryLabels<'_>,
-        query_type: QueryType,
-        now: Timestamp,
-    ) -> Answer<'_> {
-        if self.expires.is_some_and(|expires| expires < now) {
-            return Answer::failed(Rcode::ServFail, ExtendedError::NotReady);
-        }
-        if labels.is_empty() {
-            return self.apex.answer(query_type, self.serial);
-        }
-        let (v4, v6) = (labels.ipv4(), labels.ipv6());
-        let whole = v4.and_then(|start| start.whole().map(IpAddr::V4));
-        let whole = whole.or_else(|| v6.and_then(|start| start.whole().map(IpAddr::V6)));
-        if let Some(address) = whole {
-            let found = self.lists.iter().filter(|list| list.find(address).is_some());
-            // All records of one name and type must have the same TTL (RFC 2181 §5.2).
-            if let Some(ttl) = found.map(|list| list.ttl).min() {
-                let matches = ListMatches::new(address, ttl, query_type == QueryType::Txt, &self.lists);
-                return match query_type {
-                    QueryType::Any => Answer::one(minimal_any()),
-                    QueryType::A | QueryType::Txt if matches.clone().next().is_some() => {
-                        Answer::of(AnswerRecords::Matches(matches))
-                    }
-                    _ => self.apex.negative(Rcode::NoError, self.serial),
-                };
-            }
-        }
-        let below = |list: &Arc<Dataset>| {
-            v4.is_some_and(|start| start.labels < 4 && list.any_below_ipv4(start))
-                || v6.is_some_and(|start| start.labels < 32 && list.any_below_ipv6(start))
-        };
-        let rcode = if self.lists.iter().any(below) { Rcode::NoError } else { Rcode::NameError };
-        self.apex.negative(rcode, self.serial)
-    }
-
-    /// The reasons that all lists have for an address itself, not for its mapped address, and the
-    /// TTL of their records in seconds.
-    pub(super) fn reasons(&self, address: IpAddr) -> (u32, impl Iterator<Item = &ListReason>) {
-        let found = || self.lists.iter().filter_map(move |list| Some((list, list.find_plain(address)?)));
-        let ttl = found().map(|(list, _)| list.ttl).min().unwrap_or_default();
-        (ttl, found().flat_map(|(list, said)| said.map(|what| &list.reasons[what.place()])))
-    }
-
-    /// The number of entries in all lists, exclusions included.
-    pub fn len(&self) -> usize {
-        self.lists.iter().map(|list| list.entries).sum()
-    }
-
-    /// Whether no list has an entry.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
 impl<'z> ListMatches<'z> {
-    fn new(address: IpAddr, ttl: u32, text: bool, lists: &'z [Arc<Dataset>]) -> Self {
+    /// The records for an address, with a TTL in seconds: TXT records if `text`, otherwise A
+    /// records.
+    pub(super) fn new(address: IpAddr, ttl: u32, text: bool, lists: &'z [Arc<Dataset>]) -> Self {
         let raw = AllMatches { lists: lists.iter(), list: None };
         ListMatches { address, ttl, text, lists, raw, seen: 0 }
     }

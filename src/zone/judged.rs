@@ -4,14 +4,15 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use super::answer::{Answer, QueryType, Rcode, RecordData, ResourceRecord, SoaData, a, minimal_any};
-use super::entries::FoundCodes;
+use super::answer::{Answer, AnswerContent, ExtendedError, QueryType, Rcode};
+use super::config::{CodeDisplay, CodeView, Sublist, ZoneConfig};
+use super::entries::{FoundCodes, ListedEntries};
+use super::ipv4::MemorySpot;
 use super::query_name::{AddressStart, QueryLabels};
-use super::spec::{CodeDisplay, CodeView};
+use super::record::{RecordData, ResourceRecord, SoaData, a, minimal_any};
 use super::text::{TxtText, ZoneStatus};
-use super::{AnswerContent, Config, ExtendedError, Freshness, ListedEntries, MemorySpot};
 use crate::digest::{Digest, Digester};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// The label whose TXT record reports the zone's state.
 const STATUS: &[u8] = b"_status";
@@ -22,13 +23,22 @@ const STATUS_TTL: u32 = 5;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JudgedZone {
     /// The checked configuration.
-    pub config: Arc<Config>,
+    pub config: Arc<ZoneConfig>,
     /// The listed prefixes.
     pub entries: Arc<ListedEntries>,
     /// The serial number of the SOA record.
     pub serial: u32,
     /// Whether the zone was shut down: it is empty for ever, without test entries (RFC 6471 §3.4).
     pub shut_down: bool,
+}
+
+/// When the data was last up to date, and how old it may be before it is no longer served.
+#[derive(Clone, Copy, Debug)]
+pub struct Freshness {
+    /// The time at which the data was last known to be up to date.
+    pub time: Timestamp,
+    /// The greatest age of data that is still served. Older data is answered with SERVFAIL.
+    pub age_max: Span,
 }
 
 /// An address that the zone lists, or one of its test entries.
@@ -62,7 +72,7 @@ impl JudgedZone {
         if last.len() < 2 || last[0].is_ascii_digit() {
             return (&config.main, labels);
         }
-        let named = |sublist: &&super::Sublist| last.eq_ignore_ascii_case(sublist.label.as_bytes());
+        let named = |sublist: &&Sublist| last.eq_ignore_ascii_case(sublist.label.as_bytes());
         config.sublists.iter().find(named).map_or((&config.main, labels), |sublist| (&sublist.view, rest))
     }
 

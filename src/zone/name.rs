@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::numbers::{LABEL_OCTETS_MAX, NAME_LETTERS_MAX};
+
 /// A domain name: its labels in lower case, the leftmost first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DomainName(Vec<String>);
@@ -17,10 +19,10 @@ impl DomainName {
         let labels: Vec<String> =
             text.trim_end_matches('.').split('.').map(str::to_ascii_lowercase).collect();
         let sound = |label: &String| {
-            (1..=63).contains(&label.len())
+            (1..=LABEL_OCTETS_MAX).contains(&label.len())
                 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         };
-        if labels.iter().all(sound) && text.len() <= 253 {
+        if labels.iter().all(sound) && text.len() <= NAME_LETTERS_MAX {
             Ok(DomainName(labels))
         } else {
             Err(format!("{text:?} is not a domain name"))

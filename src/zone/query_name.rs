@@ -2,9 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Greatest number of octets of a name on the wire (RFC 1035 §3.1).
-const NAME_OCTETS_MAX: usize = 255;
-const LABEL_OCTETS_MAX: usize = 63;
+use super::numbers::{LABEL_OCTETS_MAX, NAME_OCTETS_MAX};
+
 /// Greatest number of labels to the left of an origin that have a meaning: 32 nibbles, a sublist
 /// and a key.
 const LABELS_MAX: usize = 34;

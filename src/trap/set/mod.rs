@@ -1,0 +1,302 @@
+//! The set of all traps, stored compactly and cheap to clone.
+
+mod domains;
+mod donors;
+mod encoding;
+mod known;
+mod row;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use domains::TrapDomains;
+pub use donors::TrapCount;
+pub use known::{HASHING_DONORS_MAX, KnownTraps};
+
+use super::table::TrapTable;
+use super::{Donor, Scope, Trap, TrapKey};
+use crate::time::Timestamp;
+use donors::TrapDonors;
+use row::TrapRow;
+
+/// All traps by their keys.
+#[derive(Clone, Debug, Default)]
+pub struct TrapSet {
+    rows: TrapTable<TrapRow>,
+    domains: TrapDomains,
+    /// Claims of further donors on traps that another donor gave first, or that the operator
+    /// barred. The API answers such a donor as if the trap were new, so that it does not learn of
+    /// the other donor. When the first donor withdraws the trap, the next claim takes its place.
+    claims: Arc<BTreeMap<(TrapKey, u32), TrapRow>>,
+    donors: TrapDonors,
+}
+
+impl TrapSet {
+    /// The number of traps, active or not.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no trap at all.
+    pub fn is_empty(&self) -> bool {
+        self.rows.len() == 0
+    }
+
+    /// Adds a trap in the operator's name, in place of whatever trap has the key.
+    pub fn insert(&mut self, key: TrapKey, trap: Trap) {
+        let row = self.row(&trap);
+        self.put(key, row);
+    }
+
+    fn row(&mut self, trap: &Trap) -> TrapRow {
+        TrapRow::of(trap, self.donors.add(&trap.donor))
+    }
+
+    fn put(&mut self, key: TrapKey, row: TrapRow) {
+        if let Some(before) = self.rows.insert(key, row) {
+            self.uncount(before);
+        }
+        self.count(row);
+    }
+
+    /// Adds a trap in its donor's name. When another donor holds the trap, or the operator barred
+    /// it, the claim is kept in `claims` and counts for this donor's numbers only.
+    pub fn claim(&mut self, key: TrapKey, trap: Trap) {
+        let row = self.row(&trap);
+        match self.rows.get(key) {
+            Some(first) if first.barred && first.donor == row.donor => {}
+            Some(first) if first.barred || (first.is_active() && first.donor != row.donor) => {
+                let beside = Arc::make_mut(&mut self.claims).insert((key, row.donor), row);
+                if let Some(before) = beside {
+                    self.donors.uncount(before);
+                }
+                self.donors.count(row);
+            }
+            _ => self.put(key, row),
+        }
+    }
+
+    /// Withdraws a donor's trap or claim; `false` when the donor holds none that is active.
+    pub fn withdraw(&mut self, key: TrapKey, donor: &Donor, at: Timestamp) -> bool {
+        let Some(nth) = self.donors.index(donor) else { return false };
+        if let Some(beside) = self.claims.get(&(key, nth)).copied().filter(TrapRow::is_active) {
+            self.donors.uncount(beside);
+            let beside = beside.retired(at);
+            self.donors.count(beside);
+            Arc::make_mut(&mut self.claims).insert((key, nth), beside);
+            return true;
+        }
+        if !self.rows.get(key).is_some_and(|row| row.donor == nth && row.is_active()) {
+            return false;
+        }
+        self.retire(key, at, false);
+        self.promote(key);
+        true
+    }
+
+    /// After a withdrawal, makes the next donor's active claim the trap.
+    fn promote(&mut self, key: TrapKey) {
+        let next = self.claims.range((key, 0)..=(key, u32::MAX)).find(|(_, row)| row.is_active());
+        let Some((&place, &row)) = next else { return };
+        Arc::make_mut(&mut self.claims).remove(&place);
+        self.donors.uncount(row);
+        self.put(key, row);
+    }
+
+    fn count(&mut self, row: TrapRow) {
+        self.donors.count(row);
+        self.domains.count(row);
+    }
+
+    fn uncount(&mut self, row: TrapRow) {
+        self.donors.uncount(row);
+        self.domains.uncount(row);
+    }
+
+    /// Retires a trap; with `barred`, no donor can add it again. `false` when there is no such
+    /// active trap.
+    pub fn retire(&mut self, key: TrapKey, at: Timestamp, barred: bool) -> bool {
+        let Some(row) = self.rows.get(key).copied().filter(TrapRow::is_active) else { return false };
+        self.put(key, TrapRow { barred, ..row.retired(at) });
+        true
+    }
+
+    /// Withdraws all of a donor's traps and returns how many there were.
+    pub fn withdraw_all(&mut self, donor: &Donor, at: Timestamp) -> usize {
+        let keys: Vec<TrapKey> =
+            self.of_donor(donor).filter(|(_, trap)| trap.retired.is_none()).map(|(key, _)| key).collect();
+        keys.into_iter().filter(|key| self.withdraw(*key, donor, at)).count()
+    }
+
+    /// Retires and bars a trap, and every trap in the domain when `meant` is a domain's key.
+    /// Returns how many traps it retired.
+    pub fn bar(&mut self, meant: TrapKey, at: Timestamp) -> usize {
+        let keys =
+            self.rows.iter().filter(|(key, row)| row.is_active() && (*key == meant || row.domain == meant));
+        let keys: Vec<TrapKey> = keys.map(|(key, _)| key).collect();
+        keys.into_iter().filter(|key| self.retire(*key, at, true)).count()
+    }
+
+    /// Drops traps and claims that were retired before a time and are not barred.
+    pub fn forget(&mut self, before: Timestamp) {
+        let gone: Vec<TrapKey> =
+            self.rows.iter().filter(|(_, row)| row.is_over(before)).map(|(key, _)| key).collect();
+        for key in gone {
+            if let Some(row) = self.rows.remove(key) {
+                self.uncount(row);
+            }
+        }
+        let beside: Vec<((TrapKey, u32), TrapRow)> = self
+            .claims
+            .iter()
+            .filter(|(_, row)| row.is_over(before))
+            .map(|(place, row)| (*place, *row))
+            .collect();
+        for (place, row) in beside {
+            Arc::make_mut(&mut self.claims).remove(&place);
+            self.donors.uncount(row);
+        }
+    }
+
+    /// Whether there is an active trap with this key.
+    pub fn is_active(&self, key: TrapKey) -> bool {
+        self.rows.get(key).is_some_and(TrapRow::is_active)
+    }
+
+    /// Whether a donor gave the trap, alone or beside others, and has not withdrawn it.
+    pub fn is_given_by(&self, key: TrapKey, donor: &Donor) -> bool {
+        let Some(nth) = self.donors.index(donor) else { return false };
+        let first = self.rows.get(key).filter(|row| row.donor == nth);
+        [first, self.claims.get(&(key, nth))].into_iter().flatten().any(TrapRow::is_active)
+    }
+
+    /// The traps that a donor gave, with those that it withdrew.
+    pub fn of_donor(&self, donor: &Donor) -> impl Iterator<Item = (TrapKey, Trap)> {
+        let nth = self.donors.index(donor);
+        let first = self.rows.iter().filter(move |(_, row)| Some(row.donor) == nth);
+        let beside = self
+            .claims
+            .iter()
+            .map(|((key, _), row)| (*key, row))
+            .filter(move |(_, row)| Some(row.donor) == nth);
+        first.chain(beside).map(|(key, row)| (key, self.trap(row)))
+    }
+
+    /// The trap with this key, active or not.
+    pub fn get(&self, key: TrapKey) -> Option<Trap> {
+        self.rows.get(key).map(|row| self.trap(row))
+    }
+
+    fn trap(&self, row: &TrapRow) -> Trap {
+        row.trap(self.donors.name(row.donor))
+    }
+
+    /// The keys of all traps, in order.
+    pub fn keys(&self) -> impl Iterator<Item = TrapKey> {
+        self.rows.iter().map(|(key, _)| key)
+    }
+
+    /// All traps, in the order of their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (TrapKey, Trap)> {
+        self.rows.iter().map(|(key, row)| (key, self.trap(row)))
+    }
+
+    /// How many traps a donor gave, claims included.
+    pub fn count_of(&self, donor: &Donor) -> TrapCount {
+        self.donors.count_of(donor)
+    }
+
+    /// The active trap that covers an address, with the key under which the trap is registered. A
+    /// trap on the address itself and one on its whole domain come first, and the older of the two
+    /// is chosen. After them the keys in `wider` are tried in order.
+    pub fn find(&self, address: TrapKey, domain: TrapKey, wider: &[TrapKey]) -> Option<(TrapKey, Trap)> {
+        let active = |key| self.rows.get(key).filter(|row| row.is_active()).map(|row| (key, row));
+        let own = active(address).filter(|(_, row)| row.scope == Scope::Address);
+        let whole = active(domain).filter(|(_, row)| matches!(row.scope, Scope::Domain | Scope::Subdomains));
+        let nearest = match (own, whole) {
+            // A later donor cannot take over one address of another donor's trap domain.
+            (Some(own), Some(whole)) => Some(if own.1.since <= whole.1.since { own } else { whole }),
+            (own, whole) => own.or(whole),
+        };
+        // A trap on a parent domain covers subdomains only when its scope is not `Domain`.
+        let covering =
+            || wider.iter().find_map(|&key| active(key).filter(|(_, row)| row.scope != Scope::Domain));
+        nearest.or_else(covering).map(|(key, row)| (key, self.trap(row)))
+    }
+
+    /// The domains that hold active traps. Mail for every local part of them is accepted.
+    pub fn domains(&self) -> TrapDomains {
+        self.domains.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::Mailbox;
+    use crate::trap::{NamedTrap, TrapHasher};
+
+    fn trap(hasher: &TrapHasher, text: &str, donor: &str) -> (TrapKey, Trap) {
+        let named = hasher.named(text).unwrap();
+        let (at, donor) = (Timestamp::default(), Donor::parse(donor).unwrap());
+        let NamedTrap { scope, key, domain } = named;
+        (key, Trap { scope, domain, donor, since: at, retired: None, silent_since: at, barred: false })
+    }
+
+    #[test]
+    fn a_domain_stands_for_those_below_only_where_it_says_so_and_the_older_trap_keeps_an_address() {
+        let hasher = TrapHasher::new([1; 32]);
+        let mut traps = TrapSet::default();
+        let (key, whole) = trap(&hasher, "three.example", "own");
+        traps.claim(key, whole);
+        let (seeded, mut bait) = trap(&hasher, "bait@three.example", "isp");
+        bait.since = Timestamp::from_milliseconds(5_000);
+        traps.claim(seeded, bait);
+        let find = |traps: &TrapSet, text: &str| {
+            let mailbox = Mailbox::parse(text).unwrap();
+            let (address, domain) = (hasher.address(&mailbox), hasher.domain(mailbox.domain()));
+            traps.find(address, domain, &hasher.wider(&mailbox)).map(|(_, trap)| trap.donor.to_string())
+        };
+        assert_eq!(find(&traps, "user@sub.three.example"), None);
+        assert_eq!(
+            find(&traps, "bait@three.example").as_deref(),
+            Some("own"),
+            "a later donor takes over no part of it"
+        );
+        let (_, below) = trap(&hasher, "*.three.example", "own");
+        traps.insert(key, below);
+        assert_eq!(find(&traps, "user@sub.three.example").as_deref(), Some("own"));
+    }
+
+    #[test]
+    fn what_two_donors_give_stands_until_both_have_taken_it_back() {
+        let hasher = TrapHasher::new([1; 32]);
+        let mut traps = TrapSet::default();
+        let at = Timestamp::from_milliseconds(9_000);
+        let (isp, other) = (Donor::parse("isp").unwrap(), Donor::parse("other").unwrap());
+        for donor in ["isp", "other"] {
+            let (key, row) = trap(&hasher, "bait@three.example", donor);
+            traps.claim(key, row);
+        }
+        let key = hasher.named("bait@three.example").unwrap().key;
+        let both = |traps: &TrapSet| {
+            [&isp, &other].map(|donor| (traps.is_given_by(key, donor), traps.count_of(donor).active))
+        };
+        assert_eq!(both(&traps), [(true, 1), (true, 1)]);
+        let again: TrapSet = minicbor::decode(&minicbor::to_vec(&traps).unwrap()).unwrap();
+        assert_eq!((&again, both(&again)), (&traps, both(&traps)));
+        assert!(traps.withdraw(key, &isp, at) && !traps.withdraw(key, &isp, at));
+        assert_eq!(both(&traps), [(false, 0), (true, 1)]);
+        assert_eq!(traps.get(key).unwrap().donor, other);
+        // A barred trap stays retired when a donor gives it again.
+        assert!(traps.retire(key, at, true));
+        for donor in ["isp", "other"] {
+            let (key, row) = trap(&hasher, "bait@three.example", donor);
+            traps.claim(key, row);
+        }
+        assert!(!traps.is_active(key));
+        traps.forget(at.plus(crate::time::Span::from_days(400)));
+        assert!(traps.get(key).unwrap().barred, "a barred trap is not forgotten");
+        assert!(!traps.domains().contains(hasher.domain("three.example")));
+    }
+}
