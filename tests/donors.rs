@@ -1,6 +1,7 @@
 //! Tests of donors: trap lists, submitted reports, forwarded mail, log lines, and what a donor must
 //! not learn.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -538,7 +539,7 @@ fn the_description_of_the_api_is_what_is_served() {
     let api: Value = serde_json::from_str(&text).unwrap();
     let described = described(&api);
     // Every route is described, and every described operation answers with a described status.
-    let source = include_str!("../src/http/mod.rs");
+    let source = include_str!("../src/http/api/mod.rs");
     let routes: Vec<&str> = source.split('"').filter(|text| text.starts_with("/api/v1/")).collect();
     assert!(routes.len() >= 10, "{routes:?}");
     for route in routes {
@@ -560,6 +561,15 @@ fn the_description_of_the_api_is_what_is_served() {
         let (status, _) = installation.request(&format!("PATCH {path}"), &[], b"");
         assert_eq!(status, 405, "{path}");
     }
+    // Every code is described, and every described code exists.
+    let source = include_str!("../src/http/error.rs");
+    let table = source.split("fn status_and_code").nth(1).unwrap().split("fn into_response").next().unwrap();
+    let is_code =
+        |text: &&str| text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    let codes: BTreeSet<&str> = table.split('"').skip(1).step_by(2).filter(is_code).collect();
+    let enumerated =
+        api["components"]["schemas"]["Problem"]["properties"]["code"]["enum"].as_array().unwrap();
+    assert_eq!(codes, enumerated.iter().map(|code| code.as_str().unwrap()).collect());
     let token = installation.donor("isp", &[]);
     let (_, told) = installation.feed("POST", &token, "text/plain", "a@given.example");
     assert_eq!(keys(&told), properties(&api, "FeedReport"));

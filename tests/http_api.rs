@@ -131,3 +131,35 @@ fn the_judge_by_itself_takes_a_message_and_keeps_nothing() {
     assert_eq!(installation.get("/readyz").unwrap().1, ready, "the journal changed");
     server.stop();
 }
+
+#[test]
+fn every_error_has_one_shape() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let json = ("Content-Type", "application/json");
+    let wrong = ("Authorization", "Bearer wrong");
+    for (head, headers, body, want) in [
+        ("GET /nowhere", vec![], "", (404, "unknown_path")),
+        ("GET /control/v1/zones", vec![], "", (404, "unknown_path")),
+        ("DELETE /", vec![], "", (405, "method_not_allowed")),
+        ("PUT /api/v1/decisions", vec![], "", (405, "method_not_allowed")),
+        ("GET /ip/nonsense", vec![], "", (400, "invalid_value")),
+        ("GET /ip/%FF", vec![], "", (400, "invalid_path")),
+        ("GET /?address=nonsense", vec![], "", (400, "invalid_value")),
+        ("POST /api/v1/classify?client=nonsense", vec![], "", (400, "invalid_query")),
+        ("POST /ip/198.18.0.25/removal", vec![], "", (404, "not_listed")),
+        ("POST /api/v1/addresses/198.18.0.25/removal", vec![], "", (404, "not_listed")),
+        // The token comes before everything else, also before the body.
+        ("POST /api/v1/decisions", vec![json], "{", (401, "no_valid_token")),
+        ("POST /api/v1/decisions", vec![json, wrong], "{", (401, "no_valid_token")),
+        ("POST /api/v1/traps", vec![json, wrong], "{", (401, "no_valid_token")),
+        ("POST /api/v1/reports?client=nonsense", vec![wrong], "", (401, "no_valid_token")),
+    ] {
+        let (status, body) = installation.request(head, &headers, body.as_bytes());
+        let told: Value = serde_json::from_str(&body).unwrap_or_else(|_| panic!("{head}: {body}"));
+        assert_eq!((status, told["code"].as_str()), (want.0, Some(want.1)), "{head}: {body}");
+        assert!(!told["error"].as_str().unwrap().is_empty(), "{head}: {body}");
+        assert_eq!(told.as_object().unwrap().len(), 2, "{head}: {body}");
+    }
+    server.stop();
+}

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use dashmap::DashSet;
 use tokio_util::sync::CancellationToken;
 
 use super::start_error::StartError;
 use crate::audit::AuditLog;
 use crate::config::{ClockSettings, Config, JournalSettings, ZoneFile};
-use crate::digest::Digester;
 use crate::evidence::{Directive, Entry, Offset, Order};
 use crate::http::{self, HttpSettings};
 use crate::intake::{Intake, IntakeSettings};
@@ -114,7 +112,7 @@ impl DaemonCore {
             proxies,
             removals: http::HourlyLimit::new(removals_per_client_max),
             wrong_tokens: http::HourlyLimit::new(http::WRONG_TOKENS_MAX),
-            feeding: DashSet::new(),
+            places: http::RequestPlaces::default(),
             intake: Arc::new(intake),
         });
         Ok(DaemonCore { app, observer, publisher, stop })
@@ -177,12 +175,8 @@ impl DaemonCore {
     }
 
     fn directive(&self, why: &str, order: Order) -> Entry {
-        let mut digester = Digester::default();
-        digester.add(format!("{order:?}").as_bytes());
-        digester.add(&self.app.clock.now().milliseconds().to_be_bytes());
-        digester.add(&self.app.published.applied().number().to_be_bytes());
-        let id = digester.digest();
-        Entry::Directive(Directive { id, by: "configuration".to_owned(), why: why.to_owned(), order })
+        let (now, applied) = (self.app.clock.now(), self.app.published.applied());
+        Entry::Directive(Directive::new("configuration".to_owned(), why.to_owned(), order, now, applied))
     }
 
     /// Stops the fold, which stores a checkpoint.

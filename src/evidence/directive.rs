@@ -2,7 +2,8 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::digest::Digest;
+use super::Offset;
+use crate::digest::{Digest, Digester};
 use crate::relay::{Prefix, Relay};
 use crate::time::Timestamp;
 use crate::trap::{Donor, DonorTerms, Scope, TrapKey};
@@ -25,6 +26,18 @@ pub struct Directive {
     /// What is to be done.
     #[n(3)]
     pub order: Order,
+}
+
+impl Directive {
+    /// A directive that is given at a time, after a place in the journal. Its id is the digest of
+    /// all of this, so the same order is a new directive when it is repeated.
+    pub fn new(by: String, why: String, order: Order, at: Timestamp, after: Offset) -> Self {
+        let order_octets = minicbor::to_vec(&order).expect("writing to memory can't fail");
+        let mut digester = Digester::default();
+        digester.add(b"directive").add(by.as_bytes()).add(why.as_bytes()).add(&order_octets);
+        digester.add(&at.milliseconds().to_be_bytes()).add(&after.number().to_be_bytes());
+        Directive { id: digester.digest(), by, why, order }
+    }
 }
 
 /// The order in a [`Directive`].
@@ -224,4 +237,29 @@ pub enum EvidenceSource {
     /// A trap, or a trap domain with every address in it and below it.
     #[n(1)]
     Trap(#[n(0)] TrapKey),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directive_differs_by_all_that_it_says_and_by_its_time_and_place() {
+        let given = |by: &str, why: &str, order, at, after| {
+            let (at, after) = (Timestamp::from_milliseconds(at), Offset::from_number(after));
+            Directive::new(by.to_owned(), why.to_owned(), order, at, after).id
+        };
+        let ids = [
+            given("op", "why", Order::Freeze, 1, 1),
+            given("other", "why", Order::Freeze, 1, 1),
+            given("op", "other", Order::Freeze, 1, 1),
+            given("op", "why", Order::Release, 1, 1),
+            given("op", "why", Order::Freeze, 2, 1),
+            given("op", "why", Order::Freeze, 1, 2),
+        ];
+        for (nth, id) in ids.iter().enumerate() {
+            assert!(!ids[..nth].contains(id), "directive {nth}");
+        }
+        assert_eq!(ids[0], given("op", "why", Order::Freeze, 1, 1));
+    }
 }

@@ -1,59 +1,37 @@
-//! Hourly limits per client network, for actions that must not be repeated without bound.
+//! The network of a request's client, which limits apply to.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
-use axum::http::HeaderMap;
-use dashmap::DashMap;
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts;
 
-use super::App;
+use super::app::App;
+use super::error::ApiError;
 use crate::relay::{Prefix, Relay};
-use crate::time::Timestamp;
-
-/// Maximum number of client networks in the table. While it is full, no other network is admitted
-/// until the hour is over.
-const CLIENTS_MAX: usize = 100_000;
 
 /// The network of a request's client: its IPv4 /24 or IPv6 /48. If the peer is a configured proxy,
 /// the client is the last address in X-Forwarded-For.
-pub(super) fn client_network(app: &App, peer: IpAddr, headers: &HeaderMap) -> Prefix {
-    let named = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .next_back()
-        .and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
-    let client = match named {
-        Some(named) if app.proxies.iter().any(|proxy| proxy.contains(&peer)) => named,
-        _ => peer,
-    };
-    Prefix::shared(Relay::new(client).address())
-}
+#[derive(Clone, Copy)]
+pub(super) struct ClientNetwork(pub(super) Prefix);
 
-/// Counts an action per client network and hour, against a limit.
-pub struct HourlyLimit {
-    per_client_max: u32,
-    counted: DashMap<Prefix, (u32, u32)>,
-}
+impl FromRequestParts<Arc<App>> for ClientNetwork {
+    type Rejection = ApiError;
 
-impl HourlyLimit {
-    /// A counter that admits `per_client_max` actions per hour from each client network.
-    pub fn new(per_client_max: u32) -> Self {
-        HourlyLimit { per_client_max, counted: DashMap::new() }
-    }
-
-    /// Counts one action. `false` if it exceeds the limit.
-    pub(super) fn admits(&self, client: Prefix, now: Timestamp) -> bool {
-        let hour = now.hour();
-        if self.counted.len() >= CLIENTS_MAX {
-            self.counted.retain(|_, (of, _)| *of == hour);
-        }
-        if self.counted.len() >= CLIENTS_MAX && !self.counted.contains_key(&client) {
-            return false;
-        }
-        let mut counted = self.counted.entry(client).or_insert((hour, 0));
-        if counted.0 != hour {
-            *counted = (hour, 0);
-        }
-        counted.1 = counted.1.saturating_add(1);
-        counted.1 <= self.per_client_max
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let ConnectInfo(peer) = ConnectInfo::<SocketAddr>::from_request_parts(parts, app).await?;
+        let peer = peer.ip();
+        let named = parts
+            .headers
+            .get_all("x-forwarded-for")
+            .iter()
+            .next_back()
+            .and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+        let client = match named {
+            Some(named) if app.proxies.iter().any(|proxy| proxy.contains(&peer)) => named,
+            _ => peer,
+        };
+        let client = Relay::new(client).address();
+        Ok(ClientNetwork(Prefix::shared(client)))
     }
 }

@@ -1,40 +1,68 @@
 //! Authentication by the token in `Authorization: Bearer` (RFC 6750). Only digests of tokens are
 //! stored.
 
-use std::net::IpAddr;
+use std::sync::Arc;
 
-use axum::Json;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
 
-use super::App;
-use super::addresses::Problem;
-use super::clients::client_network;
+use super::app::App;
+use super::clients::ClientNetwork;
+use super::error::ApiError;
+use crate::blocklist::DonorRecord;
 use crate::digest::Digest;
+use crate::trap::Donor;
 
 /// Maximum number of wrong tokens per hour from one IPv4 /24 or IPv6 /48. Further wrong ones get
 /// 429.
 pub const WRONG_TOKENS_MAX: u32 = 30;
-/// The value of Retry-After with 429, in seconds.
-const RETRY_AFTER: &str = "3600";
+
+/// The donor authenticated by the request's token. As an extractor of a part of the request it runs
+/// before the body is read.
+pub(super) struct KnownDonor(pub(super) Donor, pub(super) DonorRecord);
+
+impl FromRequestParts<Arc<App>> for KnownDonor {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let donors = app.published.donors();
+        let by_token = |digest| donors.iter().find(|(_, record)| record.terms.token == Some(digest));
+        let (donor, record) = bearer(app, parts, by_token).await?;
+        if record.terms.suspended {
+            return Err(ApiError::SenderSuspended);
+        }
+        Ok(KnownDonor(donor.clone(), record.clone()))
+    }
+}
+
+/// The operator authenticated by the request's token, by name. As an extractor of a part of the
+/// request it runs before the body is read.
+pub(super) struct KnownOperator(pub(super) String);
+
+impl FromRequestParts<Arc<App>> for KnownOperator {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let by_token = |digest| app.operators.iter().find(|(_, known)| *known == digest);
+        let (name, _) = bearer(app, parts, by_token).await?;
+        Ok(KnownOperator(name.clone()))
+    }
+}
 
 /// Authenticates a request. `known` looks the digest of its token up. Digests are compared instead
 /// of tokens, so that the duration of the comparison reveals nothing about a token.
 ///
 /// # Errors
-/// The response to send: 401 when there is no known token, 429 after too many wrong tokens.
-pub(super) fn bearer<T>(
-    app: &App,
-    peer: IpAddr,
-    headers: &HeaderMap,
+/// When there is no known token, or the client's network sent too many wrong ones.
+async fn bearer<T>(
+    app: &Arc<App>,
+    parts: &mut Parts,
     known: impl FnOnce(Digest) -> Option<T>,
-) -> Result<T, Box<Response>> {
-    let (client, now) = (client_network(app, peer, headers), app.clock.now());
-    let refused = |status: StatusCode, header: (header::HeaderName, &'static str), problem: &str| {
-        app.metrics.http_unauthorized_total.inc();
-        Box::new((status, [header], Json(Problem { error: problem.to_owned() })).into_response())
-    };
-    let token = headers
+) -> Result<T, ApiError> {
+    let ClientNetwork(client) = ClientNetwork::from_request_parts(parts, app).await?;
+    let token = parts
+        .headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "));
@@ -43,10 +71,9 @@ pub(super) fn bearer<T>(
     if let Some(found) = token.and_then(|token| known(Digest::of(token.as_bytes()))) {
         return Ok(found);
     }
-    if token.is_some() && !app.wrong_tokens.admits(client, now) {
-        let problem = "too many wrong tokens from your network within an hour; try again later";
-        return Err(refused(StatusCode::TOO_MANY_REQUESTS, (header::RETRY_AFTER, RETRY_AFTER), problem));
+    app.metrics.http_unauthorized_total.inc();
+    if token.is_some() && !app.wrong_tokens.admits(client, app.clock.now()) {
+        return Err(ApiError::TooManyWrongTokens);
     }
-    let problem = "this request requires a valid token, as \"Authorization: Bearer TOKEN\"";
-    Err(refused(StatusCode::UNAUTHORIZED, (header::WWW_AUTHENTICATE, "Bearer"), problem))
+    Err(ApiError::NoToken)
 }

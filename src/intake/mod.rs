@@ -1,6 +1,7 @@
 //! Intake: turns mail transactions, and what donors hand on, into durable evidence. It judges the
 //! message, seals the reduced report, appends both to the journal, and only then acknowledges.
 
+pub mod feed;
 mod judging;
 mod logs;
 mod operator_mail;

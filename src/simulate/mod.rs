@@ -423,8 +423,8 @@ impl<'a> SimulationRun<'a> {
     }
 
     fn order(&mut self, order: Order, taken: &mut impl FnMut(&RecordedEntry)) {
-        let id = Digest::of(&self.entries.to_be_bytes());
-        let directive = Directive { id, by: "simulation".to_owned(), why: "simulation".to_owned(), order };
+        let (by, last) = ("simulation".to_owned(), Offset::from_number(self.entries));
+        let directive = Directive::new(by.clone(), by, order, self.now, last);
         self.take(Entry::Directive(directive), taken);
     }
 

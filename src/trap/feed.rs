@@ -149,6 +149,18 @@ pub fn read(
     Ok(Some(FeedLine { trap, silent_since }))
 }
 
+/// Converts a JSON array to one line per element, and any other JSON document to one line. Anything
+/// else, such as JSON lines, is returned as it is.
+pub fn one_a_line(octets: Vec<u8>) -> Vec<u8> {
+    match serde_json::from_slice::<serde_json::Value>(&octets) {
+        Ok(serde_json::Value::Array(values)) => {
+            values.iter().flat_map(|value| (value.to_string() + "\n").into_bytes()).collect()
+        }
+        Ok(value) => value.to_string().into_bytes(),
+        Err(_) => octets,
+    }
+}
+
 /// One or two fields of a line of comma-separated values (RFC 4180).
 fn fields(line: &str) -> Result<(String, Option<String>), String> {
     let mut output = [0; LINE_OCTETS_MAX];

@@ -7,16 +7,15 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use askama::Template;
 use axum::Json;
-use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Redirect, Response};
-use serde::{Deserialize, Serialize};
+use axum::extract::{Path, State};
+use serde::Serialize;
 
-use super::App;
 use crate::blocklist::RelayRecord;
 use crate::explain::{answer_mask, record_of};
+use crate::http::app::App;
+use crate::http::error::ApiError;
+use crate::http::extract::RequestPart;
 use crate::listing::{Criterion, Listing, ListingGrounds};
 use crate::relay::{Relay, special_purpose};
 use crate::score::RULES;
@@ -25,78 +24,65 @@ use crate::zone::{Config, reversed};
 
 /// The public information about one address.
 #[derive(Debug, Serialize)]
-pub(super) struct AddressJson {
-    address: IpAddr,
+pub(in crate::http) struct AddressJson {
+    pub address: IpAddr,
     /// Listed in any zone.
-    listed: bool,
+    pub listed: bool,
     /// The kind of special-purpose address, which cannot be listed outside of a laboratory; `None`
     /// for any other address.
-    special_purpose: Option<&'static str>,
-    zones: Vec<ZoneJson>,
+    pub special_purpose: Option<&'static str>,
+    pub zones: Vec<ZoneJson>,
 }
 
 /// The information of one zone.
 #[derive(Debug, Serialize)]
-struct ZoneJson {
-    zone: String,
+pub(in crate::http) struct ZoneJson {
+    pub zone: String,
     /// The DNS name to query.
-    query: String,
+    pub query: String,
     /// The value of the A record; `None` if the address is not listed in the zone.
-    answer: Option<IpAddr>,
-    url: String,
-    codes: Vec<CodeJson>,
+    pub answer: Option<IpAddr>,
+    pub url: String,
+    pub codes: Vec<CodeJson>,
 }
 
 /// A listing under one code.
 #[derive(Debug, Serialize)]
-struct CodeJson {
-    value: u8,
-    name: String,
-    why: String,
-    since: Timestamp,
-    until: Timestamp,
-    policy: String,
+pub(in crate::http) struct CodeJson {
+    pub value: u8,
+    pub name: String,
+    pub why: String,
+    pub since: Timestamp,
+    pub until: Timestamp,
+    pub policy: String,
     /// The months of the first and the last report of the case. More precise times would let the
     /// owner of a relay find out which addresses are traps.
-    reports: Option<[String; 2]>,
+    pub reports: Option<[String; 2]>,
     /// The rules that the reports satisfied; empty if an operator made the listing.
-    rules: Vec<&'static str>,
+    pub rules: Vec<&'static str>,
     /// Further codes that apply to the same listing.
-    beside: Vec<FurtherCodeJson>,
+    pub beside: Vec<FurtherCodeJson>,
 }
 
 /// A further code of a listing.
 #[derive(Debug, Serialize)]
-struct FurtherCodeJson {
-    value: u8,
-    name: String,
-    why: String,
+pub(in crate::http) struct FurtherCodeJson {
+    pub value: u8,
+    pub name: String,
+    pub why: String,
 }
 
-/// The body of every error response.
-#[derive(Debug, Serialize)]
-pub(super) struct Problem {
-    /// What is wrong.
-    pub(super) error: String,
+/// `GET /api/v1/addresses/{address}`: the public information about an address, as JSON.
+pub(super) async fn address(
+    State(app): State<Arc<App>>,
+    RequestPart(Path(address)): RequestPart<Path<String>>,
+) -> Result<Json<AddressJson>, ApiError> {
+    let relay = address.parse().map_err(ApiError::InvalidValue)?;
+    Ok(Json(describe(&app, relay)))
 }
 
-#[derive(Template)]
-#[template(path = "address.html")]
-struct AddressPage<'a> {
-    address: &'a AddressJson,
-}
-
-#[derive(Template)]
-#[template(path = "index.html")]
-struct FrontPage;
-
-/// Query parameters of the front page.
-#[derive(Deserialize)]
-pub(super) struct FrontPageQuery {
-    address: Option<String>,
-}
-
-fn describe(app: &App, relay: Relay) -> AddressJson {
+/// The public information about an address.
+pub(in crate::http) fn describe(app: &App, relay: Relay) -> AddressJson {
     let record = app.published.relay(relay).unwrap_or_default();
     let snapshot = app.published.snapshot();
     let zones: Vec<ZoneJson> = snapshot
@@ -158,44 +144,4 @@ fn months(record: &RelayRecord, grounds: &ListingGrounds) -> Option<[String; 2]>
     let of_case = record.ledger.marks().iter().filter(|mark| grounds.evidence.contains(&mark.offset));
     let seen: Vec<Timestamp> = of_case.map(|mark| mark.seen_at).collect();
     Some([seen.iter().min()?.month(), seen.iter().max()?.month()])
-}
-
-/// A 400 response.
-pub(super) fn bad_address(problem: String) -> Response {
-    (StatusCode::BAD_REQUEST, Json(Problem { error: problem })).into_response()
-}
-
-/// `GET /api/v1/addresses/{address}`: the public information about an address, as JSON.
-pub(super) async fn api(State(app): State<Arc<App>>, Path(address): Path<String>) -> Response {
-    match address.parse() {
-        Ok(relay) => Json(describe(&app, relay)).into_response(),
-        Err(problem) => bad_address(problem),
-    }
-}
-
-/// `GET /ip/{address}`: the public information about an address, as HTML.
-pub(super) async fn page(State(app): State<Arc<App>>, Path(address): Path<String>) -> Response {
-    match address.parse() {
-        Ok(relay) => render(&AddressPage { address: &describe(&app, relay) }),
-        Err(problem) => (StatusCode::BAD_REQUEST, problem).into_response(),
-    }
-}
-
-/// `GET /`: the front page; with `?address=...`, a redirect to the page of that address.
-pub(super) async fn index(Query(asked): Query<FrontPageQuery>) -> Response {
-    match asked.address.map(|text| text.trim().parse::<Relay>()) {
-        Some(Ok(relay)) => Redirect::to(&format!("/ip/{relay}")).into_response(),
-        Some(Err(problem)) => (StatusCode::BAD_REQUEST, problem).into_response(),
-        None => render(&FrontPage),
-    }
-}
-
-fn render(template: &impl Template) -> Response {
-    match template.render() {
-        Ok(html) => Html(html).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "cannot render a page");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
 }
