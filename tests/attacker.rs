@@ -24,43 +24,52 @@ struct Row {
     needs: Budget,
 }
 
+/// The rows of the table. The last four columns are what the attacker needs. The others are named
+/// after keys of the quorum.
 fn rows() -> Vec<Row> {
     let heading = "| injector_networks |";
-    let table = TABLE.lines().skip_while(|line| !line.starts_with(heading)).skip(2);
-    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    let cells = |line: &str| -> Vec<String> {
+        line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
+    };
+    let mut table = TABLE.lines().skip_while(|line| !line.starts_with(heading));
+    let heads = cells(table.next().unwrap());
+    let keys = &heads[..heads.len() - 4];
     table
+        .skip(1)
         .take_while(|line| line.starts_with('|'))
         .map(|line| {
-            let cells: Vec<String> = cells(line);
-            let number = |at: usize| cells[at].parse::<usize>().unwrap();
+            let cells = cells(line);
+            let (policy, needs) = cells.split_at(keys.len());
             let mut zone = laboratory_zone();
-            for (key, shipped, value) in [
-                ("injector_networks", "2", &cells[0]),
-                ("trap_domains", "2", &cells[1]),
-                ("failed_recipients", "5", &cells[2]),
-                ("span", "\"24h\"", &format!("{:?}", cells[3])),
-                ("occasions", "3", &cells[4]),
-                ("occasions_apart", "\"12h\"", &format!("{:?}", cells[5])),
-            ] {
-                // The quorums of single codes stand before the policy's own one in the file.
-                let quorum = zone.find("\n[policy.quorum]\n").unwrap();
-                let written = format!("{key} = {shipped}\n");
-                let at = quorum + zone[quorum..].find(&written).unwrap_or_else(|| panic!("{written}"));
-                zone.replace_range(at..at + written.len(), &format!("{key} = {value}\n"));
+            for (key, value) in keys.iter().zip(policy) {
+                set(&mut zone, key, value);
             }
+            let of = |key: &str| &policy[keys.iter().position(|other| other == key).unwrap()];
+            let number = |cell: &String| cell.parse::<usize>().unwrap();
             Row {
                 zone,
-                occasions: number(4),
-                apart: cells[5].trim_end_matches('h').parse().unwrap(),
+                occasions: number(of("occasions")),
+                apart: of("occasions_apart").trim_end_matches('h').parse().unwrap(),
                 needs: Budget {
-                    networks: number(6),
-                    trap_domains: number(7),
-                    recipients: number(8),
-                    hours: number(9) as i64,
+                    networks: number(&needs[0]),
+                    trap_domains: number(&needs[1]),
+                    recipients: number(&needs[2]),
+                    hours: number(&needs[3]) as i64,
                 },
             }
         })
         .collect()
+}
+
+/// Replaces a value of the policy's own quorum in the text of a zone's file.
+fn set(zone: &mut String, key: &str, value: &str) {
+    // The quorums of single codes stand before the policy's own one in the file.
+    let quorum = zone.find("\n[policy.quorum]\n").unwrap();
+    let line = format!("\n{key} = ");
+    let at = quorum + zone[quorum..].find(&line).unwrap_or_else(|| panic!("{line}")) + line.len();
+    let end = at + zone[at..].find('\n').unwrap();
+    let value = if value.parse::<usize>().is_ok() { value.to_owned() } else { format!("{value:?}") };
+    zone.replace_range(at..end, &value);
 }
 
 /// Whether the best attack within a budget succeeds: reports every hour, and a new failed recipient

@@ -8,9 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use backscatterd::classify::{FORMATS, Kind, SessionFacts, claims, classify};
+use backscatterd::classify::{FORMATS, Kind, SessionFacts, VERSION, claims, classify};
+use backscatterd::digest::Digest;
 use backscatterd::mail::{ReversePath, from_octets, read, to_octets};
 use serde_json::Value;
+
+/// The classifier's version, and the digest of its verdicts on all samples.
+const VERDICTS: (u32, &str) = (3, "72e7b160e088bb5a9406de24203d64e7");
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples")
@@ -70,6 +74,29 @@ fn every_sample_draws_the_verdict_beside_it() {
         assert_eq!(verdict["format"], format.as_str());
         assert!(!verdict["reasons"].as_array().unwrap().is_empty());
     }
+}
+
+/// The journal stores the classifier's version with every verdict, so that stored mail can be judged
+/// again when verdicts change.
+#[test]
+fn the_version_of_the_classifier_stands_for_its_verdicts() {
+    let session = SessionFacts { reverse_path: Some(ReversePath::Null), ..SessionFacts::default() };
+    let mut verdicts = String::new();
+    for (_, path) in samples() {
+        let verdict = classify(&read(&fs::read(&path).unwrap()), &session);
+        let recipients = verdict.report.recipients.iter().map(|recipient| {
+            let mailbox = recipient.mailbox.as_ref().map_or_else(String::new, ToString::to_string);
+            format!(" {mailbox} {}", recipient.cause.name())
+        });
+        verdicts += &format!("{} {}{}\n", verdict.kind, verdict.format, recipients.collect::<String>());
+    }
+    let now = (VERSION, Digest::of(verdicts.as_bytes()).to_string());
+    assert_eq!(
+        (now.0, now.1.as_str()),
+        VERDICTS,
+        "the verdicts on the samples changed: if a sample that stood here before is judged differently, stored mail \
+         is too, so raise VERSION in src/classify/mod.rs; then put the new version and digest into VERDICTS"
+    );
 }
 
 #[test]

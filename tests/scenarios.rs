@@ -403,7 +403,7 @@ impl Story {
                 }
                 if let Some(factor) = words.get("for") {
                     let zero = |evidence: &backscatterd::explain::EvidenceExplanation| {
-                        evidence.factors.get(factor).is_some_and(|thousandths| *thousandths < 1_000)
+                        evidence.factors.get(factor).is_some_and(|value| value.thousandths < 1_000)
                     };
                     assert!(code.evidence.iter().any(zero), "{place}: {}", told(&code));
                 }

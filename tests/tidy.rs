@@ -1,11 +1,14 @@
 //! Checks the sources against the rules of ARCHITECTURE.md: order of modules, homes of crates,
-//! length of files.
+//! length of files. Checks that the documents name every rule and factor.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use backscatterd::score::{FACTORS, RULES};
+
 const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
+const JUDGING: &str = include_str!("../docs/JUDGING.md");
 const MANIFEST: &str = include_str!("../Cargo.toml");
 /// The greatest number of lines of a file without its tests.
 const FILE_LINES_MAX: usize = 800;
@@ -23,16 +26,15 @@ const IMPURE: [&str; 9] = [
 ];
 
 /// The cells of every row of the table with this heading.
-fn table(head: &str) -> Vec<Vec<String>> {
-    let after =
-        ARCHITECTURE.split(head).nth(1).unwrap_or_else(|| panic!("ARCHITECTURE.md has no table {head:?}"));
+fn table(text: &str, head: &str) -> Vec<Vec<String>> {
+    let after = text.split(head).nth(1).unwrap_or_else(|| panic!("there is no table {head:?}"));
     let rows = after.lines().skip(2).take_while(|line| line.starts_with('|'));
     rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
 }
 
 /// The modules that are pure.
 fn pure_modules() -> Vec<String> {
-    let rows = table("| module | part | what it is |").into_iter();
+    let rows = table(ARCHITECTURE, "| module | part | what it is |").into_iter();
     rows.filter(|row| row[1] == "pure").map(|row| row[0].clone()).collect()
 }
 
@@ -83,7 +85,7 @@ fn uses(text: &str) -> Vec<String> {
 
 #[test]
 fn modules_use_only_those_above_them() {
-    let rows = table("| module | part | what it is |");
+    let rows = table(ARCHITECTURE, "| module | part | what it is |");
     let rank: BTreeMap<&str, usize> =
         rows.iter().enumerate().map(|(at, row)| (row[0].as_str(), at)).collect();
     for (module, path, text) in sources() {
@@ -110,8 +112,10 @@ fn modules_use_only_those_above_them() {
 
 #[test]
 fn every_crate_stays_at_home() {
-    let homes: BTreeMap<String, String> =
-        table("| crate | homes |").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+    let homes: BTreeMap<String, String> = table(ARCHITECTURE, "| crate | homes |")
+        .into_iter()
+        .map(|row| (row[0].clone(), row[1].clone()))
+        .collect();
     let dependencies: Vec<&str> = MANIFEST
         .split("[dependencies]")
         .nth(1)
@@ -170,16 +174,47 @@ fn files_stay_readable() {
     }
 }
 
-#[test]
-fn every_rule_of_the_quorum_has_a_file_and_a_row() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/score/rules");
+/// The names of the files in a folder of sources, without `mod`, in alphabetical order.
+fn files_of(folder: &str) -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut files: Vec<String> = fs::read_dir(folder)
         .unwrap()
         .map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
         .filter(|name| name != "mod")
         .collect();
-    let mut rows: Vec<&str> = backscatterd::score::RULES.iter().map(|rule| rule.name).collect();
     files.sort();
+    files
+}
+
+#[test]
+fn every_rule_and_factor_has_a_file_and_a_row() {
+    let mut rules: Vec<String> = RULES.iter().map(|rule| rule.name.to_owned()).collect();
+    rules.sort();
+    assert_eq!(files_of("src/score/rules"), rules);
+    let mut factors: Vec<String> = FACTORS.iter().map(|factor| factor.name.replace(' ', "_")).collect();
+    factors.sort();
+    assert_eq!(files_of("src/score/factors"), factors);
+}
+
+/// docs/JUDGING.md names every rule and every factor by its term, and a rule also by its name in
+/// JSON.
+#[test]
+fn docs_name_every_rule_and_factor_by_its_term() {
+    let mut documented: Vec<[String; 2]> = table(JUDGING, "| rule | name | shipped | what it needs |")
+        .iter()
+        .map(|row| [row[0].clone(), row[1].trim_matches('`').to_owned()])
+        .collect();
+    let mut rows: Vec<[String; 2]> =
+        RULES.iter().map(|rule| [rule.term, rule.name].map(str::to_owned)).collect();
+    documented.sort();
+    rows.sort();
+    assert_eq!(documented, rows, "the table of rules in docs/JUDGING.md and RULES differ");
+    let mut documented: Vec<String> = table(JUDGING, "| factor | full weight | less, or nothing |")
+        .iter()
+        .map(|row| row[0].clone())
+        .collect();
+    let mut rows: Vec<&str> = FACTORS.iter().map(|factor| factor.term).collect();
+    documented.sort();
     rows.sort_unstable();
-    assert_eq!(files, rows);
+    assert_eq!(documented, rows, "the table of factors in docs/JUDGING.md and FACTORS differ");
 }

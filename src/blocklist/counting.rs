@@ -1,8 +1,9 @@
 //! Counting: admission of evidence, the wait for its observation, and its addition to a ledger.
 
-use minicbor::{Decode, Encode};
-
-use super::{Blocklist, DerivedZone, EntryContext, ListChange};
+use super::Blocklist;
+use super::changes::{EntryContext, ListChange};
+use super::published::DerivedZone;
+use super::state::{PendingEvidence, Sighting};
 use crate::digest::Digest;
 use crate::evidence::{Channel, Evidence, Observation, Offset, SentFrom};
 use crate::relay::{IPV6_LINK_BITS, IPV6_SITE_BITS, InjectorNetwork, Prefix, Relay};
@@ -28,44 +29,6 @@ const SITE_LEDGERS_MAX: usize = 1_024;
 /// The maximum amount of evidence that waits for its observation. Beyond it, evidence counts at
 /// once, with unknown answers.
 const PENDING_MAX: usize = 1_000_000;
-
-/// Evidence that waits for its observation.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub(super) struct PendingEvidence {
-    /// When the evidence counts without an observation.
-    #[n(0)]
-    pub(super) deadline: Timestamp,
-    /// The entry that contains the evidence.
-    #[n(1)]
-    pub(super) offset: Offset,
-    /// When the trap node received it, after the check of that time.
-    #[n(2)]
-    pub(super) seen_at: Timestamp,
-    /// The evidence.
-    #[n(3)]
-    pub(super) evidence: Box<Evidence>,
-    /// The key that the trap was registered by.
-    #[n(4)]
-    pub(super) trap: TrapKey,
-    /// The donor that gave the trap.
-    #[n(5)]
-    pub(super) donor: Donor,
-}
-
-/// The injector networks and relays seen for one trap. They show whether the trap is burned, that
-/// is known to an attacker.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
-pub(super) struct Sighting {
-    /// The first injector networks, at most two.
-    #[n(0)]
-    networks: Vec<InjectorNetwork>,
-    /// The first relays that reported, at most `burned_after_relays`.
-    #[n(1)]
-    relays: Vec<Relay>,
-    /// The time of the last report with a known injector.
-    #[n(2)]
-    pub(super) last: Timestamp,
-}
 
 /// The number of injector networks at which a trap is not burned.
 const SIGHTING_NETWORKS_MAX: usize = 2;

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Blocklist, EntryContext, ListChange, ListingChange};
+use super::Blocklist;
+use super::changes::{EntryContext, ListChange};
+use super::records::RecordChange;
 use crate::classify::Kind;
 use crate::evidence::Offset;
 use crate::listing::{ListingEnd, ListingGrounds, ListingRecord};
 use crate::relay::Prefix;
-use crate::score::{Case, CaseWindow, CountedReport, Quorum, RULES, RuleFinding};
+use crate::score::{Case, CaseWindow, CountedReport, is_made};
 
 impl Blocklist {
     /// Judges the relay under the code for a kind of report. Lists it or extends its listing if
@@ -43,8 +45,8 @@ impl Blocklist {
         }
         let is_new = record.is_none_or(|record| record.current.is_none());
         let good_messages = self.good_messages(prefix);
-        let docket = CaseWindow { kinds, after, until: offset, now, good_messages };
-        let case = Case::open(ledger, &docket, &config.policy);
+        let window = CaseWindow { kinds, after, until: offset, now, good_messages };
+        let case = Case::open(ledger, &window, &config.policy);
         if !is_made(&case, quorum)
             || config.listable.permits(prefix.network()).is_err()
             || self.is_exempt(prefix)
@@ -57,7 +59,7 @@ impl Blocklist {
         }
         self.change_record(origin, prefix, code, turn, |record| {
             record.complete(prefix, grounds, config.digest, &config.terms);
-            Some(if is_new { ListingChange::Listed } else { ListingChange::Extended })
+            Some(if is_new { RecordChange::Listed } else { RecordChange::Extended })
         });
     }
 
@@ -124,7 +126,7 @@ impl Blocklist {
         let ledger = self.state.ledgers.get(&prefix).unwrap_or(&none);
         let stands = |grounds: &ListingGrounds| {
             let untouched = !gone.iter().any(|&offset| grounds.after < offset && offset <= grounds.completed);
-            untouched || is_made(&Case::open(ledger, &grounds.docket(kinds), &config.policy), quorum)
+            untouched || is_made(&Case::open(ledger, &grounds.window(kinds), &config.policy), quorum)
         };
         let Some(record) =
             self.state.zones.get_mut(origin).and_then(|zone| zone.records.get_mut(&(prefix, code)))
@@ -137,7 +139,7 @@ impl Blocklist {
         }
         let now = self.state.time;
         self.change_record(origin, prefix, code, turn, |record| {
-            record.end(now, ListingEnd::Voided).map(|_| ListingChange::Ended(ListingEnd::Voided))
+            record.end(now, ListingEnd::Voided).map(|_| RecordChange::Ended(ListingEnd::Voided))
         });
         true
     }
@@ -155,14 +157,4 @@ pub(super) enum GuardCheck {
     Guarded,
     /// The operator released the listing.
     Released,
-}
-
-/// Whether a case satisfies every rule.
-fn is_made(case: &Case<'_>, quorum: &Quorum) -> bool {
-    !case.marks().is_empty() && RULES.iter().all(|rule| (rule.judge)(case, quorum).met)
-}
-
-/// The result of every rule for a case, in the order of [`RULES`].
-pub fn findings(case: &Case<'_>, quorum: &Quorum) -> Vec<RuleFinding> {
-    RULES.iter().map(|rule| (rule.judge)(case, quorum)).collect()
 }

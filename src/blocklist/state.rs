@@ -1,83 +1,156 @@
-//! Checkpoints: encoding and decoding the fold's state.
+//! The fold's state, as a checkpoint contains it.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Blocklist, DerivedZone, FoldState};
-use crate::complaint::Complaint;
-use crate::evidence::Offset;
+use minicbor::{Decode, Encode};
 
-/// The version of the checkpoint format.
-///
-/// Every later version of the program must read older checkpoints, because they are the only copy
-/// of old traps and zones once the first journal entries are dropped. A new field must therefore
-/// have a new number and a default. `tests/golden` contains a checkpoint of every version.
-pub const STATE_VERSION: u32 = 1;
+use super::audit::AuditHead;
+use super::guard::HourlyGuard;
+use crate::digest::Digest;
+use crate::evidence::{Evidence, Offset};
+use crate::listing::ListingRecord;
+use crate::relay::{InjectorNetwork, Prefix, Relay};
+use crate::score::Ledger;
+use crate::time::Timestamp;
+use crate::trap::{Contribution, Donor, DonorTerms, TrapKey, TrapSet};
 
-/// Why a checkpoint cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    /// The checkpoint cannot be decoded.
-    #[error("the checkpoint is damaged: {0}")]
-    Damaged(#[from] minicbor::decode::Error),
-    /// A zone's file in the checkpoint is not valid for this version of the program.
-    #[error("the checkpoint contains a zone that this program cannot read: {0}")]
-    Zone(Complaint),
+/// The state that a checkpoint contains. The numbers on the fields are the checkpoint's format.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub(super) struct FoldState {
+    #[n(0)]
+    pub(super) offset: Offset,
+    #[n(1)]
+    pub(super) time: Timestamp,
+    #[n(2)]
+    pub(super) donors: BTreeSet<Donor>,
+    #[n(3)]
+    pub(super) traps: TrapSet,
+    /// By address. Each IPv6 address has a ledger of its own, also within one /64.
+    #[n(4)]
+    pub(super) ledgers: BTreeMap<Prefix, Ledger>,
+    /// Evidence that waits for its observation, by id.
+    #[n(5)]
+    pub(super) pending: BTreeMap<Digest, PendingEvidence>,
+    /// By origin.
+    #[n(6)]
+    pub(super) zones: BTreeMap<String, ZoneState>,
+    /// The injector networks and relays seen for each trap, by the key that the trap was registered
+    /// by.
+    #[n(7)]
+    pub(super) sightings: BTreeMap<TrapKey, Sighting>,
+    #[n(8)]
+    pub(super) exemptions: BTreeMap<Prefix, Exemption>,
+    #[n(9)]
+    pub(super) frozen: bool,
+    #[n(10)]
+    pub(super) notes: Vec<PublicNote>,
+    /// By ledger prefix and [`Donor::short`].
+    #[n(11)]
+    pub(super) good_mail: BTreeMap<(Prefix, u32), WantedMail>,
+    #[n(12)]
+    pub(super) audit: AuditHead,
+    /// The terms of those donors for which they were set.
+    #[n(13)]
+    #[cbor(default)]
+    pub(super) terms: BTreeMap<Donor, DonorTerms>,
+    #[n(14)]
+    #[cbor(default)]
+    pub(super) contributions: BTreeMap<Donor, Contribution>,
 }
 
-impl Blocklist {
-    /// Encodes the state. Two states are equal if and only if their encodings are.
-    pub fn to_checkpoint(&self) -> Vec<u8> {
-        minicbor::to_vec(&self.state).expect("writing to memory cannot fail")
-    }
+/// The state of one zone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub(super) struct ZoneState {
+    /// The content of the zone's file.
+    #[n(0)]
+    pub(super) text: String,
+    /// By ledger prefix and code.
+    #[n(1)]
+    pub(super) records: BTreeMap<(Prefix, u8), ListingRecord>,
+    /// The last entry that changed the published zone.
+    #[n(2)]
+    pub(super) changed: Offset,
+    /// Whether the zone is published. A withdrawn zone keeps its records.
+    #[n(3)]
+    pub(super) published: bool,
+    /// Whether the zone is shut down, that is published empty (RFC 6471 §3.4).
+    #[n(4)]
+    pub(super) shut_down: bool,
+    #[n(5)]
+    pub(super) guard: HourlyGuard,
+}
 
-    /// Replaces the content of a published zone's file, to try another policy.
-    pub fn with_zone(mut self, origin: &str, text: &str) -> Self {
-        if let Some(zone) = self.state.zones.get_mut(origin).filter(|zone| zone.published) {
-            let before = std::mem::replace(&mut zone.text, text.to_owned());
-            match DerivedZone::read(origin, zone) {
-                Ok(derived) => drop(self.zones.insert(origin.to_owned(), derived)),
-                // A text that is not a valid zone file has no effect.
-                Err(_) => zone.text = before,
-            }
-        }
-        self
-    }
+/// The operator's decision never to list a prefix.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Exemption {
+    /// When the exemption began.
+    #[n(0)]
+    pub since: Timestamp,
+    /// When the operator must review it.
+    #[n(1)]
+    pub review_by: Timestamp,
+    /// The name of the operator.
+    #[n(2)]
+    pub by: String,
+    /// The reason.
+    #[n(3)]
+    pub why: String,
+}
 
-    /// Keeps the traps, donors, zones and exemptions, and drops all evidence and listings, as if
-    /// `offset` had been the last entry.
-    pub fn without_evidence(self, offset: Offset) -> Self {
-        let FoldState { donors, traps, zones, exemptions, terms, .. } = self.state;
-        let mut state = FoldState { donors, traps, zones, exemptions, terms, ..FoldState::default() };
-        state.offset = offset;
-        let mut derived = BTreeMap::new();
-        for (origin, zone) in &mut state.zones {
-            zone.records.clear();
-            zone.guard = Default::default();
-            if let Some(known) = self.zones.get(origin) {
-                derived.insert(origin.clone(), DerivedZone::of(zone, Arc::clone(&known.config)));
-            }
-        }
-        Blocklist { state, zones: derived, deadlines: Default::default() }
-    }
+/// A public note about an error in the list (RFC 6471 §3.9).
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PublicNote {
+    /// When the note was made.
+    #[n(0)]
+    pub at: Timestamp,
+    /// The text.
+    #[n(1)]
+    pub text: String,
+}
 
-    /// Decodes a checkpoint.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the octets cannot be decoded, or if the file of a published zone is not valid.
-    pub fn from_checkpoint(octets: &[u8]) -> Result<Self, CheckpointError> {
-        let state: FoldState = minicbor::decode(octets)?;
-        let mut zones = BTreeMap::new();
-        for (origin, zone) in state.zones.iter().filter(|(_, zone)| zone.published) {
-            let derived = DerivedZone::read(origin, zone).map_err(|complaints| {
-                let first = complaints.into_iter().next();
-                CheckpointError::Zone(first.expect("an invalid zone file has a complaint"))
-            })?;
-            zones.insert(origin.clone(), derived);
-        }
-        let deadlines =
-            state.pending.iter().map(|(id, pending)| (pending.deadline, pending.offset, *id)).collect();
-        Ok(Blocklist { state, zones, deadlines })
-    }
+/// The wanted mail that one donor received from one relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(super) struct WantedMail {
+    #[n(0)]
+    pub(super) messages: u64,
+    #[n(1)]
+    pub(super) at: Timestamp,
+}
+
+/// Evidence that waits for its observation.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(super) struct PendingEvidence {
+    /// When the evidence counts without an observation.
+    #[n(0)]
+    pub(super) deadline: Timestamp,
+    /// The entry that contains the evidence.
+    #[n(1)]
+    pub(super) offset: Offset,
+    /// When the trap node received it, after the check of that time.
+    #[n(2)]
+    pub(super) seen_at: Timestamp,
+    /// The evidence.
+    #[n(3)]
+    pub(super) evidence: Box<Evidence>,
+    /// The key that the trap was registered by.
+    #[n(4)]
+    pub(super) trap: TrapKey,
+    /// The donor that gave the trap.
+    #[n(5)]
+    pub(super) donor: Donor,
+}
+
+/// The injector networks and relays seen for one trap. They show whether the trap is burned, that
+/// is known to an attacker.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub(super) struct Sighting {
+    /// The first injector networks, at most two.
+    #[n(0)]
+    pub(super) networks: Vec<InjectorNetwork>,
+    /// The first relays that reported, at most `burned_after_relays`.
+    #[n(1)]
+    pub(super) relays: Vec<Relay>,
+    /// The time of the last report with a known injector.
+    #[n(2)]
+    pub(super) last: Timestamp,
 }

@@ -3,6 +3,7 @@
 //! The operator of the list sends the notice; this program never sends mail. The notice names no
 //! trap, rounds times to the hour, and contains of the report only what every report to a trap has.
 
+use super::lookup::record_of;
 use crate::blocklist::RelayRecord;
 use crate::mail::Mailbox;
 use crate::relay::Relay;
@@ -33,11 +34,9 @@ pub fn notice(
     let address = relay.address();
     let (zone, code, listing) = snapshot.zones().iter().find_map(|zone| {
         let config = &zone.config;
-        let origin = config.apex.origin.to_string();
         config.codes.iter().find_map(|code| {
-            let listed =
-                record.records.iter().find(|((of, value), _)| **of == *origin && *value == code.value);
-            let listing = listed?.1.current.as_ref().filter(|listing| listing.prefix.contains(address))?;
+            let listing = record_of(record, config, code.value)?.current.as_ref();
+            let listing = listing.filter(|listing| listing.prefix.contains(address))?;
             Some((config, code, listing))
         })
     })?;

@@ -2,11 +2,10 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{
+use super::model::{
     CodeExplanation, EvidenceExplanation, Explanation, ListingExplanation, ScoreExplanation, ZoneExplanation,
 };
 use crate::evidence::Offset;
-use crate::score::RULES;
 
 impl Display for Explanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -67,12 +66,10 @@ impl Display for CodeExplanation {
         writeln!(f, "    rules for the next listing:")?;
         for rule in &self.rules {
             let mark = if rule.met { "satisfied    " } else { "still missing" };
-            let term =
-                RULES.iter().find(|known| known.name == rule.rule).map_or(rule.rule, |known| known.term);
             writeln!(
                 f,
-                "      {mark} {term:<34} has {:>6}, needs {:>6}  ({})",
-                rule.has, rule.needs, rule.why
+                "      {mark} {:<34} has {:>6}, needs {:>6}  ({})",
+                rule.term, rule.has, rule.needs, rule.why
             )?;
         }
         write!(f, "{}", self.score)?;
@@ -114,14 +111,8 @@ impl Display for ListingExplanation {
         let evidence: Vec<String> = self.evidence.iter().map(Offset::to_string).collect();
         writeln!(
             f,
-            "    entry {} completed the case at {}: {} points, {} trap domains, {} networks the forged mail came from, {} distinct failed recipients, {} reports",
-            self.completed_by_entry,
-            self.at,
-            self.points,
-            self.trap_domains,
-            self.injector_networks,
-            self.failed_recipients,
-            self.reports
+            "    entry {} completed the case at {}: {}",
+            self.completed_by_entry, self.at, self.figures
         )?;
         writeln!(
             f,
@@ -178,33 +169,11 @@ impl EvidenceExplanation {
         if trimmed(&self.decay) != "1" {
             factors.push(format!("{} (age)", rounded(&self.decay)));
         }
-        for (name, thousandths) in self.factors.iter().filter(|(_, thousandths)| **thousandths != 1_000) {
-            let value = format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000);
-            factors.push(format!("{} ({})", trimmed(&value), self.reason(name)));
+        for factor in self.factors.values().filter(|factor| factor.thousandths != 1_000) {
+            let value = format!("{}.{:03}", factor.thousandths / 1_000, factor.thousandths % 1_000);
+            factors.push(format!("{} ({})", trimmed(&value), factor.less));
         }
         factors
-    }
-
-    /// Why a factor is not one.
-    fn reason(&self, factor: &str) -> String {
-        match factor {
-            "authentication" if self.forbidden => "SPF or DMARC forbade the original".to_owned(),
-            "authentication" => "no SPF record forbade the original".to_owned(),
-            "cause" => format!("cause {}", self.cause),
-            "donor" => "weight of the donor".to_owned(),
-            "injector" if self.injector_network.is_none() => "origin of the forged mail unknown".to_owned(),
-            "kind" => format!("kind {}", self.kind),
-            "rfc3834" => "RFC 3834 compliance".to_owned(),
-            "original sender" if self.original_sender == "another" => {
-                "original sender is another address".to_owned()
-            }
-            "original sender" => format!("original sender {}", self.original_sender),
-            "relation" if self.relation == "unknown" => "the DNS gave no answer".to_owned(),
-            "relation" if self.relation == "refuted" => "not responsible for the failed recipient".to_owned(),
-            "relation" => "the DNS leads to this host".to_owned(),
-            "channel" => "evidence from a donor".to_owned(),
-            other => other.to_owned(),
-        }
     }
 }
 
@@ -226,9 +195,10 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::explain::FactorExplanation;
     use crate::time::Timestamp;
 
-    fn evidence(decay: &str, factors: &[(&'static str, u32)], weight: &str) -> EvidenceExplanation {
+    fn evidence(decay: &str, factors: &[(&'static str, u32, &str)], weight: &str) -> EvidenceExplanation {
         EvidenceExplanation {
             entry: Offset::from_number(6),
             seen_at: Timestamp::default(),
@@ -243,7 +213,12 @@ mod tests {
             forbidden: false,
             more: 0,
             decay: decay.to_owned(),
-            factors: factors.iter().copied().collect::<BTreeMap<_, _>>(),
+            factors: factors
+                .iter()
+                .map(|&(name, thousandths, less)| {
+                    (name, FactorExplanation { thousandths, less: less.to_owned() })
+                })
+                .collect::<BTreeMap<_, _>>(),
             weight: weight.to_owned(),
             counts: true,
         }
@@ -251,15 +226,22 @@ mod tests {
 
     #[test]
     fn a_weight_shows_only_the_factors_that_differ_from_one() {
-        let whole = [("authentication", 800), ("cause", 1_000), ("kind", 1_000)];
+        let unasked = "no SPF record forbade the original";
+        let whole = [("authentication", 800, unasked), ("cause", 1_000, ""), ("kind", 1_000, "")];
         for (evidence, shown) in [
             (
                 evidence("0.8876", &whole, "0.7101"),
                 "\n        weighs 0.89 (age) x 0.8 (no SPF record forbade the original) = 0.71\n",
             ),
-            (evidence("1.0000", &[("cause", 1_000)], "1.0000"), "\n        weighs 1.00\n"),
-            (evidence("1.0000", &[("cause", 0)], "0.0000"), "\n        weighs 0 (cause address) = 0\n"),
-            (evidence("0.0042", &[("cause", 1_000)], "0.0042"), "\n        weighs 0.0042 (age) = 0.0042\n"),
+            (evidence("1.0000", &[("cause", 1_000, "")], "1.0000"), "\n        weighs 1.00\n"),
+            (
+                evidence("1.0000", &[("cause", 0, "cause address")], "0.0000"),
+                "\n        weighs 0 (cause address) = 0\n",
+            ),
+            (
+                evidence("0.0042", &[("cause", 1_000, "")], "0.0042"),
+                "\n        weighs 0.0042 (age) = 0.0042\n",
+            ),
         ] {
             let text = evidence.to_string();
             assert!(text.ends_with(shown), "{text}");

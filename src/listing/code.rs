@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Criterion, Listing};
 use crate::classify::Kind;
 use crate::complaint::Complaints;
-use crate::score::{Policy, Quorum, QuorumSpec};
+use crate::score::{Policy, Quorum};
 
 /// A `[[codes]]` table as written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,19 +33,19 @@ pub struct ReturnCodeSpec {
     pub forbidden_thousandths: Option<u16>,
     /// Replaces the policy's quorum, if the code's kinds cannot satisfy it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quorum: Option<QuorumSpec>,
+    pub quorum: Option<Quorum>,
 }
 
-/// A checked [`CodeSpec`]: one bit of the answer.
+/// A checked [`ReturnCodeSpec`]: one bit of the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnCode {
-    /// See [`CodeSpec::value`].
+    /// See [`ReturnCodeSpec::value`].
     pub value: u8,
-    /// See [`CodeSpec::name`].
+    /// See [`ReturnCodeSpec::name`].
     pub name: String,
-    /// See [`CodeSpec::meaning`].
+    /// See [`ReturnCodeSpec::meaning`].
     pub meaning: String,
-    /// See [`CodeSpec::main`].
+    /// See [`ReturnCodeSpec::main`].
     pub main: bool,
     /// When a relay gets the code.
     pub basis: CodeBasis,
@@ -122,8 +122,10 @@ impl ReturnCodeSpec {
         }
         let basis = match (kinds.is_empty(), self.listed_times, self.forbidden_thousandths) {
             (false, None, None) => {
-                let quorum = self.quorum.as_ref().map(|own| own.check(&format!("{key}.quorum"), complaints));
-                CodeBasis::Kinds { kinds, quorum: quorum.unwrap_or_else(|| policy.quorum.clone()) }
+                if let Some(own) = &self.quorum {
+                    own.check(&format!("{key}.quorum"), complaints);
+                }
+                CodeBasis::Kinds { kinds, quorum: self.quorum.as_ref().unwrap_or(&policy.quorum).clone() }
             }
             (true, Some(times), None) if times >= 2 => CodeBasis::Repeated { times },
             (true, None, Some(thousandths)) if (1..=1_000).contains(&thousandths) => {

@@ -20,12 +20,12 @@ pub struct ListingTermsSpec {
     pub repeat_window: Span,
 }
 
-/// A checked [`TermsSpec`]. The fields have the same meaning.
+/// A checked [`ListingTermsSpec`]. The fields have the same meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListingTerms {
-    /// See [`TermsSpec::durations`].
+    /// See [`ListingTermsSpec::durations`].
     pub durations: Vec<Span>,
-    /// See [`TermsSpec::repeat_window`].
+    /// See [`ListingTermsSpec::repeat_window`].
     pub repeat_window: Span,
 }
 

@@ -28,7 +28,7 @@ pub struct CaseWindow<'a> {
     pub good_messages: u64,
 }
 
-/// The counted reports that a [`Docket`] selects, in order of receipt.
+/// The counted reports that a [`CaseWindow`] selects, in order of receipt.
 #[derive(Clone, Debug)]
 pub struct Case<'a> {
     marks: Vec<&'a CountedReport>,
@@ -59,13 +59,13 @@ impl TrapDomainSum {
 }
 
 impl<'a> Case<'a> {
-    /// Selects the reports of a ledger that a docket asks for and that weigh anything.
-    pub fn open(ledger: &'a Ledger, docket: &CaseWindow<'_>, policy: &'a Policy) -> Self {
-        let oldest = docket.now.minus(policy.horizon);
+    /// Selects the reports of a ledger in a window and that weigh anything.
+    pub fn open(ledger: &'a Ledger, window: &CaseWindow<'_>, policy: &'a Policy) -> Self {
+        let oldest = window.now.minus(policy.horizon);
         let counts = |mark: &&CountedReport| {
-            mark.offset > docket.after
-                && mark.offset <= docket.until
-                && docket.kinds.contains(&mark.kind)
+            mark.offset > window.after
+                && mark.offset <= window.until
+                && window.kinds.contains(&mark.kind)
                 && mark.seen_at >= oldest
                 // A report without weight must not count towards the other rules either.
                 && weighs(mark, &policy.weights)
@@ -73,7 +73,7 @@ impl<'a> Case<'a> {
         let (hints, mut marks): (Vec<&CountedReport>, Vec<&CountedReport>) =
             ledger.marks().iter().filter(counts).partition(|mark| mark.channel == Channel::Logged);
         marks.sort_by_key(|mark| mark.seen_at);
-        Case { marks, hints, policy, now: docket.now, good_messages: docket.good_messages }
+        Case { marks, hints, policy, now: window.now, good_messages: window.good_messages }
     }
 
     /// The counted reports, in order of receipt, without the hints.

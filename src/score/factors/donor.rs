@@ -1,10 +1,12 @@
 //! Factor: the weight that the operator set for the donor's evidence.
 
-use super::WeightFactor;
+use crate::score::WeightFactor;
 
 /// The factor `donor`.
 pub(super) const FACTOR: WeightFactor = WeightFactor {
     name: "donor",
+    term: "donor",
     why: "evidence of a donor that is not yet trusted counts less",
     thousandths: |mark, _| 1_000 - u32::from(mark.discount.min(1_000)),
+    less: |_| "weight of the donor".to_owned(),
 };

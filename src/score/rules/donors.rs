@@ -1,6 +1,7 @@
 //! Rule: distinct donors whose traps received reports.
 
-use super::{QuorumRule, count};
+use crate::score::QuorumRule;
+use crate::score::quorum_rule::count;
 
 /// The minimum number of donors if the relay itself brought none of the reports.
 const WITHOUT_DIRECT_MIN: usize = 2;
@@ -13,6 +14,6 @@ pub(super) const RULE: QuorumRule = QuorumRule {
     shows: "the reports reached traps of as many donors as the policy requires",
     judge: |case, quorum| {
         let least = if case.has_direct() { 0 } else { WITHOUT_DIRECT_MIN };
-        count("donors", case.donors(), quorum.donors.max(least))
+        count(case.donors(), quorum.donors.max(least))
     },
 };

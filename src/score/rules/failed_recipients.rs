@@ -1,6 +1,7 @@
 //! Rule: distinct failed recipients, or distinct responders of automatic replies.
 
-use super::{QuorumRule, count};
+use crate::score::QuorumRule;
+use crate::score::quorum_rule::count;
 
 /// The rule `failed_recipients`.
 pub(super) const RULE: QuorumRule = QuorumRule {
@@ -8,5 +9,5 @@ pub(super) const RULE: QuorumRule = QuorumRule {
     term: "distinct failed recipients",
     why: "a well-run host bounces for the one address that is broken and replies for the one user who is away",
     shows: "the reports named several failed recipients, or the replies came from several users",
-    judge: |case, quorum| count("failed_recipients", case.failed_recipients(), quorum.failed_recipients),
+    judge: |case, quorum| count(case.failed_recipients(), quorum.failed_recipients),
 };

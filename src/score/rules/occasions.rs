@@ -1,6 +1,7 @@
 //! Rule: separate occasions on which the relay named new failed recipients.
 
-use super::{QuorumRule, count};
+use crate::score::QuorumRule;
+use crate::score::quorum_rule::count;
 
 /// The rule `occasions`.
 pub(super) const RULE: QuorumRule = QuorumRule {
@@ -9,6 +10,6 @@ pub(super) const RULE: QuorumRule = QuorumRule {
     why: "a stray report and one temporary fault are two occasions, but not a pattern",
     shows: "the reports came on several separate occasions",
     judge: |case, quorum| {
-        count("occasions", case.occasions(quorum.occasions_apart, quorum.failed_recipients), quorum.occasions)
+        count(case.occasions(quorum.occasions_apart, quorum.failed_recipients), quorum.occasions)
     },
 };

@@ -1,6 +1,7 @@
 //! Rule: points, the weight of the reports, reduced by the square root within each trap domain.
 
-use super::{QuorumRule, at_least};
+use crate::score::QuorumRule;
+use crate::score::quorum_rule::at_least;
 
 /// The rule `points`.
 pub(super) const RULE: QuorumRule = QuorumRule {
@@ -10,6 +11,6 @@ pub(super) const RULE: QuorumRule = QuorumRule {
     shows: "together the reports weigh enough",
     judge: |case, quorum| {
         let points = case.points();
-        at_least("points", points, points + points, quorum.points)
+        at_least(points, points + points, quorum.points())
     },
 };

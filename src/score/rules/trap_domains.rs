@@ -1,6 +1,7 @@
 //! Rule: distinct trap domains that received reports.
 
-use super::{QuorumRule, count};
+use crate::score::QuorumRule;
+use crate::score::quorum_rule::count;
 
 /// The rule `trap_domains`.
 pub(super) const RULE: QuorumRule = QuorumRule {
@@ -8,5 +9,5 @@ pub(super) const RULE: QuorumRule = QuorumRule {
     term: "trap domains",
     why: "an attacker may know one trap domain, or one may be misconfigured",
     shows: "the reports reached traps in more than one domain; traps never send mail",
-    judge: |case, quorum| count("trap_domains", case.trap_domains(), quorum.trap_domains),
+    judge: |case, quorum| count(case.trap_domains(), quorum.trap_domains),
 };

@@ -1,0 +1,104 @@
+//! Decisions about zones: their adoption, withdrawal and shutdown.
+
+use std::sync::Arc;
+
+use crate::blocklist::Blocklist;
+use crate::blocklist::changes::{EntryContext, ListChange};
+use crate::blocklist::published::{DerivedZone, serial};
+use crate::blocklist::records::RecordChange;
+use crate::listing::{CodeBasis, ListingEnd};
+use crate::relay::Prefix;
+use crate::zone;
+
+impl Blocklist {
+    /// Publishes a zone by its file, or replaces the file of a published zone.
+    pub(super) fn adopt(&mut self, origin: &str, text: &str, turn: &mut EntryContext<'_>) {
+        let Ok(config) = zone::read(origin, text) else {
+            return turn.ignore("this program cannot read the zone's file");
+        };
+        if config.apex.origin.to_string() != origin {
+            return turn.ignore("the zone's file has another origin");
+        }
+        let (now, changed) = (self.state.time, self.state.offset);
+        // Secondaries remember the serial of a zone that was withdrawn, so it counts too.
+        let before = self
+            .state
+            .zones
+            .get(origin)
+            .and_then(|state| Some((state, zone::read(origin, &state.text).ok()?)));
+        if let Some((state, known)) = before {
+            let published = serial(known.serial_base, state.changed);
+            let ahead = serial(config.serial_base, changed).wrapping_sub(published);
+            // Secondaries would treat the zone as older (RFC 1982 §3.2).
+            if ahead == 0 || ahead > i32::MAX as u32 {
+                return turn.ignore("the serial would go backwards; raise serial_base");
+            }
+        }
+        let state = self.state.zones.entry(origin.to_owned()).or_default();
+        text.clone_into(&mut state.text);
+        state.changed = changed;
+        state.published = true;
+        // Listings end if the code no longer exists or the address may no longer be listed. The
+        // records are kept, so that evidence before their floor does not count again.
+        let lost: Vec<(Prefix, u8)> = state
+            .records
+            .keys()
+            .filter(|(prefix, code)| {
+                let judged = config.codes.iter().any(|of| of.value == *code && is_judged(&of.basis));
+                !judged || config.listable.permits(prefix.network()).is_err()
+            })
+            .copied()
+            .collect();
+        turn.changes.relays.extend(state.records.keys().map(|(prefix, _)| *prefix));
+        let digest = config.digest.to_string();
+        self.zones.insert(origin.to_owned(), DerivedZone::of(state, Arc::new(config)));
+        for (prefix, code) in lost {
+            self.change_record(origin, prefix, code, turn, |record| {
+                record.end(now, ListingEnd::Withdrawn).map(|_| RecordChange::Ended(ListingEnd::Withdrawn))
+            });
+        }
+        self.note(turn, "adopt-zone", origin, digest);
+        turn.change(ListChange::Zone { origin: origin.to_owned() });
+    }
+
+    /// Stops publishing a zone and ends its listings. Its records are kept.
+    pub(super) fn withdraw(&mut self, origin: &str, turn: &mut EntryContext<'_>) {
+        let now = self.state.time;
+        let Some(state) = self.state.zones.get(origin).filter(|state| state.published) else {
+            return turn.ignore("no such zone is published");
+        };
+        let listed: Vec<(Prefix, u8)> = state.records.keys().copied().collect();
+        for (prefix, code) in listed {
+            self.change_record(origin, prefix, code, turn, |record| {
+                record.end(now, ListingEnd::Withdrawn).map(|_| RecordChange::Ended(ListingEnd::Withdrawn))
+            });
+        }
+        if let Some(state) = self.state.zones.get_mut(origin) {
+            state.published = false;
+            state.guard.held.clear();
+        }
+        self.zones.remove(origin);
+        self.note(turn, "withdraw-zone", origin, String::new());
+        turn.change(ListChange::Zone { origin: origin.to_owned() });
+    }
+
+    /// Shuts a zone down, or reopens it.
+    pub(super) fn set_shut_down(&mut self, origin: &str, shut_down: bool, turn: &mut EntryContext<'_>) {
+        let offset = self.state.offset;
+        match self.state.zones.get_mut(origin).filter(|zone| zone.published) {
+            Some(zone) if zone.shut_down != shut_down => {
+                zone.shut_down = shut_down;
+                zone.changed = offset;
+                self.note(turn, if shut_down { "shut-down" } else { "reopen" }, origin, String::new());
+                turn.change(ListChange::Zone { origin: origin.to_owned() });
+            }
+            Some(_) => turn.ignore("the zone is already in that state"),
+            None => turn.ignore("no such zone is published"),
+        }
+    }
+}
+
+/// Whether a code is judged by evidence.
+fn is_judged(basis: &CodeBasis) -> bool {
+    matches!(basis, CodeBasis::Kinds { .. })
+}

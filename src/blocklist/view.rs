@@ -1,0 +1,174 @@
+//! What readers get from the fold: zones, records of relays, traps, donors and the state of the
+//! list.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Blocklist;
+use super::audit::AuditHead;
+use super::published::{records_of, serial};
+use super::state::{Exemption, PublicNote, ZoneState};
+use crate::evidence::{Evidence, Offset};
+use crate::listing::ListingRecord;
+use crate::relay::Prefix;
+use crate::score::Ledger;
+use crate::time::Timestamp;
+use crate::trap::{Contribution, Donor, DonorTerms, KnownTraps, TrapSet};
+use crate::zone::{self, Snapshot};
+
+/// A copy of the state of one relay, for readers that run while the fold continues.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RelayRecord {
+    /// The counted reports.
+    pub ledger: Ledger,
+    /// The listings in the published zones, by origin and code.
+    pub records: BTreeMap<(Arc<str>, u8), ListingRecord>,
+    /// The number of wanted messages that donors received from the relay within the horizon.
+    pub good_messages: u64,
+    /// The last entry that was applied before the copy was made.
+    pub offset: Offset,
+}
+
+/// All donors, ordered by name.
+pub type Donors = BTreeMap<Donor, DonorRecord>;
+
+/// The terms and the contribution of a donor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DonorRecord {
+    /// What the donor may do.
+    pub terms: DonorTerms,
+    /// What the donor has contributed.
+    pub contribution: Contribution,
+}
+
+/// The state of the list as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListStatus {
+    /// Whether new listings are frozen.
+    pub frozen: bool,
+    /// The number of listings that the guards hold, by origin. Zones without held listings are
+    /// omitted.
+    pub held: BTreeMap<String, usize>,
+    /// The origins of the zones that are shut down.
+    pub shut_down: Vec<String>,
+    /// The exemptions, by prefix.
+    pub exemptions: BTreeMap<Prefix, Exemption>,
+    /// The public notes, the oldest first.
+    pub notes: Vec<PublicNote>,
+    /// The end of the audit chain.
+    pub audit: AuditHead,
+}
+
+impl Blocklist {
+    /// The last entry that was applied.
+    pub fn offset(&self) -> Offset {
+        self.state.offset
+    }
+
+    /// The fold's time: the time of the last tick.
+    pub fn time(&self) -> Timestamp {
+        self.state.time
+    }
+
+    /// The registered traps.
+    pub fn traps(&self) -> &TrapSet {
+        &self.state.traps
+    }
+
+    /// A copy of the traps for the SMTP intake.
+    pub fn known_traps(&self) -> KnownTraps {
+        let traps = self.state.traps.clone();
+        let hashing = self.state.terms.iter().filter(|(_, terms)| terms.sends_hashes && !terms.suspended);
+        let hashing = hashing.map(|(donor, _)| donor.clone()).collect();
+        KnownTraps { domains: traps.domains(), traps, hashing }
+    }
+
+    /// The terms and the contribution of every donor.
+    pub fn donors(&self) -> Donors {
+        let of = |donor: &Donor| DonorRecord {
+            terms: self.state.terms.get(donor).cloned().unwrap_or_default(),
+            contribution: self.state.contributions.get(donor).copied().unwrap_or_default(),
+        };
+        self.state.donors.iter().map(|donor| (donor.clone(), of(donor))).collect()
+    }
+
+    /// The content of a zone's file as it was adopted.
+    pub fn zone_text(&self, origin: &str) -> Option<&str> {
+        self.state.zones.get(origin).map(|zone| zone.text.as_str())
+    }
+
+    /// The origins of all zones, including the withdrawn ones.
+    pub fn origins(&self) -> impl Iterator<Item = &str> {
+        self.state.zones.keys().map(String::as_str)
+    }
+
+    /// Every prefix that has a ledger or a record.
+    pub fn relays(&self) -> BTreeSet<Prefix> {
+        let recorded =
+            self.state.zones.values().flat_map(|zone| zone.records.keys().map(|(prefix, _)| *prefix));
+        self.state.ledgers.keys().copied().chain(recorded).collect()
+    }
+
+    /// The number of relays that have a ledger.
+    pub fn ledgers(&self) -> usize {
+        self.state.ledgers.len()
+    }
+
+    /// Evidence that waits for its observation.
+    pub fn pending(&self) -> impl Iterator<Item = &Evidence> {
+        self.state.pending.values().map(|pending| &*pending.evidence)
+    }
+
+    /// The state of the list as a whole.
+    pub fn status(&self) -> ListStatus {
+        let zones = &self.state.zones;
+        let held = zones.iter().filter(|(_, zone)| !zone.guard.held.is_empty());
+        ListStatus {
+            frozen: self.state.frozen,
+            held: held.map(|(origin, zone)| (origin.clone(), zone.guard.held.len())).collect(),
+            shut_down: zones
+                .iter()
+                .filter(|(_, zone)| zone.shut_down)
+                .map(|(origin, _)| origin.clone())
+                .collect(),
+            exemptions: self.state.exemptions.clone(),
+            notes: self.state.notes.clone(),
+            audit: self.state.audit.clone(),
+        }
+    }
+
+    /// The zones as they are to be published now.
+    pub fn snapshot(&self) -> Snapshot {
+        let zones = self.state.zones.iter().filter_map(|(origin, state)| {
+            let derived = self.zones.get(origin)?;
+            Some(zone::JudgedZone {
+                config: Arc::clone(&derived.config),
+                entries: Arc::clone(&derived.entries),
+                serial: serial(derived.config.serial_base, state.changed),
+                shut_down: state.shut_down,
+            })
+        });
+        Snapshot::new(zones.collect(), self.state.time)
+    }
+
+    /// A copy of the state of one relay, or `None` if there is no ledger and no record.
+    pub fn relay_record(&self, prefix: Prefix) -> Option<RelayRecord> {
+        let of_zone = |(origin, zone): (&String, &ZoneState)| {
+            let origin: Arc<str> = origin.as_str().into();
+            let records = records_of(&zone.records, prefix);
+            records.map(|(code, record)| ((Arc::clone(&origin), code), record.clone())).collect::<Vec<_>>()
+        };
+        let published = self.state.zones.iter().filter(|(_, zone)| zone.published);
+        let records: BTreeMap<_, _> = published.flat_map(of_zone).collect();
+        let ledger = self.state.ledgers.get(&prefix).cloned();
+        if ledger.is_none() && records.is_empty() {
+            return None;
+        }
+        Some(RelayRecord {
+            ledger: ledger.unwrap_or_default(),
+            records,
+            good_messages: self.good_messages(prefix),
+            offset: self.state.offset,
+        })
+    }
+}

@@ -1,0 +1,27 @@
+//! What the record of a relay says in one zone.
+
+use crate::blocklist::RelayRecord;
+use crate::listing::{Listing, ListingRecord};
+use crate::relay::Relay;
+use crate::zone::Config;
+
+/// The listings of a relay under a code in a zone.
+pub fn record_of<'a>(record: &'a RelayRecord, config: &Config, code: u8) -> Option<&'a ListingRecord> {
+    let origin = config.apex.origin.to_string();
+    record.records.get(&(origin.into(), code))
+}
+
+/// The codes that the main zone returns for the relay, as a bit mask; zero if it is not listed.
+pub fn answer_mask(relay: Relay, record: &RelayRecord, config: &Config) -> u8 {
+    let listed = |listing: &&Listing| listing.prefix.contains(relay.address());
+    let mut mask = 0;
+    for code in &config.codes {
+        let current = record_of(record, config, code.value).and_then(|record| record.current.as_ref());
+        if let Some(listing) = current.filter(listed) {
+            mask |= code.value;
+            let beside = config.codes.iter().filter(|other| other.basis.goes_with(listing));
+            mask |= beside.fold(0, |mask, other| mask | other.value);
+        }
+    }
+    mask & config.main.mask
+}

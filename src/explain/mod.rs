@@ -1,0 +1,17 @@
+//! Explanations: how the evidence against an address led to its listing, rule by rule. The figures
+//! are sufficient to recompute every result by hand.
+
+mod build;
+mod letters;
+mod lookup;
+mod model;
+mod notice;
+mod text;
+
+pub use build::explain;
+pub use lookup::{answer_mask, record_of};
+pub use model::{
+    CodeExplanation, EvidenceExplanation, Explanation, FactorExplanation, ListingExplanation,
+    PastExplanation, RuleExplanation, ScoreExplanation, TrapDomainExplanation, ZoneExplanation,
+};
+pub use notice::{NoticeEnvelope, notice};
