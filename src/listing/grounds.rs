@@ -16,12 +16,19 @@ const EVIDENCE_MAX: usize = 32;
 /// The list is closed: a new rule stores no figure, because the case can be opened again from the
 /// ledger. Audit records contain the figures, so their order and the rules' terms are part of the
 /// records' digests.
-const FIGURES: [(&str, fn(&ListingGrounds) -> String); 4] = [
-    ("points", |grounds| grounds.points.to_string()),
-    ("trap_domains", |grounds| grounds.trap_domains.to_string()),
-    ("injector_networks", |grounds| grounds.injector_networks.to_string()),
-    ("failed_recipients", |grounds| grounds.failed_recipients.to_string()),
+const FIGURES: [StoredFigure; 4] = [
+    StoredFigure { rule: "points", value: |grounds| grounds.points.to_string() },
+    StoredFigure { rule: "trap_domains", value: |grounds| grounds.trap_domains.to_string() },
+    StoredFigure { rule: "injector_networks", value: |grounds| grounds.injector_networks.to_string() },
+    StoredFigure { rule: "failed_recipients", value: |grounds| grounds.failed_recipients.to_string() },
 ];
+
+/// One figure that the grounds store.
+struct StoredFigure {
+    /// The name of the rule that asks for it.
+    rule: &'static str,
+    value: fn(&ListingGrounds) -> String,
+}
 
 /// The grounds of a listing, or of its last extension. A listing always has grounds (RFC 6471
 /// §2.1).
@@ -124,9 +131,9 @@ impl ListingGrounds {
 
     /// The figures of the case in words, for audit records and explanations.
     pub fn figures(&self) -> String {
-        let figures = FIGURES.iter().map(|(name, figure)| {
+        let figures = FIGURES.iter().map(|StoredFigure { rule: name, value }| {
             let term = RULES.iter().find(|rule| rule.name == *name).map_or(*name, |rule| rule.term);
-            format!("{} {term}", figure(self))
+            format!("{} {term}", value(self))
         });
         figures.chain([format!("{} reports", self.reports)]).collect::<Vec<_>>().join(", ")
     }
