@@ -1,4 +1,4 @@
-//! Mail transactions: who brought a message, for whom it is, and which relay it is attributed to.
+//! Mail transactions: their client, their recipients, and the relay that each is attributed to.
 
 use std::net::{IpAddr, Ipv4Addr};
 

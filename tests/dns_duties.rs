@@ -272,7 +272,7 @@ fn rfc7766_n4_what_was_asked_is_answered_before_the_next_is_whole() {
 }
 
 #[test]
-fn rfc7873_n6_whoever_wants_a_cookie_alone_gets_it() {
+fn rfc7873_n6_a_client_that_wants_a_cookie_alone_gets_it() {
     let (installation, server) = with("");
     let mut message = Message::query();
     message = with_option(message, EdnsOption::Unknown(COOKIE, b"ourown8!".to_vec()));

@@ -399,7 +399,8 @@ fn submit(installation: &Installation, arguments: &[&str], message: &str) -> std
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(message.as_bytes()).unwrap();
+    // A program that rejects its arguments may end before it has read the message.
+    let _ = child.stdin.take().unwrap().write_all(message.as_bytes());
     child.wait_with_output().unwrap()
 }
 
@@ -452,6 +453,22 @@ fn submit_takes_a_message_from_a_pipe_files_folders_and_mbox_and_never_makes_an_
     // Without a daemon the exit code is 75 (EX_TEMPFAIL), so that the MTA keeps the message.
     let later = submit(&installation, &[], &forwarded("198.18.0.1", 6));
     assert_eq!(later.status.code(), Some(75), "{later:?}");
+    // The same holds for every mistake in the command of the pipe.
+    for wrong in [
+        &["--bogus"][..],
+        &["--donor"],
+        &["--donor", "no such donor"],
+        &["--client", "nonsense"],
+        &["--config", "/nonexistent"],
+        &["--bogus=1", "--config"],
+    ] {
+        let wrong = submit(&installation, wrong, &forwarded("198.18.0.1", 7));
+        assert_eq!(wrong.status.code(), Some(75), "{wrong:?}");
+    }
+    let wrong = installation.run(&["--confg", "/etc/backscatterd.toml", "submit"]);
+    assert_eq!(wrong.status.code(), Some(75), "{wrong:?}");
+    // Other verbs tell a person about the mistake.
+    assert_eq!(installation.run(&["lookup", "submit", "--bogus"]).status.code(), Some(2));
 }
 
 #[test]

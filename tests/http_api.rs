@@ -78,7 +78,7 @@ fn health_and_metrics() {
         "backscatterd_evidence_total{kind=\"dsn-failed\"} 6",
         "backscatterd_messages_total{outcome=\"durable\"} 6",
         "backscatterd_changes_total{change=\"listed\"} 1",
-        "backscatterd_listed_addresses{zone=\"bl.backscatter.example.\"} 1",
+        "backscatterd_zone_entries{zone=\"bl.backscatter.example.\"} 1",
         "process_resident_memory_bytes",
     ] {
         assert!(metrics.contains(line), "{line}\n{metrics}");

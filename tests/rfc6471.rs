@@ -396,7 +396,7 @@ fn rfc1982_every_decision_that_changes_the_zone_moves_its_serial() {
 }
 
 #[test]
-fn rfc6471_o6_o8_o9_whoever_is_listed_is_off_at_once_by_asking() {
+fn rfc6471_o6_o8_o9_a_listed_client_is_off_at_once_by_asking() {
     let installation = Installation::new();
     let config = std::fs::read_to_string(installation.config()).unwrap();
     std::fs::write(

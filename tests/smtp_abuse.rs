@@ -134,7 +134,7 @@ fn huge_chunks_many_recipients_and_garbage_are_answered_and_bounded() {
     assert!(to_the_end(&mut stream).starts_with("220"));
     let grown = server.resident_octets().saturating_sub(before);
     assert!(grown < 32 << 20, "{grown}");
-    assert!(metric(&installation, "smtp_tarpitted_total") > 0);
+    assert!(metric(&installation, "smtp_delayed_replies_total") > 0);
     serves_others(&installation, 2);
     server.stop();
 }

@@ -1,11 +1,14 @@
-//! Checks the sources against the rules of ARCHITECTURE.md: order of modules, homes of crates,
-//! length of files. Checks that the documents name every rule and factor.
+//! Checks the sources against the rules of ARCHITECTURE.md: order of modules, no circles of files,
+//! homes of crates, names of types, length of files, words. Checks that the documents name every
+//! rule and factor.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use backscatterd::score::{FACTORS, RULES};
+
+use crate::sources::{FileUses, Source, files, sources, tokens};
 
 const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
 const JUDGING: &str = include_str!("../docs/JUDGING.md");
@@ -25,6 +28,9 @@ const IMPURE: [&str; 9] = [
     "std::time::SystemTime::now",
 ];
 
+/// Words in the place of which a plain sentence names its subject.
+const RIDDLES: [&str; 4] = ["whoever", "whom", "manieth", "he who"];
+
 /// The cells of every row of the table with this heading.
 fn table(text: &str, head: &str) -> Vec<Vec<String>> {
     let after = text.split(head).nth(1).unwrap_or_else(|| panic!("there is no table {head:?}"));
@@ -36,32 +42,6 @@ fn table(text: &str, head: &str) -> Vec<Vec<String>> {
 fn pure_modules() -> Vec<String> {
     let rows = table(ARCHITECTURE, "| module | part | what it is |").into_iter();
     rows.filter(|row| row[1] == "pure").map(|row| row[0].clone()).collect()
-}
-
-/// Every source file: its module, its path, and its text without its unit tests.
-fn sources() -> Vec<(String, PathBuf, String)> {
-    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-        for file in fs::read_dir(folder).unwrap() {
-            let path = file.unwrap().path();
-            if path.is_dir() {
-                walk(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(path);
-            }
-        }
-    }
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut paths = Vec::new();
-    walk(&src, &mut paths);
-    paths.sort();
-    let sources = paths.into_iter().map(|path| {
-        let relative = path.strip_prefix(&src).unwrap().to_owned();
-        let first = relative.iter().next().unwrap().to_str().unwrap();
-        let text = fs::read_to_string(&path).unwrap();
-        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned();
-        (first.trim_end_matches(".rs").to_owned(), relative, text)
-    });
-    sources.collect()
 }
 
 /// The modules that a file names after `crate::`, also in braces.
@@ -88,25 +68,104 @@ fn modules_use_only_those_above_them() {
     let rows = table(ARCHITECTURE, "| module | part | what it is |");
     let rank: BTreeMap<&str, usize> =
         rows.iter().enumerate().map(|(at, row)| (row[0].as_str(), at)).collect();
-    for (module, path, text) in sources() {
+    for source in sources() {
+        let module = source.module();
         if module == "lib" || module == "main" {
             continue;
         }
-        let own =
-            *rank.get(module.as_str()).unwrap_or_else(|| panic!("{module} has no row in ARCHITECTURE.md"));
-        for used in uses(&text) {
+        let own = *rank.get(module).unwrap_or_else(|| panic!("{module} has no row in ARCHITECTURE.md"));
+        for used in uses(&source.text) {
             let Some(&other) = rank.get(used.as_str()) else {
-                panic!("{}: no module {used}", path.display())
+                panic!("{}: no module {used}", source.path.display())
             };
             assert!(
                 other <= own,
                 "{} is part of `{module}` and uses `{used}`, which stands below it in ARCHITECTURE.md: move the shared code to a module above both",
-                path.display()
+                source.path.display()
             );
         }
     }
     for row in &rows {
-        assert!(sources().iter().any(|(module, ..)| *module == row[0]), "there is no module {}", row[0]);
+        assert!(sources().iter().any(|source| source.module() == row[0]), "there is no module {}", row[0]);
+    }
+}
+
+#[test]
+fn no_files_of_a_module_use_each_other() {
+    let circles = FileUses::read(&sources()).circles();
+    assert!(
+        circles.is_empty(),
+        "files use each other in a circle; move what they share to a file that uses none of them:\n{}",
+        circles.join("\n")
+    );
+}
+
+#[test]
+fn circles_are_found_behind_re_exports_and_told_in_words() {
+    let source = |path: &str, text: &str| Source { path: path.into(), text: text.to_owned() };
+    let circles = FileUses::read(&[
+        source("a/mod.rs", "mod b; mod c; mod d; pub use b::{B, help}; use self::c::C; pub struct M(C);"),
+        // A re-export alone is no use: this file may use what a/mod.rs defines.
+        source("a/b.rs", "use super::{M, d}; pub struct B(M, d::D); /* use super::c::C; */"),
+        source("a/c.rs", "pub struct C; const TEXT: &str = r#\"use super::M\"#; const SIGN: char = '\"';"),
+        source("a/d.rs", "use crate::a::B; pub(in crate::a) struct D(Option<B>);"),
+        source("e.rs", "use crate::a::M as Other; pub struct E(Other);"),
+    ])
+    .circles();
+    assert_eq!(circles, ["src/a/d.rs uses src/a/b.rs (B), and src/a/b.rs uses src/a/d.rs (D)"]);
+}
+
+#[test]
+fn every_name_of_a_type_stands_once() {
+    let mut places: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for Source { path, text } in sources() {
+        for name in type_names(&tokens(&text)) {
+            places.entry(name.to_owned()).or_default().push(path.clone());
+        }
+    }
+    places.retain(|_, places| places.len() > 1);
+    assert!(places.is_empty(), "two types have one name; a name says by itself what its type is: {places:?}");
+}
+
+/// The names of the types that a file declares for other files, also by a macro of its own, as in
+/// `section!(Type { ... })`.
+fn type_names<'t>(tokens: &[&'t str]) -> Vec<&'t str> {
+    let is_type = |name: &str| name.starts_with(char::is_uppercase);
+    let own_macros: Vec<&str> =
+        tokens.windows(3).filter(|of| of[0] == "macro_rules").map(|of| of[2]).collect();
+    let made = tokens
+        .windows(5)
+        .filter(|of| own_macros.contains(&of[0]) && of[1] == "!" && is_type(of[3]) && of[4] == "{")
+        .map(|of| of[3]);
+    let declared = tokens.windows(3).filter(|of| {
+        // The sign before the kind ends `pub`, `pub(crate)` or `pub(super)`.
+        ["pub", ")"].contains(&of[0])
+            && ["struct", "enum", "trait", "type", "union"].contains(&of[1])
+            && is_type(of[2])
+    });
+    declared.map(|of| of[2]).chain(made).collect()
+}
+
+#[test]
+fn words_are_plain() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths: Vec<PathBuf> = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"]
+        .map(|name| root.join(name))
+        .into();
+    files(&root.join("src"), "rs", &mut paths);
+    files(&root.join("docs"), "md", &mut paths);
+    for path in paths {
+        let text = fs::read_to_string(&path).unwrap().to_lowercase();
+        let words: Vec<&str> =
+            text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        let text = format!(" {} ", words.join(" "));
+        for riddle in RIDDLES {
+            assert!(
+                !text.contains(&format!(" {riddle} ")),
+                "{} says {riddle:?}; name the subject in a plain sentence",
+                path.display()
+            );
+        }
     }
 }
 
@@ -127,20 +186,24 @@ fn every_crate_stays_at_home() {
     let named: Vec<&str> = homes.keys().map(String::as_str).collect();
     assert_eq!(dependencies, named, "Cargo.toml and the table of crates in ARCHITECTURE.md differ");
     let pure = pure_modules();
-    for (module, path, text) in sources() {
+    for source in sources() {
         for (name, homes) in &homes {
             let ident = name.replace('-', "_");
-            let used = text.match_indices(&format!("{ident}::")).any(|(at, _)| {
+            let used = source.text.match_indices(&format!("{ident}::")).any(|(at, _)| {
                 // The match must not be the end of a longer name.
-                !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':')
+                !source.text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':')
             });
-            let at_home = homes == "any" || homes.split(", ").any(|home| home == module);
-            assert!(!used || at_home, "{} uses {name}, whose homes are {homes}", path.display());
+            let at_home = homes == "any" || homes.split(", ").any(|home| home == source.module());
+            assert!(!used || at_home, "{} uses {name}, whose homes are {homes}", source.path.display());
         }
-        if pure.contains(&module) {
+        if pure.iter().any(|pure| pure == source.module()) {
             for word in IMPURE {
-                let excused = module == "time" && word.contains("SystemTime");
-                assert!(excused || !text.contains(word), "{} is pure and names {word}", path.display());
+                let excused = source.module() == "time" && word.contains("SystemTime");
+                assert!(
+                    excused || !source.text.contains(word),
+                    "{} is pure and names {word}",
+                    source.path.display()
+                );
             }
         }
     }
@@ -149,7 +212,9 @@ fn every_crate_stays_at_home() {
 #[test]
 fn the_smtp_session_uses_pure_modules_only() {
     let (pure, mut files) = (pure_modules(), 0);
-    for (_, path, text) in sources().into_iter().filter(|(_, path, _)| path.starts_with("smtp/session")) {
+    for Source { path, text } in
+        sources().into_iter().filter(|source| source.path.starts_with("smtp/session"))
+    {
         files += 1;
         for used in uses(&text) {
             assert!(used == "smtp" || pure.contains(&used), "{} uses {used}", path.display());
@@ -163,7 +228,7 @@ fn the_smtp_session_uses_pure_modules_only() {
 
 #[test]
 fn files_stay_readable() {
-    for (_, path, text) in sources() {
+    for Source { path, text } in sources() {
         let lines = text.lines().count();
         assert!(lines <= FILE_LINES_MAX, "{} has {lines} lines; split it", path.display());
         let first = text.lines().next().unwrap_or_default();

@@ -79,6 +79,28 @@ fn the_verbs_do_the_same_with_a_daemon_and_without() {
 }
 
 #[test]
+fn an_error_shows_what_was_typed() {
+    let installation = Installation::new();
+    let server = installation.start();
+    for typed in ["foo", "a/b?c=%41&d", "münster #1", "::g", ".."] {
+        let shown = format!("{typed:?}");
+        for verb in [
+            &["explain", typed][..],
+            &["lookup", typed],
+            &["notice", typed, "--from", "a@b.example", "--to", "a@c.example"],
+            &["remove", typed],
+            &["audit", typed],
+        ] {
+            let wrong = installation.run(verb);
+            assert_eq!(wrong.status.code(), Some(65), "{verb:?}: {wrong:?}");
+            let told = String::from_utf8(wrong.stderr).unwrap();
+            assert!(told.contains(&shown), "{verb:?}: {told}");
+        }
+    }
+    server.stop();
+}
+
+#[test]
 fn explain_tells_the_whole_way_by_rule() {
     let installation = Installation::new();
     let server = installation.start();

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::Verdict;
+use super::verdict::Verdict;
 use crate::mail::DsnAction;
 
 /// A verdict, ready to be written as JSON.

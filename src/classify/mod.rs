@@ -6,6 +6,8 @@
 //! `tests/samples/`.
 
 mod cause;
+mod common_signals;
+mod format;
 mod formats;
 mod injector;
 mod json;
@@ -14,128 +16,41 @@ mod original;
 mod reading;
 mod recipients;
 mod reply;
+mod report;
+mod report_in_words;
+mod search;
+mod session;
 mod signal;
+mod verdict;
 
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 pub use cause::Cause;
-pub use formats::{FORMATS, Format, Layer};
+pub use format::{Format, Layer};
+pub use formats::FORMATS;
 pub use json::VerdictJson;
 pub use kind::Kind;
+pub use report::{ReportFields, ReportedRecipient};
+pub use session::SessionFacts;
+pub use verdict::{Verdict, callout, null_rejected};
 
+use self::common_signals::CommonSignals;
+use self::format::FormatClaim;
 use self::reading::MessageReading;
-use self::signal::CommonSignals;
-use crate::mail::{DsnAction, EnhancedStatus, Header, Mailbox, Message, ReversePath, hops};
+use self::search::SignalSearch;
+use crate::mail::{Header, Message, ReversePath, hops};
 
 /// Version of the classifier, stored with every verdict in the journal. Increase it with every
 /// change that may classify a message differently.
 pub const VERSION: u32 = 3;
 
-/// What is known of the SMTP session that brought the message.
-///
-/// A field is unset if its value is unknown, as it may be for a message from a file.
-#[derive(Clone, Debug, Default)]
-pub struct SessionFacts {
-    /// The address in MAIL FROM.
-    pub reverse_path: Option<ReversePath>,
-    /// The address of the relay that brought the message.
-    pub client: Option<IpAddr>,
-    /// The address in RCPT TO.
-    pub recipient: Option<Mailbox>,
-    /// Number of Received fields at the top that trusted hosts wrote after they took the message
-    /// from the relay. The classifier skips these fields.
-    pub trusted_hops: usize,
-}
-
-/// The result of classifying a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// The kind of the message.
-    pub kind: Kind,
-    /// The name of the row of [`FORMATS`] that claimed the message; `none` if no row did, `session`
-    /// or `log` if there was no message.
-    pub format: &'static str,
-    /// What the message reports. It is empty for a kind that reports nothing, such as ordinary
-    /// mail.
-    pub report: ReportFields,
-    /// The reasons for the verdict, for the operator. They contain no addresses.
-    pub reasons: Vec<String>,
-    /// The reasons against the message being a genuine report, for the operator.
-    pub doubts: Vec<String>,
-}
-
-/// The contents of a report.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReportFields {
-    /// The name of the MTA that wrote the report (RFC 3464 §2.2.2).
-    pub reporting_mta: Option<String>,
-    /// The envelope identifier of the original (RFC 3464 §2.2.1).
-    pub original_envelope_id: Option<String>,
-    /// The reverse-path of the original, or, if the report does not give it, the sender in its
-    /// header.
-    pub original_sender: Option<Mailbox>,
-    /// The address in the From field of the original.
-    pub original_from: Option<Mailbox>,
-    /// The Message-ID field of the original.
-    pub original_message_id: Option<String>,
-    /// The Date field of the original, unparsed.
-    pub original_date: Option<String>,
-    /// The recipients that the report is about.
-    pub recipients: Vec<ReportedRecipient>,
-    /// The host that handed the original to the relay.
-    pub injector: Option<IpAddr>,
-    /// The host that wrote the oldest Received field of the report, which is normally the host that
-    /// wrote the report.
-    pub generator: Option<String>,
-    /// The relay only carried the report: another host, or a local user of a host, submitted it.
-    pub carried: bool,
-    /// The address in the From field of the report: for an automatic reply, the responder.
-    pub writer: Option<Mailbox>,
-    /// For an automatic reply or a challenge: it complies with RFC 3834, as far as can be seen.
-    pub follows_rfc3834: bool,
-}
-
-/// One recipient that a report is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReportedRecipient {
-    /// The address of the recipient.
-    pub mailbox: Option<Mailbox>,
-    /// What happened to the message for this recipient (RFC 3464 §2.3.3).
-    pub action: Option<DsnAction>,
-    /// The enhanced status code (RFC 3463).
-    pub status: Option<EnhancedStatus>,
-    /// Another host refused the recipient. If false, the reporting MTA itself could not deliver.
-    pub remote: bool,
-    /// The name or address of the other host, if the report gives it.
-    pub remote_mta: Option<String>,
-    /// The original was addressed to another address, which an alias or a user's forward expanded
-    /// to this one.
-    pub expanded: bool,
-    /// Why delivery failed.
-    pub cause: Cause,
-    /// The reply or the explanation that the report quotes for this recipient.
-    pub diagnostic: Option<String>,
-}
-
-impl ReportedRecipient {
-    fn of(mailbox: Option<Mailbox>) -> Self {
-        ReportedRecipient { mailbox, ..ReportedRecipient::default() }
-    }
-}
-
-/// What a format makes of a message that it claims.
-pub struct FormatClaim {
-    /// The kind of the message.
-    pub kind: Kind,
-    /// What the message reports.
-    pub report: ReportFields,
-    /// The reasons for the claim, for the operator.
-    pub reasons: Vec<String>,
-}
+static SEARCH: LazyLock<SignalSearch> =
+    LazyLock::new(|| SignalSearch::new(FORMATS.iter().map(|format| format.signals)));
 
 /// Classifies a message that `session` brought.
 pub fn classify(message: &Message, session: &SessionFacts) -> Verdict {
-    let reading = MessageReading::new(message, session);
+    let reading = MessageReading::new(message, session, &SEARCH);
     let claimed = FORMATS.iter().enumerate().find_map(|(at, format)| {
         (format.claim)(&reading, reading.shown(at)).map(|claim| (format.name, claim))
     });
@@ -193,7 +108,7 @@ pub fn classify(message: &Message, session: &SessionFacts) -> Verdict {
 /// Every format that would claim a message, in the order of [`FORMATS`]. The tests check that
 /// exactly one of them belongs to the first layer that claims it.
 pub fn claims(message: &Message, session: &SessionFacts) -> Vec<(Layer, &'static str)> {
-    let reading = MessageReading::new(message, session);
+    let reading = MessageReading::new(message, session, &SEARCH);
     let claiming = FORMATS
         .iter()
         .enumerate()
@@ -261,28 +176,4 @@ fn way(message: &Message, session: &SessionFacts, kind: Kind) -> (Option<String>
     let carried = by_user && hops.iter().any(|hop| hop.by_local_user)
         || session.client.is_some() && hops.iter().filter_map(|hop| hop.from_address).any(foreign);
     (generator, carried)
-}
-
-/// The verdict on mail that the MTA of a donor rejected, according to its log.
-pub fn null_rejected() -> Verdict {
-    Verdict {
-        kind: Kind::NullRejected,
-        format: "log",
-        report: ReportFields::default(),
-        reasons: vec!["a log says that mail from the null reverse-path was rejected".to_owned()],
-        doubts: Vec::new(),
-    }
-}
-
-/// The verdict on a session that named a trap as recipient and ended before DATA.
-pub fn callout() -> Verdict {
-    Verdict {
-        kind: Kind::Callout,
-        format: "session",
-        report: ReportFields::default(),
-        reasons: vec![
-            "the client named the recipient and ended the session without sending a message".to_owned(),
-        ],
-        doubts: Vec::new(),
-    }
 }

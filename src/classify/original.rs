@@ -1,9 +1,9 @@
-//! Reads the header of the returned original: its sender, its injector, and for whom the relay
-//! accepted it.
+//! Reads the header of the returned original: its sender, its injector, and for which address the
+//! relay accepted it.
 
 use std::net::IpAddr;
 
-use super::injector;
+use super::injector::injector;
 use crate::mail::{Header, Mailbox, newest_hop};
 
 /// What the header of the returned original says.
@@ -38,7 +38,7 @@ impl<'m> ReturnedOriginal<'m> {
             .or_else(|| header.field("Sender").and_then(Mailbox::find));
         let addressed = header.all("Received").take(QMAIL_NOTES_MAX).find_map(recipient_in);
         let handed_in_again = newest_hop(header).is_some_and(|hop| hop.by_local_user || !hop.names_client);
-        ReturnedOriginal { header, sender, injector: injector::injector(header), addressed, handed_in_again }
+        ReturnedOriginal { header, sender, injector: injector(header), addressed, handed_in_again }
     }
 
     /// The address in the From field.
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rfc5321_whom_the_relay_took_it_for_stands_in_its_own_line() {
+    fn rfc5321_the_relays_own_line_says_for_which_address_it_took_it() {
         let of = |received: &str| {
             let header = Header::parse(format!("Received: {received}\nFrom: a@b.example\n").as_bytes());
             ReturnedOriginal::read(&header).addressed.map(|mailbox| mailbox.to_string())

@@ -3,11 +3,14 @@
 
 use memchr::memchr3;
 
-use super::formats::{FORMATS, ShownSignals};
+use super::common_signals::CommonSignals;
 use super::original::ReturnedOriginal;
-use super::recipients::{self, NamedRecipient};
-use super::signal::{self, CommonSignals, FoundSignals};
-use super::{SessionFacts, reply};
+use super::recipients::NamedRecipient;
+use super::report::ReportFields;
+use super::search::{FoundSignals, SignalSearch, contains};
+use super::session::SessionFacts;
+use super::signal::ShownSignals;
+use super::{recipients, reply};
 use crate::mail::{Header, Mailbox, Message, text_lines};
 
 /// A message and what was found in it, as input for the formats.
@@ -52,15 +55,15 @@ pub(super) struct ReportSigns {
 }
 
 impl<'m> MessageReading<'m> {
-    /// Reads a message that `session` brought.
-    pub(super) fn new(message: &'m Message, session: &'m SessionFacts) -> Self {
+    /// Reads a message that `session` brought, and looks for the signals of all formats.
+    pub(super) fn new(message: &'m Message, session: &'m SessionFacts, search: &SignalSearch) -> Self {
         let words = message.words().find(|words| !words.trim_ascii().is_empty()).unwrap_or_default();
         let line = one_line(words);
         let header = &message.header;
         let subject = header.decoded("Subject").unwrap_or_default();
         let original = message.original().map(ReturnedOriginal::read);
         let from = header.field("From").and_then(Mailbox::find);
-        let shown = signal::show(header, &line, &subject);
+        let shown = search.show(header, &line, &subject);
         let named = recipients::in_words(words, original.as_ref(), session, from.as_ref());
         let signs = ReportSigns {
             null_path: session.reverse_path.as_ref().is_some_and(|path| path.is_null()),
@@ -70,7 +73,7 @@ impl<'m> MessageReading<'m> {
                 PROGRAM_LOCAL_PARTS.iter().any(|program| local.starts_with(program))
             }),
             daemon: is_typed_report(message)
-                || header.field("From").is_some_and(|from| signal::contains(from, "daemon")),
+                || header.field("From").is_some_and(|from| contains(from, "daemon")),
             copy: original.is_some() || message.announces_copy(),
             recipients: named.iter().any(|named| named.apart),
             reply: reply::quoted(&line),
@@ -79,9 +82,9 @@ impl<'m> MessageReading<'m> {
         MessageReading { message, words, line, from, original, named, signs, shown }
     }
 
-    /// The signals that the message shows of the row `format` of [`FORMATS`].
+    /// The signals that the message shows of the format at a position.
     pub(super) fn shown(&self, format: usize) -> ShownSignals {
-        ShownSignals { signals: FORMATS[format].signals, bits: self.shown.of(format) }
+        self.shown.of(format)
     }
 
     /// Whether the text contains one of the common phrases.
@@ -92,6 +95,19 @@ impl<'m> MessageReading<'m> {
     /// The header of the message.
     pub(super) fn header(&self) -> &'m Header {
         &self.message.header
+    }
+
+    /// The fields of a report that come from the returned original.
+    pub(super) fn returned(&self) -> ReportFields {
+        let original = self.original.as_ref();
+        ReportFields {
+            original_sender: original.and_then(|original| original.sender.clone()),
+            original_from: original.and_then(|original| original.from()),
+            original_message_id: original.and_then(|original| original.message_id()),
+            original_date: original.and_then(|original| original.date()),
+            injector: original.and_then(|original| original.injector),
+            ..ReportFields::default()
+        }
     }
 
     /// The word that follows a phrase in the text, up to white space.

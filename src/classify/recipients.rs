@@ -2,8 +2,8 @@
 
 use memchr::memchr;
 
-use super::SessionFacts;
 use super::original::ReturnedOriginal;
+use super::session::SessionFacts;
 use crate::mail::{EnhancedStatus, Mailbox, text_lines};
 
 /// One recipient as the text names it.

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 use serde::Serialize;
 
+use super::failure::{CommandFailure, EX_DATA};
 use super::messages::{gather, messages};
-use super::{CommandFailure, tell};
+use super::output::tell;
 use crate::classify::{self, SessionFacts, Verdict, VerdictJson};
 use crate::mail::{self, Mailbox, ReversePath};
 
@@ -49,10 +50,7 @@ pub(super) fn run(args: &ClassifyArgs) -> Result<(), CommandFailure> {
         client: args.client,
         recipient: match args.trap.as_deref().map(|trap| (trap, Mailbox::parse(trap))) {
             Some((trap, None)) => {
-                return Err(CommandFailure::new(
-                    super::EX_DATA,
-                    format!("--trap {trap:?} is not an address"),
-                ));
+                return Err(CommandFailure::new(EX_DATA, format!("--trap {trap:?} is not an address")));
             }
             other => other.and_then(|(_, mailbox)| mailbox),
         },

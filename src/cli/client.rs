@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tower::ServiceExt;
 
-use super::{CommandFailure, EX_DATA, EX_IO, EX_NO_INPUT, EX_UNAVAILABLE};
+use super::failure::{CommandFailure, EX_DATA, EX_IO, EX_NO_INPUT, EX_UNAVAILABLE};
 use crate::config::Config;
 use crate::daemon::DaemonCore;
 use crate::http;

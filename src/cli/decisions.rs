@@ -1,14 +1,14 @@
-//! Commands with which an operator decides about the list, and `status`, `audit` and `token`.
+//! Commands with which an operator decides about the list, and `status` and `audit`.
 
 use clap::{Args, Subcommand};
 
 use super::client::{ControlClient, parse};
+use super::directive::{by, done};
+use super::failure::{CommandFailure, EX_DATA};
+use super::output::tell;
 use super::uri::encoded;
-use super::verbs::{by, done};
-use super::{CommandFailure, EX_DATA, tell};
 use crate::blocklist::AuditRecord;
 use crate::config::Config;
-use crate::digest::Digest;
 use crate::evidence::Offset;
 use crate::http::{DecisionRequest, RequestedDecision, StatusJson};
 use crate::time::Timestamp;
@@ -320,28 +320,5 @@ async fn verify(config: &Config) -> Result<(), CommandFailure> {
     tell(&format!(
         "{} records, {} to {}, all unaltered; the last digest is {}\n",
         verified.records, verified.first, verified.last, verified.digest
-    ))
-}
-
-/// A new random token and its digest.
-///
-/// # Errors
-/// When the system gives no random octets.
-pub(super) fn new_token() -> Result<(String, Digest), CommandFailure> {
-    let failed = |error: crate::keys::KeyError| CommandFailure::new(super::EX_IO, error.to_string());
-    let token = Digest::from_octets(crate::keys::random().map_err(failed)?).to_string();
-    let digest = Digest::of(token.as_bytes());
-    Ok((token, digest))
-}
-
-/// Prints a new token and its digest. The digest goes into `http.operators`, `dns.keys` or a
-/// donor's terms.
-///
-/// # Errors
-/// When the system gives no random octets, or standard output cannot be written.
-pub(super) fn token() -> Result<(), CommandFailure> {
-    let (token, digest) = new_token()?;
-    tell(&format!(
-        "token = \"{token}\"\n# for http.operators, dns.keys or donors; the token itself is not stored\ntoken_digest = \"{digest}\"\n"
     ))
 }

@@ -11,7 +11,9 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use super::client::ControlClient;
-use super::{CommandFailure, tell, until_told};
+use super::failure::{CommandFailure, EX_DATA};
+use super::output::tell;
+use super::runtime::until_told;
 use crate::config::{self, Config, ConfigSpec};
 use crate::daemon::Daemon;
 use crate::dns::{LookupAnswer, ask};
@@ -225,8 +227,7 @@ async fn settled(daemon: &Daemon, dns: SocketAddr, address: &str) -> Result<Look
 }
 
 async fn asked(dns: SocketAddr, address: &str) -> Result<LookupAnswer, CommandFailure> {
-    let relay: Relay =
-        address.parse().map_err(|problem: String| CommandFailure::new(super::EX_DATA, problem))?;
+    let relay: Relay = address.parse().map_err(|problem: String| CommandFailure::new(EX_DATA, problem))?;
     ask(dns, &format!("{}.{ORIGIN}.", reversed(relay.address())))
         .await
         .map_err(|error| CommandFailure::of_io(&error, format!("the demo's query: {error}")))

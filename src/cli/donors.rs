@@ -3,9 +3,10 @@
 use clap::{Args, Subcommand};
 
 use super::client::{ControlClient, parse};
-use super::decisions::new_token;
-use super::verbs::{by, done};
-use super::{CommandFailure, tell};
+use super::directive::{by, done};
+use super::failure::{CommandFailure, EX_DATA};
+use super::output::tell;
+use super::token::new_token;
 use crate::config::Config;
 use crate::http::{DonorChange, DonorLine};
 
@@ -118,8 +119,7 @@ pub(super) async fn run(config: &Config, verb: DonorVerb) -> Result<(), CommandF
 /// # Errors
 /// When the name is not a valid donor's name.
 pub(super) fn name(donor: &str) -> Result<String, CommandFailure> {
-    let parsed =
-        crate::trap::Donor::parse(donor).map_err(|problem| CommandFailure::new(super::EX_DATA, problem))?;
+    let parsed = crate::trap::Donor::parse(donor).map_err(|problem| CommandFailure::new(EX_DATA, problem))?;
     Ok(parsed.to_string())
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tempfile::NamedTempFile;
 
 use super::client::ControlClient;
-use super::{CommandFailure, EX_DATA, EX_NO_INPUT};
+use super::failure::{CommandFailure, EX_DATA, EX_NO_INPUT};
 use crate::config::Config;
 use crate::export::{ExportForm, FORMS, form};
 use crate::folder;

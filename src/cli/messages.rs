@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{CommandFailure, EX_NO_INPUT};
+use super::failure::{CommandFailure, EX_NO_INPUT};
 
 /// Appends the files under a path to `files`, in the order of their names, subfolders included.
 ///

@@ -10,7 +10,8 @@ use clap::Args as ClapArgs;
 
 use super::client::{ControlClient, parse};
 use super::donors::name;
-use super::{CommandFailure, EX_TEMPORARY, tell};
+use super::failure::{CommandFailure, EX_TEMPORARY};
+use super::output::tell;
 use crate::config::Config;
 use crate::http::LogReport;
 use crate::mail::{LOG_LINE_OCTETS_MAX, rejected};

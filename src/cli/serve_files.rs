@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CommandFailure, EX_UNAVAILABLE, on_runtime, start_log, until_told_or};
+use super::failure::{CommandFailure, EX_NO_INPUT, EX_UNAVAILABLE};
+use super::runtime::{on_runtime, start_log, until_told_or};
 use crate::config::{self, LogSettings};
 use crate::daemon::BoundAddresses;
 use crate::lists::{ListSpec, WatchedLists};
@@ -49,7 +50,7 @@ pub(super) fn run(args: ServeFilesArgs) -> Result<(), CommandFailure> {
 async fn serve(args: ServeFilesArgs) -> Result<(), CommandFailure> {
     let clock = Arc::new(SystemClock::start());
     let watched = WatchedLists::read(args.lists, clock.now())
-        .map_err(|error| CommandFailure::new(super::EX_NO_INPUT, error.to_string()))?;
+        .map_err(|error| CommandFailure::new(EX_NO_INPUT, error.to_string()))?;
     let cannot_listen = |address: SocketAddr, error: io::Error| {
         CommandFailure::of_io(&error, format!("DNS can't listen on {address}: {error}"))
     };

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use clap::Args as ClapArgs;
 
-use super::{CommandFailure, EX_NO_INPUT, tell};
+use super::failure::{CommandFailure, EX_IO, EX_NO_INPUT};
+use super::output::tell;
 use crate::evidence::RecordedEntry;
 use crate::journal::{Appending, EmbeddedJournal, Journal};
 use crate::simulate::{SHIPPED, SimulationSetup, WorldSpec, run, truth};
@@ -79,8 +80,8 @@ pub(super) fn simulate(args: &SimulateArgs) -> Result<(), CommandFailure> {
         }
     };
     if args.json {
-        let line = serde_json::to_string(&outcome)
-            .map_err(|error| CommandFailure::new(super::EX_IO, error.to_string()))?;
+        let line =
+            serde_json::to_string(&outcome).map_err(|error| CommandFailure::new(EX_IO, error.to_string()))?;
         tell(&(line + "\n"))
     } else {
         tell(&outcome.to_string())
@@ -97,8 +98,7 @@ struct WrittenJournal {
 
 impl WrittenJournal {
     fn begin(folder: &std::path::Path, setup: &SimulationSetup) -> Result<Self, CommandFailure> {
-        let failed =
-            |error: String| CommandFailure::new(super::EX_IO, format!("{}: {error}", folder.display()));
+        let failed = |error: String| CommandFailure::new(EX_IO, format!("{}: {error}", folder.display()));
         if folder.exists() {
             return Err(failed("the folder exists already; name a new one".to_owned()));
         }
@@ -138,6 +138,6 @@ impl WrittenJournal {
 
     fn end(mut self) -> Result<(), CommandFailure> {
         self.settle();
-        self.failed.map_or(Ok(()), |error| Err(CommandFailure::new(super::EX_IO, error)))
+        self.failed.map_or(Ok(()), |error| Err(CommandFailure::new(EX_IO, error)))
     }
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use clap::Args;
 use tokio::net::UnixStream;
 
-use super::client::{ControlClient, store_exists};
-use super::{CommandFailure, EX_DATA, EX_NO_INPUT, tell};
+use super::client::{ControlClient, parse, store_exists};
+use super::failure::{CommandFailure, EX_DATA, EX_NO_INPUT};
+use super::output::tell;
 use crate::backtest::{Backtest, BacktestDifference, backtest as fold_twice};
 use crate::config::Config;
 use crate::daemon::{STORE_FILE, StartError};
@@ -75,7 +76,11 @@ impl BacktestArgs {
         tell(&shown(found))
     }
 
-    fn over(&self, directory: &Path) -> Result<(), CommandFailure> {
+    /// Applies the policy to the journal in a folder. Needs no configuration.
+    ///
+    /// # Errors
+    /// When the zone file or the journal cannot be read.
+    pub(super) fn over(&self, directory: &Path) -> Result<(), CommandFailure> {
         let text = self.text()?;
         let zone = crate::zone::read(&self.policy.display().to_string(), &text)?;
         let journal = open(directory)?;
@@ -83,14 +88,6 @@ impl BacktestArgs {
             .map_err(|error| CommandFailure::new(EX_DATA, error.to_string()))?;
         self.tell(&found)
     }
-}
-
-/// Applies a policy to the journal that `--journal` names. Needs no configuration.
-///
-/// # Errors
-/// When the zone file or the journal cannot be read.
-pub(super) fn backtest_elsewhere(args: &BacktestArgs) -> Result<(), CommandFailure> {
-    args.over(args.journal.as_deref().unwrap_or(Path::new(".")))
 }
 
 /// Applies a policy to the configured journal. Changes nothing.
@@ -101,7 +98,7 @@ pub(super) async fn backtest(config: &Config, args: &BacktestArgs) -> Result<(),
     match UnixStream::connect(&config.control_socket).await {
         Ok(daemon) => {
             let text = ControlClient::Daemon(daemon).post_text("/control/v1/backtest", args.text()?).await?;
-            args.tell(&super::client::parse::<Backtest>(&text)?)
+            args.tell(&parse::<Backtest>(&text)?)
         }
         Err(_) => args.over(config.journal.directory()),
     }

@@ -16,9 +16,10 @@ use clap::Args as ClapArgs;
 
 use super::client::ControlClient;
 use super::donors::name;
+use super::failure::{CommandFailure, EX_DATA, EX_TEMPORARY};
 use super::messages::{gather, messages};
+use super::output::tell;
 use super::uri::encoded;
-use super::{CommandFailure, EX_DATA, EX_TEMPORARY, tell};
 use crate::config::Config;
 use crate::mail::MESSAGE_OCTETS_MAX;
 

@@ -1,361 +1,212 @@
-//! Commands about addresses and traps: `lookup`, `explain`, `notice`, `trap`, `remove` and
-//! `advance`.
+//! The verbs of the command line, by whether they need the configuration.
 
-use std::path::PathBuf;
+use std::path::Path;
 
-use axum::body::Body;
-use clap::{Args, Subcommand};
-use serde_json::Value;
-use tokio_util::io::{InspectReader, ReaderStream};
+use clap::Subcommand;
 
-use super::client::{ControlClient, parse};
-use super::uri::encoded;
-use super::{CommandFailure, EX_DATA, EX_UNAVAILABLE, tell};
-use crate::config::Config;
-use crate::daemon::StartError;
-use crate::http::{ClockAdvance, DirectiveDone, FeedReport, NewTrap, RemovalRequest, RetireTrap, TrapLine};
-use crate::keys::Keys;
-use crate::mail::Mailbox;
-use crate::observe::{EnrolmentFault, Lookups, faults};
-use crate::time::{Clock, Span, SystemClock, Timestamp};
-use crate::trap::feed::FeedForm;
+use super::failure::CommandFailure;
+use super::runtime::on_runtime;
+use super::{
+    addresses, classify, decisions, demo, donors, export, laboratory, read_log, serve, serve_files, simulate,
+    store, submit, token, traps,
+};
+use crate::config::{self, Config};
+use crate::time::Span;
 
-/// Octets of a list of traps that one read takes.
-const IMPORT_OCTETS: usize = 256 << 10;
-/// Least size of a file, in octets, for which progress is printed.
-const PROGRESS_OCTETS: u64 = 8 << 20;
-/// Most addresses that one `trap generate` prints.
-const GENERATED_MAX: usize = 100_000;
-
-/// The verbs of `backscatterd trap`.
+// The help of the program would begin with the doc comment of a flattened enum, so these have none.
 #[derive(Debug, Subcommand)]
-pub(super) enum TrapVerb {
-    /// Make an address, a pattern of addresses or a domain a trap.
-    Add {
-        /// The trap: `local@domain`; `prefix-*@domain`, where `*` follows one of `-+._=`; `domain`
-        /// (every address of it); or `*.domain` (the domain and all domains below it).
-        trap: String,
-        /// The donor that gave the trap.
-        #[arg(long, default_value = "own")]
-        donor: String,
-        /// The time since which the trap has sent no mail and expected none (RFC 3339); now, if not
-        /// given. Reports to a trap count once it has been silent for the policy's trap_age.
+pub(super) enum Verb {
+    #[command(flatten)]
+    Configured(ConfiguredVerb),
+    /// Write a zone in a file format that other programs read.
+    Export(export::ExportArgs),
+    /// Apply another policy to the journal, and show which relays it would list or judge
+    /// differently.
+    ///
+    /// Prints the relays that the policy would add, drop or change, each with the reason. Changes
+    /// nothing.
+    Backtest(store::BacktestArgs),
+    #[command(flatten)]
+    Standalone(StandaloneVerb),
+}
+
+// The verbs that need the configuration.
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfiguredVerb {
+    /// Run the server.
+    Serve,
+    /// Check the configuration and the zone files, report every error, and print the settings in
+    /// force.
+    Check,
+    /// Show whether an address is listed, and the DNS answer of each zone for it.
+    Lookup {
+        /// The IPv4 or IPv6 address.
+        address: String,
+    },
+    /// Show how an address was judged: its evidence, each rule of the policy, and its listings.
+    Explain {
+        /// The IPv4 or IPv6 address.
+        address: String,
+        /// Print JSON instead of text.
         #[arg(long)]
-        silent_since: Option<Timestamp>,
-        /// The reason, for the audit record.
-        #[arg(long, default_value = "added by hand")]
-        why: String,
+        json: bool,
     },
-    /// Add the traps of a list, which has one trap on each line.
-    Import(ImportArgs),
-    /// Print new addresses that were never in use, for places where only address harvesters look.
+    /// Print a feedback report (ARF, RFC 5965) for the operator of a listed relay.
     ///
-    /// Each address ends in a watermark. With the trap key of this server, `trap place` reads from
-    /// it that the address was generated here, and for which place.
-    Generate(GenerateArgs),
-    /// Show for which place an address was generated.
-    Place {
-        /// An address that `trap generate` may have printed.
+    /// The program does not send the report. Send it yourself, at most once in 7 days to one
+    /// contact.
+    Notice {
+        /// The address of the listed relay.
         address: String,
+        /// Your own mailbox, for the From field. Replies to it must be read.
+        #[arg(long)]
+        from: String,
+        /// The mailbox of the contact for the relay's network, for the To field.
+        #[arg(long)]
+        to: String,
     },
-    /// List the traps by their keys. The store does not hold their addresses.
-    List,
-    /// Check the DNS records of a domain that is to become a trap, and print the records to
-    /// publish.
-    Verify {
-        /// The domain.
-        domain: String,
-    },
-    /// Print a trap's address with a BATV tag that is valid for 7 days.
+    /// Fold the journal again from its first entry, and print each zone's serial and digest.
     ///
-    /// Use the tagged address as the reverse-path of mail that you send from it. Reports to the
-    /// tagged address are then known to be about mail that was really sent, and never count.
-    Tag {
-        /// The address to tag.
-        address: String,
+    /// Changes nothing.
+    Replay(store::ReplayArgs),
+    /// Add, import, generate, check, list or retire traps.
+    #[command(subcommand)]
+    Trap(traps::TrapVerb),
+    /// Set the limits and rights of donors, list them, or suspend them.
+    #[command(subcommand)]
+    Donor(donors::DonorVerb),
+    /// Submit messages that other hosts received for traps.
+    ///
+    /// Reads one message from standard input, or messages from files, Maildirs or mbox files. Needs
+    /// a running daemon. With standard input, the exit code is 0 or 75 (EX_TEMPFAIL), so that an
+    /// MTA that runs the command as a pipe never bounces the message.
+    Submit(submit::SubmitArgs),
+    /// Submit lines of an MTA's log as weak evidence.
+    ///
+    /// Reads the lines that say that the MTA rejected mail from the null reverse-path to a trap.
+    /// Needs a running daemon.
+    ReadLog(read_log::ReadLogArgs),
+    /// Remove an address from every zone.
+    ///
+    /// Evidence from before the removal no longer counts.
+    Remove(addresses::RemoveArgs),
+    /// Add, end or list exemptions: addresses and networks that are never listed.
+    #[command(subcommand)]
+    Exempt(decisions::ExemptVerb),
+    /// List an address by an operator's decision, with a reason and an end.
+    List(decisions::ListArgs),
+    /// Discard the evidence of a donor or a trap, and end the listings that depend on it.
+    #[command(subcommand)]
+    Void(decisions::VoidVerb),
+    /// Stop all additions to all zones.
+    ///
+    /// Removals and expiries continue.
+    Freeze(decisions::ReasonArgs),
+    /// End a freeze, and judge the listings that the freeze or the guards held back.
+    Release(decisions::ReasonArgs),
+    /// Shut a zone down, so that it lists no address any more (RFC 6471 §3.4).
+    Shutdown(decisions::ZoneArgs),
+    /// Undo the shutdown of a zone.
+    Reopen(decisions::ZoneArgs),
+    /// Show whether the list is frozen, how many listings are held, and how many exemptions exist.
+    Status,
+    /// Print the audit records of changes to the list, or verify them.
+    Audit(decisions::AuditArgs),
+    /// Move the clock of a laboratory forward.
+    #[command(hide = true)]
+    Advance {
+        /// The time to move it by, such as "90s" or "24h".
+        span: Span,
     },
-    /// Retire a trap: reports to it no longer count.
-    Retire {
-        /// The address, pattern or domain of the trap, or its key as `trap list` prints it.
-        trap: String,
-        /// The reason, for the audit record.
-        #[arg(long, default_value = "retired by hand")]
-        why: String,
-    },
 }
 
-/// The arguments of `trap import`.
-#[derive(Debug, Args)]
-pub(super) struct ImportArgs {
-    /// The file of the list, or `-` for standard input.
-    file: PathBuf,
-    /// The donor that gave the traps.
-    #[arg(long, default_value = "own")]
-    donor: String,
-    /// The format of the list: `lines` (a trap and, after white space, the time since which it has
-    /// been silent), `csv` (trap,silent_since) or `jsonl` ({"trap": ..., "silent_since": ...}).
-    #[arg(long, default_value_t = FeedForm::Lines)]
-    form: FeedForm,
-    /// Also retire the traps of the donor that are not in the list. Retires none if a line of the
-    /// list is wrong, or if that would retire most of the donor's traps.
-    #[arg(long)]
-    replace: bool,
+// The verbs that need no configuration.
+#[derive(Debug, Subcommand)]
+pub(super) enum StandaloneVerb {
+    /// Run only the name server, over list files in rbldnsd's format.
+    ///
+    /// Needs no configuration file.
+    ServeFiles(serve_files::ServeFilesArgs),
+    /// Run the complete server on loopback in a temporary folder, send it real bounces, and show
+    /// the result.
+    Demo(demo::DemoArgs),
+    /// Classify messages from files, folders or mbox files.
+    ///
+    /// Needs no configuration file.
+    Classify(classify::ClassifyArgs),
+    /// Test a policy in a simulation in which the true role of every relay is known.
+    ///
+    /// Needs no configuration file.
+    Simulate(simulate::SimulateArgs),
+    /// Print a new random token and its digest, for an operator, a DNS key or a donor.
+    Token,
 }
 
-/// The arguments of `trap generate`.
-#[derive(Debug, Args)]
-pub(super) struct GenerateArgs {
-    /// The domain of the addresses.
-    domain: String,
-    /// The number of addresses, at most 100000.
-    #[arg(long, default_value_t = 10)]
-    count: usize,
-    /// A number below 1024 for the place where you publish the addresses. Keep a note of its
-    /// meaning.
-    #[arg(long)]
-    place: u16,
-}
-
-/// The arguments of `remove`.
-#[derive(Debug, Args)]
-pub(super) struct RemoveArgs {
-    /// The IPv4 or IPv6 address.
-    address: String,
-    /// The reason, for the audit record.
-    #[arg(long, default_value = "removed by hand")]
-    why: String,
-}
-
-/// The name of the user who runs the command, for the audit record: `SUDO_USER`, else `USER`, else
-/// `operator`.
-pub(super) fn by() -> String {
-    let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
-    user.unwrap_or_else(|_| "operator".to_owned())
-}
-
-/// Prints whether an address is listed, and the answer of each zone.
-///
-/// # Errors
-/// When the address is not valid, or neither the daemon nor the store can be reached.
-pub(super) async fn lookup(config: &Config, address: &str) -> Result<(), CommandFailure> {
-    let text =
-        ControlClient::to_read(config).await?.get(&format!("/api/v1/addresses/{}", encoded(address))).await?;
-    let told: Value = parse(&text)?;
-    let text_of = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let listed = if told["listed"] == true { "listed" } else { "not listed" };
-    let mut lines = format!("{} is {listed}\n", text_of(&told["address"]));
-    if let Some(reason) = told["special_purpose"].as_str() {
-        lines.push_str(&format!("  special-purpose: {reason}\n"));
-    }
-    for zone in told["zones"].as_array().into_iter().flatten() {
-        let answer = zone["answer"].as_str().unwrap_or("NXDOMAIN");
-        lines.push_str(&format!("  {}  A  {answer}\n", text_of(&zone["query"])));
-        for code in zone["codes"].as_array().into_iter().flatten() {
-            lines.push_str(&format!(
-                "    {} {}: {}, until {}\n",
-                code["value"],
-                text_of(&code["name"]),
-                text_of(&code["why"]),
-                text_of(&code["until"])
-            ));
+impl Verb {
+    /// Runs the verb. Reads the configuration file only if the verb needs it.
+    ///
+    /// # Errors
+    /// When the configuration is needed and wrong, or the verb fails.
+    pub(super) fn run(self, config: &Path) -> Result<(), CommandFailure> {
+        let load = || config::load(config).map_err(CommandFailure::from);
+        match self {
+            Verb::Configured(verb) => verb.run(&load()?),
+            Verb::Standalone(verb) => verb.run(),
+            Verb::Export(args) if args.lists.is_empty() => on_runtime(export::zone(&load()?, args)),
+            Verb::Export(args) => export::lists(args),
+            Verb::Backtest(args) => match &args.journal {
+                Some(directory) => args.over(directory),
+                None => on_runtime(store::backtest(&load()?, &args)),
+            },
         }
     }
-    tell(&lines)
+
+    /// Whether the verb submits a message that comes on standard input, as in an MTA's pipe.
+    pub(super) fn is_pipe(&self) -> bool {
+        matches!(self, Verb::Configured(ConfiguredVerb::Submit(args)) if args.is_pipe())
+    }
 }
 
-/// Prints how an address was judged, as text or JSON.
-///
-/// # Errors
-/// When the address is not valid, or neither the daemon nor the store can be reached.
-pub(super) async fn explain(config: &Config, address: &str, json: bool) -> Result<(), CommandFailure> {
-    let form = if json { "json" } else { "text" };
-    let path = format!("/control/v1/explain/{}?format={form}", encoded(address));
-    tell(&ControlClient::to_read(config).await?.get(&path).await?)
-}
-
-/// Prints a feedback report about a listed relay (RFC 5965).
-///
-/// # Errors
-/// When an address or mailbox is not valid, the relay is not listed, or neither the daemon nor the
-/// store can be reached.
-pub(super) async fn notice(
-    config: &Config,
-    address: &str,
-    from: &str,
-    to: &str,
-) -> Result<(), CommandFailure> {
-    let (address, from, to) = (encoded(address), encoded(from), encoded(to));
-    let path = format!("/control/v1/notice/{address}?from={from}&to={to}");
-    tell(&ControlClient::to_read(config).await?.get(&path).await?)
-}
-
-/// Runs a verb of `backscatterd trap`.
-///
-/// # Errors
-/// When an argument is not valid, the keys cannot be read, or neither the daemon nor the store can
-/// be reached.
-pub(super) async fn trap(config: &Config, trap: TrapVerb) -> Result<(), CommandFailure> {
-    match trap {
-        TrapVerb::Add { trap, donor, silent_since, why } => {
-            let new = NewTrap { trap, donor, silent_since, by: by(), why };
-            done(&ControlClient::to_write(config).await?.post("/control/v1/traps", &new).await?)
-        }
-        TrapVerb::Retire { trap, why } => {
-            let retire = RetireTrap { trap, by: by(), why };
-            done(&ControlClient::to_write(config).await?.post("/control/v1/traps/retire", &retire).await?)
-        }
-        TrapVerb::Import(args) => import(config, args).await,
-        TrapVerb::Generate(args) => generate(config, &args),
-        TrapVerb::Place { address } => place(config, &address),
-        TrapVerb::Verify { domain } => verify(config, &domain).await,
-        TrapVerb::Tag { address } => tag(config, &address),
-        TrapVerb::List => {
-            let text = ControlClient::to_read(config).await?.get("/control/v1/traps").await?;
-            let mut lines = String::new();
-            for line in text.lines() {
-                let trap: TrapLine = parse(line)?;
-                let retired = trap.retired.map_or(String::new(), |at| format!(", retired {at}"));
-                let TrapLine { key, scope, donor, since, .. } = trap;
-                lines.push_str(&format!("{key}  {scope:<10}  {donor}  since {since}{retired}\n"));
+impl ConfiguredVerb {
+    fn run(self, config: &Config) -> Result<(), CommandFailure> {
+        match self {
+            ConfiguredVerb::Serve => serve::run(config),
+            ConfiguredVerb::Check => serve::check(config),
+            ConfiguredVerb::Replay(args) => on_runtime(store::replay(config, args)),
+            ConfiguredVerb::Lookup { address } => on_runtime(addresses::lookup(config, &address)),
+            ConfiguredVerb::Explain { address, json } => {
+                on_runtime(addresses::explain(config, &address, json))
             }
-            tell(&lines)
+            ConfiguredVerb::Notice { address, from, to } => {
+                on_runtime(addresses::notice(config, &address, &from, &to))
+            }
+            ConfiguredVerb::Trap(trap) => on_runtime(traps::run(config, trap)),
+            ConfiguredVerb::Donor(verb) => on_runtime(donors::run(config, verb)),
+            ConfiguredVerb::Submit(args) => on_runtime(submit::run(config, args)),
+            ConfiguredVerb::ReadLog(args) => on_runtime(read_log::run(config, args)),
+            ConfiguredVerb::Remove(args) => on_runtime(addresses::remove(config, args)),
+            ConfiguredVerb::Exempt(exempt) => on_runtime(decisions::exempt(config, exempt)),
+            ConfiguredVerb::List(args) => on_runtime(decisions::list(config, args)),
+            ConfiguredVerb::Void(void) => on_runtime(decisions::void(config, void)),
+            ConfiguredVerb::Freeze(why) => on_runtime(decisions::freeze(config, why)),
+            ConfiguredVerb::Release(why) => on_runtime(decisions::release(config, why)),
+            ConfiguredVerb::Shutdown(args) => on_runtime(decisions::shut_down(config, args)),
+            ConfiguredVerb::Reopen(args) => on_runtime(decisions::reopen(config, args)),
+            ConfiguredVerb::Status => on_runtime(decisions::status(config)),
+            ConfiguredVerb::Audit(args) => on_runtime(decisions::audit(config, args)),
+            ConfiguredVerb::Advance { span } => on_runtime(laboratory::advance(config, span)),
         }
     }
 }
 
-async fn verify(config: &Config, domain: &str) -> Result<(), CommandFailure> {
-    let domain =
-        crate::zone::DomainName::parse(domain).map_err(|problem| CommandFailure::new(EX_DATA, problem))?;
-    let domain = domain.labels().join(".");
-    let lookups = Lookups::dns(&config.observe.resolvers)
-        .map_err(|problem| CommandFailure::new(EX_UNAVAILABLE, problem))?;
-    let found = faults(&domain, &config.smtp.hostname, &lookups.published(&domain).await);
-    if found.is_empty() {
-        return tell(&format!("{domain} is ready to be a trap domain\n"));
-    }
-    let lines =
-        found.iter().map(|EnrolmentFault { problem, publish }| format!("{problem}; publish: {publish}"));
-    Err(CommandFailure { code: EX_DATA, lines: lines.collect() })
-}
-
-async fn import(config: &Config, args: ImportArgs) -> Result<(), CommandFailure> {
-    let failed =
-        |error: std::io::Error| CommandFailure::of_io(&error, format!("{}: {error}", args.file.display()));
-    let path = format!(
-        "/control/v1/donors/{}/traps?form={}&replace={}&by={}",
-        super::donors::name(&args.donor)?,
-        args.form,
-        args.replace,
-        encoded(&by())
-    );
-    let client = ControlClient::to_write(config).await?;
-    let body = if args.file.as_os_str() == "-" {
-        Body::from_stream(ReaderStream::with_capacity(tokio::io::stdin(), IMPORT_OCTETS))
-    } else {
-        let file = tokio::fs::File::open(&args.file).await.map_err(failed)?;
-        let whole = file.metadata().await.map_err(failed)?.len();
-        let mut progress = FileProgress { whole, read: 0, told: 0 };
-        let read = InspectReader::new(file, move |octets| progress.add(octets.len()));
-        Body::from_stream(ReaderStream::with_capacity(read, IMPORT_OCTETS))
-    };
-    let (status, text) = client.post_octets(&path, "application/octet-stream", body).await?;
-    let report: FeedReport = serde_json::from_str(&text)
-        .map_err(|_| CommandFailure::new(EX_UNAVAILABLE, format!("{status}: {}", text.trim())))?;
-    let mut lines = format!(
-        "{} lines: {} traps added, {} already known, {} lines wrong, {} traps retired\n",
-        report.lines, report.taken, report.known, report.rejected, report.retired
-    );
-    for problem in &report.problems {
-        lines.push_str(&format!("line {}: {}\n", problem.line, problem.problem));
-    }
-    if report.problems_left_out > 0 {
-        lines.push_str(&format!("and {} more wrong lines\n", report.problems_left_out));
-    }
-    tell(&lines)?;
-    match (report.stopped, report.kept, report.rejected) {
-        (Some(why), _, _) => Err(CommandFailure::new(EX_UNAVAILABLE, format!("not read to its end: {why}"))),
-        (None, Some(why), _) => Err(CommandFailure::new(EX_DATA, why)),
-        (None, None, 0) => Ok(()),
-        (None, None, wrong) => Err(CommandFailure::new(EX_DATA, format!("{wrong} lines were wrong"))),
-    }
-}
-
-/// How much of a file was read. Prints a line for each 5 % of it.
-struct FileProgress {
-    whole: u64,
-    read: u64,
-    told: u64,
-}
-
-impl FileProgress {
-    fn add(&mut self, octets: usize) {
-        self.read += octets as u64;
-        let part = self.read.saturating_mul(20) / self.whole.max(1);
-        if part > self.told && self.whole > PROGRESS_OCTETS {
-            self.told = part;
-            eprintln!("{} % of the list read", part * 5);
+impl StandaloneVerb {
+    fn run(self) -> Result<(), CommandFailure> {
+        match self {
+            StandaloneVerb::ServeFiles(args) => serve_files::run(args),
+            StandaloneVerb::Demo(args) => on_runtime(demo::run(args)),
+            StandaloneVerb::Classify(args) => classify::run(&args),
+            StandaloneVerb::Simulate(args) => simulate::simulate(&args),
+            StandaloneVerb::Token => token::token(),
         }
     }
-}
-
-fn generate(config: &Config, args: &GenerateArgs) -> Result<(), CommandFailure> {
-    let keys = Keys::open_known(&config.keys_directory).map_err(StartError::Keys)?;
-    let mut lines = String::new();
-    for _ in 0..args.count.min(GENERATED_MAX) {
-        let random = keys.nonce().map_err(StartError::Keys)?;
-        let made = keys.hasher().made_up(random, &args.domain, args.place);
-        let made = made.map_err(|problem| CommandFailure::new(EX_DATA, problem))?;
-        lines.push_str(&format!("{made}\n"));
-    }
-    tell(&lines)
-}
-
-fn place(config: &Config, address: &str) -> Result<(), CommandFailure> {
-    let wrong = |problem: &str| CommandFailure::new(EX_DATA, format!("{address:?} {problem}"));
-    let keys = Keys::open_known(&config.keys_directory).map_err(StartError::Keys)?;
-    let mailbox = Mailbox::parse(address).ok_or_else(|| wrong("is not an address"))?;
-    let place = keys.hasher().place_of(&mailbox).ok_or_else(|| wrong("was not generated here"))?;
-    tell(&format!("generated here for place {place}; it has never sent mail\n"))
-}
-
-fn tag(config: &Config, address: &str) -> Result<(), CommandFailure> {
-    let wrong = || CommandFailure::new(EX_DATA, format!("{address:?} is not an address"));
-    let keys = Keys::open_known(&config.keys_directory).map_err(StartError::Keys)?;
-    let mailbox = Mailbox::parse(address).ok_or_else(wrong)?;
-    let tagged = keys.hasher().tagged(&mailbox, SystemClock::start().now()).ok_or_else(wrong)?;
-    tell(&format!("{tagged}\n"))
-}
-
-/// Removes an address from every zone.
-///
-/// # Errors
-/// When the address is not valid, or neither the daemon nor the store can be reached.
-pub(super) async fn remove(
-    config: &Config,
-    RemoveArgs { address, why }: RemoveArgs,
-) -> Result<(), CommandFailure> {
-    let removal = RemovalRequest { address, by: by(), why };
-    done(&ControlClient::to_write(config).await?.post("/control/v1/removals", &removal).await?)
-}
-
-/// Moves the clock of a laboratory forward.
-///
-/// # Errors
-/// When the clock is not a laboratory's, or neither the daemon nor the store can be reached.
-pub(super) async fn advance(config: &Config, span: Span) -> Result<(), CommandFailure> {
-    done(
-        &ControlClient::to_write(config)
-            .await?
-            .post("/control/v1/clock", &ClockAdvance { advance: span })
-            .await?,
-    )
-}
-
-/// Prints the journal entry and the time of a change, from the daemon's answer.
-///
-/// # Errors
-/// When the answer cannot be parsed, or standard output cannot be written.
-pub(super) fn done(text: &str) -> Result<(), CommandFailure> {
-    let DirectiveDone { offset, time } = parse(text)?;
-    tell(&format!("done: journal entry {offset} at {time}\n"))
 }

@@ -59,7 +59,7 @@ impl Intake {
             // Hosts that carry mail for this system are not judged.
             _ => return,
         };
-        let left = |how| self.metrics.smtp_left_total.with_label_values(&[how]).inc();
+        let left = |reason| self.metrics.smtp_abandoned_total.with_label_values(&[reason]).inc();
         if transaction.waited > CALLOUT_WAIT_MAX {
             return left("slow");
         }

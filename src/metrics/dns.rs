@@ -1,13 +1,14 @@
 //! Metrics of the name server. Each thread counts for itself; the counts are summed when metrics
 //! are collected.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Bucket, Counter, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
-use super::NAMESPACE;
+use super::declaration::{MetricDeclaration, MetricKind};
 use crate::zone::DomainName;
 use crate::zone::numbers::{TYPE_A, TYPE_AAAA, TYPE_ANY, TYPE_MX, TYPE_NS, TYPE_SOA, TYPE_TXT};
 
@@ -94,6 +95,43 @@ const COOKIES: [&str; 2] = ["valid", "other"];
 /// Upper bounds of the latency buckets in microseconds. Longer times are counted in an additional
 /// last bucket.
 const LATENCY: [u64; 11] = [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 100_000];
+
+const ANSWERS: MetricDeclaration = MetricDeclaration {
+    name: "backscatterd_dns_answers_total",
+    kind: MetricKind::Counter,
+    labels: &["zone", "transport", "answer"],
+    meaning: "DNS queries, by zone, transport and answer.",
+};
+const QUESTIONS: MetricDeclaration = MetricDeclaration {
+    name: "backscatterd_dns_questions_total",
+    kind: MetricKind::Counter,
+    labels: &["zone", "transport", "type"],
+    meaning: "DNS queries, by zone, transport and type.",
+};
+const DROPPED: MetricDeclaration = MetricDeclaration {
+    name: "backscatterd_dns_dropped_total",
+    kind: MetricKind::Counter,
+    labels: &["transport", "reason"],
+    meaning: "DNS messages without a response, by reason.",
+};
+const WITH_COOKIE: MetricDeclaration = MetricDeclaration {
+    name: "backscatterd_dns_cookies_total",
+    kind: MetricKind::Counter,
+    labels: &["transport", "state"],
+    meaning: "DNS queries with a cookie. The state is `valid` or `other`.",
+};
+const WITH_KEY: MetricDeclaration = MetricDeclaration {
+    name: "backscatterd_dns_keys_total",
+    kind: MetricKind::Counter,
+    labels: &["key"],
+    meaning: "DNS queries with a key in the name, by the key.",
+};
+const RESPONSE_TIME: MetricDeclaration = MetricDeclaration {
+    name: "backscatterd_dns_response_seconds",
+    kind: MetricKind::Histogram,
+    labels: &["transport"],
+    meaning: "Time from reading a batch of UDP queries until its responses were sent.",
+};
 
 /// The counts of all threads of the name server.
 pub struct DnsMetrics {
@@ -208,48 +246,23 @@ impl PendingCounts {
 }
 
 impl DnsMetrics {
+    /// The declarations of the name server's metrics.
+    pub(super) const DECLARED: &'static [MetricDeclaration] =
+        &[ANSWERS, QUESTIONS, DROPPED, WITH_COOKIE, WITH_KEY, RESPONSE_TIME];
+
     /// Metrics for zones, by their origins, and for keys, by their names.
     pub fn new(zones: Vec<DomainName>, keys: Vec<String>) -> Self {
         let zones =
             zones.into_iter().map(|zone| CountedZone { name: zone.to_string(), wire: zone.to_wire() });
-        let desc = |(name, help, labels): (&str, &str, &[&str])| {
-            let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-            Desc::new(
-                format!("{NAMESPACE}_{name}"),
-                help.to_owned(),
-                labels,
-                std::collections::HashMap::new(),
-            )
-            .expect("a plain name and labels")
+        let desc = |declared: &MetricDeclaration| {
+            let labels = declared.labels.iter().map(|label| (*label).to_owned()).collect();
+            Desc::new(declared.name.to_owned(), declared.meaning.to_owned(), labels, HashMap::new())
+                .expect("a plain name and labels")
         };
-        let families = [
-            (
-                "dns_answers_total",
-                "DNS queries by zone, transport and answer",
-                &["zone", "transport", "answer"][..],
-            ),
-            (
-                "dns_questions_total",
-                "DNS queries by zone, transport and type",
-                &["zone", "transport", "type"],
-            ),
-            ("dns_dropped_total", "DNS messages without a response, by reason", &["transport", "reason"]),
-            (
-                "dns_cookies_total",
-                "DNS queries with a cookie, by state of the cookie",
-                &["transport", "state"],
-            ),
-            ("dns_keys_total", "DNS queries with a key in the name, by key", &["key"]),
-            (
-                "dns_response_seconds",
-                "Time from reading a batch of UDP queries until its responses were sent",
-                &["transport"],
-            ),
-        ];
         DnsMetrics {
             layout: CountLayout { zones: zones.collect(), keys: keys.into() },
             lanes: Mutex::default(),
-            families: families.into_iter().map(desc).collect(),
+            families: DnsMetrics::DECLARED.iter().map(desc).collect(),
         }
     }
 
@@ -292,17 +305,30 @@ fn label(name: &str, value: &str) -> LabelPair {
     pair
 }
 
-fn metric(labels: &[(&str, &str)]) -> Metric {
+fn metric(declared: &MetricDeclaration, values: &[&str]) -> Metric {
     let mut metric = Metric::default();
-    metric.set_label(labels.iter().map(|(name, value)| label(name, value)).collect());
+    metric.set_label(declared.labels.iter().zip(values).map(|(name, value)| label(name, value)).collect());
     metric
 }
 
-fn counter(labels: &[(&str, &str)], count: u64) -> Metric {
-    let (mut metric, mut counter) = (metric(labels), Counter::default());
+fn counter(declared: &MetricDeclaration, values: &[&str], count: u64) -> Metric {
+    let (mut metric, mut counter) = (metric(declared, values), Counter::default());
     counter.set_value(count as f64);
     metric.set_counter(counter);
     metric
+}
+
+fn family(declared: &MetricDeclaration, metrics: Vec<Metric>) -> MetricFamily {
+    let mut family = MetricFamily::default();
+    family.set_name(declared.name.to_owned());
+    family.set_help(declared.meaning.to_owned());
+    family.set_field_type(match declared.kind {
+        MetricKind::Counter => MetricType::COUNTER,
+        MetricKind::Gauge => MetricType::GAUGE,
+        MetricKind::Histogram => MetricType::HISTOGRAM,
+    });
+    family.set_metric(metrics);
+    family
 }
 
 impl DnsMetrics {
@@ -320,18 +346,9 @@ impl DnsMetrics {
         sum += cells[self.layout.latency(LATENCY.len())];
         histogram.set_sample_count(sum);
         histogram.set_sample_sum(cells[self.layout.latency_sum()] as f64 / 1e6);
-        let mut metric = metric(&[("transport", transport)]);
+        let mut metric = metric(&RESPONSE_TIME, &[transport]);
         metric.set_histogram(histogram);
         (sum > 0).then_some(metric)
-    }
-
-    fn family(&self, nth: usize, kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
-        let mut family = MetricFamily::default();
-        family.set_name(self.families[nth].fq_name.clone());
-        family.set_help(self.families[nth].help.clone());
-        family.set_field_type(kind);
-        family.set_metric(metrics);
-        family
     }
 }
 
@@ -347,23 +364,20 @@ impl Collector for DnsMetrics {
         let mut keys = vec![0; layout.keys.len()];
         for (transport, cells) in &sums {
             for (zone, name) in names.iter().enumerate() {
-                let labels = |of, value| [("zone", *name), ("transport", *transport), (of, value)];
                 for (nth, (_, answer)) in OUTCOMES.iter().enumerate() {
-                    answers.push(counter(&labels("answer", answer), cells[layout.outcome(zone, nth)]));
+                    let count = cells[layout.outcome(zone, nth)];
+                    answers.push(counter(&ANSWERS, &[name, transport, answer], count));
                 }
                 for (nth, (_, of_type)) in TYPES.iter().enumerate() {
-                    types.push(counter(&labels("type", of_type), cells[layout.query_type(zone, nth)]));
+                    let count = cells[layout.query_type(zone, nth)];
+                    types.push(counter(&QUESTIONS, &[name, transport, of_type], count));
                 }
             }
             for (nth, (_, reason)) in DROPS.iter().enumerate() {
-                drops.push(counter(
-                    &[("transport", transport), ("reason", reason)],
-                    cells[layout.dropped(nth)],
-                ));
+                drops.push(counter(&DROPPED, &[transport, reason], cells[layout.dropped(nth)]));
             }
             for (nth, state) in COOKIES.iter().enumerate() {
-                cookies
-                    .push(counter(&[("transport", transport), ("state", state)], cells[layout.cookie(nth)]));
+                cookies.push(counter(&WITH_COOKIE, &[transport, state], cells[layout.cookie(nth)]));
             }
             latencies.extend(self.histogram(transport, cells));
             for (nth, key) in keys.iter_mut().enumerate() {
@@ -371,11 +385,15 @@ impl Collector for DnsMetrics {
             }
         }
         let keys =
-            layout.keys.iter().zip(keys).map(|(name, count)| counter(&[("key", name)], count)).collect();
-        let counters = [answers, types, drops, cookies, keys].into_iter().enumerate();
-        let mut families: Vec<_> =
-            counters.map(|(nth, metrics)| self.family(nth, MetricType::COUNTER, metrics)).collect();
-        families.push(self.family(5, MetricType::HISTOGRAM, latencies));
+            layout.keys.iter().zip(keys).map(|(name, count)| counter(&WITH_KEY, &[name], count)).collect();
+        let mut families = vec![
+            family(&ANSWERS, answers),
+            family(&QUESTIONS, types),
+            family(&DROPPED, drops),
+            family(&WITH_COOKIE, cookies),
+            family(&WITH_KEY, keys),
+            family(&RESPONSE_TIME, latencies),
+        ];
         families.retain(|family| !family.get_metric().is_empty());
         families
     }

@@ -14,7 +14,9 @@ use mail_auth::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{DnsAnswers, DomainRecords, Inquiry};
+use super::enrolment::DomainRecords;
+use super::inquiry::Inquiry;
+use super::relation::DnsAnswers;
 use crate::relay::Relay;
 
 /// Maximum number of mail exchangers of a domain that are looked up.

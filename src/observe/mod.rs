@@ -6,6 +6,7 @@
 //! and only the DNS is asked (RFC 6471 §3.6).
 
 mod enrolment;
+mod inquiry;
 mod lookups;
 mod networks;
 mod relation;
@@ -21,16 +22,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use enrolment::{DomainRecords, EnrolmentFault, faults};
+pub use inquiry::Inquiry;
 pub use lookups::{LaboratoryHost, Lookups};
 pub use networks::{Networks, NetworksError};
 pub use relation::{DnsAnswers, observation};
 pub use settings::{ObserverLimits, ObserverSettings};
 
-use crate::digest::Digest;
-use crate::evidence::{Entry, Evidence, Observation};
+use crate::evidence::{Entry, Observation};
 use crate::journal::Journal;
 use crate::metrics::Metrics;
-use crate::relay::{Prefix, Relay};
+use crate::relay::Prefix;
 
 /// Pauses before an incompletely answered inquiry is repeated, each counted from the previous
 /// attempt. Servers that are down for a moment are up again by then.
@@ -47,41 +48,6 @@ const WAITING_MAX: usize = 1_000;
 const PER_SITE_MAX: u32 = 32;
 /// Maximum number of inquiries about domains of one organisation that run or wait.
 const PER_ORGANISATION_MAX: u32 = 32;
-
-/// What is asked about one piece of evidence.
-#[derive(Clone, Debug)]
-pub struct Inquiry {
-    /// The id of the evidence.
-    pub evidence: Digest,
-    /// The relay.
-    pub relay: Relay,
-    /// The name that the relay gave in HELO or EHLO.
-    pub helo: String,
-    /// The domain for which the relay handled mail.
-    pub domain: Option<String>,
-    /// The host that refused the recipient, as named in the report.
-    pub remote_mta: Option<String>,
-    /// The host that handed the forged original to the relay, if known.
-    pub injector: Option<Relay>,
-    /// The trap's domain in clear text. It is used for the inquiry and not stored.
-    pub trap_domain: Option<String>,
-}
-
-impl Inquiry {
-    /// The inquiry about a piece of evidence.
-    pub fn about(evidence: &Evidence, trap_domain: Option<&str>) -> Self {
-        let facts = &evidence.facts;
-        Inquiry {
-            evidence: evidence.id,
-            relay: evidence.relay,
-            helo: evidence.helo.clone(),
-            domain: facts.failed_recipient().and_then(|recipient| recipient.domain),
-            remote_mta: facts.leading_failure().and_then(|failure| failure.remote_mta.clone()),
-            injector: facts.injector.map(Relay::new),
-            trap_domain: trap_domain.map(str::to_owned),
-        }
-    }
-}
 
 /// Appends an observation, and tries again while the journal has a passing error. The fold's time
 /// stands still meanwhile.

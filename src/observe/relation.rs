@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::Inquiry;
+use super::inquiry::Inquiry;
 use crate::evidence::Observation;
 use crate::relay::{Prefix, Relay, special_purpose};
 

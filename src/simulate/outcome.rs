@@ -4,8 +4,10 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::Serialize;
 
+use super::actors::Actor;
+use super::running::SimulationRun;
+use super::setup::HOUR;
 use super::world::Truth;
-use super::{SimulationRun, actors::Actor};
 use crate::digest::{Digest, Digester};
 
 /// The maximum number of good relays that the outcome names as listed.
@@ -75,13 +77,13 @@ impl SimulationRun<'_> {
     pub(super) fn outcome(&self) -> SimulationOutcome {
         let SimulationRun { setup, actors, listed, .. } = self;
         let world = &setup.world;
-        let end = u64::from(setup.days) * super::HOUR * 24;
+        let end = u64::from(setup.days) * HOUR * 24;
         let persistent_after = u64::try_from(world.persistent_after.milliseconds()).unwrap_or(0);
         let is_persistent =
             |actor: &Actor| actor.ends.min(end).saturating_sub(actor.begins) >= persistent_after;
         let hours = |number: u32, actor: &Actor| {
             let at = listed.get(&number)?.since(world.start).milliseconds();
-            Some((u64::try_from(at).unwrap_or(0).saturating_sub(actor.begins)) / super::HOUR)
+            Some((u64::try_from(at).unwrap_or(0).saturating_sub(actor.begins)) / HOUR)
         };
         let (mut rows, mut all_hours) = (Vec::new(), Vec::new());
         let (mut persistent, mut persistent_listed, mut good_listed) = (0, 0, 0);

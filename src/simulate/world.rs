@@ -32,7 +32,7 @@ pub struct WorldSpec {
     /// The hosts that send forged mail.
     pub injectors: InjectorsSpec,
     /// The operator.
-    pub operator: OperatorSpec,
+    pub operator: SimulatedOperatorSpec,
     /// The mail.
     pub mail: MailSpec,
     /// The time after which an active source should be listed.
@@ -77,7 +77,7 @@ pub struct InjectorsSpec {
 /// The `[operator]` table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct OperatorSpec {
+pub struct SimulatedOperatorSpec {
     /// How long the guards hold listings before the operator releases them.
     pub release_after: Span,
 }

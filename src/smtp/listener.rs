@@ -336,7 +336,7 @@ impl Connection<'_> {
                 Ok(Ok(count)) if count > 0 => {}
                 Ok(ended) => {
                     if session.is_interrupted() {
-                        serve.metrics.smtp_left_total.with_label_values(&["interrupted"]).inc();
+                        serve.metrics.smtp_abandoned_total.with_label_values(&["interrupted"]).inc();
                     }
                     return ended.map(|_| NextStep::Ended);
                 }
@@ -388,7 +388,7 @@ impl Connection<'_> {
 
     async fn pause(&self, pause: Span) {
         if let Ok(_kept) = self.serve.tarpit.try_acquire() {
-            self.serve.metrics.smtp_tarpitted_total.inc();
+            self.serve.metrics.smtp_delayed_replies_total.inc();
             tokio::select! {
                 () = tokio::time::sleep(pause.to_std()) => {}
                 () = self.stop.cancelled() => {}

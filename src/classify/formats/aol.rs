@@ -1,9 +1,10 @@
 //! Reports of AOL, which names its own users by their screen names without a domain.
 
-use super::{Format, Layer, ShownSignals, report_in_words};
+use crate::classify::format::{Format, FormatClaim, Layer};
 use crate::classify::reading::MessageReading;
-use crate::classify::signal::{FormatSignal, Pattern};
-use crate::classify::{FormatClaim, ReportedRecipient};
+use crate::classify::report::ReportedRecipient;
+use crate::classify::report_in_words::report_in_words;
+use crate::classify::signal::{FormatSignal, Pattern, ShownSignals};
 use crate::mail::{DsnAction, Mailbox};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.

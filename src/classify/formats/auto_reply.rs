@@ -1,9 +1,10 @@
 //! Automatic replies, whether or not they comply with RFC 3834.
 
-use super::{Format, Layer, ShownSignals};
+use crate::classify::format::{Format, FormatClaim, Layer};
+use crate::classify::kind::Kind;
 use crate::classify::reading::MessageReading;
-use crate::classify::signal::{FormatSignal, Pattern, SignClass};
-use crate::classify::{FormatClaim, Kind, ReportFields};
+use crate::classify::report::ReportFields;
+use crate::classify::signal::{FormatSignal, Pattern, ShownSignals, SignClass};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {

@@ -2,10 +2,11 @@
 //!
 //! They are written by TMDA, ASK, BoxTrapper, Spam Arrest and similar programs.
 
-use super::{Format, Layer, ShownSignals, two_classes};
+use crate::classify::format::{Format, FormatClaim, Layer};
+use crate::classify::kind::Kind;
 use crate::classify::reading::MessageReading;
-use crate::classify::signal::{FormatSignal, Pattern};
-use crate::classify::{FormatClaim, Kind, ReportFields};
+use crate::classify::report::ReportFields;
+use crate::classify::signal::{FormatSignal, Pattern, ShownSignals};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
@@ -61,7 +62,7 @@ const OWN_MARKS: usize = 6;
 fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     let decisive = !reading.signs.list_post && (0..OWN_MARKS).any(|at| shown.at(at));
     let original_sender = reading.original.as_ref().and_then(|original| original.sender.clone());
-    (decisive || two_classes(shown)).then(|| FormatClaim {
+    (decisive || shown.has_two_classes()).then(|| FormatClaim {
         kind: Kind::Challenge,
         reasons: shown.reasons(),
         report: ReportFields { original_sender, ..ReportFields::default() },

@@ -1,9 +1,9 @@
 //! Notices of content and virus filters to the sender of a message, which is often forged.
 
-use super::{Format, Layer, ShownSignals, returned, two_classes};
+use crate::classify::format::{Format, FormatClaim, Layer};
+use crate::classify::kind::Kind;
 use crate::classify::reading::MessageReading;
-use crate::classify::signal::{FormatSignal, Pattern};
-use crate::classify::{FormatClaim, Kind};
+use crate::classify::signal::{FormatSignal, Pattern, ShownSignals};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
@@ -94,9 +94,9 @@ fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClai
     // sent the message, and not to a list.
     let signs = reading.signs;
     let by_program = shown.at(0) || signs.mail_system || signs.null_path || shown.at(1) || signs.copy;
-    (shown.at(3) && two_classes(shown) && by_program && !signs.list_post && !answers(reading)).then(|| {
-        FormatClaim { kind: Kind::ContentNotice, reasons: shown.reasons(), report: returned(reading) }
-    })
+    (shown.at(3) && shown.has_two_classes() && by_program && !signs.list_post && !answers(reading)).then(
+        || FormatClaim { kind: Kind::ContentNotice, reasons: shown.reasons(), report: reading.returned() },
+    )
 }
 
 /// Whether the message is a person's reply to another message.

@@ -1,9 +1,10 @@
 //! Message disposition notifications (RFC 8098): receipts, and refusals by a filter.
 
-use super::{Format, Layer, ShownSignals, returned};
+use crate::classify::format::{Format, FormatClaim, Layer};
+use crate::classify::kind::Kind;
 use crate::classify::reading::MessageReading;
-use crate::classify::signal::{FormatSignal, Pattern};
-use crate::classify::{FormatClaim, Kind, ReportFields, ReportedRecipient};
+use crate::classify::report::{ReportFields, ReportedRecipient};
+use crate::classify::signal::{FormatSignal, Pattern, ShownSignals};
 use crate::mail::{DsnAction, Header, Mailbox, PartContent};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
@@ -51,7 +52,7 @@ fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClai
                 action: rejected.then_some(DsnAction::Failed),
                 ..ReportedRecipient::of(mailbox)
             }],
-            ..returned(reading)
+            ..reading.returned()
         },
     })
 }

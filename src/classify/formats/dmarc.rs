@@ -1,10 +1,11 @@
 //! DMARC aggregate reports, which are recognised by the name of the compressed file (RFC 7489
 //! §7.2.1.1).
 
-use super::{Format, Layer, ShownSignals};
+use crate::classify::format::{Format, FormatClaim, Layer};
+use crate::classify::kind::Kind;
 use crate::classify::reading::MessageReading;
-use crate::classify::signal::{FormatSignal, Pattern};
-use crate::classify::{FormatClaim, Kind, ReportFields};
+use crate::classify::report::ReportFields;
+use crate::classify::signal::{FormatSignal, Pattern, ShownSignals};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {

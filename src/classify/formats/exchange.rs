@@ -1,9 +1,9 @@
 //! Plain-text reports of Microsoft Exchange, from Exchange 5.5 to Exchange Online.
 
-use super::{Format, Layer, ShownSignals, report_in_words, words_claim};
-use crate::classify::FormatClaim;
+use crate::classify::format::{Format, FormatClaim, Layer};
 use crate::classify::reading::MessageReading;
-use crate::classify::signal::{FormatSignal, Pattern};
+use crate::classify::report_in_words::{report_in_words, words_claim};
+use crate::classify::signal::{FormatSignal, Pattern, ShownSignals};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {

@@ -1,9 +1,9 @@
 //! Abuse feedback reports (ARF, RFC 5965).
 
-use super::{Format, Layer, ShownSignals, returned};
+use crate::classify::format::{Format, FormatClaim, Layer};
+use crate::classify::kind::Kind;
 use crate::classify::reading::MessageReading;
-use crate::classify::signal::{FormatSignal, Pattern};
-use crate::classify::{FormatClaim, Kind};
+use crate::classify::signal::{FormatSignal, Pattern, ShownSignals};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
@@ -36,6 +36,6 @@ fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClai
         if typed {
             reasons.push("the Content-Type is that of a feedback report".to_owned());
         }
-        FormatClaim { kind: Kind::FeedbackReport, reasons, report: returned(reading) }
+        FormatClaim { kind: Kind::FeedbackReport, reasons, report: reading.returned() }
     })
 }

@@ -3,10 +3,10 @@
 //! Three kinds of signs must agree: the sender, the wording, and something that normally only a
 //! mail system has, which is the original, a list of failed recipients, or an SMTP reply.
 
-use super::{Format, Layer, ShownSignals, words_claim};
-use crate::classify::FormatClaim;
+use crate::classify::format::{Format, FormatClaim, Layer};
 use crate::classify::reading::MessageReading;
-use crate::classify::signal::{FormatSignal, Pattern, SignClass};
+use crate::classify::report_in_words::words_claim;
+use crate::classify::signal::{FormatSignal, Pattern, ShownSignals, SignClass};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {

@@ -1,9 +1,11 @@
 //! Imitations of reports: malware and phishing mail with the subject or the words of a report.
 
-use super::{Format, Layer, ShownSignals};
+use crate::classify::common_signals::CommonSignals;
+use crate::classify::format::{Format, FormatClaim, Layer};
+use crate::classify::kind::Kind;
 use crate::classify::reading::MessageReading;
-use crate::classify::signal::{CommonSignals, FormatSignal, Pattern, SignClass};
-use crate::classify::{FormatClaim, Kind, ReportFields};
+use crate::classify::report::ReportFields;
+use crate::classify::signal::{FormatSignal, Pattern, ShownSignals, SignClass};
 use crate::mail::PartContent;
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.

@@ -2,10 +2,11 @@
 //!
 //! The patterns are those of Mailman, Majordomo, ezmlm, fml, mlmmj, LISTSERV, Ecartis and Sympa.
 
-use super::{Format, Layer, ShownSignals};
+use crate::classify::format::{Format, FormatClaim, Layer};
+use crate::classify::kind::Kind;
 use crate::classify::reading::MessageReading;
-use crate::classify::signal::{FormatSignal, Pattern};
-use crate::classify::{FormatClaim, Kind, ReportFields};
+use crate::classify::report::ReportFields;
+use crate::classify::signal::{FormatSignal, Pattern, ShownSignals};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {

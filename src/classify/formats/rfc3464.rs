@@ -5,10 +5,11 @@
 //! programs make it the top-level type, and gateways flatten it into the text. The text is used
 //! only to recognise a content filter.
 
-use super::{Format, Layer, ShownSignals, returned};
+use crate::classify::format::{Format, FormatClaim, Layer};
+use crate::classify::kind::Kind;
 use crate::classify::reading::MessageReading;
-use crate::classify::signal::{FormatSignal, Pattern};
-use crate::classify::{FormatClaim, Kind, ReportFields, ReportedRecipient};
+use crate::classify::report::{ReportFields, ReportedRecipient};
+use crate::classify::signal::{FormatSignal, Pattern, ShownSignals};
 use crate::mail::{DeliveryStatus, DsnAction, Header, Mailbox, PartContent, RecipientStatus};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
@@ -106,7 +107,7 @@ fn report(reading: &MessageReading<'_>, groups: &[Header], status: DeliveryStatu
         .first()
         .and_then(|first| first.field("X-Postfix-Sender"))
         .and_then(|field| Mailbox::find(field.rsplit(';').next().unwrap_or(field)));
-    let returned = returned(reading);
+    let returned = reading.returned();
     ReportFields {
         original_sender: postfix_sender.or(returned.original_sender.clone()),
         recipients: status

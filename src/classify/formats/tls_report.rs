@@ -1,8 +1,10 @@
 //! SMTP TLS reports (RFC 8460).
 
-use super::{Format, Layer, ShownSignals};
+use crate::classify::format::{Format, FormatClaim, Layer};
+use crate::classify::kind::Kind;
 use crate::classify::reading::MessageReading;
-use crate::classify::{FormatClaim, Kind, ReportFields};
+use crate::classify::report::ReportFields;
+use crate::classify::signal::ShownSignals;
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format { name: "tls-report", layer: Layer::Fields, signals: &[], claim };

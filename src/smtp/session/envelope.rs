@@ -1,4 +1,4 @@
-//! The commands that say who sends a message, for whom it is, and whose client brings it.
+//! The commands that name the sender, the recipients and the client of a message.
 
 use std::borrow::Cow;
 

@@ -13,6 +13,7 @@ fuzz_target!(|octets: &[u8]| {
         reverse_path: Some(ReversePath::Null),
         client: Some([198, 18, 0, 25].into()),
         recipient: Mailbox::parse("j.doe@trap.example"),
+        trusted_hops: 0,
     };
     let verdict = classify(&message, &session);
     assert!(!verdict.reasons.is_empty());

@@ -1,0 +1,55 @@
+//! `serve`, and `check`, which says what `serve` would do.
+
+use super::failure::{CommandFailure, EX_CONFIG};
+use super::output::tell;
+use super::runtime::{on_runtime, start_log, until_told_or};
+use crate::config::Config;
+use crate::daemon::Daemon;
+use crate::lists::WatchedLists;
+use crate::time::{Clock, SystemClock};
+
+/// Runs the server until SIGINT or SIGTERM.
+///
+/// # Errors
+/// When the server cannot start, or a part of it fails.
+pub(super) fn run(config: &Config) -> Result<(), CommandFailure> {
+    start_log(&config.log)?;
+    on_runtime(serve(config))
+}
+
+async fn serve(config: &Config) -> Result<(), CommandFailure> {
+    for line in config.effective.lines() {
+        tracing::info!(setting = line, "setting in force");
+    }
+    let daemon = Daemon::start(config).await?;
+    tracing::info!(bound = ?daemon.bound(), "ready");
+    let told = until_told_or(&daemon.failed()).await;
+    tracing::info!("stopping");
+    daemon.stop(&config.control_socket).await;
+    told
+}
+
+/// Prints the settings in force, and what each zone holds.
+///
+/// # Errors
+/// When a list cannot be read, or standard output cannot be written.
+pub(super) fn check(config: &Config) -> Result<(), CommandFailure> {
+    let lists = WatchedLists::read(config.lists.clone(), SystemClock::start().now())
+        .map_err(|error| CommandFailure::new(EX_CONFIG, format!("dns.lists: {error}")))?;
+    let mut told = config.effective.clone();
+    for file in &config.zones {
+        let zone = &file.zone;
+        told.push_str(&format!(
+            "# {}: {} with {} codes and {} sublists, policy {}\n",
+            file.path.display(),
+            zone.apex.origin,
+            zone.codes.len(),
+            zone.sublists.len(),
+            zone.digest
+        ));
+    }
+    for zone in lists.lists.load().zones() {
+        told.push_str(&format!("# {} with {} entries from list files\n", zone.apex.origin, zone.len()));
+    }
+    tell(&told)
+}
