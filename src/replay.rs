@@ -99,8 +99,10 @@ impl std::str::FromStr for ReplayStart {
 
 impl std::fmt::Display for Replay {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let first = self.first.unwrap_or(self.last);
-        writeln!(f, "entries {first} to {}, time {}", self.last, self.time)?;
+        match self.first {
+            Some(first) => writeln!(f, "entries {first} to {}, time {}", self.last, self.time)?,
+            None => writeln!(f, "no entries after {}, time {}", self.last, self.time)?,
+        }
         for zone in &self.zones {
             let ZoneDigest { origin, serial, entries, digest } = zone;
             writeln!(f, "{origin} serial {serial} entries {entries} digest {digest}")?;

@@ -49,8 +49,8 @@ pub fn run() -> ExitCode {
     let Cli { config, verb } = match Cli::try_parse() {
         Ok(cli) => cli,
         // An MTA bounces the message if its pipe command fails with another code than 75. A typing
-        // error in that command must not cause backscatter.
-        Err(error) if error.use_stderr() && names_submit(std::env::args_os()) => {
+        // error in that command must not cause backscatter, whatever it is.
+        Err(error) if error.use_stderr() && may_be_submit(std::env::args_os()) => {
             eprintln!("{error}");
             return ExitCode::from(EX_TEMPORARY);
         }
@@ -66,13 +66,18 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Whether the verb of a command line with errors is `submit`.
+/// Whether the verb of a command line with errors is `submit`, or may be: no verb can be read.
 ///
 /// The parser then skips what it does not know, also before the verb.
-fn names_submit(line: impl IntoIterator<Item = OsString>) -> bool {
+fn may_be_submit(line: impl ExactSizeIterator<Item = OsString>) -> bool {
+    if line.len() <= 1 {
+        return false;
+    }
     let unknown = Arg::new("unknown").num_args(0..).allow_hyphen_values(true);
     let lenient = Cli::command().ignore_errors(true).subcommand_precedence_over_arg(true).arg(unknown);
-    lenient.try_get_matches_from(line).is_ok_and(|matches| matches.subcommand_name() == Some("submit"))
+    lenient
+        .try_get_matches_from(line)
+        .map_or(true, |matches| matches.subcommand_name().is_none_or(|verb| verb == "submit"))
 }
 
 #[cfg(test)]
@@ -80,7 +85,9 @@ mod tests {
     use super::*;
 
     fn is_submit(line: &[&str]) -> bool {
-        names_submit(["backscatterd"].iter().chain(line).map(OsString::from))
+        may_be_submit(
+            std::iter::once(&"backscatterd").chain(line).map(OsString::from).collect::<Vec<_>>().into_iter(),
+        )
     }
 
     #[test]
@@ -93,17 +100,13 @@ mod tests {
             &["--confg=x", "submit", "--donor", "isp-1"],
             &["-x", "submit"],
             &["bogus", "submit"],
+            &["--config", "submit"],
+            &["bogus"],
         ] {
             assert!(Cli::try_parse_from(["backscatterd"].iter().chain(line)).is_err(), "{line:?}");
             assert!(is_submit(line), "{line:?}");
         }
-        for line in [
-            &["lookup", "submit", "--bogus"][..],
-            &["--config", "submit"],
-            &["bogus"],
-            &["trap", "add", "submit"],
-            &[],
-        ] {
+        for line in [&["lookup", "submit", "--bogus"][..], &["trap", "add", "submit"], &[]] {
             assert!(!is_submit(line), "{line:?}");
         }
     }

@@ -79,8 +79,10 @@ impl FeedImport {
     /// When the journal takes no entry.
     pub async fn take(&mut self, octets: &[u8]) -> Result<(), JournalError> {
         // A large piece is read with `block_in_place`, so that other tasks of this thread can move
-        // away.
-        if octets.len() < LINE_OCTETS_MAX {
+        // away. So is a small one that makes a JSON document too large, which is then read by lines.
+        let waiting = self.reading.document.as_ref().map_or(0, Vec::len);
+        let overflows = waiting > 0 && waiting + octets.len() > JSON_OCTETS_MAX;
+        if octets.len() < LINE_OCTETS_MAX && !overflows {
             self.reading.take(octets);
         } else {
             tokio::task::block_in_place(|| self.reading.take(octets));

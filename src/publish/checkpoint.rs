@@ -59,12 +59,12 @@ pub fn catch_up(
 pub(super) fn checkpoint_at(journal: &dyn Journal, offset: Offset) -> Result<(), PublishError> {
     let mut blocklist = restore(journal)?;
     for entries in journal::follow(journal, blocklist.offset()) {
-        let entries = entries?;
-        // Entries that were dropped in the meantime are missing from the batch.
-        if journal.beginning()? > blocklist.offset() {
-            return Err(PublishError::Gap(blocklist.offset()));
-        }
-        for recorded in entries.iter().take_while(|recorded| recorded.offset <= offset) {
+        for recorded in entries?.iter().take_while(|recorded| recorded.offset <= offset) {
+            // Entries may be missing: retention dropped them in the meantime, or the store is
+            // damaged. A checkpoint without them would be wrong for ever.
+            if journal.entries_between(blocklist.offset(), recorded.offset) != 1 {
+                return Err(PublishError::Gap(blocklist.offset()));
+            }
             blocklist.apply(recorded);
         }
         if blocklist.offset() >= offset {

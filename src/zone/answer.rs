@@ -132,8 +132,8 @@ impl ExtendedError {
     pub const fn text(self) -> &'static str {
         match self {
             ExtendedError::NotReady => "the data is too old",
-            ExtendedError::Prohibited => "not allowed for this client",
-            ExtendedError::NotAuthoritative => "not in a zone of this server",
+            ExtendedError::Prohibited => "not open to this client",
+            ExtendedError::NotAuthoritative => "none of our zones",
         }
     }
 }
