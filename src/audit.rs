@@ -29,11 +29,11 @@ pub enum AuditError {
     #[error("{path}: line {line} is not an audit record: {problem}")]
     Line { path: PathBuf, line: usize, problem: String },
     /// Too many records wait to be written.
-    #[error("{WAITING_MAX} audit records wait to be written")]
+    #[error("{WAITING_MAX} audit records wait to be written; no more can wait")]
     Full,
     /// The folder's records do not belong to this journal.
     #[error(
-        "{0} holds the record of another journal, or of this one before it was restored; keep it, and set audit.directory to another folder"
+        "{0} holds the audit record of another journal, or of this journal before a restore; keep this folder, and set audit.directory to another folder"
     )]
     OtherJournal(PathBuf),
 }

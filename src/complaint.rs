@@ -3,7 +3,7 @@
 /// One fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complaint {
-    /// The file and the key, such as `zones/example.toml: soa.refresh`.
+    /// The file and the key, such as `zones/backscatter.toml: soa.refresh`.
     pub key: String,
     /// What is wrong.
     pub problem: String,

@@ -82,13 +82,13 @@ pub enum KeyError {
     )]
     Lost(PathBuf),
     /// The day's key was destroyed.
-    #[error("the key of {0} was destroyed, and that day's reports can't be read any more")]
+    #[error("the key of {0} was destroyed; the reports of that day can no longer be read")]
     Destroyed(Day),
     /// The report could not be sealed or opened.
     #[error("the report does not belong to its key, or was altered")]
     Unsealed,
     /// The reduced report is too large.
-    #[error("a reduced report of {0} octets is larger than {REPORT_OCTETS_MAX} and can't be kept")]
+    #[error("a reduced report of {0} octets is larger than {REPORT_OCTETS_MAX} octets and cannot be stored")]
     Size(usize),
     /// The system's random number generator failed.
     #[error("the system provides no random numbers")]

@@ -121,9 +121,9 @@ impl Client {
 /// What the intake made of a transaction that brought a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IntakeOutcome {
-    /// It is durable: it would survive a crash.
+    /// The message is durable: it would survive a crash.
     Durable { id: String },
-    /// It could not be made durable. The client keeps it and comes back.
+    /// The message could not be made durable. The client keeps the message and sends it again.
     Later,
 }
 

@@ -313,7 +313,7 @@ fn what_the_machine_refuses_has_codes_of_its_own() {
     let output = installation.run(&["serve"]);
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(69), "{told}");
-    assert!(told.contains("HTTP can't listen on"), "{told}");
+    assert!(told.contains("HTTP cannot listen on"), "{told}");
     drop(taken);
 
     // A store that another program wrote.

@@ -84,7 +84,7 @@ fn a_donor_feeds_lists_changes_and_takes_back_its_traps_and_nobody_elses() {
     );
     assert_eq!(
         told["problems"],
-        serde_json::json!([{"line": 7, "problem": "it names no address, pattern or domain"}])
+        serde_json::json!([{"line": 7, "problem": "the line names no address, pattern or domain"}])
     );
     for (address, taken) in [
         ("anyone@one.example", true),
@@ -518,7 +518,10 @@ fn traps_are_made_up_imported_and_known_again() {
     std::fs::write(&file, format!("{one}\nbroken\n")).unwrap();
     let wrong = installation.run(&["trap", "import", "--form", "csv", file.to_str().unwrap()]);
     assert_eq!(wrong.status.code(), Some(65));
-    assert!(String::from_utf8_lossy(&wrong.stdout).contains("line 2: it names no address"), "{wrong:?}");
+    assert!(
+        String::from_utf8_lossy(&wrong.stdout).contains("line 2: the line names no address"),
+        "{wrong:?}"
+    );
     assert_eq!(installation.ok(&["trap", "list"]).lines().count(), 20);
     server.stop();
 }

@@ -228,7 +228,7 @@ fn a_page_of_errors_and_a_pipe_leave_a_list_as_it_was() {
     assert!(Command::new("mkfifo").arg(&other).status().unwrap().success());
     wait_until("the refusal of both files", RELOAD_LIMIT, || {
         let log = ours.log();
-        ["it has no valid line", "it is not a regular file"]
+        ["the file has no valid line", "the path is not a regular file"]
             .iter()
             .all(|reason| log.lines().any(|line| line.contains(REFUSED) && line.contains(reason)))
     });
@@ -258,6 +258,6 @@ fn what_cannot_be_read_is_told_before_a_port_is_bound() {
             Command::new(PROGRAM).args(["serve-files", "--listen", "192.0.2.1:53", list]).output().unwrap();
         let error = String::from_utf8(told.stderr).unwrap();
         assert!(!told.status.success() && error.contains(problem), "{list}: {error}");
-        assert!(!error.contains("can't listen"), "{error}");
+        assert!(!error.contains("cannot listen"), "{error}");
     }
 }

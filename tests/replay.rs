@@ -187,7 +187,7 @@ fn without_a_checkpoint_and_without_the_first_entry_there_is_no_list() {
     foreign.version += 1;
     journal.save_checkpoint(&foreign).unwrap();
     let error = restore(&journal).unwrap_err().to_string();
-    assert!(error.contains("version") && error.contains("first entries were dropped"), "{error}");
+    assert!(error.contains("version") && error.contains("first entries were deleted"), "{error}");
 }
 
 /// A checkpoint that version 1 wrote, with its zones' files. It must never be regenerated: existing

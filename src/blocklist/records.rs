@@ -15,11 +15,11 @@ use crate::zone;
 
 /// What a change of a record did to its listing, for [`Blocklist::change_record`].
 pub(super) enum RecordChange {
-    /// It began.
+    /// The listing began.
     Listed,
-    /// It was extended.
+    /// The listing was extended.
     Extended,
-    /// It ended.
+    /// The listing ended.
     Ended(ListingEnd),
 }
 

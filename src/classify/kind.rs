@@ -27,9 +27,10 @@ macro_rules! kinds {
 kinds! {
     /// A delivery status notification of a failure (RFC 3464).
     0 DsnFailed = "dsn-failed",
-    /// A delivery status notification of a delay. It never scores.
+    /// A delivery status notification of a delay. This kind never scores.
     1 DsnDelayed = "dsn-delayed",
-    /// A delivery status notification of a delivery, a relaying or an expansion. It never scores.
+    /// A delivery status notification of a delivery, a relaying or an expansion. This kind never
+    /// scores.
     2 DsnSuccess = "dsn-success",
     /// A report of a failure in a form other than RFC 3464.
     3 NonstandardNdr = "nonstandard-ndr",

@@ -14,7 +14,7 @@ pub struct Verdict {
     /// What the message reports. It is empty for a kind that reports nothing, such as ordinary
     /// mail.
     pub report: ReportFields,
-    /// The reasons for the verdict, for the operator. They contain no addresses.
+    /// The reasons for the verdict, for the operator. The reasons contain no addresses.
     pub reasons: Vec<String>,
     /// The reasons against the message being a genuine report, for the operator.
     pub doubts: Vec<String>,

@@ -240,8 +240,12 @@ async fn read(status: StatusCode, mut body: Body, take: BodySink<'_>) -> Result<
 /// # Errors
 /// When the text is not such a value: the daemon may be of another version.
 pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, CommandFailure> {
-    serde_json::from_str(text)
-        .map_err(|error| CommandFailure::new(EX_DATA, format!("is the daemon of another version? {error}")))
+    serde_json::from_str(text).map_err(|error| {
+        CommandFailure::new(
+            EX_DATA,
+            format!("cannot parse the daemon's answer; the daemon may be of another version: {error}"),
+        )
+    })
 }
 
 /// Whether a store exists in a folder.

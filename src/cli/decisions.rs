@@ -21,8 +21,8 @@ pub(super) enum ExemptVerb {
         /// The address, or a network such as 192.0.2.0/24; not wider than an IPv4 /8 or an IPv6
         /// /19.
         network: String,
-        /// When the exemption must be reviewed (RFC 3339): within 366 days. It does not end by
-        /// itself.
+        /// The time by which you must review the exemption (RFC 3339), within 366 days. The
+        /// exemption does not end by itself.
         #[arg(long)]
         review_by: Timestamp,
         /// The reason, for the audit record.
@@ -49,10 +49,11 @@ pub(super) struct ListArgs {
     /// The origin of the zone.
     #[arg(long)]
     zone: String,
-    /// The value of one of the zone's codes that evidence can earn.
+    /// The value of the code, such as 2 or 16. A code that is only added to other codes (32 and 64
+    /// in the shipped zone) is not allowed.
     #[arg(long, default_value_t = 2)]
     code: u8,
-    /// When the listing ends (RFC 3339): within 366 days.
+    /// The time at which the listing ends (RFC 3339), within 366 days.
     #[arg(long)]
     until: Timestamp,
     /// The reason, for the audit record.
@@ -65,27 +66,27 @@ pub(super) struct ListArgs {
 pub(super) enum VoidVerb {
     /// Discard the evidence that came to a donor's traps.
     ///
-    /// Also suspends the donor and retires its traps.
+    /// The command also suspends the donor and retires the donor's traps.
     Donor {
         /// The donor's name.
         donor: String,
         /// Discard the evidence since this time (RFC 3339).
         #[arg(long)]
         since: Timestamp,
-        /// The reason. It is public: `/api/v1/notes` shows it.
+        /// The reason, which `/api/v1/notes` publishes.
         #[arg(long)]
         why: String,
     },
     /// Discard the evidence that came to a trap.
     ///
-    /// Also retires the trap. A donor cannot give it again.
+    /// The command also retires the trap. A donor cannot give the trap again.
     Trap {
         /// The address, pattern or domain of the trap, or its key as `trap list` prints it.
         trap: String,
         /// Discard the evidence since this time (RFC 3339).
         #[arg(long)]
         since: Timestamp,
-        /// The reason. It is public: `/api/v1/notes` shows it.
+        /// The reason, which `/api/v1/notes` publishes.
         #[arg(long)]
         why: String,
     },
@@ -208,8 +209,8 @@ pub(super) async fn shut_down(
     let origin = zone.trim_end_matches('.').to_owned();
     decide(config, why, RequestedDecision::ShutDown { zone }).await?;
     tell(&format!(
-        "{origin} now lists nothing, not even its test entries; its name has a warning as TXT record. Leave it so for some weeks.\n\
-         Then delegate it in the parent zone to addresses where no server answers (TEST-NET-1, RFC 5737), never to a third party:\n\
+        "{origin} now lists nothing, not even its test entries; the TXT record of {origin} has a warning. Keep this state for some weeks.\n\
+         Then delegate {origin} in the parent zone to addresses where no server answers (TEST-NET-1, RFC 5737), never to a third party:\n\
          {origin}.  86400  IN  NS  invalid-1.{origin}.\n\
          {origin}.  86400  IN  NS  invalid-2.{origin}.\n\
          invalid-1.{origin}.  86400  IN  A  192.0.2.1\n\
@@ -238,7 +239,7 @@ pub(super) async fn status(config: &Config) -> Result<(), CommandFailure> {
     let mut told = String::new();
     told.push_str(if standing.frozen { "frozen: no listings are added\n" } else { "not frozen\n" });
     for (zone, held) in &standing.held {
-        told.push_str(&format!("{zone} {held} new listings are held until \"backscatterd release\"\n"));
+        told.push_str(&format!("{zone}: {held} new listings are held until \"backscatterd release\"\n"));
     }
     for zone in &standing.shut_down {
         told.push_str(&format!("{zone} is shut down\n"));

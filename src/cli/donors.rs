@@ -17,7 +17,8 @@ pub(super) enum DonorVerb {
     Set(Box<DonorTermsArgs>),
     /// List the donors.
     List,
-    /// Suspend a donor: nothing is accepted from it, and reports to its traps no longer count.
+    /// Suspend a donor: the server accepts nothing from the donor, and reports to the donor's traps
+    /// no longer count.
     Suspend(DonorNameArgs),
     /// End the suspension of a donor.
     Resume(DonorNameArgs),
@@ -28,10 +29,11 @@ pub(super) enum DonorVerb {
         /// The donor's name.
         donor: String,
     },
-    /// Print the key with which a donor hashes addresses, if it sends hashes instead of addresses.
+    /// Print the key with which a donor hashes addresses, if the donor sends hashes instead of
+    /// addresses.
     ///
-    /// The hash is BLAKE3 in keyed mode (`b3sum --keyed`), of which the first 32 hexadecimal digits
-    /// are sent.
+    /// The hash is BLAKE3 in keyed mode (`b3sum --keyed`). The donor sends the first 32 hexadecimal
+    /// digits of each hash.
     Key {
         /// The donor's name.
         donor: String,
@@ -53,7 +55,7 @@ pub(super) struct DonorNameArgs {
 pub(super) struct DonorTermsArgs {
     /// The donor's name.
     donor: String,
-    /// Make a new token for the HTTP API and print it. Only its digest is stored.
+    /// Make a new token for the HTTP API and print the token. The server stores only the digest.
     #[arg(long, conflicts_with = "token_digest")]
     new_token: bool,
     /// The digest of the donor's token, as `backscatterd token` prints it. An empty value removes
@@ -80,7 +82,8 @@ pub(super) struct DonorTermsArgs {
     #[arg(long)]
     gives_domains: Option<bool>,
     /// An address or network of the donor's mail hosts, whose Received lines at the top of a
-    /// submitted message are trusted. May be repeated; the given networks replace all earlier ones.
+    /// submitted message are trusted. The option may be repeated. The given networks replace all
+    /// earlier networks.
     #[arg(long = "relay", value_name = "NETWORK")]
     relays: Vec<String>,
     /// The reason, for the audit record.

@@ -35,11 +35,11 @@ pub(super) struct ExportArgs {
     #[arg(long, value_parser = DomainName::parse)]
     zone: Option<DomainName>,
     /// Write a zone of list files, given as `zone:type:file[,file]...`, instead of a judged zone.
-    /// May be repeated. Needs no configuration file.
+    /// The option may be repeated, and needs no configuration file.
     #[arg(long = "list")]
     pub(super) lists: Vec<ListSpec>,
-    /// The file to write; standard output, if not given. An existing file is replaced when the new
-    /// one is complete.
+    /// The file to write. The default is standard output. An existing file is replaced when the new
+    /// file is complete.
     #[arg(long, short)]
     output: Option<PathBuf>,
 }

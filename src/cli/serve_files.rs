@@ -17,16 +17,16 @@ use crate::time::{Clock, SystemClock};
 /// The arguments of `serve-files`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ServeFilesArgs {
-    /// The address to listen on, by UDP and TCP: `address:port`, `[address]:port`, or an address,
-    /// for port 53. May be repeated.
+    /// The address to listen on, by UDP and TCP: `address:port`, `[address]:port`, or an address
+    /// alone, which means port 53. The option may be repeated.
     #[arg(long, short = 'b', default_value = "127.0.0.1:53", value_parser = listen)]
     listen: Vec<SocketAddr>,
     /// The number of threads for UDP on each address; 0 means one for each processor.
     #[arg(long, default_value_t = 0)]
     threads: usize,
     /// The lists, as `zone:type:file[,file]...`. The types are ip4set, ip4trie, ip4tset, ip6trie,
-    /// ip6tset and addresses. The files are checked every second, and read again when they have
-    /// changed.
+    /// ip6tset and addresses. The server checks the files every second, and reads changed files
+    /// again.
     #[arg(required = true)]
     lists: Vec<ListSpec>,
 }
@@ -52,7 +52,7 @@ async fn serve(args: ServeFilesArgs) -> Result<(), CommandFailure> {
     let watched = WatchedLists::read(args.lists, clock.now())
         .map_err(|error| CommandFailure::new(EX_NO_INPUT, error.to_string()))?;
     let cannot_listen = |address: SocketAddr, error: io::Error| {
-        CommandFailure::of_io(&error, format!("DNS can't listen on {address}: {error}"))
+        CommandFailure::of_io(&error, format!("DNS cannot listen on {address}: {error}"))
     };
     let listening = name_server::bind(&args.listen, args.threads)
         .map_err(|(address, error)| cannot_listen(address, error))?;

@@ -25,10 +25,10 @@ pub(super) struct SimulateArgs {
     /// The number of days to simulate.
     #[arg(long, default_value_t = 60)]
     days: u32,
-    /// The file that describes the world; the shipped one, if not given.
+    /// The file that describes the world. The default is the shipped world.
     #[arg(long)]
     world: Option<PathBuf>,
-    /// The zone file whose policy is tested; the shipped one, if not given.
+    /// The zone file whose policy is tested. The default is the shipped zone file.
     #[arg(long)]
     policy: Option<PathBuf>,
     /// Print the result as one line of JSON instead of a table.

@@ -52,8 +52,8 @@ pub(super) struct BacktestArgs {
     /// The zone file with the policy to test.
     #[arg(long)]
     policy: PathBuf,
-    /// The folder of another journal, such as `simulate --journal` writes; the configured one, if
-    /// not given.
+    /// The folder of another journal, such as `simulate --journal` writes. The default is the
+    /// configured journal.
     #[arg(long)]
     pub(super) journal: Option<PathBuf>,
     /// Print one line of JSON instead of text.

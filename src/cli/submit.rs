@@ -35,27 +35,27 @@ const PROGRESS_STEP: usize = 1_000;
 /// The arguments of `submit`.
 #[derive(Debug, ClapArgs)]
 pub(super) struct SubmitArgs {
-    /// Take only messages to traps of this donor; to any trap, if not given. Each message counts as
-    /// evidence of the donor that gave the trap.
+    /// Take only messages to traps of this donor. The default is messages to any trap. Each message
+    /// counts as evidence of the donor that gave the trap.
     #[arg(long)]
     donor: Option<String>,
-    /// The recipient of the messages. If not given, it is read from each header (Delivered-To,
-    /// X-Original-To, To and others).
+    /// The recipient of the messages. The default is the recipient in the header of each message
+    /// (Delivered-To, X-Original-To, To and others).
     #[arg(long, value_name = "ADDR")]
     recipient: Option<String>,
-    /// The reverse-path of the messages; `<>` is the null reverse-path. If not given, it is read
-    /// from Return-Path.
+    /// The reverse-path of the messages; `<>` is the null reverse-path. The default is the address
+    /// in Return-Path.
     #[arg(long, value_name = "ADDR")]
     reverse_path: Option<String>,
-    /// The IP address of the SMTP client that delivered the messages to the host that received
-    /// them. If not given, it is read from the Received lines of the donor's hosts.
+    /// The IP address of the SMTP client that delivered the messages to the donor's host. The
+    /// default is the address in the Received lines of the donor's hosts.
     #[arg(long, value_name = "ADDR")]
     client: Option<String>,
     /// Keep running: PATH is a Maildir, whose new messages are submitted and then moved to `cur`.
     #[arg(long)]
     watch: bool,
-    /// Files, Maildirs or other folders, or mbox files; one message on standard input, if none is
-    /// given.
+    /// Files, Maildirs or other folders, or mbox files. The default is one message on standard
+    /// input.
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 }

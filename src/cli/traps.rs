@@ -38,8 +38,8 @@ pub(super) enum TrapVerb {
         /// The donor that gave the trap.
         #[arg(long, default_value = "own")]
         donor: String,
-        /// The time since which the trap has sent no mail and expected none (RFC 3339); now, if not
-        /// given. Reports to a trap count once it has been silent for the policy's trap_age.
+        /// The time since which the trap has sent no mail and expected none (RFC 3339). The default
+        /// is now. Reports to a trap count once the trap has been silent for the policy's trap_age.
         #[arg(long)]
         silent_since: Option<Timestamp>,
         /// The reason, for the audit record.
@@ -51,7 +51,7 @@ pub(super) enum TrapVerb {
     /// Print new addresses that were never in use, for places where only address harvesters look.
     ///
     /// Each address ends in a watermark. With the trap key of this server, `trap place` reads from
-    /// it that the address was generated here, and for which place.
+    /// the watermark that this server generated the address, and for which place.
     Generate(GenerateArgs),
     /// Show for which place an address was generated.
     Place {
@@ -68,8 +68,8 @@ pub(super) enum TrapVerb {
     },
     /// Print a trap's address with a BATV tag that is valid for 7 days.
     ///
-    /// Use the tagged address as the reverse-path of mail that you send from it. Reports to the
-    /// tagged address are then known to be about mail that was really sent, and never count.
+    /// Use the tagged address as the reverse-path of mail that you send. The server then knows that
+    /// reports to the tagged address are about mail that you really sent. Such reports never count.
     Tag {
         /// The address to tag.
         address: String,
@@ -96,8 +96,9 @@ pub(super) struct ImportArgs {
     /// been silent), `csv` (trap,silent_since) or `jsonl` ({"trap": ..., "silent_since": ...}).
     #[arg(long, default_value_t = FeedForm::Lines)]
     form: FeedForm,
-    /// Also retire the traps of the donor that are not in the list. Retires none if a line of the
-    /// list is wrong, or if that would retire most of the donor's traps.
+    /// Also retire the traps of the donor that are not in the list. No trap is retired if a line of
+    /// the list is wrong, or if more than half of the donor's active traps, and more than 10 traps,
+    /// would be retired.
     #[arg(long)]
     replace: bool,
 }
@@ -200,7 +201,9 @@ async fn import(config: &Config, args: ImportArgs) -> Result<(), CommandFailure>
     }
     tell(&lines)?;
     match (report.stopped, report.kept, report.rejected) {
-        (Some(why), _, _) => Err(CommandFailure::new(EX_UNAVAILABLE, format!("not read to its end: {why}"))),
+        (Some(why), _, _) => {
+            Err(CommandFailure::new(EX_UNAVAILABLE, format!("the list was not read to its end: {why}")))
+        }
         (None, Some(why), _) => Err(CommandFailure::new(EX_DATA, why)),
         (None, None, 0) => Ok(()),
         (None, None, wrong) => Err(CommandFailure::new(EX_DATA, format!("{wrong} lines were wrong"))),

@@ -23,8 +23,8 @@ pub(super) enum Verb {
     /// Apply another policy to the journal, and show which relays it would list or judge
     /// differently.
     ///
-    /// Prints the relays that the policy would add, drop or change, each with the reason. Changes
-    /// nothing.
+    /// The command prints the relays that the policy would add, drop or change, each with the
+    /// reason. The command changes nothing.
     Backtest(store::BacktestArgs),
     #[command(flatten)]
     Standalone(StandaloneVerb),
@@ -53,12 +53,12 @@ pub(super) enum ConfiguredVerb {
     },
     /// Print a feedback report (ARF, RFC 5965) for the operator of a listed relay.
     ///
-    /// The program does not send the report. Send it yourself, at most once in 7 days to one
-    /// contact.
+    /// The program does not send the report. Send the report yourself, at most once in 7 days to
+    /// one contact.
     Notice {
         /// The address of the listed relay.
         address: String,
-        /// Your own mailbox, for the From field. Replies to it must be read.
+        /// Your own mailbox, for the From field. A person must read the replies to this mailbox.
         #[arg(long)]
         from: String,
         /// The mailbox of the contact for the relay's network, for the To field.
@@ -67,7 +67,7 @@ pub(super) enum ConfiguredVerb {
     },
     /// Fold the journal again from its first entry, and print each zone's serial and digest.
     ///
-    /// Changes nothing.
+    /// The command changes nothing.
     Replay(store::ReplayArgs),
     /// Add, import, generate, check, list or retire traps.
     #[command(subcommand)]
@@ -77,14 +77,14 @@ pub(super) enum ConfiguredVerb {
     Donor(donors::DonorVerb),
     /// Submit messages that other hosts received for traps.
     ///
-    /// Reads one message from standard input, or messages from files, Maildirs or mbox files. Needs
-    /// a running daemon. With standard input, the exit code is 0 or 75 (EX_TEMPFAIL), so that an
+    /// The command reads one message from standard input, or messages from files, Maildirs or mbox
+    /// files. The command needs a running daemon. With standard input, the exit code is 0 or 75 (EX_TEMPFAIL), so that an
     /// MTA that runs the command as a pipe never bounces the message.
     Submit(submit::SubmitArgs),
     /// Submit lines of an MTA's log as weak evidence.
     ///
-    /// Reads the lines that say that the MTA rejected mail from the null reverse-path to a trap.
-    /// Needs a running daemon.
+    /// The command reads the lines that say that the MTA rejected mail from the null reverse-path
+    /// to a trap. The command needs a running daemon.
     ReadLog(read_log::ReadLogArgs),
     /// Remove an address from every zone.
     ///
@@ -104,7 +104,7 @@ pub(super) enum ConfiguredVerb {
     Freeze(decisions::ReasonArgs),
     /// End a freeze, and judge the listings that the freeze or the guards held back.
     Release(decisions::ReasonArgs),
-    /// Shut a zone down, so that it lists no address any more (RFC 6471 §3.4).
+    /// Shut a zone down, so that the zone lists no address (RFC 6471 §3.4).
     Shutdown(decisions::ZoneArgs),
     /// Undo the shutdown of a zone.
     Reopen(decisions::ZoneArgs),
@@ -125,18 +125,18 @@ pub(super) enum ConfiguredVerb {
 pub(super) enum StandaloneVerb {
     /// Run only the name server, over list files in rbldnsd's format.
     ///
-    /// Needs no configuration file.
+    /// The command needs no configuration file.
     ServeFiles(serve_files::ServeFilesArgs),
-    /// Run the complete server on loopback in a temporary folder, send it real bounces, and show
-    /// the result.
+    /// Run the complete server on loopback in a temporary folder, send real bounces to the server,
+    /// and show the result.
     Demo(demo::DemoArgs),
     /// Classify messages from files, folders or mbox files.
     ///
-    /// Needs no configuration file.
+    /// The command needs no configuration file.
     Classify(classify::ClassifyArgs),
     /// Test a policy in a simulation in which the true role of every relay is known.
     ///
-    /// Needs no configuration file.
+    /// The command needs no configuration file.
     Simulate(simulate::SimulateArgs),
     /// Print a new random token and its digest, for an operator, a DNS key or a donor.
     Token,

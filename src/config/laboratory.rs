@@ -6,8 +6,8 @@ use crate::complaint::Complaints;
 /// Top-level domains for tests and documentation, which no one can register (RFC 6761 §6.2, §6.5).
 const LABORATORY_DOMAINS: [&str; 2] = ["test", "example"];
 
-/// Checks that laboratory settings affect no public list. They are allowed only if all listeners
-/// are on loopback, or the origin is under a domain that no one can register.
+/// Checks that laboratory settings affect no public list. These settings are allowed only if all
+/// listeners are on loopback, or the origin is under a domain that no one can register.
 pub(super) fn check_laboratory(config: &Config, complaints: &mut Complaints) {
     let on_loopback = config.listeners().all(|address| address.ip().is_loopback());
     let remedy = "bind all listeners to loopback, or use an origin under .test or .example";

@@ -1,8 +1,8 @@
 //! The configuration: what may be written, and the checked settings of each part of the program.
 //!
-//! Each section of the file has a file here, with the type of what may be written. It checks what is
-//! written, and makes the settings of the part that the section is about. All checks are done before
-//! any port is bound or any file is written.
+//! Each section of the file has a file here, with the type of what may be written. The file checks
+//! what is written, and makes the settings of the part that the section is about. All checks are
+//! done before any port is bound or any file is written.
 
 // A setting that is in the file and that nothing reads is an error.
 #![deny(unused_variables)]

@@ -7,7 +7,7 @@ use super::section::section;
 section!(
     /// The secret keys.
     KeysSection {
-        /// The folder of the keys. It must be outside the journal's folder.
+        /// The folder of the keys. The folder must be outside the journal's folder.
         directory: PathBuf = "/var/lib/backscatterd-keys".into(),
     }
 );

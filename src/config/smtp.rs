@@ -44,7 +44,7 @@ section!(
         tls_key: PathBuf = PathBuf::new(),
         /// Networks of our secondary mail exchangers and of donors' mail hosts. Their Received
         /// lines at the top of a message are trusted, and the relay is the host that delivered the
-        /// message to them. They are never judged.
+        /// message to them. Hosts in these networks are never judged.
         trusted_relays: Vec<IpNet> = Vec::new(),
         /// The Maildir for mail to postmaster, abuse and removal.
         operator_maildir: PathBuf = "/var/lib/backscatterd/operator".into(),

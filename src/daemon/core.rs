@@ -128,7 +128,7 @@ impl DaemonCore {
         let offset = match app.journal.append(tick.into()).await {
             // The list stays available, although out of date; mail has to wait.
             Err(error) if error.is_passing() => {
-                tracing::error!(%error, "the journal can't be written to; the list is out of date");
+                tracing::error!(%error, "the journal cannot be written; the list is out of date");
                 return Ok(());
             }
             taken => taken?,

@@ -36,19 +36,21 @@ pub enum StartError {
     #[error("smtp.tls_certificate, smtp.tls_key: {0}")]
     Tls(#[from] TlsError),
     /// The resolver can't be set up.
-    #[error("the DNS resolver can't be set up: {0}; see /etc/resolv.conf, or set observe.enabled = false")]
+    #[error("cannot set up the DNS resolver: {0}; see /etc/resolv.conf, or set observe.enabled = false")]
     Resolver(String),
     /// A zone file was refused.
-    #[error("{path}: not adopted: with its serial_base the zone's serial would decrease; raise serial_base")]
+    #[error(
+        "{path}: the zone file was not adopted, because its serial_base would decrease the zone's serial; raise serial_base"
+    )]
     NotAdopted { path: PathBuf },
     /// The clock is too far ahead of the journal.
     #[error(
         "the clock says {now}, but the journal's last entry is from {last}, more than {leap_max} earlier: correct the \
-         clock, or, if it is right, raise clock.leap_max for this start"
+         clock, or, if the clock is right, raise clock.leap_max for this start"
     )]
     ClockLeap { now: Timestamp, last: Timestamp, leap_max: Span },
     /// An address can't be bound.
-    #[error("{what} can't listen on {address}: {source}")]
+    #[error("{what} cannot listen on {address}: {source}")]
     Listen { what: &'static str, address: String, source: io::Error },
 }
 

@@ -21,7 +21,7 @@ pub struct ResponseLimits {
     pub identical: u32,
     /// All responses to one network.
     pub network: u32,
-    /// Errors and refusals to one network. They count as responses to the network too.
+    /// Errors and refusals to one network. Such responses count as responses to the network too.
     pub error: u32,
     /// One of this many responses above the limit is sent without records and with TC set, so that
     /// a real client retries over TCP. Zero sends none of them.
@@ -31,11 +31,12 @@ pub struct ResponseLimits {
 /// What is done with a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LimitDecision {
-    /// It is sent as it is.
+    /// The response is sent unchanged.
     Free,
-    /// It is sent without records, so that a real client retries over TCP or with a cookie.
+    /// The response is sent without records, so that a real client retries over TCP or with a
+    /// cookie.
     Slipped,
-    /// It is not sent.
+    /// The response is not sent.
     Held,
 }
 

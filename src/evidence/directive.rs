@@ -175,7 +175,7 @@ pub enum Order {
         /// The donor that counted.
         #[n(1)]
         donor: Donor,
-        /// The number of messages. It replaces the donor's earlier count.
+        /// The number of messages, which replaces the donor's earlier count.
         #[n(2)]
         messages: u64,
     },
@@ -185,7 +185,7 @@ pub enum Order {
         /// The donor.
         #[n(0)]
         donor: Donor,
-        /// The terms. They replace the earlier ones.
+        /// The terms, which replace the earlier terms.
         #[n(1)]
         terms: DonorTerms,
     },

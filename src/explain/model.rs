@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::evidence::Offset;
 use crate::time::Timestamp;
 
-/// The state of an address in every zone. It is for operators only, because it shows evidence.
+/// The state of an address in every zone. The state is for operators only, because it shows
+/// evidence.
 #[derive(Debug, Serialize)]
 pub struct Explanation {
     /// The address.

@@ -226,12 +226,12 @@ mod tests {
 
     #[test]
     fn a_weight_shows_only_the_factors_that_differ_from_one() {
-        let unasked = "no SPF record forbade the original";
+        let unasked = "no SPF or DMARC record forbade the original";
         let whole = [("authentication", 800, unasked), ("cause", 1_000, ""), ("kind", 1_000, "")];
         for (evidence, shown) in [
             (
                 evidence("0.8876", &whole, "0.7101"),
-                "\n        weighs 0.89 (age) x 0.8 (no SPF record forbade the original) = 0.71\n",
+                "\n        weighs 0.89 (age) x 0.8 (no SPF or DMARC record forbade the original) = 0.71\n",
             ),
             (evidence("1.0000", &[("cause", 1_000, "")], "1.0000"), "\n        weighs 1.00\n"),
             (

@@ -17,9 +17,9 @@ use crate::zone::ZoneContents;
 /// An export format.
 #[derive(Clone, Copy, Debug)]
 pub struct ExportForm {
-    /// Its name on the command line.
+    /// The name of the form on the command line.
     pub name: &'static str,
-    /// Its description in help texts.
+    /// The description of the form in help texts.
     pub meaning: &'static str,
     /// Writes a zone. It fails when the zone cannot be expressed in the format or the writer fails.
     pub write: fn(&ZoneContents<'_>, &mut dyn Write) -> io::Result<()>,

@@ -72,10 +72,10 @@ pub(super) enum ApiError {
     #[error("the donor is suspended")]
     DonorSuspended,
     /// The path does not exist.
-    #[error("there is no such path")]
+    #[error("this path does not exist")]
     UnknownPath,
     /// The path does not have the method.
-    #[error("this path does not have this method; see Allow")]
+    #[error("this path does not support this method; the Allow header lists the supported methods")]
     MethodNotAllowed,
     /// The address is not listed.
     #[error("{0} is not listed")]
@@ -116,7 +116,9 @@ pub(super) enum ApiError {
     )]
     UnknownRelay,
     /// The submitted message is too old.
-    #[error("the message is older than 12 hours and would count as received today")]
+    #[error(
+        "the message is older than 12 hours; the server counts each message as received today, so it accepts only newer ones"
+    )]
     TooOld,
     /// The trap list was not read to its end. The report says what was read.
     #[error("{0}")]
@@ -125,7 +127,7 @@ pub(super) enum ApiError {
     #[error("the system clock cannot be advanced; set clock.laboratory")]
     NoLaboratoryClock,
     /// The entry was recorded, and the fold ignored it.
-    #[error("entry {offset} had no effect: {why}")]
+    #[error("journal entry {offset} had no effect: {why}")]
     NoEffect {
         /// The entry.
         offset: Offset,
@@ -133,7 +135,7 @@ pub(super) enum ApiError {
         why: &'static str,
     },
     /// The entry was recorded, and the fold has not reached it in time.
-    #[error("recorded as entry {0}, but it has not taken effect yet; see the daemon's log")]
+    #[error("the change is recorded as journal entry {0} but has not taken effect yet; see the daemon's log")]
     NotInEffectYet(Offset),
     /// The entry could not be recorded.
     #[error(transparent)]
@@ -171,7 +173,9 @@ pub(super) enum ApiError {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ListStop {
     /// The list is too large.
-    #[error("the list has more than {LIST_OCTETS_MAX} octets or {LIST_TRAPS_MAX} traps; send several lists")]
+    #[error(
+        "the list has more than {LIST_OCTETS_MAX} octets or more than {LIST_TRAPS_MAX} traps; split the list"
+    )]
     TooLarge,
     /// The client stopped sending, or sent too slowly.
     #[error("{0}")]

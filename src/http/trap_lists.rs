@@ -91,7 +91,7 @@ async fn read_list(import: &mut FeedImport, mut body: Body) -> Result<(), ListSt
     Ok(import.end().await?)
 }
 
-/// One trap of a listing. It is identified by its key, as the address is not stored.
+/// One trap of a listing. The trap is identified by its key, as the address is not stored.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct TrapLine {
     /// The trap's key.

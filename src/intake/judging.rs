@@ -67,7 +67,7 @@ impl Intake {
     ) -> Option<PreparedAppend> {
         let JudgedMessage { transaction, trap, message, verdict, relay } = judged;
         let Some(relay) = relay else {
-            tracing::info!(mta = %transaction.client.peer(), "the message can't be attributed: no Received line of a trusted host names the relay");
+            tracing::info!(mta = %transaction.client.peer(), "the message counts against no relay: no Received line of a trusted host names the relay");
             return None;
         };
         // The message is hashed on its own: a digest over one slice hashes several blocks at a
@@ -91,7 +91,7 @@ impl Intake {
             Ok(report) => Some(report),
             Err(error) => {
                 // The evidence is stored without the report, and can't be judged again later.
-                tracing::error!(%error, "a reduced report can't be sealed and is not stored");
+                tracing::error!(%error, "cannot encrypt a reduced report; the report is not stored");
                 None
             }
         };

@@ -1,5 +1,5 @@
-//! Intake: turns mail transactions, and what donors hand on, into durable evidence. It judges the
-//! message, seals the reduced report, appends both to the journal, and only then acknowledges.
+//! Intake: turns mail transactions, and what donors hand on, into durable evidence. Intake judges
+//! the message, seals the reduced report, appends both to the journal, and only then acknowledges.
 
 pub mod feed;
 mod judging;
@@ -67,7 +67,7 @@ impl Intake {
                 IntakeOutcome::Durable { id: id.to_string() }
             }
             Err(error) => {
-                tracing::error!(%error, "evidence could not be made durable; the client was asked to come back");
+                tracing::error!(%error, "cannot make evidence durable; the client must send the message again");
                 IntakeOutcome::Later
             }
         }

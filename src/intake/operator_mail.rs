@@ -23,7 +23,7 @@ impl Intake {
         match written {
             Ok(Ok(())) => true,
             Ok(Err(error)) => {
-                tracing::error!(%error, maildir = %self.operator_maildir.display(), "operator mail can't be written");
+                tracing::error!(%error, maildir = %self.operator_maildir.display(), "cannot write operator mail");
                 false
             }
             Err(_) => false,

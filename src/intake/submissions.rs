@@ -43,15 +43,15 @@ pub struct Submission {
 /// What became of a submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubmissionOutcome {
-    /// It is durable.
+    /// The message is durable.
     Durable { id: String },
-    /// It could not be made durable; the donor should submit it again.
+    /// The message could not be made durable; the donor should submit the message again.
     Later,
-    /// It was not sent to a trap of the donor, so it is not evidence.
+    /// The message was not sent to a trap of the donor, so it is not evidence.
     NoTrap,
     /// The relay that brought it is unknown.
     Unattributed,
-    /// It is older than 12 hours and would count as if it were new.
+    /// The message is older than 12 hours and would count as if it were new.
     TooOld,
 }
 

@@ -89,14 +89,14 @@ pub enum JournalError {
     #[error("the journal is busy: {QUEUE_ENTRIES_MAX} entries wait to be made durable")]
     Busy,
     /// The disk is full or not writable. Passing: the client should come back.
-    #[error("the journal can't be written to now: {0}")]
+    #[error("the journal cannot be written now: {0}")]
     Unwritable(String),
     /// The store failed permanently; the operator has to act.
     #[error("the journal's store failed: {0}")]
     Store(String),
     /// Another process has the store open.
     #[error(
-        "the journal is in use by another process ({0}); one process owns it, and other commands talk to that process"
+        "the journal is in use by another process ({0}); only one process can open the journal, and other commands talk to that process"
     )]
     InUse(String),
     /// The store's layout has another version than this program's.
@@ -105,7 +105,7 @@ pub enum JournalError {
     )]
     Version { found: u32, known: u32 },
     /// An entry can't be decoded.
-    #[error("entry {offset} can't be read: {problem}")]
+    #[error("journal entry {offset} cannot be read: {problem}")]
     Entry { offset: Offset, problem: String },
     /// The journal was closed.
     #[error("the journal is closed")]

@@ -71,8 +71,8 @@ pub struct PastListing {
     /// Why the listing ended.
     #[n(2)]
     pub how: ListingEnd,
-    /// The grounds of the listing. They are kept so that the listing can be dropped from the record
-    /// if its evidence is voided later.
+    /// The grounds of the listing. The grounds are kept so that the listing can be dropped from the
+    /// record if its evidence is voided later.
     #[n(3)]
     pub grounds: ListingGrounds,
 }
@@ -80,7 +80,7 @@ pub struct PastListing {
 /// Why a listing ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum ListingEnd {
-    /// Its end was reached.
+    /// The end of the listing was reached.
     #[n(0)]
     Expired,
     /// The relay was removed.
@@ -89,7 +89,7 @@ pub enum ListingEnd {
     /// The zone's file no longer permits the listing, or the zone is no longer published.
     #[n(2)]
     Withdrawn,
-    /// Its evidence was voided, and the rest does not satisfy the rules.
+    /// The evidence of the listing was voided, and the rest does not satisfy the rules.
     #[n(3)]
     Voided,
     /// The operator exempted the address.

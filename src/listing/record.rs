@@ -42,8 +42,8 @@ impl ListingRecord {
         self.current = Some(Listing { prefix, since, until, policy, grounds, times });
     }
 
-    /// Lists the relay by decision until a given time. It replaces an earlier decision and uses no
-    /// evidence.
+    /// Lists the relay by decision until a given time. The decision replaces an earlier decision
+    /// and uses no evidence.
     pub fn decide(
         &mut self,
         prefix: Prefix,

@@ -46,9 +46,9 @@ impl ListingTermsSpec {
 }
 
 impl ListingTerms {
-    /// The duration of a listing that starts now. It depends on the number of listings within the
-    /// repeat window. It is doubled if the last listing ended by removal, but never exceeds the
-    /// longest duration.
+    /// The duration of a listing that starts now. The duration depends on the number of listings
+    /// within the repeat window. The duration is doubled if the last listing ended by removal, but
+    /// never exceeds the longest duration.
     pub fn duration(&self, past: &[PastListing], now: Timestamp) -> Span {
         let oldest = now.minus(self.repeat_window);
         let times = self.repeats(past, now) as usize;

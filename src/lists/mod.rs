@@ -52,7 +52,7 @@ pub enum ListError {
     #[error("{path}: {what}")]
     Form { path: PathBuf, what: &'static str },
     /// The `$TIMESTAMP` of a list lies in the future.
-    #[error("{path}: the $TIMESTAMP {made} lies in the future")]
+    #[error("{path}: the $TIMESTAMP {made} is in the future")]
     Future { path: PathBuf, made: crate::time::Timestamp },
 }
 
@@ -239,7 +239,7 @@ fn failed(path: &Path, source: io::Error) -> ListError {
 fn not_all_wrong(loaded: LoadedList) -> Result<LoadedList, ListError> {
     if loaded.dataset.entries == 0 && loaded.problem_count > 0 {
         let path = loaded.first.clone();
-        return Err(ListError::Form { path, what: "it has no valid line" });
+        return Err(ListError::Form { path, what: "the file has no valid line" });
     }
     Ok(loaded)
 }
@@ -275,7 +275,7 @@ fn read_lines(path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<FileState, Lis
     let wrong = |what| Err(ListError::Form { path: path.to_owned(), what });
     // Opening a file that is not regular, such as a FIFO, could block without end.
     if !fs::metadata(path).map_err(failed)?.is_file() {
-        return wrong("it is not a regular file");
+        return wrong("the path is not a regular file");
     }
     let mut file = File::open(path).map_err(failed)?;
     let before = FileState::from(&file.metadata().map_err(failed)?);
@@ -285,7 +285,7 @@ fn read_lines(path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<FileState, Lis
         let read = file.read(&mut buffer[kept..]).map_err(failed)?;
         let mut rest = &buffer[..kept + read];
         if !begun && rest.starts_with(GZIP) {
-            return wrong("it is compressed; decompress it");
+            return wrong("the file is compressed; decompress the file");
         }
         begun |= read > 0;
         while let Some(end) = memchr(b'\n', rest) {
@@ -300,7 +300,7 @@ fn read_lines(path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<FileState, Lis
             // A file that was replaced meanwhile is still complete: only its content must not
             // change.
             let same = after.has_contents_of(&before);
-            return if same { Ok(after) } else { wrong("it changed while it was read") };
+            return if same { Ok(after) } else { wrong("the file changed while the server read it") };
         }
         if rest.len() > LINE_OCTETS_MAX {
             return Err(ListError::Line { path: path.to_owned() });

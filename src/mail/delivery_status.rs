@@ -7,19 +7,19 @@ use super::{Header, HeaderField, Mailbox};
 /// What happened to the message for one recipient (RFC 3464 §2.3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub enum DsnAction {
-    /// It could not be delivered.
+    /// The message could not be delivered.
     #[n(0)]
     Failed,
-    /// It could not be delivered yet; the reporting MTA keeps trying.
+    /// The message could not be delivered yet; the reporting MTA keeps trying.
     #[n(1)]
     Delayed,
-    /// It was delivered.
+    /// The message was delivered.
     #[n(2)]
     Delivered,
-    /// It was relayed to a host that may not send notifications.
+    /// The message was relayed to a host that may not send notifications.
     #[n(3)]
     Relayed,
-    /// It was delivered, and forwarded to several further addresses.
+    /// The message was delivered, and forwarded to several further addresses.
     #[n(4)]
     Expanded,
 }

@@ -59,7 +59,7 @@ pub struct MimePart {
 /// What is kept of a part's content.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum PartContent {
-    /// Nothing but the type, size and digest in [`Part`].
+    /// Nothing but the type, size and digest in [`MimePart`].
     #[n(0)]
     Opaque,
     /// The report's own text, and the header of an original that was copied after it.

@@ -12,7 +12,7 @@ const REDUCED_OCTETS_USUAL: usize = 8 << 10;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReducedError {
     /// The first octet names another version, which is given here.
-    #[error("written in version {0} of the reduced report; this program reads version {VERSION}")]
+    #[error("the reduced report has version {0} of its format; this program reads version {VERSION}")]
     Version(u8),
     /// The octets are not valid CBOR of a message; the decoder's explanation is given here.
     #[error("the reduced report is damaged: {0}")]

@@ -22,11 +22,11 @@ pub struct MetricDeclaration {
 /// How the value of a metric moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricKind {
-    /// It only grows.
+    /// The value only grows.
     Counter,
-    /// It is a state, which goes up and down.
+    /// The value is a state, which goes up and down.
     Gauge,
-    /// It counts values in buckets.
+    /// The metric counts values in buckets.
     Histogram,
 }
 

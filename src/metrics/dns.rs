@@ -46,11 +46,12 @@ pub enum DropReason {
     Access,
     /// A rate limit was exceeded.
     Limit,
-    /// It is not a query, so no response may be sent.
+    /// The message is not a query, so no response may be sent.
     Malformed,
-    /// Its source port belongs to a service that responds to any message, which could cause a loop.
+    /// The source port of the message belongs to a service that responds to any message, which
+    /// could cause a loop.
     Port,
-    /// It needs the slow parser, and too many such messages are waiting.
+    /// The message needs the slow parser, and too many such messages are waiting.
     Queue,
     /// The network did not accept the response.
     Unsent,

@@ -33,24 +33,31 @@ pub fn faults(domain: &str, host: &str, published: &DomainRecords) -> Vec<Enrolm
     let mut find = |problem: String, publish: String| faults.push(EnrolmentFault { problem, publish });
     let mx = || format!("{domain}. MX 10 {host}.");
     match &published.exchangers {
-        None => find("the DNS gave no answer for its MX record".to_owned(), mx()),
-        Some(names) if names.is_empty() => find("it has no MX record".to_owned(), mx()),
+        None => find("the DNS gave no answer for the MX record of the domain".to_owned(), mx()),
+        Some(names) if names.is_empty() => find("the domain has no MX record".to_owned(), mx()),
         Some(names) if names.iter().any(String::is_empty) => {
-            find("it has a null MX record (RFC 7505), so it would receive no reports".to_owned(), mx());
+            find(
+                "the domain has a null MX record (RFC 7505), so the domain would receive no reports"
+                    .to_owned(),
+                mx(),
+            );
         }
         Some(names) => {
             for other in names.iter().filter(|name| !name.eq_ignore_ascii_case(host)) {
-                find(format!("{other} accepts mail for it too, and that mail never reaches the trap"), mx());
+                find(
+                    format!("{other} accepts mail for the domain too, and that mail never reaches the trap"),
+                    mx(),
+                );
             }
         }
     }
     if published.forbids_all != Some(true) {
-        let problem = "its SPF record doesn't say that it sends no mail".to_owned();
+        let problem = "no SPF record says that the domain sends no mail".to_owned();
         find(problem, format!("{domain}. TXT \"v=spf1 -all\""));
     }
     let elsewhere = "v=DMARC1; p=reject; rua=mailto:dmarc@another-domain";
     if published.dmarc_rejects != Some(true) {
-        let problem = "its DMARC policy is not \"reject\"".to_owned();
+        let problem = "the DMARC policy of the domain is not \"reject\"".to_owned();
         find(problem, format!("_dmarc.{domain}. TXT \"{elsewhere}\""));
     }
     let own = |address: &&String| {

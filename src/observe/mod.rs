@@ -58,7 +58,7 @@ async fn keep(journal: &dyn Journal, observation: Observation, stop: &Cancellati
             Ok(_) => return,
             Err(error) if error.is_passing() => {}
             Err(error) => {
-                tracing::warn!(%error, "an observation is lost; its evidence counts without one");
+                tracing::warn!(%error, "cannot store a DNS observation; its evidence counts without the observation");
                 return;
             }
         }

@@ -26,7 +26,7 @@ pub enum PublishError {
     #[error(transparent)]
     Keys(#[from] KeyError),
     /// There is no usable checkpoint, and the journal's first entries were dropped.
-    #[error("{0}; the journal's first entries were dropped, so the list can't be made without a checkpoint")]
+    #[error("{0}; the journal's first entries were deleted, so the list cannot be made without a checkpoint")]
     NoWayBack(String),
     /// The audit record failed.
     #[error(transparent)]

@@ -147,7 +147,7 @@ impl Follower {
                     tokio::time::sleep(JOURNAL_PAUSE).await;
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the fold can't follow the journal");
+                    tracing::error!(%error, "the fold cannot follow the journal; the server stops");
                     return false;
                 }
             }
@@ -156,7 +156,7 @@ impl Follower {
         // A checkpoint in progress must not overwrite the last one.
         self.end_checkpoint();
         if let Err(error) = followed.and_then(|()| self.checkpoint_now()) {
-            tracing::error!(%error, "no checkpoint was stored at the end; the next start folds more entries");
+            tracing::error!(%error, "cannot store the last checkpoint; the next start folds more entries");
         }
         true
     }
@@ -197,7 +197,7 @@ impl Follower {
         }
         // Records that can't be written stay in memory and are written later; publication goes on.
         if let Err(error) = self.audit.flush() {
-            tracing::error!(%error, "the audit record can't be written");
+            tracing::error!(%error, "cannot write the audit record; the records wait in memory");
         }
         if self.journal.entries_between(self.checkpointed, self.blocklist.offset()) >= CHECKPOINT_ENTRIES {
             self.start_checkpoint();
@@ -208,7 +208,9 @@ impl Follower {
             // to stop the list.
             match self.retain(self.blocklist.time()) {
                 Ok(()) => self.swept = today,
-                Err(error) => tracing::error!(%error, "old days could not be dropped"),
+                Err(error) => {
+                    tracing::error!(%error, "cannot delete data that is older than the configured times")
+                }
             }
         }
         Ok(())
@@ -240,7 +242,7 @@ impl Follower {
         };
         match std::thread::Builder::new().name("checkpoint".to_owned()).spawn(make) {
             Ok(thread) => (self.checkpointed, self.checkpointing) = (offset, Some(thread)),
-            Err(error) => tracing::error!(%error, "the thread for a checkpoint can't be started"),
+            Err(error) => tracing::error!(%error, "cannot start the thread for a checkpoint"),
         }
     }
 
@@ -250,7 +252,7 @@ impl Follower {
             None => {}
             Some(Ok(Ok(()))) => self.secured = true,
             Some(Ok(Err(error))) => {
-                tracing::error!(%error, "no checkpoint was stored; a restart would fold more entries");
+                tracing::error!(%error, "cannot store a checkpoint; a restart would fold more entries");
             }
             Some(Err(_)) => tracing::error!("a checkpoint's thread panicked"),
         }
@@ -280,7 +282,7 @@ impl Follower {
                 entry_days = dropped.entry_days,
                 report_days = dropped.report_days,
                 keys,
-                "retention"
+                "deleted data that is older than the configured times"
             );
         }
         Ok(())
@@ -306,17 +308,19 @@ fn report(changes: &ListChanges) {
                 tracing::info!(%relay, code, zone = origin, ?how, "listing ended");
             }
             ListChange::Held { origin, relay, code } => {
-                tracing::error!(%relay, code, zone = origin, "held; review it and run \"backscatterd release\"");
+                tracing::error!(%relay, code, zone = origin, "listing held; review the relay, then run \"backscatterd release\"");
             }
             ListChange::Shrinking { origin } => {
                 tracing::error!(zone = origin, "more listings end within an hour than the guard allows");
             }
             ListChange::Burned => {
-                tracing::warn!("only one injector network uses a trap; it no longer counts")
+                tracing::warn!(
+                    "trap burned: only one injector network uses the trap, so reports to it no longer count"
+                )
             }
             ListChange::Decided => tracing::info!("a decision took effect"),
             ListChange::Zone { origin } => tracing::info!(zone = origin, "zone adopted or withdrawn"),
-            ListChange::Ignored { why } => tracing::debug!(why, "an entry had no effect"),
+            ListChange::Ignored { why } => tracing::debug!(why, "a journal entry had no effect"),
             ListChange::Counted { .. } | ListChange::Traps => {}
         }
     }

@@ -31,7 +31,7 @@ pub async fn tick(journal: Arc<dyn Journal>, clock: Arc<dyn Clock>, interval: Sp
         match journal.append(Entry::Tick(number).into()).await {
             Ok(_) => last = Some(number),
             Err(error) => {
-                tracing::error!(%error, "no tick could be written; listings don't expire until one is");
+                tracing::error!(%error, "cannot write a tick; listings do not expire until a tick is written");
                 tokio::time::sleep(TICK_PAUSE).await;
             }
         }

@@ -32,7 +32,7 @@ pub struct CaseWindow<'a> {
 #[derive(Clone, Debug)]
 pub struct Case<'a> {
     marks: Vec<&'a CountedReport>,
-    /// Evidence from logs. It only adds weight and makes up no number.
+    /// Evidence from logs. Such evidence only adds weight and satisfies no rule.
     hints: Vec<&'a CountedReport>,
     policy: &'a Policy,
     now: Timestamp,
@@ -160,7 +160,7 @@ impl<'a> Case<'a> {
         self.good_messages
     }
 
-    /// log2(2 + wanted messages), rounded down. It is one if there is no wanted mail.
+    /// log2(2 + wanted messages), rounded down. The divisor is one if there is no wanted mail.
     pub fn good_mail_divisor(&self) -> u32 {
         self.good_messages.saturating_add(2).ilog2()
     }

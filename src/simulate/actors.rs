@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 pub(super) struct Actor {
     /// The index of its kind in the world's `[[relays]]` tables.
     pub row: u16,
-    /// Its address.
+    /// The address of the relay.
     pub address: IpAddr,
     /// The mail server that its reports imitate.
     pub style: ReportStyle,

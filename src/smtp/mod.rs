@@ -1,4 +1,4 @@
-//! The SMTP and LMTP server (RFC 5321, RFC 2033). It receives mail and never sends any.
+//! The SMTP and LMTP server (RFC 5321, RFC 2033). The server receives mail and never sends any.
 
 mod clients;
 mod listener;

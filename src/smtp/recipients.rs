@@ -21,7 +21,7 @@ pub enum RecipientClass {
     /// A donor's address at the server's host name, to which the donor forwards reports as
     /// attachments.
     Donor(Donor),
-    /// Any other address. It is refused.
+    /// Any other address, which is refused.
     Unknown,
 }
 

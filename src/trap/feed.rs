@@ -103,7 +103,7 @@ pub fn read(
     hasher: &TrapHasher,
     author: &FeedAuthor,
 ) -> Result<Option<FeedLine>, String> {
-    let line = std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned())?.trim();
+    let line = std::str::from_utf8(line).map_err(|_| "the line is not UTF-8".to_owned())?.trim();
     if line.is_empty() {
         return Ok(None);
     }
@@ -127,7 +127,7 @@ pub fn read(
         }
         FeedForm::JsonLines => {
             let json: JsonTrap = serde_json::from_str(line).map_err(|_| {
-                "it is not a JSON object with \"trap\" and optionally \"silent_since\"".to_owned()
+                "the line is not a JSON object with \"trap\" and optionally \"silent_since\"".to_owned()
             })?;
             (json.trap, json.silent_since)
         }
@@ -141,7 +141,7 @@ pub fn read(
         Some(_) if !author.sends_hashes => return Err("hashes need the operator's consent".to_owned()),
         Some(hashes) => hashed(hashes, hasher, author)?,
         // The parser's own message quotes the input, which may hold a trap.
-        None => hasher.named(&trap).map_err(|_| "it names no address, pattern or domain".to_owned())?,
+        None => hasher.named(&trap).map_err(|_| "the line names no address, pattern or domain".to_owned())?,
     };
     if !author.gives_domains && !matches!(trap.scope, Scope::Address | Scope::Hashed) {
         return Err("domains and patterns need the operator's consent".to_owned());
@@ -177,7 +177,7 @@ fn fields(line: &str) -> Result<(String, Option<String>), String> {
     match count {
         1 => Ok((text(0, ends[0]), None)),
         2 => Ok((text(0, ends[0]), Some(text(ends[0], ends[1])))),
-        _ => Err("it has more than trap and silent_since".to_owned()),
+        _ => Err("the object has more keys than trap and silent_since".to_owned()),
     }
 }
 

@@ -251,7 +251,7 @@ impl ListedEntries {
             || self.any_prefix(IpAddr::V4(first.into()), IpAddr::V4(last.into()), bits, mask)
     }
 
-    /// Like [`Entries::any_below_ipv4`], for the start of an IPv6 address. IPv4 addresses count by
+    /// Like [`ListedEntries::any_below_ipv4`], for the start of an IPv6 address. IPv4 addresses count by
     /// their mapped addresses too.
     pub fn any_below_ipv6(&self, start: AddressStart<Ipv6Addr>, mask: u8) -> bool {
         let (first, last) = start.range();

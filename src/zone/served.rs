@@ -17,7 +17,7 @@ use crate::time::{Span, Timestamp};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     zones: Vec<JudgedZone>,
-    /// The time up to which the journal was applied. It says how fresh the data is.
+    /// The time up to which the journal was applied. This time says how fresh the data is.
     pub time: Timestamp,
 }
 

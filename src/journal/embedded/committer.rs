@@ -88,7 +88,7 @@ impl Committer {
             }
             match self.store.reopen() {
                 Ok(last) if last.offset < self.last.offset || last.at < self.last.at => {
-                    tracing::error!("the journal on disk is older than what was acknowledged");
+                    tracing::error!("the journal on disk lacks entries that were acknowledged");
                     return false;
                 }
                 Ok(last) => {
@@ -100,7 +100,7 @@ impl Committer {
                 }
                 Err(JournalError::Unwritable(_) | JournalError::InUse(_)) => {}
                 Err(error) => {
-                    tracing::error!(%error, "the journal can't be opened again");
+                    tracing::error!(%error, "cannot open the journal again");
                     return false;
                 }
             }

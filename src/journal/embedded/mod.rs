@@ -1,8 +1,9 @@
 //! The journal in an embedded store (redb): one file and one process, without further software.
 //!
-//! One committer thread makes entries durable in groups. It takes all waiting entries, writes them
-//! in one transaction, and acknowledges them after the store's fsync. Entries, ids and reports are
-//! kept in tables of one day each, so that retention drops tables instead of deleting rows.
+//! One committer thread makes entries durable in groups. The thread takes all waiting entries,
+//! writes them in one transaction, and acknowledges them after the store's fsync. Entries, ids and
+//! reports are kept in tables of one day each, so that retention drops tables instead of deleting
+//! rows.
 //!
 //! A full disk, or one that cannot be written to for a while, is a passing error: clients are asked
 //! to come back, and the store is opened again until it can be written to. A failed sync or read is

@@ -54,7 +54,7 @@ fn reports_name(day: u32) -> String {
 /// The last entry that is durable.
 #[derive(Clone, Copy)]
 pub(super) struct LastEntry {
-    /// Its offset; [`Offset::START`] if there is none.
+    /// The offset of the entry; [`Offset::START`] if there is none.
     pub offset: Offset,
     /// When it was appended.
     pub at: Timestamp,

@@ -18,7 +18,7 @@ pub(super) const FACTOR: WeightFactor = WeightFactor {
         let less = if mark.forbidden {
             "SPF or DMARC forbade the original"
         } else {
-            "no SPF record forbade the original"
+            "no SPF or DMARC record forbade the original"
         };
         less.to_owned()
     },

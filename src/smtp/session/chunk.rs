@@ -10,7 +10,7 @@ pub(super) struct Chunk {
     pub(super) octets: usize,
     /// Number of its octets that have not come yet.
     pub(super) left: usize,
-    /// It ends the message.
+    /// The chunk ends the message.
     pub(super) last: bool,
     /// Whether its octets are kept.
     pub(super) fate: ChunkFate,
@@ -20,7 +20,7 @@ pub(super) struct Chunk {
 /// read in any case.
 #[derive(Clone, Copy)]
 pub(super) enum ChunkFate {
-    /// They belong to the message.
+    /// The octets belong to the message.
     Taken,
     /// There is no transaction or it has no recipient; 503.
     Unwanted,
