@@ -9,7 +9,7 @@ pub(super) const SENDER_OK: &str = "250 2.1.0 Ok";
 /// The recipient was accepted.
 pub(super) const RECIPIENT_OK: &str = "250 2.1.5 Ok";
 /// The reply to VRFY, for every address alike.
-pub(super) const NOT_VERIFIED: &str = "252 2.1.5 Cannot VRFY user, but will accept message";
+pub(super) const NOT_VERIFIED: &str = "252 2.0.0 Cannot VRFY user, but will accept message";
 /// The reply to HELP.
 pub(super) const HELP: &str = "214 2.0.0 This host accepts mail as in RFC 5321 and sends none";
 /// TLS starts after this reply.
@@ -24,7 +24,7 @@ pub(super) const NO_MEMORY: &str = "421 4.3.1 Insufficient system resources, try
 /// The server stops.
 pub(super) const SHUTDOWN: &str = "421 4.3.2 Service shutting down, try again later";
 /// The client exceeded its time.
-pub(super) const TIMEOUT: &str = "421 4.4.2 Timeout exceeded";
+pub(super) const TIMEOUT: &str = "421 4.4.2 Timeout";
 /// The client, or all clients together, exceeded a rate.
 pub(super) const RATE_EXCEEDED: &str = "421 4.7.0 Rate limit exceeded, try again later";
 /// The session has had its maximum number of errors.
