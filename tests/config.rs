@@ -360,5 +360,6 @@ fn what_the_machine_refuses_has_codes_of_its_own() {
     let installation = Installation::new();
     fs::write(installation.path().join("journal"), "").unwrap();
     assert_eq!(installation.run(&["serve"]).status.code(), Some(74));
-    assert_eq!(installation.run(&[]).status.code(), Some(2));
+    // An MTA may have run a command line without a verb, and bounces mail for any other code.
+    assert_eq!(installation.run(&[]).status.code(), Some(75));
 }

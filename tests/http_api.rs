@@ -1,6 +1,9 @@
 //! Tests of the public pages and the API: what they show, and what they must not show.
 
-use serde_json::Value;
+use std::collections::BTreeSet;
+
+use backscatterd::http::{DecisionRequest, RequestedDecision};
+use serde_json::{Map, Value, json};
 
 use crate::support::server::Installation;
 
@@ -162,4 +165,27 @@ fn every_error_has_one_shape() {
         assert_eq!(told.as_object().unwrap().len(), 2, "{head}: {body}");
     }
     server.stop();
+}
+
+/// `openapi.json` describes every decision with its parameters.
+#[test]
+fn every_decision_is_read_as_it_is_described() {
+    let api: Value = serde_json::from_str(include_str!("../src/http/api/openapi.json")).unwrap();
+    let body = &api["paths"]["/api/v1/decisions"]["post"]["requestBody"]["content"]["application/json"];
+    let mut described = BTreeSet::new();
+    for form in body["schema"]["oneOf"].as_array().unwrap() {
+        let properties = form["properties"].as_object().unwrap();
+        let value = |of: &Value| of.get("const").or(of.get("example")).unwrap().clone();
+        let mut sent: Map<String, Value> =
+            properties.iter().map(|(key, of)| (key.clone(), value(of))).collect();
+        described.insert(sent["decision"].as_str().unwrap().to_owned());
+        sent.extend([("by".to_owned(), json!("op")), ("why".to_owned(), json!("a test"))]);
+        let read: DecisionRequest = serde_json::from_value(Value::Object(sent.clone()))
+            .unwrap_or_else(|error| panic!("{form}: {error}"));
+        assert_eq!(serde_json::to_value(&read).unwrap(), Value::Object(sent));
+    }
+    // The error names every decision that could have been sent.
+    let unknown = serde_json::from_value::<RequestedDecision>(json!({ "decision": "?" })).unwrap_err();
+    let known = unknown.to_string().split('`').skip(3).step_by(2).map(str::to_owned).collect();
+    assert_eq!(described, known, "openapi.json and RequestedDecision differ");
 }

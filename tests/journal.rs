@@ -1,6 +1,7 @@
 //! Tests of the journal: one contract for every kind, and a wire format that later versions must be
 //! able to read.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use backscatterd::mail::EnhancedStatus;
 use backscatterd::relay::Prefix;
 use backscatterd::time::{Clock, LaboratoryClock, Span, Timestamp};
 use backscatterd::trap::{Donor, DonorTerms, Scope};
+use minicbor::{Decode, Encode};
 
 use crate::support::world::{World, start};
 
@@ -406,31 +408,71 @@ fn golden_entries() -> Vec<(String, Entry)> {
     named
 }
 
-/// Octets that version 1 wrote. They must never be regenerated: a program that cannot read them
-/// cannot read existing journals.
-const GOLDEN: &str = include_str!("golden/wire-v1.txt");
+/// The file with octets that version 1 wrote. Lines are only ever added: a program that cannot read
+/// them cannot read existing journals.
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/wire-v1.txt");
 
+/// The numbers of the variants that the program can read.
+fn known_variants<T: for<'b> Decode<'b, ()>>() -> BTreeSet<u32> {
+    let is_known = |number: &u32| {
+        let empty = minicbor::to_vec((number, [0_u8; 0])).unwrap();
+        let read = minicbor::decode::<T>(&empty);
+        read.err().is_none_or(|error| !error.to_string().contains("unknown enum variant"))
+    };
+    (0..256).filter(is_known).collect()
+}
+
+/// The number of a value's variant.
+fn variant<T: Encode<()>>(value: &T) -> u32 {
+    let octets = minicbor::to_vec(value).unwrap();
+    let mut decoder = minicbor::Decoder::new(&octets);
+    decoder.array().unwrap();
+    decoder.u32().unwrap()
+}
+
+#[test]
+fn every_kind_of_entry_and_every_order_has_golden_octets() {
+    let golden = golden_entries();
+    let entries: BTreeSet<u32> = golden.iter().map(|(_, entry)| variant(entry)).collect();
+    assert_eq!(entries, known_variants::<Entry>(), "golden_entries lacks a kind of entry");
+    let orders = golden.iter().filter_map(|(_, entry)| match entry {
+        Entry::Directive(directive) => Some(variant(&directive.order)),
+        _ => None,
+    });
+    assert_eq!(orders.collect::<BTreeSet<u32>>(), known_variants::<Order>(), "golden_entries lacks an order");
+}
+
+/// Where `BACKSCATTERD_GOLDEN` is set, adds the lines that the golden file lacks first.
 #[test]
 fn the_wire_format_reads_what_version_1_wrote() {
     let written: Vec<(String, String)> = golden_entries()
         .into_iter()
         .map(|(name, entry)| (name, hex(&wire::to_octets(start(), &entry))))
         .collect();
-    if std::env::var_os("BLESS").is_some() {
-        let text: String = written.iter().map(|(name, octets)| format!("{name} {octets}\n")).collect();
-        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/wire-v1.txt"), text).unwrap();
-        return;
+    let mut golden = std::fs::read_to_string(GOLDEN).unwrap();
+    if std::env::var_os("BACKSCATTERD_GOLDEN").is_some() {
+        let lacking = written.iter().skip(golden.lines().count());
+        golden.extend(lacking.map(|(name, octets)| format!("{name} {octets}\n")));
+        std::fs::write(GOLDEN, &golden).unwrap();
     }
-    for (line, (name, entry)) in GOLDEN.lines().zip(golden_entries()) {
+    for (line, (name, entry)) in golden.lines().zip(golden_entries()) {
         let (golden_name, octets) = line.split_once(' ').unwrap();
-        assert_eq!(golden_name, name);
+        assert_eq!(golden_name, name, "a new entry stands behind the others");
         let read = wire::from_octets(Offset::from_number(1), &unhex(octets)).unwrap();
         assert_eq!(read, RecordedEntry { offset: Offset::from_number(1), at: start(), entry }, "{name}");
     }
-    let golden: Vec<_> = GOLDEN.lines().filter_map(|line| line.split_once(' ')).collect();
-    assert_eq!(golden.len(), written.len());
+    let golden: Vec<_> = golden.lines().filter_map(|line| line.split_once(' ')).collect();
+    assert_eq!(
+        golden.len(),
+        written.len(),
+        "BACKSCATTERD_GOLDEN=1 cargo test --test promises journal adds the new lines to tests/golden/wire-v1.txt"
+    );
     for ((_, golden), (name, octets)) in golden.iter().zip(&written) {
-        assert_eq!(golden, octets, "{name} is encoded differently than before: raise the version");
+        assert_eq!(
+            golden, octets,
+            "{name} is encoded differently than before: a new field must leave no octets while it has its default \
+             (an Option, or skip_if); otherwise raise the version"
+        );
     }
 }
 

@@ -21,6 +21,14 @@ impl Source {
         self.path.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs")
     }
 
+    /// Whether a file's text declares the file as a module, without which the compiler never reads it.
+    pub(crate) fn is_declared_by(&self, parent: &Source) -> bool {
+        let path = self.module_path();
+        let Some((name, above)) = path.split_last() else { return false };
+        parent.module_path() == above
+            && tokens(&parent.text).windows(3).any(|of| of[0] == "mod" && of[1] == name && of[2] == ";")
+    }
+
     /// The path of the file's own module, such as `["classify", "formats", "exim"]`.
     fn module_path(&self) -> Vec<String> {
         let path = self.path.with_extension("");

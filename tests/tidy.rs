@@ -12,6 +12,7 @@ use crate::sources::{FileUses, Source, files, sources, tokens};
 
 const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
 const JUDGING: &str = include_str!("../docs/JUDGING.md");
+const SHIPPED: &str = include_str!("../zones/backscatter.toml");
 const MANIFEST: &str = include_str!("../Cargo.toml");
 /// The greatest number of lines of a file without its tests.
 const FILE_LINES_MAX: usize = 800;
@@ -87,6 +88,15 @@ fn modules_use_only_those_above_them() {
     }
     for row in &rows {
         assert!(sources().iter().any(|source| source.module() == row[0]), "there is no module {}", row[0]);
+    }
+}
+
+#[test]
+fn every_file_is_compiled() {
+    let sources = sources();
+    for source in sources.iter().filter(|source| !matches!(source.module(), "lib" | "main")) {
+        let declared = sources.iter().any(|parent| source.is_declared_by(parent));
+        assert!(declared, "src/{} is not compiled: no `mod` declares it", source.path.display());
     }
 }
 
@@ -255,10 +265,10 @@ fn files_of(folder: &str) -> Vec<String> {
 fn every_rule_and_factor_has_a_file_and_a_row() {
     let mut rules: Vec<String> = RULES.iter().map(|rule| rule.name.to_owned()).collect();
     rules.sort();
-    assert_eq!(files_of("src/score/rules"), rules);
+    assert_eq!(files_of("src/score/rules"), rules, "the files in src/score/rules and RULES differ");
     let mut factors: Vec<String> = FACTORS.iter().map(|factor| factor.name.replace(' ', "_")).collect();
     factors.sort();
-    assert_eq!(files_of("src/score/factors"), factors);
+    assert_eq!(files_of("src/score/factors"), factors, "the files in src/score/factors and FACTORS differ");
 }
 
 /// docs/JUDGING.md names every rule and every factor by its term, and a rule also by its name in
@@ -282,4 +292,22 @@ fn docs_name_every_rule_and_factor_by_its_term() {
     documented.sort();
     rows.sort_unstable();
     assert_eq!(documented, rows, "the table of factors in docs/JUDGING.md and FACTORS differ");
+}
+
+/// docs/JUDGING.md tells for every rule the number that the shipped zone asks for.
+#[test]
+fn docs_tell_the_shipped_number_of_every_rule() {
+    let zone: toml::Table = SHIPPED.parse().unwrap();
+    let quorum = &zone["policy"]["quorum"];
+    for row in table(JUDGING, "| rule | name | shipped | what it needs |") {
+        let name = row[1].trim_matches('`');
+        let thousandths = quorum.get(format!("{name}_thousandths")).and_then(toml::Value::as_integer);
+        let shipped = match (quorum.get(name), thousandths) {
+            (Some(toml::Value::String(span)), _) => span.replace('h', " hours"),
+            (Some(number), _) => number.to_string(),
+            (None, Some(thousandths)) => (thousandths / 1_000).to_string(),
+            (None, None) => panic!("[policy.quorum] in zones/backscatter.toml lacks {name}"),
+        };
+        assert_eq!(row[2], shipped, "docs/JUDGING.md and zones/backscatter.toml differ in {name}");
+    }
 }

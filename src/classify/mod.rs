@@ -3,7 +3,7 @@
 //! Classification does no input or output and never fails. A message that no format claims is
 //! [`Kind::Ordinary`] if nothing suggests that a program sent it, else [`Kind::Unknown`]. To
 //! support another format, add a file to `formats/`, a row to [`FORMATS`], and samples to
-//! `tests/samples/`.
+//! `tests/samples/`, and raise [`VERSION`].
 
 mod cause;
 mod common_signals;

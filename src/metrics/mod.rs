@@ -25,25 +25,25 @@ metrics! {
     /// [`Metrics::serve_dns`] adds.
     pub struct Metrics, prefix "backscatterd_" {
         /// Open SMTP and LMTP sessions.
-        pub smtp_sessions: IntGauge, [];
+        pub(crate) smtp_sessions: IntGauge, [];
         /// SMTP and LMTP sessions started.
-        pub smtp_sessions_total: IntCounter, [];
+        pub(crate) smtp_sessions_total: IntCounter, [];
         /// SMTP connections refused before a session, by reason.
-        pub smtp_refused_total: IntCounterVec, ["reason"];
+        pub(crate) smtp_refused_total: IntCounterVec, ["reason"];
         /// SMTP replies, by their code.
-        pub smtp_replies_total: IntCounterVec, ["code"];
+        pub(crate) smtp_replies_total: IntCounterVec, ["code"];
         /// TLS handshakes of SMTP sessions. The version is `1.2`, `1.3` or `failed`.
-        pub smtp_tls_total: IntCounterVec, ["version"];
+        pub(crate) smtp_tls_total: IntCounterVec, ["version"];
         /// SMTP clients that named a trap and sent no message. The reason is `callout`, `slow` (the
         /// client had to wait for a reply) or `interrupted` (the connection broke).
-        pub smtp_abandoned_total: IntCounterVec, ["reason"];
+        pub(crate) smtp_abandoned_total: IntCounterVec, ["reason"];
         /// SMTP replies that the server delayed on purpose.
-        pub smtp_delayed_replies_total: IntCounter, [];
+        pub(crate) smtp_delayed_replies_total: IntCounter, [];
         /// Messages received. The outcome is `durable`, or `later` if the client must send the
         /// message again.
-        pub messages_total: IntCounterVec, ["outcome"];
+        pub(crate) messages_total: IntCounterVec, ["outcome"];
         /// HTTP requests without a valid token.
-        pub http_unauthorized_total: IntCounter, [];
+        pub(crate) http_unauthorized_total: IntCounter, [];
         /// Evidence written to the journal, by its kind.
         evidence_total: IntCounterVec, ["kind"];
         /// DNS observations of relays. The outcome is `whole`, `partial` or `dropped`.
