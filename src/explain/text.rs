@@ -153,7 +153,7 @@ impl Display for EvidenceExplanation {
             if self.forbidden { ", SPF or DMARC forbade the original" } else { "" },
             if self.more > 0 { format!(", and {} more", self.more) } else { String::new() },
         )?;
-        let verb = if self.counts { "weighs" } else { "does not count:" };
+        let verb = if self.counts { "weighs" } else { "does not count for this case; its weight is" };
         let (factors, weight) = (self.factors_below_one(), rounded(&self.weight));
         if factors.is_empty() {
             return writeln!(f, "        {verb} {weight}");
