@@ -49,7 +49,7 @@ pub fn run() -> ExitCode {
     let Cli { config, verb } = match Cli::try_parse() {
         Ok(cli) => cli,
         // An MTA bounces the message if its pipe command fails with another code than 75. A typing
-        // error in that command must not cause backscatter, whatever it is.
+        // error in that command must not cause backscatter.
         Err(error) if error.use_stderr() && may_be_submit(std::env::args_os()) => {
             eprintln!("{error}");
             return ExitCode::from(EX_TEMPORARY);

@@ -1,5 +1,5 @@
-//! Reading parts of requests with axum's extractors, so that the client is told of a wrong part as
-//! of every other error.
+//! Reads the parts of requests with axum's extractors. The error about a wrong part has the shape of
+//! every other error.
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
