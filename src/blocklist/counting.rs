@@ -161,7 +161,7 @@ impl Blocklist {
         if added == LedgerAddition::Counted {
             let origins: Vec<String> = self.zones.keys().cloned().collect();
             for origin in origins {
-                self.judge(&origin, prefix, evidence.facts.kind, turn);
+                self.judge(&origin, prefix, evidence.facts.counted_kind(), turn);
             }
         }
     }
@@ -193,9 +193,9 @@ impl Blocklist {
     /// Checks whether evidence may count. Returns the key of its trap and the trap's donor, or the
     /// reason why the evidence is ignored.
     fn admissible(&self, evidence: &Evidence) -> Result<(TrapKey, Donor), &'static str> {
-        let kind = evidence.facts.kind;
+        let (kind, counted) = (evidence.facts.kind, evidence.facts.counted_kind());
         let scores =
-            |zone: &DerivedZone| zone.config.codes.iter().any(|code| code.basis.judges(kind).is_some());
+            |zone: &DerivedZone| zone.config.codes.iter().any(|code| code.basis.judges(counted).is_some());
         let relay = evidence.relay.address();
         let Some((key, trap)) = self.state.traps.find(evidence.trap, evidence.trap_domain, &evidence.wider)
         else {

@@ -2,68 +2,39 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::mail::EnhancedStatus;
-
-/// Why delivery failed, by the subject of the status code (RFC 3463 §3).
+/// Why delivery failed.
 ///
 /// A server that accepts mail for addresses that do not exist fails because of the address. A
 /// well-run server can also fail after it has accepted a message, because of a full mailbox or an
-/// unreachable host.
+/// unreachable host. A cause is only what a report says; nothing is assumed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub enum Cause {
-    /// The address (x.1.x), or an unspecified cause (x.0.x).
-    #[default]
+    /// The recipient's address does not exist.
     #[n(0)]
     Address,
-    /// The mailbox is full or disabled (x.2.x).
+    /// The mailbox is full or disabled.
     #[n(1)]
     Mailbox,
-    /// The queue time expired because of the network, routing, or temporary refusals (4.x.x,
-    /// x.4.x).
+    /// A host could not be found or reached, the time for delivery was over, or the refusal was
+    /// temporary.
     #[n(2)]
     Expired,
-    /// Content, security or policy (x.6.x, x.7.x).
+    /// Content, security or policy.
     #[n(3)]
     Policy,
-    /// The mail system or the protocol (x.3.x, x.5.x).
+    /// The mail system or the protocol.
     #[n(4)]
     System,
-}
-
-impl std::str::FromStr for Cause {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = [Cause::Address, Cause::Mailbox, Cause::Expired, Cause::Policy, Cause::System];
-        known.into_iter().find(|cause| cause.name() == text).ok_or_else(|| {
-            format!("{text:?} is not a cause; the causes are {}", known.map(Cause::name).join(", "))
-        })
-    }
+    /// The report does not say it, or says it in a way that the classifier does not read.
+    #[default]
+    #[n(5)]
+    Unknown,
 }
 
 impl Cause {
-    /// The cause by the status code of the report and the reply that it quotes.
-    ///
-    /// A status code in the reply is used if the report's own says nothing (x.0.x). A temporary
-    /// code (4xx or 4.x.x) means that the queue time expired.
-    pub(super) fn of(status: Option<EnhancedStatus>, diagnostic: Option<&str>) -> Self {
-        let reply = diagnostic.map(str::trim_start).unwrap_or_default();
-        let code = reply.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-        let later = code.len() == 3 && code.starts_with('4');
-        let vague = |status: &EnhancedStatus| status.subject == 0;
-        let told = match status {
-            Some(status) if !vague(&status) => Some(status),
-            vague => EnhancedStatus::find(reply).or(vague),
-        };
-        match told {
-            _ if later || status.is_some_and(|status| status.class == 4) => Cause::Expired,
-            Some(EnhancedStatus { class: 4, .. } | EnhancedStatus { subject: 4, .. }) => Cause::Expired,
-            Some(EnhancedStatus { subject: 2, .. }) => Cause::Mailbox,
-            Some(EnhancedStatus { subject: 6 | 7, .. }) => Cause::Policy,
-            Some(EnhancedStatus { subject: 3 | 5, .. }) => Cause::System,
-            _ => Cause::Address,
-        }
-    }
+    /// All causes, in the order of their numbers.
+    pub const ALL: [Cause; 6] =
+        [Cause::Address, Cause::Mailbox, Cause::Expired, Cause::Policy, Cause::System, Cause::Unknown];
 
     /// The name in policies and in JSON.
     pub const fn name(self) -> &'static str {
@@ -73,35 +44,23 @@ impl Cause {
             Cause::Expired => "expired",
             Cause::Policy => "policy",
             Cause::System => "system",
+            Cause::Unknown => "unknown",
         }
+    }
+
+    /// Whether a policy may let a failure with this cause score. Well-run servers also return mail
+    /// for the other causes, and an unknown cause may be any of them.
+    pub const fn may_score(self) -> bool {
+        matches!(self, Cause::Address | Cause::Policy)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl std::str::FromStr for Cause {
+    type Err = String;
 
-    #[test]
-    fn rfc3463_a_cause_is_read_from_status_and_reply() {
-        for (status, diagnostic, cause) in [
-            (Some("5.1.1"), None, Cause::Address),
-            (None, None, Cause::Address),
-            (Some("5.0.0"), Some("550 5.1.1 no such user here"), Cause::Address),
-            (Some("5.0.0"), Some("450 4.2.0 try again later: retry timeout exceeded"), Cause::Expired),
-            (Some("4.2.0"), Some("450 4.2.0 try again later"), Cause::Expired),
-            (Some("4.4.7"), None, Cause::Expired),
-            (Some("5.4.7"), Some("delivery time expired"), Cause::Expired),
-            (Some("5.2.2"), None, Cause::Mailbox),
-            (Some("5.0.0"), Some("552 5.2.2 mailbox full"), Cause::Mailbox),
-            (Some("5.7.0"), None, Cause::Policy),
-            (Some("5.3.4"), None, Cause::System),
-            (None, Some("4711 widgets"), Cause::Address),
-        ] {
-            assert_eq!(
-                Cause::of(status.and_then(EnhancedStatus::find), diagnostic),
-                cause,
-                "{status:?} {diagnostic:?}"
-            );
-        }
+    fn from_str(text: &str) -> Result<Self, String> {
+        Cause::ALL.into_iter().find(|cause| cause.name() == text).ok_or_else(|| {
+            format!("{text:?} is not a cause; the causes are {}", Cause::ALL.map(Cause::name).join(", "))
+        })
     }
 }

@@ -32,9 +32,11 @@ pub struct VerdictJson<'a> {
     pub diagnostic: Option<&'a str>,
     /// Another host refused the recipient.
     pub remote: bool,
-    /// Why delivery failed: address, mailbox, expired, policy or system. It is null unless `action`
-    /// is failed.
+    /// Why delivery failed: address, mailbox, expired, policy, system or unknown. It is null unless
+    /// `action` is failed.
     pub cause: Option<&'static str>,
+    /// Who wrote the message: mail-system, user or unknown.
+    pub author: &'static str,
     /// The host that handed the original to the relay.
     pub injector: Option<IpAddr>,
     /// The host that wrote the report, by its oldest Received field.
@@ -78,6 +80,7 @@ impl Verdict {
             cause: worst
                 .filter(|recipient| recipient.action == Some(DsnAction::Failed))
                 .map(|recipient| recipient.cause.name()),
+            author: report.author.name(),
             injector: report.injector,
             generator: report.generator.as_deref(),
             carried: report.carried,

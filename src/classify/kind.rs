@@ -90,6 +90,18 @@ impl Kind {
         matches!(self, Kind::Callout | Kind::NullRejected)
     }
 
+    /// Whether anybody can verify a report of this kind by asking the relay whether it accepts mail
+    /// for the recipient. Only such kinds may list a relay in the main zone.
+    pub const fn can_be_verified(self) -> bool {
+        matches!(self, Kind::DsnFailed | Kind::NonstandardNdr | Kind::NullRejected)
+    }
+
+    /// Whether a report of this kind says that a relay could not deliver to a recipient, and gives the
+    /// cause of the failure.
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Kind::DsnFailed | Kind::NonstandardNdr)
+    }
+
     /// Whether a conforming sender uses only the null reverse-path for this kind (RFC 3464 §2, RFC
     /// 8098 §3). Automatic replies, notices and probes may use other reverse-paths.
     pub const fn comes_from_the_null_reverse_path(self) -> bool {

@@ -5,14 +5,17 @@
 //! support another format, add a file to `formats/`, a row to [`FORMATS`], and samples to
 //! `tests/samples/`, and raise [`VERSION`].
 
+mod author;
 mod cause;
-mod common_signals;
+mod cause_signs;
 mod format;
 mod formats;
 mod injector;
 mod json;
 mod kind;
+mod languages;
 mod original;
+mod phrase_table;
 mod reading;
 mod recipients;
 mod reply;
@@ -21,29 +24,34 @@ mod report_in_words;
 mod search;
 mod session;
 mod signal;
+mod statements;
+mod subject_lines;
 mod verdict;
 
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
+pub use author::Author;
 pub use cause::Cause;
 pub use format::{Format, Layer};
 pub use formats::FORMATS;
 pub use json::VerdictJson;
 pub use kind::Kind;
+pub use languages::{LANGUAGES, Language};
 pub use report::{ReportFields, ReportedRecipient};
 pub use session::SessionFacts;
 pub use verdict::{Verdict, callout, null_rejected};
 
-use self::common_signals::CommonSignals;
+use self::author::author;
+use self::cause_signs::{CauseSigns, cause};
 use self::format::FormatClaim;
 use self::reading::MessageReading;
 use self::search::SignalSearch;
-use crate::mail::{Header, Message, ReversePath, hops};
+use crate::mail::{Header, Message, hops};
 
 /// Version of the classifier, stored with every verdict in the journal. Increase it with every
 /// change that may classify a message differently.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 static SEARCH: LazyLock<SignalSearch> =
     LazyLock::new(|| SignalSearch::new(FORMATS.iter().map(|format| format.signals)));
@@ -66,12 +74,12 @@ pub fn classify(message: &Message, session: &SessionFacts) -> Verdict {
         }
         doubts.extend(found.into_iter().map(|(_, doubt)| doubt.to_owned()));
     }
-    match &session.reverse_path {
-        Some(ReversePath::Null) => reasons.push("sent from the null reverse-path".to_owned()),
-        Some(ReversePath::Address(_)) if kind.comes_from_the_null_reverse_path() => {
-            doubts.push("not sent from the null reverse-path, as a report must be (RFC 3464 §2)".to_owned());
-        }
-        _ => {}
+    let (author, mark) = author(message, session);
+    report.author = author;
+    if author == Author::User && kind.may_score() {
+        doubts.push(format!("a user of the relay may have written it: {mark}"));
+    } else {
+        reasons.push(mark.to_owned());
     }
     if let (Some(sender), Some(recipient)) = (&report.original_sender, &session.recipient) {
         let same = sender.folded() == recipient.folded();
@@ -87,22 +95,49 @@ pub fn classify(message: &Message, session: &SessionFacts) -> Verdict {
     }
     (report.generator, report.carried) = way(message, session, kind);
     report.writer.clone_from(&reading.from);
-    let told = [(CommonSignals::Expired, Cause::Expired), (CommonSignals::Full, Cause::Mailbox)];
-    let words = told.into_iter().find_map(|(words, cause)| reading.says(words).then_some(cause));
+    judge_recipients(&reading, kind, &mut report.recipients);
+    Verdict { kind, format, report, reasons, doubts }
+}
+
+/// Reads for every recipient of a report why delivery failed, and whether another address led to it.
+fn judge_recipients(reading: &MessageReading<'_>, kind: Kind, recipients: &mut [ReportedRecipient]) {
     let again = reading.original.as_ref().is_some_and(|original| original.handed_in_again);
-    let expanded = again || reading.says(CommonSignals::Expanded);
+    let expanded = again || EXPANDED.iter().any(|phrase| reading.line.contains(phrase));
     let addressed = reading.original.as_ref().and_then(|original| original.addressed.as_ref());
-    for recipient in &mut report.recipients {
+    let is_only = recipients.len() == 1;
+    for recipient in recipients {
         // The relay's own Received field says for which address it took the original.
         let other =
             addressed.zip(recipient.mailbox.as_ref()).is_some_and(|(of, to)| of.folded() != to.folded());
         recipient.expanded |= expanded || other;
-        recipient.cause = Cause::of(recipient.status, recipient.diagnostic.as_deref());
-        if let (Cause::Address | Cause::System, Some(cause)) = (recipient.cause, words) {
-            recipient.cause = cause;
-        }
+        recipient.cause = match kind {
+            // A filter wrote the notice, or a rule of the recipient refused the message.
+            Kind::ContentNotice | Kind::MdnReject => Cause::Policy,
+            _ => cause_for(reading, recipient, is_only),
+        };
     }
-    Verdict { kind, format, report, reasons, doubts }
+}
+
+/// Phrases that Exim, Postfix and Sendmail write after an address that another address expanded to.
+const EXPANDED: [&str; 2] = ["(generated from", "(expanded from"];
+
+/// Why delivery to a recipient failed. The reply that the report quotes for the recipient and the
+/// status code decide. If they do not say it, the lines about the recipient do. If these do not say
+/// it either, the whole text does, if it is about this recipient only.
+fn cause_for(reading: &MessageReading<'_>, recipient: &ReportedRecipient, is_only: bool) -> Cause {
+    let signs = |text: Option<&str>| text.map(|text| reading.cause_signs(text)).unwrap_or_default();
+    let of_group = [
+        signs(recipient.diagnostic.as_deref()),
+        recipient.status.map(CauseSigns::of_status).unwrap_or_default(),
+    ];
+    cause(&of_group)
+        .or_else(|| {
+            let mailbox = recipient.mailbox.as_ref()?;
+            let named = reading.named.iter().find(|named| named.mailbox.folded() == mailbox.folded());
+            cause(&[signs(named?.diagnostic.as_deref())])
+        })
+        .or_else(|| cause(&[signs(is_only.then_some(reading.line.as_str()))]))
+        .unwrap_or_default()
 }
 
 /// Every format that would claim a message, in the order of [`FORMATS`]. The tests check that

@@ -1,15 +1,19 @@
 //! What the formats read of a message: the signals of each format, and the signs that are common to
 //! all reports.
 
+use std::cell::OnceCell;
+
 use memchr::memchr3;
 
-use super::common_signals::CommonSignals;
+use super::cause_signs::CauseSigns;
 use super::original::ReturnedOriginal;
 use super::recipients::NamedRecipient;
 use super::report::ReportFields;
 use super::search::{FoundSignals, SignalSearch, contains};
 use super::session::SessionFacts;
 use super::signal::ShownSignals;
+use super::statements::{Statement, Statements};
+use super::subject_lines::quotes_subject;
 use super::{recipients, reply};
 use crate::mail::{Header, Mailbox, Message, text_lines};
 
@@ -19,7 +23,8 @@ pub struct MessageReading<'m> {
     pub(super) message: &'m Message,
     /// The first text of the message that is not empty, without a copied original.
     pub(super) words: &'m str,
-    /// The same text, with every run of white space replaced by one space.
+    /// The same text without lines that quote the original's subject, and with every run of white
+    /// space replaced by one space.
     pub(super) line: String,
     /// The address in the From field.
     pub(super) from: Option<Mailbox>,
@@ -30,6 +35,10 @@ pub struct MessageReading<'m> {
     /// The signs that are common to all reports.
     pub(super) signs: ReportSigns,
     shown: FoundSignals,
+    /// What the text says. It is looked for when a format first asks, because reports with
+    /// machine-readable fields seldom need it.
+    said: OnceCell<Statements>,
+    search: &'m SignalSearch,
 }
 
 /// Signs of a report that do not depend on its format.
@@ -37,6 +46,8 @@ pub struct MessageReading<'m> {
 pub(super) struct ReportSigns {
     /// The message was sent from the null reverse-path.
     pub null_path: bool,
+    /// The Content-Type is that of a delivery report.
+    pub typed: bool,
     /// The From field names a mail system, or the Content-Type is that of a delivery report.
     pub mail_system: bool,
     /// The From field names a program that may be a mail system.
@@ -50,13 +61,15 @@ pub(super) struct ReportSigns {
     pub recipients: bool,
     /// The text quotes an SMTP reply or an enhanced status code.
     pub reply: bool,
+    /// The text quotes a permanent negative reply or a status code of class 5.
+    pub refusal: bool,
     /// The message was posted to a mailing list.
     pub list_post: bool,
 }
 
 impl<'m> MessageReading<'m> {
     /// Reads a message that `session` brought, and looks for the signals of all formats.
-    pub(super) fn new(message: &'m Message, session: &'m SessionFacts, search: &SignalSearch) -> Self {
+    pub(super) fn new(message: &'m Message, session: &'m SessionFacts, search: &'m SignalSearch) -> Self {
         let words = message.words().find(|words| !words.trim_ascii().is_empty()).unwrap_or_default();
         let line = one_line(words);
         let header = &message.header;
@@ -67,6 +80,7 @@ impl<'m> MessageReading<'m> {
         let named = recipients::in_words(words, original.as_ref(), session, from.as_ref());
         let signs = ReportSigns {
             null_path: session.reverse_path.as_ref().is_some_and(|path| path.is_null()),
+            typed: is_typed_report(message),
             mail_system: names_mail_system(header) || is_typed_report(message),
             program: from.as_ref().is_some_and(|from| {
                 let local = from.local().to_ascii_lowercase();
@@ -77,9 +91,10 @@ impl<'m> MessageReading<'m> {
             copy: original.is_some() || message.announces_copy(),
             recipients: named.iter().any(|named| named.apart),
             reply: reply::quoted(&line),
+            refusal: reply::refused(&line),
             list_post: is_list_post(header),
         };
-        MessageReading { message, words, line, from, original, named, signs, shown }
+        MessageReading { message, words, line, from, original, named, signs, shown, said: OnceCell::new(), search }
     }
 
     /// The signals that the message shows of the format at a position.
@@ -87,9 +102,14 @@ impl<'m> MessageReading<'m> {
         self.shown.of(format)
     }
 
-    /// Whether the text contains one of the common phrases.
-    pub(super) fn says(&self, common: CommonSignals) -> bool {
-        self.shown.says(common)
+    /// Whether the text says something.
+    pub(super) fn says(&self, statement: Statement) -> bool {
+        self.said.get_or_init(|| self.search.said(&self.line)).has(statement)
+    }
+
+    /// What a part of the text says about the cause of a failure.
+    pub(super) fn cause_signs(&self, text: &str) -> CauseSigns {
+        CauseSigns::of_text(text, self.search)
     }
 
     /// The header of the message.
@@ -141,6 +161,9 @@ fn one_line(words: &str) -> String {
     };
     for line in text_lines(words) {
         let line = line.trim_ascii();
+        if quotes_subject(line) {
+            continue;
+        }
         // Most lines need no change, and testing for that is faster than splitting them into words.
         if memchr3(b'\t', b'\r', b'\x0c', line.as_bytes()).is_none() && !line.contains("  ") {
             add(line);

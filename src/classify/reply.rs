@@ -4,10 +4,22 @@
 /// or 5.
 pub(super) fn quoted(line: &str) -> bool {
     let octets = line.as_bytes();
-    memchr::memchr2_iter(b'4', b'5', octets).any(|at| {
-        let apart = at == 0 || !(octets[at - 1].is_ascii_alphanumeric() || octets[at - 1] == b'.');
-        apart && (is_reply(&octets[at..]) || is_status(&octets[at..]))
-    })
+    memchr::memchr2_iter(b'4', b'5', octets).any(|at| begins_apart(octets, at) && is_quoted(&octets[at..]))
+}
+
+/// Whether the text quotes a permanent negative reply, such as `550 `, or a status code of class 5.
+pub(super) fn refused(line: &str) -> bool {
+    let octets = line.as_bytes();
+    memchr::memchr_iter(b'5', octets).any(|at| begins_apart(octets, at) && is_quoted(&octets[at..]))
+}
+
+/// Whether the octet at a place begins a word.
+fn begins_apart(octets: &[u8], at: usize) -> bool {
+    at == 0 || !(octets[at - 1].is_ascii_alphanumeric() || octets[at - 1] == b'.')
+}
+
+fn is_quoted(octets: &[u8]) -> bool {
+    is_reply(octets) || is_status(octets)
 }
 
 fn is_reply(octets: &[u8]) -> bool {
@@ -63,7 +75,7 @@ fn is_status(octets: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use super::{quoted, refused};
 
     #[test]
     fn replies_are_told_from_other_numbers() {
@@ -72,10 +84,11 @@ mod tests {
             "said: 550-5.1.1 sorry",
             "(#5.1.1)",
             "#5.1.1",
-            "421 4.4.2 x",
+            "421 4.4.1 x",
             "5.7.606 Access",
         ] {
             assert!(quoted(text), "{text}");
+            assert_eq!(refused(text), text.contains('5'), "{text}");
         }
         for text in [
             "",

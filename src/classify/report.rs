@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::author::Author;
 use super::cause::Cause;
 use crate::mail::{DsnAction, EnhancedStatus, Mailbox};
 
@@ -30,6 +31,8 @@ pub struct ReportFields {
     pub generator: Option<String>,
     /// The relay only carried the report: another host, or a local user of a host, submitted it.
     pub carried: bool,
+    /// Who wrote the report.
+    pub author: Author,
     /// The address in the From field of the report: for an automatic reply, the responder.
     pub writer: Option<Mailbox>,
     /// For an automatic reply or a challenge: it complies with RFC 3834, as far as can be seen.

@@ -1,11 +1,11 @@
 //! Claims and reads reports in plain text, for all formats that are recognised by their words.
 
-use super::common_signals::CommonSignals;
 use super::format::FormatClaim;
 use super::kind::Kind;
 use super::reading::MessageReading;
 use super::report::{ReportFields, ReportedRecipient};
 use super::signal::{ShownSignals, SignClass};
+use super::statements::Statement;
 use crate::mail::{DsnAction, Mailbox};
 
 /// Claims a report in plain text, which needs two kinds of signs. One of them must be a pattern of
@@ -31,35 +31,61 @@ pub(super) fn report_in_words(reading: &MessageReading<'_>, shown: ShownSignals)
         signs.recipients,
         signs.reply,
     ];
-    (classes.into_iter().filter(|seen| *seen).count() >= 2).then(|| words_claim(reading, shown.reasons()))
+    (classes.into_iter().filter(|seen| *seen).count() >= 2).then(|| words_claim(reading, shown.reasons()))?
 }
 
-/// Reads a report in plain text.
-pub(super) fn words_claim(reading: &MessageReading<'_>, mut reasons: Vec<String>) -> FormatClaim {
-    let (delay, permanent) = (reading.says(CommonSignals::Delay), reading.says(CommonSignals::Permanent));
+/// Reads a report in plain text. `None` if the text does not say what became of the message.
+pub(super) fn words_claim(reading: &MessageReading<'_>, mut reasons: Vec<String>) -> Option<FormatClaim> {
+    let (kind, action, said) = outcome(reading)?;
     let signs = reading.signs;
     let common = [
         (signs.mail_system, "the From field or the Content-Type is that of a mail system"),
         (signs.copy, "returns the original or its header, or announces a copy"),
         (signs.recipients, "lists the failed recipient on its own line"),
         (signs.reply, "quotes an SMTP reply or an enhanced status code"),
-        (delay, "says that delivery is still being tried"),
+        (true, said),
     ];
     reasons.extend(common.into_iter().filter(|(seen, _)| *seen).map(|(_, reason)| reason.to_owned()));
-    // Well-run hosts also report successes and delays, which must not score. The report is of a
-    // failure only if it is of neither.
-    let (kind, action) = if reading.says(CommonSignals::Success) && !permanent && !signs.reply {
-        (Kind::DsnSuccess, DsnAction::Delivered)
-    } else if delay && !permanent {
-        (Kind::DsnDelayed, DsnAction::Delayed)
-    } else {
-        (Kind::NonstandardNdr, DsnAction::Failed)
-    };
-    FormatClaim {
-        kind,
-        reasons,
-        report: ReportFields { recipients: recipients(reading, action), ..reading.returned() },
+    let report = ReportFields { recipients: recipients(reading, action), ..reading.returned() };
+    Some(FormatClaim { kind, reasons, report })
+}
+
+/// What the text says that became of the message, and by which words. Nothing is assumed: a text
+/// that says neither a failure nor a delay nor a delivery is no report.
+///
+/// Well-run hosts also report deliveries and delays, which must not score. A text that also says one
+/// of these is a report of a failure only if it says that the failure is final.
+fn outcome(reading: &MessageReading<'_>) -> Option<(Kind, DsnAction, &'static str)> {
+    let is_final = reading.says(Statement::Permanent);
+    let is_refused = reading.signs.refusal;
+    if reading.says(Statement::Delivered) && !is_final && !is_refused {
+        // Programs of users write that a message was delivered, too.
+        return reading.signs.mail_system.then_some((
+            Kind::DsnSuccess,
+            DsnAction::Delivered,
+            "says that the message was delivered",
+        ));
     }
+    if reading.says(Statement::Delayed) && !is_final {
+        return Some((Kind::DsnDelayed, DsnAction::Delayed, "says that delivery is still being tried"));
+    }
+    let said = if reading.says(Statement::Failed) || is_final {
+        "says that the message was not delivered"
+    } else if gives_reason(reading) {
+        "says why the message was not delivered"
+    } else if is_refused {
+        "quotes a reply that refuses the message for good"
+    } else {
+        return None;
+    };
+    Some((Kind::NonstandardNdr, DsnAction::Failed, said))
+}
+
+/// Whether the text gives a reason that only a failed delivery has. A host that can't be reached may
+/// also be the reason of a delay.
+pub(super) fn gives_reason(reading: &MessageReading<'_>) -> bool {
+    let reasons = [Statement::Address, Statement::Mailbox, Statement::Policy, Statement::RelayDenied];
+    reasons.into_iter().any(|reason| reading.says(reason))
 }
 
 /// The recipients in X-Failed-Recipients, with what the text says about them. Without that field,

@@ -1,5 +1,6 @@
 //! The result of classifying a message, and the verdicts that need no message.
 
+use super::author::Author;
 use super::kind::Kind;
 use super::report::ReportFields;
 
@@ -20,12 +21,13 @@ pub struct Verdict {
     pub doubts: Vec<String>,
 }
 
-/// The verdict on mail that the MTA of a donor rejected, according to its log.
+/// The verdict on mail that the MTA of a donor rejected, according to its log. The log says that the
+/// reverse-path was null.
 pub fn null_rejected() -> Verdict {
     Verdict {
         kind: Kind::NullRejected,
         format: "log",
-        report: ReportFields::default(),
+        report: ReportFields { author: Author::MailSystem, ..ReportFields::default() },
         reasons: vec!["a log says that mail from the null reverse-path was rejected".to_owned()],
         doubts: Vec::new(),
     }
@@ -36,7 +38,7 @@ pub fn callout() -> Verdict {
     Verdict {
         kind: Kind::Callout,
         format: "session",
-        report: ReportFields::default(),
+        report: ReportFields { author: Author::MailSystem, ..ReportFields::default() },
         reasons: vec![
             "the client named the recipient and ended the session without sending a message".to_owned(),
         ],

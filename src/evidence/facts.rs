@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use minicbor::{Decode, Encode};
 
-use crate::classify::{self, Cause, Kind, Verdict};
+use crate::classify::{self, Author, Cause, Kind, Verdict};
 use crate::digest::Digest;
 use crate::mail::{DsnAction, EnhancedStatus, Mailbox};
 use crate::trap::{self, TrapHasher};
@@ -58,24 +58,30 @@ pub struct EvidenceFacts {
     #[n(11)]
     #[cbor(default)]
     pub follows_rfc3834: bool,
+    /// Who wrote the message. Only what the relay's mail system wrote may count.
+    #[n(12)]
+    #[cbor(default)]
+    pub author: Author,
 }
 
 impl EvidenceFacts {
     /// Takes the facts from a verdict about a message to `trap`.
     pub(super) fn of(verdict: &Verdict, trap: &Mailbox, hasher: &TrapHasher) -> Self {
         let report = &verdict.report;
+        // A user of the relay can attach any text as the original.
+        let shows_original = report.author == Author::MailSystem;
         let failed = report.recipients.iter().filter(|recipient| recipient.action == Some(DsnAction::Failed));
         EvidenceFacts {
             kind: verdict.kind,
             format: verdict.format.to_owned(),
             classifier: classify::VERSION,
             reporting_mta: report.reporting_mta.clone().filter(|name| is_host(name)),
-            sender: match &report.original_sender {
+            sender: match report.original_sender.as_ref().filter(|_| shows_original) {
                 Some(sender) if is_trap(sender, trap) => OriginalSender::Trap,
                 Some(_) => OriginalSender::Other,
                 None => OriginalSender::Unknown,
             },
-            injector: report.injector,
+            injector: report.injector.filter(|_| shows_original),
             failures: failed
                 .filter_map(|recipient| {
                     let mailbox = recipient.mailbox.as_ref()?;
@@ -95,6 +101,7 @@ impl EvidenceFacts {
             carried: report.carried,
             solicited: false,
             follows_rfc3834: verdict.kind == Kind::AutoReply && report.follows_rfc3834,
+            author: report.author,
             writer: report.writer.as_ref().map(|writer| FailedRecipient {
                 address: hasher.recipient(writer),
                 domain: (writer.domain() != trap.domain()).then(|| writer.domain().to_owned()),
@@ -106,6 +113,28 @@ impl EvidenceFacts {
     /// that a mailing list behind one broken alias counts once.
     pub fn leading_failure(&self) -> Option<&RecipientFailure> {
         self.failures.iter().min_by_key(|failure| failure.recipient)
+    }
+
+    /// Why delivery to the failed recipient that counts failed. `None` if the message does not report
+    /// a failed delivery.
+    pub fn cause(&self) -> Option<Cause> {
+        match self.kind {
+            Kind::ContentNotice | Kind::MdnReject => Some(Cause::Policy),
+            kind if kind.is_failure() => {
+                Some(self.leading_failure().map_or(Cause::Unknown, |failure| failure.cause))
+            }
+            _ => None,
+        }
+    }
+
+    /// The kind that the message counts as.
+    ///
+    /// A filter that refuses what the server has already taken sends a failure as well as a notice.
+    /// Nobody can verify either of them by asking the server about the recipient, who exists. So
+    /// every failure with the cause `policy` counts as a content notice.
+    pub fn counted_kind(&self) -> Kind {
+        let is_by_policy = self.kind.is_failure() && self.cause() == Some(Cause::Policy);
+        if is_by_policy { Kind::ContentNotice } else { self.kind }
     }
 
     /// The failed recipient that counts, or else the responder.

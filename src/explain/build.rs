@@ -10,7 +10,7 @@ use super::model::{
     PastExplanation, RuleExplanation, ScoreExplanation, TrapDomainExplanation, ZoneExplanation,
 };
 use crate::blocklist::{Exemption, RelayRecord};
-use crate::classify::Kind;
+use crate::classify::{Cause, Kind};
 use crate::evidence::{Offset, OriginalSender};
 use crate::listing::{Criterion, Listing, ListingRecord, ReturnCode};
 use crate::relay::{Prefix, Relay};
@@ -182,7 +182,8 @@ fn explain_mark(
             Relation::Refuted => "refuted",
             Relation::NotAsked => "not asked",
         },
-        cause: mark.cause.name(),
+        cause: mark.cause.map(Cause::name),
+        author: mark.author.name(),
         forbidden: mark.forbidden,
         more: mark.more,
         decay: fraction(decay(age, policy.half_life.hours())),

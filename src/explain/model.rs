@@ -189,8 +189,10 @@ pub struct EvidenceExplanation {
     /// Whether the DNS says that the relay serves the failed recipient's domain: `confirmed`,
     /// `unknown`, `refuted` or `not asked`.
     pub relation: &'static str,
-    /// Why delivery failed.
-    pub cause: &'static str,
+    /// Why delivery failed; `None` for a kind that reports no failed delivery.
+    pub cause: Option<&'static str>,
+    /// Who wrote the report: `mail-system`, `user` or `unknown`.
+    pub author: &'static str,
     /// Whether the SPF or DMARC record of the trap's domain forbade the original.
     pub forbidden: bool,
     /// The number of further reports of the same burst, which do not add weight.

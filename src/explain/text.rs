@@ -132,11 +132,11 @@ impl Display for EvidenceExplanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "      entry {}: {} {} ({}) to trap domain {}, forged mail from {}, original sender {}, {}, the DNS says this host serves the recipient's domain: {}{}{}",
+            "      entry {}: {} {}{} to trap domain {}, forged mail from {}, original sender {}, {}, the DNS says this host serves the recipient's domain: {}{}{}",
             self.entry,
             self.seen_at,
             self.kind,
-            self.cause,
+            self.cause.map(|cause| format!(" ({cause})")).unwrap_or_default(),
             self.trap_domain,
             self.injector_network.as_deref().unwrap_or("an unknown network"),
             match self.original_sender {
@@ -209,7 +209,8 @@ mod tests {
             injector_network: Some("198.51.0.0/16".to_owned()),
             original_sender: "the trap",
             relation: "confirmed",
-            cause: "address",
+            cause: Some("address"),
+            author: "mail-system",
             forbidden: false,
             more: 0,
             decay: decay.to_owned(),

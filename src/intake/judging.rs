@@ -3,9 +3,9 @@
 use ipnet::IpNet;
 
 use super::{Intake, trap_named};
-use crate::classify::{self, Kind, SessionFacts, Verdict};
+use crate::classify::{self, Author, Cause, Kind, SessionFacts, Verdict};
 use crate::digest::{Digest, Digester};
-use crate::evidence::{Entry, Evidence, EvidenceParts, SentFrom};
+use crate::evidence::{Entry, Evidence, EvidenceParts};
 use crate::journal::Append;
 use crate::mail::{self, Mailbox, Message};
 use crate::observe::Inquiry;
@@ -134,11 +134,11 @@ fn judge(transaction: Transaction, message: Message, trap: Mailbox, trusted: &[I
 /// Whether any answer of the DNS could make evidence count.
 fn is_asked_about(evidence: &Evidence) -> bool {
     let facts = &evidence.facts;
-    let from_null = evidence.reverse_path == SentFrom::FromNull;
     facts.kind.may_score()
+        && facts.author == Author::MailSystem
+        && facts.cause().is_none_or(Cause::may_score)
         && !facts.carried
         && evidence.recipients == 1
-        && (from_null || !facts.kind.comes_from_the_null_reverse_path())
 }
 
 /// Does work on a message of this size: a small one at once, a large one on a thread that may block.

@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::classify::{Cause, Kind};
+use crate::classify::{Author, Cause, Kind};
 use crate::evidence::{Channel, Evidence, Observation, Offset, OriginalSender};
 use crate::relay::InjectorNetwork;
 use crate::time::Timestamp;
@@ -51,7 +51,7 @@ pub struct CountedReport {
     /// The donor that gave the trap, as [`Donor::short`](crate::trap::Donor::short).
     #[n(6)]
     pub donor: u32,
-    /// The kind of report.
+    /// The kind that the report counts as: see [`EvidenceFacts::counted_kind`](crate::evidence::EvidenceFacts::counted_kind).
     #[n(7)]
     pub kind: Kind,
     /// The network of the injector, if the report shows it.
@@ -63,9 +63,9 @@ pub struct CountedReport {
     /// Whether the relay serves the failed recipient's domain.
     #[n(10)]
     pub relation: Relation,
-    /// Why delivery failed.
+    /// Why delivery failed; `None` for a kind that reports no failed delivery.
     #[n(11)]
-    pub cause: Cause,
+    pub cause: Option<Cause>,
     /// Whether the SPF or DMARC record of the trap's domain forbade the original.
     #[n(12)]
     pub forbidden: bool,
@@ -83,6 +83,10 @@ pub struct CountedReport {
     #[n(16)]
     #[cbor(default)]
     pub discount: u16,
+    /// Who wrote the message.
+    #[n(17)]
+    #[cbor(default)]
+    pub author: Author,
 }
 
 /// The origin of a piece of evidence, as the fold knows it.
@@ -121,16 +125,17 @@ impl CountedReport {
             // the registered key is the trap.
             trap: if source.trap == source.domain { evidence.trap.short() } else { source.trap.short() },
             donor: source.donor,
-            kind: facts.kind,
+            kind: facts.counted_kind(),
             injector,
             sender: facts.sender,
             relation: relation(evidence, observation),
-            cause: facts.leading_failure().map(|failure| failure.cause).unwrap_or_default(),
+            cause: facts.cause(),
             forbidden: observation.and_then(|seen| seen.original_forbidden).unwrap_or(false),
             more: 0,
             follows_rfc3834: facts.follows_rfc3834,
             channel: evidence.channel,
             discount: source.discount,
+            author: facts.author,
         }
     }
 

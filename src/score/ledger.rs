@@ -148,7 +148,8 @@ impl CountedReport {
     /// Whether another report of the same burst differs in anything that the rules or factors use.
     fn adds_to(&self, other: &CountedReport) -> bool {
         let same = |mark: &CountedReport| {
-            (mark.failed_recipient, mark.sender, mark.relation, mark.cause, mark.forbidden, mark.donor)
+            let of_original = (mark.sender, mark.forbidden);
+            (mark.failed_recipient, of_original, mark.relation, mark.cause, mark.author, mark.donor)
         };
         same(self) != same(other)
     }

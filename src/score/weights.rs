@@ -40,7 +40,8 @@ pub struct WeightsSpec {
     /// For a line of a donor's log. Zero if the file does not set it.
     #[serde(default)]
     pub logged: u32,
-    /// By cause of failure. A cause that is not named never scores.
+    /// By cause of failure. A cause that is not named never scores, and neither do causes that
+    /// excuse the relay ([`Cause::may_score`]).
     pub causes: BTreeMap<String, u32>,
 }
 

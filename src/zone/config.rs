@@ -61,6 +61,23 @@ impl ZoneConfig {
                 NEW_LABEL,
             );
         }
+        for cause in self.policy.weights.causes.keys().filter(|cause| !cause.may_score()) {
+            complaints.add(
+                &format!("policy.weights.causes.{}", cause.name()),
+                "well-run servers also return mail for this cause, so it may never score",
+                "remove the line",
+            );
+        }
+        for (at, code) in self.codes.iter().enumerate().filter(|(_, code)| code.main) {
+            let CodeBasis::Kinds { kinds, .. } = &code.basis else { continue };
+            for kind in kinds.iter().filter(|kind| !kind.can_be_verified()) {
+                complaints.add(
+                    &format!("codes[{at}].main"),
+                    format!("the code is based on {kind}, and nobody can verify such a report by asking the relay about the recipient"),
+                    "write main = false, and show the code in a sublist",
+                );
+            }
+        }
         let ZoneTexts { listed, test, url: _, shut_down } = &self.texts;
         for (key, text) in [("texts.listed", listed), ("texts.test", test), ("texts.shut_down", shut_down)] {
             complaints.require(

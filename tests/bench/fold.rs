@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use backscatterd::blocklist::Blocklist;
-use backscatterd::classify::{Cause, Kind};
+use backscatterd::classify::{Author, Cause, Kind};
 use backscatterd::digest::Digest;
 use backscatterd::evidence::{
     Directive, Entry, Evidence, EvidenceFacts, Observation, Offset, Order, OriginalSender, RecipientFailure,
@@ -101,6 +101,7 @@ impl Journal {
                 writer: None,
                 solicited: false,
                 follows_rfc3834: false,
+                author: Author::MailSystem,
             },
             node: "bench".into(),
             wider: Vec::new(),

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use backscatterd::blocklist::{Blocklist, ListChange, ListChanges};
-use backscatterd::classify::{Cause, Kind, ReportFields, ReportedRecipient, Verdict};
+use backscatterd::classify::{Author, Cause, Kind, ReportFields, ReportedRecipient, Verdict};
 use backscatterd::digest::Digest;
 use backscatterd::evidence::{
     Directive, Entry, Evidence, EvidenceParts, Observation, Offset, Order, OriginalSender, RecordedEntry,
@@ -160,6 +160,8 @@ pub(crate) struct Report {
     pub(crate) carried: bool,
     /// The cause of the failure.
     pub(crate) cause: Cause,
+    /// Who wrote it.
+    pub(crate) author: Author,
     /// The observation of the relay. `None` means that none arrives.
     pub(crate) seen: Option<Observation>,
 }
@@ -254,6 +256,7 @@ impl World {
             remote: false,
             carried: false,
             cause: Cause::Address,
+            author: Author::MailSystem,
             seen: Some(exchanger()),
         }
     }
@@ -295,6 +298,7 @@ impl World {
                     ..ReportedRecipient::default()
                 }],
                 carried: report.carried,
+                author: report.author,
                 ..ReportFields::default()
             },
             reasons: Vec::new(),

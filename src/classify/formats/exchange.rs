@@ -75,7 +75,7 @@ fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClai
     // them those of a mailing list, so it can look like a list post.
     let opens =
         reading.words.trim_start().starts_with("--- Non-Delivery Report ---") && reading.signs.recipients;
-    let by_rule = || opens.then(|| words_claim(reading, shown.reasons()));
+    let by_rule = || opens.then(|| words_claim(reading, shown.reasons()))?;
     let mut claim = report_in_words(reading, shown).or_else(by_rule)?;
     claim.report.reporting_mta = reading.host_behind("generating server: ");
     Some(claim)

@@ -1,11 +1,11 @@
 //! Imitations of reports: malware and phishing mail with the subject or the words of a report.
 
-use crate::classify::common_signals::CommonSignals;
 use crate::classify::format::{Format, FormatClaim, Layer};
 use crate::classify::kind::Kind;
 use crate::classify::reading::MessageReading;
 use crate::classify::report::ReportFields;
 use crate::classify::signal::{FormatSignal, Pattern, ShownSignals, SignClass};
+use crate::classify::statements::Statement;
 use crate::mail::PartContent;
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
@@ -101,7 +101,7 @@ pub(in crate::classify) fn doubts(
         matches!(&part.content, PartContent::Original(header) if header.field("Received").is_none() && header.fields().len() > 2)
     });
     // A genuine report, which returns the original, may refer the reader to a page.
-    let lures = reading.says(CommonSignals::Lure) && !reading.signs.copy && !reading.line.contains(" said: ");
+    let lures = !reading.signs.copy && !reading.line.contains(" said: ") && reading.says(Statement::Lure);
     let linked = || reading.line.contains("http://") || reading.line.contains("https://");
     let found = [
         (attached(PROGRAMS), 3, "an executable file is attached, which no mail system sends"),

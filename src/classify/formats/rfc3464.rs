@@ -36,7 +36,7 @@ pub(super) const FORMAT: Format = Format {
 };
 
 fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
-    let (groups, status) = fields(reading, shown)?;
+    let Some((groups, status)) = fields(reading, shown) else { return without_fields(reading) };
     let (kind, reason) = kind(&status)?;
     let mut reasons = vec![reason.to_owned()];
     let report_type = reading.message.parts.first().and_then(|part| part.report_type.as_deref());
@@ -51,6 +51,16 @@ fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClai
     }
     let kind = if filtered { Kind::ContentNotice } else { kind };
     Some(FormatClaim { kind, reasons, report: report(reading, &groups, status) })
+}
+
+/// What becomes of a message that says that it is a delivery report, and has no fields of one. It is
+/// neither a failure nor a reply, whatever its text says.
+fn without_fields(reading: &MessageReading<'_>) -> Option<FormatClaim> {
+    reading.signs.typed.then(|| FormatClaim {
+        kind: Kind::Unknown,
+        reasons: vec!["a delivery report by its Content-Type, without delivery-status fields".to_owned()],
+        report: reading.returned(),
+    })
 }
 
 /// The groups of fields, from the machine-readable part or, if there is none, from the text.

@@ -2,6 +2,7 @@
 //! with age. Every text about a factor comes from its row in [`FACTORS`].
 
 mod authentication;
+mod author;
 mod cause;
 mod channel;
 mod donor;
@@ -16,6 +17,7 @@ use super::{CountedReport, WeightFactor, Weights};
 /// All factors. If one of them is zero, the report does not count.
 pub const FACTORS: &[WeightFactor] = &[
     kind::FACTOR,
+    author::FACTOR,
     relation::FACTOR,
     cause::FACTOR,
     original_sender::FACTOR,
