@@ -512,7 +512,8 @@ fn what_weighs_nothing_makes_up_no_numbers() {
     }
     assert!(!world.is_listed(RELAY));
     for kind in ["dsn-delayed", "unknown"] {
-        let zone = laboratory_zone().replace("kinds = [\"content-notice\"]", &format!("kinds = [{kind:?}]"));
+        let zone = laboratory_zone()
+            .replace("kinds = [\"content-notice\", \"mdn-reject\"]", &format!("kinds = [{kind:?}]"));
         let complaints = backscatterd::zone::read("zone", &zone).unwrap_err();
         assert!(complaints[0].problem.contains("weighs nothing"), "{complaints:?}");
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use backscatterd::classify::Kind;
+use backscatterd::classify::{Author, Cause, Kind};
 use backscatterd::digest::Digest;
 use backscatterd::evidence::{
     Channel, Directive, Entry, EvidenceSource, GivenTrap, Observation, Offset, Order, OriginalSender,
@@ -290,7 +290,8 @@ fn prefix(text: &str) -> Prefix {
 /// An entry of each sort, with every field filled.
 fn golden_entries() -> Vec<(String, Entry)> {
     let mut world = World::new();
-    let report = world.report("198.18.0.25");
+    let mut report = world.report("198.18.0.25");
+    report.author = Author::Unknown;
     let evidence = world.evidence(report);
     let id = Digest::of(b"golden");
     let directive = |order| Entry::Directive(Directive { id, by: "op".into(), why: "golden".into(), order });
@@ -307,18 +308,22 @@ fn golden_entries() -> Vec<(String, Entry)> {
     for &kind in Kind::ALL {
         let mut report = world.report("2001:db8::25");
         report.kind = kind;
-        report.sender =
-            [OriginalSender::Trap, OriginalSender::Other, OriginalSender::Unknown][kinds.len() % 3];
-        report.injector = "2001:db8:f::1".parse().ok();
+        report.author = Author::Unknown;
         report.reverse_path = backscatterd::mail::ReversePath::parse("<someone@relay.example>");
         let mut entry = world.evidence(report);
         if let Entry::Evidence(evidence) = &mut entry {
+            evidence.facts.sender =
+                [OriginalSender::Trap, OriginalSender::Other, OriginalSender::Unknown][kinds.len() % 3];
+            evidence.facts.injector = "2001:db8:f::1".parse().ok();
             evidence.facts.reasons = vec!["a reason".to_owned()];
             evidence.facts.failures[0].status = Some(EnhancedStatus { class: 5, subject: 1, detail: 1 });
             evidence.facts.failures[0].remote = true;
         }
         kinds.push((format!("evidence-{kind}"), entry));
     }
+    let mut report = world.report("198.18.0.26");
+    report.cause = Cause::Unknown;
+    let by_mail_system = world.evidence(report);
     let donor = Donor::parse("isp-1").unwrap();
     let isp = donor.clone();
     let mut entries = vec![
@@ -404,6 +409,7 @@ fn golden_entries() -> Vec<(String, Entry)> {
         ("set-donor".to_owned(), directive(Order::SetDonor { donor: isp.clone(), terms })),
         ("add-traps".to_owned(), directive(Order::AddTraps { donor: isp.clone(), traps: vec![given] })),
         ("retire-traps".to_owned(), directive(Order::RetireTraps { donor: isp, keys: vec![key] })),
+        ("evidence-of-a-mail-system".to_owned(), by_mail_system),
     ]);
     named
 }

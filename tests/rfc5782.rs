@@ -111,7 +111,7 @@ fn rfc5782_d4_d5_d6_test_entries_stand_for_every_value_and_none_for_1() {
     let mut world = World::bare();
     world.adopt(&laboratory_zone());
     let views: [(&str, u8); 6] =
-        [("", 2 | 16 | 32 | 64), ("dsn.", 2), ("auto.", 4), ("callout.", 8), ("content.", 16), ("all.", 126)];
+        [("", 2 | 32 | 64), ("dsn.", 2), ("auto.", 4), ("callout.", 8), ("content.", 16), ("all.", 126)];
     for (label, mask) in views {
         for value in 0..=255u8 {
             let v4 = Ipv4Addr::new(127, 0, 0, value);

@@ -26,6 +26,11 @@ pub enum Author {
 }
 
 impl Author {
+    /// Whether the author is not known.
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self, Author::Unknown)
+    }
+
     /// The name in JSON.
     pub const fn name(self) -> &'static str {
         match self {

@@ -94,7 +94,18 @@ impl<'m> MessageReading<'m> {
             refusal: reply::refused(&line),
             list_post: is_list_post(header),
         };
-        MessageReading { message, words, line, from, original, named, signs, shown, said: OnceCell::new(), search }
+        MessageReading {
+            message,
+            words,
+            line,
+            from,
+            original,
+            named,
+            signs,
+            shown,
+            said: OnceCell::new(),
+            search,
+        }
     }
 
     /// The signals that the message shows of the format at a position.

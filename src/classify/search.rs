@@ -71,7 +71,9 @@ impl SignalSearch {
                 match &signal.mark {
                     Pattern::Field(name, values) => fields.entry(*name).or_default().push((*values, owner)),
                     Pattern::Words(phrases) => words.extend(phrases.iter().map(|phrase| (*phrase, owner))),
-                    Pattern::Subject(phrases) => subject.extend(phrases.iter().map(|phrase| (*phrase, owner))),
+                    Pattern::Subject(phrases) => {
+                        subject.extend(phrases.iter().map(|phrase| (*phrase, owner)))
+                    }
                 }
             }
         }

@@ -60,7 +60,7 @@ pub struct EvidenceFacts {
     pub follows_rfc3834: bool,
     /// Who wrote the message. Only what the relay's mail system wrote may count.
     #[n(12)]
-    #[cbor(default)]
+    #[cbor(default, skip_if = "Author::is_unknown")]
     pub author: Author,
 }
 
