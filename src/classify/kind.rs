@@ -48,7 +48,7 @@ kinds! {
     9 Mdn = "mdn",
     /// An abuse feedback report (RFC 5965).
     10 FeedbackReport = "feedback-report",
-    /// A DMARC aggregate report (RFC 7489 §7.2).
+    /// A DMARC aggregate report (RFC 9990).
     11 DmarcReport = "dmarc-report",
     /// An SMTP TLS report (RFC 8460).
     12 TlsReport = "tls-report",

@@ -101,7 +101,7 @@ fn recipients(reading: &MessageReading<'_>, action: DsnAction) -> Vec<ReportedRe
             status: only.and_then(|named| named.status),
             remote: only.is_some_and(|named| named.remote),
             remote_mta: only.filter(|named| named.remote).and_then(|named| named.remote_mta.clone()),
-            diagnostic: only.and_then(|named| named.diagnostic.clone()),
+            diagnostic: only.and_then(|named| named.reply()).map(str::to_owned),
             ..ReportedRecipient::default()
         }
     };

@@ -1,10 +1,11 @@
 //! Automatic replies, whether or not they comply with RFC 3834.
 
+use super::auto_reply_subjects::SUBJECTS;
 use crate::classify::format::{Format, FormatClaim, Layer};
 use crate::classify::kind::Kind;
 use crate::classify::reading::MessageReading;
 use crate::classify::report::ReportFields;
-use crate::classify::signal::{FormatSignal, Pattern, ShownSignals, SignClass};
+use crate::classify::signal::{FormatSignal, Pattern, ShownSignals};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
@@ -38,50 +39,11 @@ pub(super) const FORMAT: Format = Format {
             reason: "X-Apple-Action says that it is a vacation reply",
         },
         FormatSignal {
-            mark: Pattern::Field("x-ms-exchange-generated-message-source", &["mailbox rules agent"]),
-            reason: "written by a mailbox rule of Exchange",
-        },
-        FormatSignal {
             mark: Pattern::Field("delivered-to", &["autoresponder"]),
             reason: "Delivered-To names an autoresponder",
         },
         FormatSignal {
-            mark: Pattern::Subject(&[
-                "out of office",
-                "out of the office",
-                "auto reply",
-                "auto-reply",
-                "autoreply",
-                "auto response",
-                "auto-response",
-                "autoresponse",
-                "automatic reply",
-                "automatic response",
-                "automated reply",
-                "automated response",
-                "away from my mail",
-                "abwesenheit",
-                "automatische antwort",
-                "réponse automatique",
-                "absence du bureau",
-                "respuesta automática",
-                "fuera de la oficina",
-                "resposta automática",
-                "risposta automatica",
-                "fuori sede",
-                "automatisch antwoord",
-                "automatyczna odpowiedź",
-                "автоответ",
-                "автоматический ответ",
-                "自動応答",
-                "自動返信",
-                "自动回复",
-                "自動回覆",
-                "자동 회신",
-                "otomatik yanıt",
-                "autosvar",
-                "frånvaro",
-            ]),
+            mark: Pattern::Subject(SUBJECTS),
             reason: "the subject is that of an automatic reply",
         },
         FormatSignal {
@@ -139,20 +101,39 @@ pub(super) const FORMAT: Format = Format {
             ]),
             reason: "says that the responder is away, or that the reply is automatic",
         },
+        FormatSignal {
+            mark: Pattern::Field("x-ms-exchange-generated-message-source", &["mailbox rules agent"]),
+            reason: "written by a mailbox rule of Exchange",
+        },
+        FormatSignal {
+            mark: Pattern::Field("x-ms-exchange-inbox-rules-loop", &[]),
+            reason: "passed through a mailbox rule of Exchange",
+        },
+        FormatSignal {
+            mark: Pattern::Field("x-auto-response-suppress", &["all", "oof"]),
+            reason: "X-Auto-Response-Suppress asks for no automatic reply",
+        },
+        FormatSignal {
+            mark: Pattern::Field("auto-submitted", &["auto-generated"]),
+            reason: "Auto-Submitted says that a program wrote it",
+        },
     ],
     claim,
 };
 
 /// Number of signals, from the first on, that are enough alone, because they mark nothing but
 /// automatic replies.
-const DECISIVE: usize = 10;
+const DECISIVE: usize = 9;
 
 fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     let decisive = (0..DECISIVE).any(|at| shown.at(at));
+    let (subject, words) = (shown.at(DECISIVE), shown.at(DECISIVE + 1));
     // Advertisements mention holidays, and list posts mention automatic replies.
     let many = || reading.signs.list_post || reading.line.contains("://");
-    let spoken = shown.has(SignClass::Subject) && shown.has(SignClass::Words) && !many();
-    (decisive || spoken).then(|| {
+    let spoken = subject && words && !many();
+    // A daemon sends reports. If the report cannot be read, it is still not a reply.
+    let is_reply = (decisive || spoken || is_of_exchange(reading, shown)) && !reading.signs.daemon;
+    is_reply.then(|| {
         let original_sender = reading.original.as_ref().and_then(|original| original.sender.clone());
         FormatClaim {
             kind: Kind::AutoReply,
@@ -160,4 +141,17 @@ fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClai
             report: ReportFields { original_sender, ..ReportFields::default() },
         }
     })
+}
+
+/// Whether the message is an out-of-office reply of Exchange or Microsoft 365.
+///
+/// They declare it as `auto-generated`, as monitoring mail does. It is a reply because it names the
+/// message that it answers, or because a mailbox rule wrote it, and it has the subject of one.
+/// Mailbox rules also forward mail, so the subject is always required.
+fn is_of_exchange(reading: &MessageReading<'_>, shown: ShownSignals) -> bool {
+    let [by_rule, through_rule, suppresses, generated] = [2, 3, 4, 5].map(|at| shown.at(DECISIVE + at));
+    let header = reading.header();
+    let answers = header.field("In-Reply-To").is_some() || header.field("References").is_some();
+    let is_reply = by_rule || through_rule || suppresses || generated && answers;
+    shown.at(DECISIVE) && is_reply && !reading.signs.list_post
 }

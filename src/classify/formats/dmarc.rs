@@ -1,11 +1,13 @@
-//! DMARC aggregate reports, which are recognised by the name of the compressed file (RFC 7489
-//! §7.2.1.1).
+//! DMARC aggregate reports, which are recognised by the name of the compressed file (RFC 9990,
+//! which replaced RFC 7489 §7.2 in May 2026).
 
+use super::report_file::has_period;
 use crate::classify::format::{Format, FormatClaim, Layer};
 use crate::classify::kind::Kind;
 use crate::classify::reading::MessageReading;
 use crate::classify::report::ReportFields;
 use crate::classify::signal::{FormatSignal, Pattern, ShownSignals};
+use crate::mail::MimePart;
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
@@ -18,23 +20,37 @@ pub(super) const FORMAT: Format = Format {
     claim,
 };
 
+/// Media types of a file with XML, compressed or not.
+const XML_TYPES: [&str; 7] = [
+    "application/gzip",
+    "application/x-gzip",
+    "application/zip",
+    "application/x-zip-compressed",
+    "application/xml",
+    "text/xml",
+    "application/octet-stream",
+];
+
 fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
-    let named = reading.message.parts.iter().any(|part| part.name.as_deref().is_some_and(names_report));
-    let packed = reading.message.parts.iter().any(|part| {
-        ["application/zip", "application/gzip", "application/x-gzip", "text/xml", "application/xml"]
-            .contains(&part.media_type.as_str())
-    });
-    (named || shown.any() && packed).then(|| {
+    let is_file = |part: &&MimePart| XML_TYPES.contains(&part.media_type.as_str()) && !is_json(part);
+    let mut files = reading.message.parts.iter().filter(is_file);
+    let reported = files.any(|part| shown.any() || part.name.as_deref().is_some_and(names_report));
+    reported.then(|| {
         let mut reasons = shown.reasons();
         reasons.push("has an attached file as aggregate reports do".to_owned());
         FormatClaim { kind: Kind::DmarcReport, reasons, report: ReportFields::default() }
     })
 }
 
-/// Whether a file name has the form `receiver!domain!begin!end[!id].xml[.gz]` (RFC 7489 §7.2.1.1).
+/// Whether a file is that of a TLS report, which has the same form of name and subject.
+fn is_json(part: &MimePart) -> bool {
+    let name = part.name.as_deref().unwrap_or_default().to_ascii_lowercase();
+    name.ends_with(".json") || name.ends_with(".json.gz")
+}
+
+/// Whether a file name has the form `receiver!domain!begin!end[!id].xml[.gz]` (RFC 9990). Some
+/// reporters write `.zip`, or `.gz` alone.
 fn names_report(name: &str) -> bool {
-    let ending = [".xml", ".xml.gz", ".zip", ".gz"].iter().any(|ending| name.ends_with(ending));
-    let times =
-        name.split('!').skip(2).filter(|part| part.bytes().take(9).filter(u8::is_ascii_digit).count() == 9);
-    ending && times.count() >= 2
+    let name = name.to_ascii_lowercase();
+    [".xml", ".gz", ".zip"].iter().any(|ending| name.ends_with(ending)) && has_period(&name)
 }

@@ -1,5 +1,6 @@
 //! Plain-text reports of Microsoft Exchange, from Exchange 5.5 to Exchange Online.
 
+use super::told;
 use crate::classify::format::{Format, FormatClaim, Layer};
 use crate::classify::reading::MessageReading;
 use crate::classify::report_in_words::{report_in_words, words_claim};
@@ -26,6 +27,11 @@ pub(super) const FORMAT: Format = Format {
                 "impossible de joindre le(s) destinataire(s)",
                 "no ha llegado a algunos o todos los destinatarios",
                 "uw bericht heeft enkele of alle",
+            ]),
+            reason: "describes the failure in Exchange's words",
+        },
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "generating server: ",
                 "diagnostic information for administrators:",
                 "informations de diagnostic pour les administrateurs",
@@ -36,15 +42,18 @@ pub(super) const FORMAT: Format = Format {
                 "diagnostische informatie voor beheerders",
                 "informações de diagnóstico para administradores",
                 "informacje diagnostyczne dla administratorów",
-                "диагностические сведения для администраторов",
+                // Only ASCII letters match in either case, so the first letter is left out.
+                "иагностические сведения для администраторов",
                 "管理者向けの診断情報",
                 "管理员的诊断信息",
                 "給系統管理員的診斷資訊",
                 "관리자를 위한 진단 정보",
                 "yöneticiler için tanılama bilgileri",
                 "diagnostisk information för administratörer",
+                "diagnosticeringsoplysninger til administratorer",
+                "diagnoseinformasjon for administratorer",
             ]),
-            reason: "describes the failure in Exchange's words",
+            reason: "has the heading of Exchange's diagnostic information",
         },
         FormatSignal {
             mark: Pattern::Words(&[
@@ -78,5 +87,5 @@ fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClai
     let by_rule = || opens.then(|| words_claim(reading, shown.reasons()))?;
     let mut claim = report_in_words(reading, shown).or_else(by_rule)?;
     claim.report.reporting_mta = reading.host_behind("generating server: ");
-    Some(claim)
+    Some(told::complete(claim, reading))
 }

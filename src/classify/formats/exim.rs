@@ -2,6 +2,7 @@
 //!
 //! Among these are 1&1 and GMX, Mail.Ru, Zoho, MX Logic and MailFoundry.
 
+use super::told;
 use crate::classify::format::{Format, FormatClaim, Layer};
 use crate::classify::reading::MessageReading;
 use crate::classify::report_in_words::report_in_words;
@@ -28,18 +29,25 @@ pub(super) const FORMAT: Format = Format {
                 "a message that you sent contained one or more recipient addresses that were incorrectly constructed",
                 "a message that you sent contained no recipient addresses",
                 "a message that you sent using the -t command line option",
-                "a message that you sent has not yet been delivered",
-                "has not been delivered to one or more of its recipients after more than",
-                "has not been delivered to all of its recipients after more than",
-                "the message has been frozen",
                 "this message has been rejected because it has",
             ]),
             reason: "describes the failure in Exim's words",
+        },
+        FormatSignal {
+            mark: Pattern::Words(&[
+                "a message that you sent has not yet been delivered",
+                "has not been delivered to one or more of its recipients after more than",
+                "has not been delivered to all of its recipients after more than",
+            ]),
+            reason: "describes the delay in Exim's words",
         },
     ],
     claim,
 };
 
 fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
-    report_in_words(reading, shown)
+    let mut claim = report_in_words(reading, shown)?;
+    claim.report.reporting_mta =
+        ["by the smtp relay on ", " on the queue on "].iter().find_map(|phrase| reading.host_behind(phrase));
+    Some(told::complete(claim, reading))
 }

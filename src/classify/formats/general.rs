@@ -3,6 +3,7 @@
 //! Three kinds of signs must agree: the sender, the wording, and something that normally only a
 //! mail system has, which is the original, a list of failed recipients, or an SMTP reply.
 
+use super::told;
 use crate::classify::format::{Format, FormatClaim, Layer};
 use crate::classify::reading::MessageReading;
 use crate::classify::report_in_words::{gives_reason, words_claim};
@@ -87,7 +88,7 @@ fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClai
     let subject = shown.at(0);
     // Any writer can mention an address or a number that looks like a reply. One such sign alone
     // therefore needs the subject of a report or the null reverse-path as well.
-    let told = said
+    let by_system = said
         && signs.mail_system
         && (signs.copy
             || signs.daemon && signs.recipients
@@ -108,7 +109,8 @@ fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClai
         && at_hand >= 2
         && !reading.line.contains("://");
     let failed = said && shown.at(2) && at_hand >= 1;
-    (told || unnamed || by_program || failed).then(|| words_claim(reading, shown.reasons()))?
+    let claim = (by_system || unnamed || by_program || failed).then(|| words_claim(reading, shown.reasons()))??;
+    Some(told::complete(claim, reading))
 }
 
 /// Whether the text says what became of the message.

@@ -1,6 +1,7 @@
 //! Reports of Gmail and Google Groups. Groups writes in the reader's language, so fields recognise
 //! it.
 
+use super::told;
 use crate::classify::format::{Format, FormatClaim, Layer};
 use crate::classify::reading::MessageReading;
 use crate::classify::report_in_words::report_in_words;
@@ -20,12 +21,9 @@ pub(super) const FORMAT: Format = Format {
         },
         FormatSignal {
             mark: Pattern::Words(&[
-                "this is an automatically generated delivery status notification delivery to the following recipient",
                 "delivery to the following recipient failed permanently",
                 "delivery to the following recipients failed permanently",
                 "technical details of permanent failure",
-                "technical details of temporary failure",
-                "delivery to the following recipient has been delayed",
                 "there was a problem delivering your message to ",
                 "your message wasn't delivered to ",
                 "we're writing to let you know that the group you tried to contact",
@@ -36,11 +34,26 @@ pub(super) const FORMAT: Format = Format {
             mark: Pattern::Field("x-failed-recipients", &[]),
             reason: "names the failed recipients in X-Failed-Recipients",
         },
+        FormatSignal {
+            mark: Pattern::Words(&[
+                "delivery to the following recipient has been delayed",
+                "technical details of temporary failure",
+            ]),
+            reason: "describes the delay in Gmail's words",
+        },
+        FormatSignal {
+            mark: Pattern::Words(&[
+                "this is an automatically generated delivery status notification delivery to the following recipient",
+            ]),
+            reason: "opens with Gmail's words",
+        },
     ],
     claim,
 };
 
 fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     // Exim also writes X-Failed-Recipients, so that field alone is not enough.
-    (shown.at(0) || shown.at(1)).then(|| report_in_words(reading, shown)).flatten()
+    let by_google = [0, 1, 3, 4].into_iter().any(|at| shown.at(at));
+    let claim = by_google.then(|| report_in_words(reading, shown)).flatten()?;
+    Some(told::complete(claim, reading))
 }

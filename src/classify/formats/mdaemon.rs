@@ -1,5 +1,6 @@
 //! Reports of MDaemon.
 
+use super::told;
 use crate::classify::format::{Format, FormatClaim, Layer};
 use crate::classify::reading::MessageReading;
 use crate::classify::report_in_words::report_in_words;
@@ -22,14 +23,19 @@ pub(super) const FORMAT: Format = Format {
                 "your message was not delivered!",
                 "no such user here. there is no user by that name at this server",
                 "the following addresses did not receive a copy of your message",
-                "session transcript follows",
             ]),
             reason: "describes the failure in MDaemon's words",
+        },
+        FormatSignal {
+            mark: Pattern::Words(&["session transcript follows", "--- session transcript ---"]),
+            reason: "introduces the session transcript in MDaemon's words",
         },
     ],
     claim,
 };
 
 fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
-    (shown.at(0) || shown.at(2)).then(|| report_in_words(reading, shown)).flatten()
+    let claim =
+        [0, 2, 3].into_iter().any(|at| shown.at(at)).then(|| report_in_words(reading, shown)).flatten()?;
+    Some(told::complete(claim, reading))
 }

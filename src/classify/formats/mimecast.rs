@@ -4,6 +4,7 @@ use crate::classify::format::{Format, FormatClaim, Layer};
 use crate::classify::reading::MessageReading;
 use crate::classify::report_in_words::report_in_words;
 use crate::classify::signal::{FormatSignal, Pattern, ShownSignals};
+use crate::mail::Mailbox;
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
@@ -34,5 +35,8 @@ pub(super) const FORMAT: Format = Format {
 };
 
 fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
-    shown.at(0).then(|| report_in_words(reading, shown)).flatten()
+    let mut claim = shown.at(0).then(|| report_in_words(reading, shown)).flatten()?;
+    let sender = || reading.word_behind("indicating that an email ").and_then(Mailbox::parse);
+    claim.report.original_sender = claim.report.original_sender.or_else(sender);
+    Some(claim)
 }

@@ -1,5 +1,6 @@
 //! Reports of Japanese mobile carriers: au (EZweb, KDDI) and related providers.
 
+use super::told;
 use crate::classify::format::{Format, FormatClaim, Layer};
 use crate::classify::reading::MessageReading;
 use crate::classify::report_in_words::report_in_words;
@@ -32,5 +33,7 @@ pub(super) const FORMAT: Format = Format {
 };
 
 fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
-    (shown.at(0) && (shown.at(1) || shown.at(2))).then(|| report_in_words(reading, shown)).flatten()
+    let by_carrier = shown.at(0) && (shown.at(1) || shown.at(2));
+    let claim = by_carrier.then(|| report_in_words(reading, shown)).flatten()?;
+    Some(told::complete(claim, reading))
 }

@@ -3,6 +3,7 @@
 mod amazon;
 mod aol;
 mod auto_reply;
+mod auto_reply_subjects;
 mod challenge;
 mod content_notice;
 mod disposition;
@@ -26,10 +27,13 @@ mod mobile_carriers;
 mod opensmtpd;
 mod phquery;
 mod postfix;
+mod postmaster_notice;
 mod qmail;
+mod report_file;
 mod rfc3464;
 mod sendmail;
 mod tls_report;
+mod told;
 mod x400;
 mod yahoo;
 
@@ -41,11 +45,13 @@ pub const FORMATS: &[Format] = &[
     disposition::FORMAT,
     rfc3464::FORMAT,
     feedback::FORMAT,
-    dmarc::FORMAT,
+    // A TLS report may have the subject and the name of file of a DMARC report.
     tls_report::FORMAT,
+    dmarc::FORMAT,
     challenge::FORMAT,
     content_notice::FORMAT,
     list_robot::FORMAT,
+    postmaster_notice::FORMAT,
     qmail::FORMAT,
     exim::FORMAT,
     postfix::FORMAT,

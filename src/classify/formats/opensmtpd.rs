@@ -17,7 +17,6 @@ pub(super) const FORMAT: Format = Format {
         FormatSignal {
             mark: Pattern::Words(&[
                 "an error has occurred while attempting to deliver a message for the following list of recipients",
-                "a message is delayed for more than",
             ]),
             reason: "describes the failure in OpenSMTPD's words",
         },
@@ -25,10 +24,14 @@ pub(super) const FORMAT: Format = Format {
             mark: Pattern::Words(&["below is a copy of the original message:"]),
             reason: "announces the copy of the message in OpenSMTPD's words",
         },
+        FormatSignal {
+            mark: Pattern::Words(&["a message is delayed for more than"]),
+            reason: "describes the delay in OpenSMTPD's words",
+        },
     ],
     claim,
 };
 
 fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
-    (shown.at(0) || shown.at(1)).then(|| report_in_words(reading, shown)).flatten()
+    (shown.at(0) || shown.at(1) || shown.at(3)).then(|| report_in_words(reading, shown)).flatten()
 }

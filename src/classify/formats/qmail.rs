@@ -4,6 +4,7 @@
 //! message below a line that announces it. Many installations change the first lines, so that line
 //! is a signal of its own.
 
+use super::told;
 use crate::classify::format::{Format, FormatClaim, Layer};
 use crate::classify::reading::MessageReading;
 use crate::classify::report_in_words::report_in_words;
@@ -19,10 +20,15 @@ pub(super) const FORMAT: Format = Format {
                 "hi. this is the qmail-send program at ",
                 "hi. this is the deliver program at ",
                 "hi. this is the mail system at ",
+            ]),
+            reason: "opens with qmail's words",
+        },
+        FormatSignal {
+            mark: Pattern::Words(&[
                 "i'm afraid i wasn't able to deliver your message to the following addresses",
                 "this is a permanent error; i've given up. sorry it didn't work out",
             ]),
-            reason: "opens with qmail's words",
+            reason: "describes the failure in qmail's words",
         },
         FormatSignal {
             mark: Pattern::Words(&[
@@ -43,8 +49,8 @@ pub(super) const FORMAT: Format = Format {
 fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     let mut claim = report_in_words(reading, shown)?;
     claim.report.reporting_mta =
-        ["send program at ", "deliver program at ", "this is the mail delivery agent at "]
+        ["send program at ", "deliver program at ", "this is the mail system at ", "mail delivery agent at "]
             .iter()
             .find_map(|phrase| reading.host_behind(phrase));
-    Some(claim)
+    Some(told::complete(claim, reading))
 }

@@ -1,5 +1,6 @@
 //! Plain-text reports of Sendmail 5, and of programs that imitate it.
 
+use super::told;
 use crate::classify::format::{Format, FormatClaim, Layer};
 use crate::classify::reading::MessageReading;
 use crate::classify::report_in_words::report_in_words;
@@ -18,7 +19,6 @@ pub(super) const FORMAT: Format = Format {
             mark: Pattern::Words(&[
                 "the following addresses had permanent fatal errors",
                 "the following addresses had permanent delivery errors",
-                "the following addresses had transient non-fatal errors",
                 "the following addresses had delivery errors",
                 "the following addresses had delivery problems",
             ]),
@@ -29,10 +29,14 @@ pub(super) const FORMAT: Format = Format {
             reason: "introduces the returned message in the words of Sendmail 5",
         },
         FormatSignal { mark: Pattern::Subject(&["returned mail: "]), reason: "the subject is Sendmail's" },
+        FormatSignal {
+            mark: Pattern::Words(&["the following addresses had transient non-fatal errors"]),
+            reason: "introduces the delayed addresses in Sendmail's words",
+        },
     ],
     claim,
 };
 
 fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
-    report_in_words(reading, shown)
+    Some(told::complete(report_in_words(reading, shown)?, reading))
 }
