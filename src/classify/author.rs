@@ -54,7 +54,7 @@ pub(super) fn author(message: &Message, session: &SessionFacts) -> (Author, &'st
 
 /// What shows that a user, a script or a webmail client submitted a message, if anything does.
 fn user_mark(message: &Message, session: &SessionFacts) -> Option<&'static str> {
-    if hops(&message.header).skip(session.trusted_hops).any(|hop| hop.by_local_user) {
+    if hops(&message.header).skip(session.trusted_hops).any(|hop| hop.submission.is_some()) {
         return Some("a Received field says that a user submitted it");
     }
     message.header.fields().iter().find_map(|field| {

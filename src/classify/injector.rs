@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::mail::{Header, newest_hop};
+use crate::mail::ReceivedHop;
 
 /// The client address in the topmost, newest Received field of the returned original.
 ///
@@ -10,17 +10,19 @@ use crate::mail::{Header, newest_hop};
 /// after a local submission, the injector is unknown. The same holds for a loopback address: after
 /// a content filter the next field would be the relay's own, but a program on a shared host that
 /// submits mail to the local port can write that next field itself.
-pub(super) fn injector(original: &Header) -> Option<IpAddr> {
-    newest_hop(original)?.from_address.filter(|address| !address.is_loopback())
+pub(super) fn injector(newest: &ReceivedHop) -> Option<IpAddr> {
+    newest.from_address.filter(|address| !address.is_loopback())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::{Header, newest_hop};
 
     fn of(lines: &[&str]) -> Option<String> {
         let header: String = lines.iter().map(|line| format!("Received: {line}\n")).collect();
-        injector(&Header::parse(header.as_bytes())).map(|address| address.to_string())
+        let newest = newest_hop(&Header::parse(header.as_bytes()))?;
+        injector(&newest).map(|address| address.to_string())
     }
 
     const FORGED: &str = "from a (b [203.0.113.9]) by c.relay.example with SMTP; today";

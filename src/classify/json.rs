@@ -41,7 +41,7 @@ pub struct VerdictJson<'a> {
     pub injector: Option<IpAddr>,
     /// The host that wrote the report, by its oldest Received field.
     pub generator: Option<&'a str>,
-    /// The relay only carried the report for another host or for a local user.
+    /// The relay only carried the report for another host.
     pub carried: bool,
     /// The envelope identifier of the original (RFC 3464 §2.2.1).
     pub original_envelope_id: Option<&'a str>,

@@ -47,7 +47,7 @@ use self::cause_signs::{CauseSigns, cause};
 use self::format::FormatClaim;
 use self::reading::MessageReading;
 use self::search::SignalSearch;
-use crate::mail::{Header, Message, hops};
+use crate::mail::{Header, Message, ReceivedHop, hops};
 
 /// Version of the classifier, stored with every verdict in the journal. Increase it with every
 /// change that may classify a message differently.
@@ -93,7 +93,7 @@ pub fn classify(message: &Message, session: &SessionFacts) -> Verdict {
         report.follows_rfc3834 = faults.is_empty();
         doubts.extend(faults.into_iter().map(str::to_owned));
     }
-    (report.generator, report.carried) = way(message, session, kind);
+    (report.generator, report.carried) = way(message, session);
     report.writer.clone_from(&reading.from);
     judge_recipients(&reading, kind, &mut report.recipients);
     Verdict { kind, format, report, reasons, doubts }
@@ -201,14 +201,13 @@ fn reply_faults(reading: &MessageReading<'_>) -> Vec<&'static str> {
 /// it.
 ///
 /// The fields that a relay writes for its own report name no client, the loopback address, or the
-/// relay. Any other client address means that another host handed the report in.
-fn way(message: &Message, session: &SessionFacts, kind: Kind) -> (Option<String>, bool) {
+/// relay. Any other client address, or one that cannot be read, means that another host handed the
+/// report in.
+fn way(message: &Message, session: &SessionFacts) -> (Option<String>, bool) {
     let hops: Vec<_> = hops(&message.header).skip(session.trusted_hops).collect();
     let generator = hops.iter().rev().find_map(|hop| hop.by.clone());
     let foreign = |address: IpAddr| !address.is_loopback() && Some(address) != session.client;
-    // Challenges are often sent by a program of a user; a mail system writes its reports itself.
-    let by_user = kind != Kind::Challenge;
-    let carried = by_user && hops.iter().any(|hop| hop.by_local_user)
-        || session.client.is_some() && hops.iter().filter_map(|hop| hop.from_address).any(foreign);
+    let is_foreign = |hop: &ReceivedHop| hop.has_unclear_address || hop.from_address.is_some_and(foreign);
+    let carried = session.client.is_some() && hops.iter().any(is_foreign);
     (generator, carried)
 }

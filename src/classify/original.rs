@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use super::injector::injector;
-use crate::mail::{Header, Mailbox, newest_hop};
+use crate::mail::{Header, Mailbox, ReceivedHop, SubmissionMark, newest_hop};
 
 /// What the header of the returned original says.
 pub(super) struct ReturnedOriginal<'m> {
@@ -27,8 +27,8 @@ pub(super) struct ReturnedOriginal<'m> {
 impl<'m> ReturnedOriginal<'m> {
     /// Reads the header of an original.
     pub(super) fn read(header: &'m Header) -> Self {
-        let mut received = header.all("Received");
-        let noted = received.next().and_then(envelope_from);
+        let newest = newest_hop(header);
+        let noted = newest.as_ref().and_then(|hop| hop.reverse_path.clone());
         let sender = header
             .field("Return-Path")
             .and_then(Mailbox::find)
@@ -36,9 +36,14 @@ impl<'m> ReturnedOriginal<'m> {
             .or_else(|| header.field("X-Envelope-From").and_then(Mailbox::find))
             .or_else(|| header.field("From").and_then(Mailbox::find))
             .or_else(|| header.field("Sender").and_then(Mailbox::find));
-        let addressed = header.all("Received").take(QMAIL_NOTES_MAX).find_map(recipient_in);
-        let handed_in_again = newest_hop(header).is_some_and(|hop| hop.by_local_user || !hop.names_client);
-        ReturnedOriginal { header, sender, injector: injector(header), addressed, handed_in_again }
+        let by_local_user = |hop: &ReceivedHop| hop.submission == Some(SubmissionMark::LocalUser);
+        ReturnedOriginal {
+            header,
+            sender,
+            injector: newest.as_ref().and_then(injector),
+            handed_in_again: newest.as_ref().is_some_and(|hop| by_local_user(hop) || !hop.names_client),
+            addressed: newest.and_then(|hop| hop.recipient),
+        }
     }
 
     /// The address in the From field.
@@ -55,25 +60,6 @@ impl<'m> ReturnedOriginal<'m> {
     pub(super) fn date(&self) -> Option<String> {
         self.header.field("Date").map(|date| date.trim().to_owned()).filter(|date| !date.is_empty())
     }
-}
-
-/// Number of Received fields at the top in which a `for` clause is looked for.
-const QMAIL_NOTES_MAX: usize = 1;
-
-/// The mailbox in the `for` clause of a Received field. The clause precedes the date.
-fn recipient_in(line: &str) -> Option<Mailbox> {
-    let (clauses, _date) = line.rsplit_once(';')?;
-    let words: Vec<&str> = clauses.split_whitespace().collect();
-    // The last "for" counts, because a client may use "for" as its HELO name.
-    let at = words.iter().rposition(|word| word.eq_ignore_ascii_case("for"))?;
-    let recipient = Mailbox::parse(words.get(at + 1)?)?;
-    words.get(at + 2).is_none_or(|next| next.starts_with('(')).then_some(recipient)
-}
-
-/// The reverse-path that Exim, Sendmail and others write into their Received field.
-fn envelope_from(line: &str) -> Option<Mailbox> {
-    let (_, rest) = line.split_once("envelope-from").or_else(|| line.split_once("envelope-sender"))?;
-    Mailbox::parse(rest.trim_start_matches([' ', '=']).split([' ', ')', ';']).next()?)
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub struct ReportFields {
     /// The host that wrote the oldest Received field of the report, which is normally the host that
     /// wrote the report.
     pub generator: Option<String>,
-    /// The relay only carried the report: another host, or a local user of a host, submitted it.
+    /// The relay only carried the report: another host handed it in.
     pub carried: bool,
     /// Who wrote the report.
     pub author: Author,

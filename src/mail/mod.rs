@@ -23,7 +23,7 @@ pub use header::{Header, HeaderField};
 pub(crate) use lines::text_lines;
 pub use log::{LOG_LINE_OCTETS_MAX, LoggedRejection, rejected};
 pub use message::{Message, MimePart, PartContent, attached, read};
-pub use received::{ReceivedHop, hops, newest_hop};
+pub use received::{RECEIVED_FORMS, ReceivedForm, ReceivedHop, SubmissionMark, hops, newest_hop};
 pub use reduce::{ReducedError, from_octets, to_octets};
 
 /// Largest number of octets of one message that are parsed. The rest counts only towards the size

@@ -109,7 +109,8 @@ fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClai
         && at_hand >= 2
         && !reading.line.contains("://");
     let failed = said && shown.at(2) && at_hand >= 1;
-    let claim = (by_system || unnamed || by_program || failed).then(|| words_claim(reading, shown.reasons()))??;
+    let claim =
+        (by_system || unnamed || by_program || failed).then(|| words_claim(reading, shown.reasons()))??;
     Some(told::complete(claim, reading))
 }
 
