@@ -290,9 +290,11 @@ fn prefix(text: &str) -> Prefix {
 /// An entry of each sort, with every field filled.
 fn golden_entries() -> Vec<(String, Entry)> {
     let mut world = World::new();
-    let mut report = world.report("198.18.0.25");
-    report.author = Author::Unknown;
-    let evidence = world.evidence(report);
+    let report = world.report("198.18.0.25");
+    let mut evidence = world.evidence(report);
+    if let Entry::Evidence(evidence) = &mut evidence {
+        evidence.facts.author = Author::Unknown;
+    }
     let id = Digest::of(b"golden");
     let directive = |order| Entry::Directive(Directive { id, by: "op".into(), why: "golden".into(), order });
     let traps: Vec<Order> = world
@@ -321,9 +323,6 @@ fn golden_entries() -> Vec<(String, Entry)> {
         }
         kinds.push((format!("evidence-{kind}"), entry));
     }
-    let mut report = world.report("198.18.0.26");
-    report.cause = Cause::Unknown;
-    let by_mail_system = world.evidence(report);
     let donor = Donor::parse("isp-1").unwrap();
     let isp = donor.clone();
     let mut entries = vec![
@@ -389,9 +388,13 @@ fn golden_entries() -> Vec<(String, Entry)> {
     let report = world.report("198.18.0.25");
     let mut forwarded = world.evidence(report);
     if let Entry::Evidence(evidence) = &mut forwarded {
+        evidence.facts.author = Author::Unknown;
         evidence.wider = vec![key];
         (evidence.channel, evidence.forwarded_by) = (Channel::Submitted, Some(isp.clone()));
     }
+    let mut report = world.report("198.18.0.26");
+    report.cause = Cause::Unknown;
+    let by_mail_system = world.evidence(report);
     let terms = DonorTerms {
         token: Some(id),
         traps_max: 7,

@@ -16,10 +16,8 @@ pub(super) fn report_in_words(reading: &MessageReading<'_>, shown: ShownSignals)
     }
     let signs = reading.signs;
     // People quote reports, especially on mailing lists. The From field must name a mail system; or
-    // the message must not be a list post and must have the null reverse-path, a field of the
-    // format, or a returned original.
-    let written = signs.mail_system
-        || (signs.null_path || shown.has(SignClass::Field) || signs.copy) && !signs.list_post;
+    // the message must not be a list post and must have a field of the format or a returned original.
+    let written = signs.mail_system || (shown.has(SignClass::Field) || signs.copy) && !signs.list_post;
     if !written {
         return None;
     }

@@ -49,7 +49,8 @@ pub struct EvidenceFacts {
     #[n(9)]
     pub writer: Option<FailedRecipient>,
     /// Whether the recipient address contained a valid BATV tag of this server: the original was
-    /// really sent from here.
+    /// really sent from here. A report that is authenticated by the chain of signatures of its
+    /// original (DKIM2, a draft) will belong here too.
     #[n(10)]
     #[cbor(default)]
     pub solicited: bool,

@@ -210,11 +210,17 @@ async fn forbidden(dns: &MessageAuthenticator, inquiry: &Inquiry) -> Option<bool
     }
     let name = format!("_dmarc.{trap_domain}.");
     match dns.txt_lookup::<Dmarc>(name, no_cache()).await {
-        Ok(record) => Some(record.p == Policy::Reject),
+        Ok(record) => Some(rejects(&record)),
         Err(error) if is_absent(&error) => Some(false),
         Err(Error::Dns(DnsError::InvalidRecordType)) => Some(false),
         Err(_) => None,
     }
+}
+
+/// Whether a record asks receivers to refuse mail that fails DMARC (RFC 9989 §4.7). A record in test
+/// mode does not ask that.
+fn rejects(record: &Dmarc) -> bool {
+    record.p == Policy::Reject && !record.t
 }
 
 /// An address for documentation (RFC 5737), from which no domain sends.
@@ -236,7 +242,7 @@ async fn published(dns: &MessageAuthenticator, domain: &str) -> DomainRecords {
     let dmarc = dns.txt_lookup::<Dmarc>(format!("_dmarc.{domain}."), no_cache()).await;
     let reports_to = dmarc.iter().flat_map(|record| &record.rua).map(|to| to.uri().to_owned()).collect();
     let dmarc_rejects = match dmarc {
-        Ok(record) => Some(record.p == Policy::Reject),
+        Ok(record) => Some(rejects(&record)),
         Err(error) if is_absent(&error) => Some(false),
         Err(Error::Dns(DnsError::InvalidRecordType)) => Some(false),
         Err(_) => None,

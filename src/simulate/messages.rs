@@ -311,7 +311,7 @@ pub(super) fn receipt(recipient: &str, trap: &str, id: u64) -> String {
     )
 }
 
-/// A DMARC aggregate report (RFC 7489 §7.2).
+/// A DMARC aggregate report (RFC 9990).
 pub(super) fn aggregate_report(host: &str, domain: &str, trap: &str, id: u64) -> String {
     format!(
         "From: dmarc@{domain}\nTo: {trap}\nSubject: Report Domain: trap.example Submitter: {domain} Report-ID: <{id}>\n\

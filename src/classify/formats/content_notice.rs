@@ -95,7 +95,8 @@ pub(super) const FORMAT: Format = Format {
 
 fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     let mut reasons = shown.reasons();
-    if is_of_mail_scanner(reading.header()) && !reading.signs.list_post {
+    let by_filter = || reading.signs.mail_system || shown.at(1) || !labelled(reading.words).is_empty();
+    if is_of_mail_scanner(reading.header()) && !reading.signs.list_post && by_filter() {
         reasons.push("X-...-MailScanner says that MailScanner wrote it".to_owned());
         return Some(notice(reading, reasons));
     }

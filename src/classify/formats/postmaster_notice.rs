@@ -8,6 +8,7 @@ use crate::classify::kind::Kind;
 use crate::classify::reading::MessageReading;
 use crate::classify::report::ReportFields;
 use crate::classify::signal::{FormatSignal, Pattern, ShownSignals};
+use crate::mail::Mailbox;
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
@@ -53,11 +54,26 @@ fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClai
     let frozen = shown.at(2) && (shown.at(1) || tells_frozen_message(reading.words));
     let session = shown.at(3) && shown.at(4);
     let copied = shown.at(5) && reading.signs.mail_system;
-    ((doubled || frozen || session || copied) && !reading.signs.list_post).then(|| FormatClaim {
+    let addressed = is_to_own_postmaster(reading);
+    let mut reasons = shown.reasons();
+    if addressed {
+        reasons.push("the mail system writes to the postmaster of its own domain".to_owned());
+    }
+    let is_notice = doubled || frozen || session || copied || addressed;
+    (is_notice && !reading.signs.list_post).then(|| FormatClaim {
         kind: Kind::Unknown,
-        reasons: shown.reasons(),
+        reasons,
         report: ReportFields::default(),
     })
+}
+
+/// Whether a mail system writes to the postmaster of the domain that it writes from.
+fn is_to_own_postmaster(reading: &MessageReading<'_>) -> bool {
+    let to = reading.header().field("To").and_then(Mailbox::find);
+    reading.signs.mail_system
+        && to.zip(reading.from.as_ref()).is_some_and(|(to, from)| {
+            to.local().eq_ignore_ascii_case("postmaster") && to.domain() == from.domain()
+        })
 }
 
 /// Whether a line says `Message ID has been frozen`, where the ID is Exim's: three words of letters
