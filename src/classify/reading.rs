@@ -244,7 +244,7 @@ fn is_list_post(header: &Header) -> bool {
 
 /// Whether the Content-Type is that of a delivery report (RFC 6522 §3).
 fn is_typed_report(message: &Message) -> bool {
-    message.parts.first().is_some_and(|part| part.report_type.as_deref() == Some("delivery-status"))
+    message.report_type().is_some_and(|kind| kind.ends_with("delivery-status"))
 }
 
 fn names_mail_system(header: &Header) -> bool {

@@ -35,17 +35,31 @@ pub(super) fn report_in_words(reading: &MessageReading<'_>, shown: ShownSignals)
 /// Reads a report in plain text. `None` if the text does not say what became of the message.
 pub(super) fn words_claim(reading: &MessageReading<'_>, mut reasons: Vec<String>) -> Option<FormatClaim> {
     let (kind, action, said) = outcome(reading)?;
+    reasons.push(said.to_owned());
+    Some(claim_of(reading, reasons, kind, action))
+}
+
+/// Reads a report of a failure, which signals of the format say.
+pub(super) fn failure_claim(reading: &MessageReading<'_>, reasons: Vec<String>) -> FormatClaim {
+    claim_of(reading, reasons, Kind::NonstandardNdr, DsnAction::Failed)
+}
+
+fn claim_of(
+    reading: &MessageReading<'_>,
+    mut reasons: Vec<String>,
+    kind: Kind,
+    action: DsnAction,
+) -> FormatClaim {
     let signs = reading.signs;
     let common = [
         (signs.mail_system, "the From field or the Content-Type is that of a mail system"),
         (signs.copy, "returns the original or its header, or announces a copy"),
         (signs.recipients, "lists the failed recipient on its own line"),
         (signs.reply, "quotes an SMTP reply or an enhanced status code"),
-        (true, said),
     ];
     reasons.extend(common.into_iter().filter(|(seen, _)| *seen).map(|(_, reason)| reason.to_owned()));
     let report = ReportFields { recipients: recipients(reading, action), ..reading.returned() };
-    Some(FormatClaim { kind, reasons, report })
+    FormatClaim { kind, reasons, report }
 }
 
 /// What the text says that became of the message, and by which words. Nothing is assumed: a text

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::failure::{CommandFailure, EX_NO_INPUT};
+use crate::mail::is_mbox_separator;
 
 /// Appends the files under a path to `files`, in the order of their names, subfolders included.
 ///
@@ -32,6 +33,9 @@ pub(super) fn gather(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Comman
 
 /// The messages of an mbox file (RFC 4155). Any other file is one message.
 pub(super) fn messages(octets: &[u8]) -> Vec<Vec<u8>> {
+    if !octets.split_inclusive(|&octet| octet == b'\n').next().is_some_and(is_mbox_separator) {
+        return vec![octets.to_vec()];
+    }
     let mut starts: Vec<usize> = Vec::new();
     let mut at = 0;
     let mut after_empty_line = true;
@@ -42,17 +46,6 @@ pub(super) fn messages(octets: &[u8]) -> Vec<Vec<u8>> {
         after_empty_line = line.trim_ascii().is_empty();
         at += line.len();
     }
-    if starts.first() != Some(&0) {
-        return vec![octets.to_vec()];
-    }
     let ends = starts.iter().skip(1).copied().chain([octets.len()]);
     starts.iter().zip(ends).map(|(&start, end)| octets[start..end].to_vec()).collect()
-}
-
-/// Whether a line separates messages, such as `From address Mon Nov 23 20:24:01 2026`. The last
-/// word is the year, or a time zone after the year.
-fn is_mbox_separator(line: &[u8]) -> bool {
-    let line = String::from_utf8_lossy(line);
-    let year = |word: &str| word.len() == 4 && word.bytes().all(|b| b.is_ascii_digit());
-    line.starts_with("From ") && line.split_whitespace().rev().take(2).any(year)
 }

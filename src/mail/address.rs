@@ -29,7 +29,7 @@ impl Mailbox {
         let domain = domain.trim_end_matches('.');
         let bad =
             |c: char| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '(' | ')' | ',' | ';');
-        let bad_local = !local.starts_with('"') && local.contains(bad);
+        let bad_local = if local.starts_with('"') { !is_quoted(local, bad) } else { local.contains(bad) };
         if local.is_empty()
             || domain.is_empty()
             || bad_local
@@ -85,6 +85,21 @@ impl Mailbox {
         let plain = local.strip_prefix("xn--").and_then(idna::punycode::decode_to_string);
         format!("{}@{}", plain.map_or(local, |plain| plain.to_lowercase()), self.domain)
     }
+}
+
+/// Whether every character that is `bad` outside of quotes stands in them, and the quotes are closed.
+fn is_quoted(local: &str, bad: impl Fn(char) -> bool) -> bool {
+    let (mut quoted, mut escaped) = (false, false);
+    for letter in local.chars() {
+        let is_sign = !std::mem::take(&mut escaped);
+        match letter {
+            '\\' if is_sign && quoted => escaped = true,
+            '"' if is_sign => quoted = !quoted,
+            _ if !quoted && bad(letter) => return false,
+            _ => {}
+        }
+    }
+    !quoted
 }
 
 /// The local part without quotes and backslashes (RFC 5321 §4.1.2, Quoted-string).
@@ -180,12 +195,23 @@ mod tests {
             ("<User@Example.ORG>", "User@example.org"),
             ("@relay.example:user@example.org", "user@example.org"),
             ("\"odd local\"@example.org", "\"odd local\"@example.org"),
+            ("\"odd \\\"local\\\"@\"@example.org", "\"odd \\\"local\\\"@\"@example.org"),
             ("víctim@exämple.org", "víctim@xn--exmple-cua.org"),
             ("user@example.org.", "user@example.org"),
         ] {
             assert_eq!(Mailbox::parse(text).map(|m| m.to_string()).as_deref(), Some(want), "{text}");
         }
-        for text in ["", "<>", "user", "@example.org", "user@", "a b@example.org", "user@exa mple.org"] {
+        for text in [
+            "",
+            "<>",
+            "user",
+            "@example.org",
+            "user@",
+            "a b@example.org",
+            "user@exa mple.org",
+            "\"A B\" <user@example.org>",
+            "\"a@example.org",
+        ] {
             assert_eq!(Mailbox::parse(text), None, "{text}");
         }
     }

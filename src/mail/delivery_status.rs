@@ -2,7 +2,9 @@
 
 use minicbor::{Decode, Encode};
 
-use super::{Header, HeaderField, Mailbox};
+use super::recipient_groups::{RecipientGroup, recipient_groups};
+use super::typed_value::{TypedValue, decode_xtext};
+use super::{Header, Mailbox};
 
 /// What happened to the message for one recipient (RFC 3464 §2.3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -133,93 +135,40 @@ impl DeliveryStatus {
     /// Reads the groups of fields. The first group has the per-message fields (RFC 3464 §2.1). If
     /// the empty line after them is missing, the first recipient is read from the same group.
     pub fn from_groups(groups: &[Header]) -> Self {
-        let per_message = |name| groups.first().and_then(|first| first.field(name));
+        let per_message = |name| groups.iter().find_map(|group| group.field(name));
+        let host = |field| TypedValue::parse(field).and_then(TypedValue::host);
         DeliveryStatus {
-            reporting_mta: per_message("Reporting-MTA").and_then(typed_value),
+            reporting_mta: per_message("Reporting-MTA").and_then(host),
             original_envelope_id: per_message("Original-Envelope-Id").map(decode_xtext),
-            recipients: groups
-                .iter()
-                .flat_map(by_recipient)
-                .filter_map(|group| RecipientStatus::from_group(&group))
-                .collect(),
+            recipients: recipient_groups(groups).iter().filter_map(RecipientStatus::from_group).collect(),
         }
     }
 }
 
-/// Splits a group at each Final-Recipient, in case the empty lines between recipients are missing.
-fn by_recipient(group: &Header) -> Vec<Header> {
-    let begins = |field: &HeaderField| field.name.eq_ignore_ascii_case("Final-Recipient");
-    if group.fields().iter().filter(|field| begins(field)).count() < 2 {
-        return vec![group.clone()];
-    }
-    let starts: Vec<usize> =
-        group.fields().iter().enumerate().filter(|(_, field)| begins(field)).map(|(at, _)| at).collect();
-    let ends = starts.iter().skip(1).copied().chain([group.fields().len()]);
-    starts
-        .iter()
-        .zip(ends)
-        .map(|(&start, end)| Header::from_fields(group.fields()[start..end].to_vec()))
-        .collect()
-}
-
 impl RecipientStatus {
-    fn from_group(group: &Header) -> Option<Self> {
-        let mailbox = |name| {
-            let value = decode_xtext(&group.field(name).and_then(typed_value)?);
-            Mailbox::parse(&value).or_else(|| Mailbox::find(&value))
-        };
-        let action = group.field("Action").and_then(DsnAction::parse);
-        let final_recipient = mailbox("Final-Recipient");
+    fn from_group(group: &RecipientGroup<'_>) -> Option<Self> {
+        let typed = |name| group.field(name).and_then(TypedValue::parse);
+        let action = action(group);
+        let final_recipient = typed("Final-Recipient").and_then(TypedValue::mailbox);
         if action.is_none() && final_recipient.is_none() && group.field("Final-Recipient").is_none() {
             return None;
         }
         Some(RecipientStatus {
+            original_recipient: typed("Original-Recipient")
+                .and_then(|value| value.original_mailbox(final_recipient.as_ref())),
             final_recipient,
-            original_recipient: mailbox("Original-Recipient"),
             action,
             status: group.field("Status").and_then(EnhancedStatus::find),
-            remote_mta: group.field("Remote-MTA").and_then(typed_value),
-            diagnostic: group.field("Diagnostic-Code").and_then(typed_value),
+            remote_mta: typed("Remote-MTA").and_then(TypedValue::host),
+            diagnostic: typed("Diagnostic-Code").map(TypedValue::text),
         })
     }
 }
 
-/// The value of a field without its `type;` prefix (RFC 3464 §2.1.2). A field without a type is
-/// used as a whole.
-fn typed_value(field: &str) -> Option<String> {
-    let value = match field.split_once(';') {
-        Some((kind, value)) if !kind.contains(' ') => value,
-        _ => field,
-    };
-    let value = value.trim();
-    (!value.is_empty()).then(|| value.to_owned())
-}
-
-/// Decodes xtext (RFC 3461 §4): `+` and two upper-case hexadecimal digits encode an octet, and any
-/// other character is literal. If the result is not UTF-8, the text is returned unchanged.
-pub(crate) fn decode_xtext(text: &str) -> String {
-    let octets = text.as_bytes();
-    let mut decoded = Vec::with_capacity(octets.len());
-    let mut at = 0;
-    while let Some(&octet) = octets.get(at) {
-        let pair = octets
-            .get(at + 1..at + 3)
-            .filter(|pair| octet == b'+' && pair.iter().all(|d| matches!(d, b'0'..=b'9' | b'A'..=b'F')));
-        match pair
-            .and_then(|pair| std::str::from_utf8(pair).ok())
-            .and_then(|d| u8::from_str_radix(d, 16).ok())
-        {
-            Some(value) => {
-                decoded.push(value);
-                at += 3;
-            }
-            None => {
-                decoded.push(octet);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8(decoded).unwrap_or_else(|_| text.to_owned())
+/// The action of a group. If it gives several, one that is no failure comes first.
+fn action(group: &RecipientGroup<'_>) -> Option<DsnAction> {
+    let actions = || group.all("Action").filter_map(DsnAction::parse);
+    actions().find(|action| *action != DsnAction::Failed).or_else(|| actions().next())
 }
 
 #[cfg(test)]
@@ -260,6 +209,71 @@ mod tests {
     fn rfc3464_s7_envelope_ids_keep_their_case_and_are_decoded() {
         assert_eq!(decode_xtext("Ab+3Dc+2b+"), "Ab=c+2b+");
         assert_eq!(decode_xtext("+FF"), "+FF");
+        assert_eq!(status("Original-Envelope-Id: Ab+3D\n").original_envelope_id.as_deref(), Some("Ab="));
+    }
+
+    #[test]
+    fn rfc6533_both_fields_of_a_recipient_name_one_address() {
+        let read = status(
+            "Reporting-MTA: dns; relay.example (tcp-daemon)\n\n\
+             Original-Recipient: utf-8; v\u{ed}ctim@relay.example\n\
+             Final-Recipient: utf-8; v\\x{ED}ctim@relay.example\nAction: failed\n\n\
+             Original-Recipient: rfc822;nosuch+2B2024@relay.example\n\
+             Final-Recipient: rfc822; nosuch+2024@relay.example\nAction: failed\n\
+             Remote-MTA: dns; mx.relay.example [192.0.2.1]\n",
+        );
+        assert_eq!(read.reporting_mta.as_deref(), Some("relay.example"));
+        assert_eq!(read.recipients[1].remote_mta.as_deref(), Some("mx.relay.example"));
+        for recipient in &read.recipients {
+            assert_eq!(recipient.original_recipient, recipient.final_recipient);
+        }
+        assert_eq!(read.recipients.len(), 2);
+    }
+
+    #[test]
+    fn recipients_are_told_apart_without_empty_lines_whatever_field_begins_them() {
+        let groups = [
+            "Original-Recipient: rfc822; N@relay.example\nFinal-Recipient: rfc822; N@relay.example\n\
+             Action: failed\nStatus: 5.1.N\n",
+            "Final-Recipient: rfc822; N@relay.example\nAction: failed\nStatus: 5.1.N\n\
+             Original-Recipient: rfc822; N@relay.example\n",
+            "Action: failed\nFinal-Recipient: rfc822; N@relay.example\nStatus: 5.1.N\n\
+             Original-Recipient: rfc822; N@relay.example\n",
+            "X-Number: N\nDiagnostic-Code: smtp; 550 N\nStatus: 5.1.N\nAction: failed\n\
+             Final-Recipient: rfc822; N@relay.example\nOriginal-Recipient: rfc822; N@relay.example\n",
+        ];
+        for group in groups {
+            let text: String = ["1", "2", "3"].iter().map(|nth| group.replace('N', nth)).collect();
+            for text in [format!("Reporting-MTA: dns; relay.example\n{text}"), text] {
+                let read = status(&text);
+                assert_eq!(read.recipients.len(), 3, "{text}");
+                for (recipient, nth) in read.recipients.iter().zip(1..) {
+                    let want = Mailbox::parse(&format!("{nth}@relay.example"));
+                    assert_eq!((&recipient.final_recipient, &recipient.original_recipient), (&want, &want));
+                    assert_eq!(recipient.status.unwrap().detail, nth, "{text}");
+                    let diagnostic = recipient.diagnostic.as_deref();
+                    assert!(diagnostic.is_none_or(|reply| reply == format!("550 {nth}")), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn empty_lines_between_the_fields_of_a_recipient_change_nothing() {
+        let text = "Reporting-MTA: dns; relay.example\nOriginal-Recipient: rfc822; a@relay.example\n\
+            Final-Recipient: rfc822; a@relay.example\nAction: delayed\nStatus: 4.2.2\n\
+            Diagnostic-Code: smtp; 452 full\nFinal-Recipient: rfc822; b@relay.example\nAction: failed\n";
+        let read = status(&text.replace('\n', "\n\n"));
+        assert_eq!(read, status(text));
+        assert_eq!(read.recipients.len(), 2);
+        assert_eq!(read.recipients[0].diagnostic.as_deref(), Some("452 full"));
+    }
+
+    #[test]
+    fn contradicting_actions_are_no_failure() {
+        let read = status("Final-Recipient: rfc822; a@relay.example\nAction: failed\nAction: delayed\n");
+        assert_eq!(read.recipients.len(), 1);
+        assert_eq!(read.recipients[0].action, Some(DsnAction::Delayed));
     }
 
     #[test]

@@ -25,7 +25,8 @@ pub struct HeaderField {
 pub struct Header(#[n(0)] Vec<HeaderField>);
 
 impl HeaderField {
-    fn is(&self, name: &str) -> bool {
+    /// Whether the field has this name; case is ignored.
+    pub(super) fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
     }
 }
@@ -34,6 +35,25 @@ impl Header {
     /// Parses fields up to the first empty line. Lines that are not fields are skipped.
     pub fn parse(octets: &[u8]) -> Self {
         Header::groups(octets, 1).pop().unwrap_or_default()
+    }
+
+    /// Parses fields up to the first line that `ends` the header; `ends` is also given the lines below
+    /// it. Returns the position of that line, too.
+    pub(super) fn parse_until<'h>(
+        octets: &'h [u8],
+        ends: impl Fn(&[u8], &mut dyn Iterator<Item = &'h [u8]>) -> bool,
+    ) -> (Self, usize) {
+        let mut header = Header::default();
+        let mut at = 0;
+        let mut below = super::lines::lines(octets);
+        while let Some(line) = below.next() {
+            if ends(line, &mut below.clone()) {
+                break;
+            }
+            header.push_line(without_end(line));
+            at += line.len();
+        }
+        (header, at)
     }
 
     /// Parses fields up to the first line that is not a field, because a body may follow without an
@@ -66,10 +86,7 @@ impl Header {
         let end = end.map_or(0, |last| last.as_ptr() as usize - octets.as_ptr() as usize + last.len());
         let mut groups = Header::groups(&octets[..end], groups_max);
         for group in &mut groups {
-            group.0.retain(|field| {
-                let name = field.name.to_ascii_lowercase();
-                name.starts_with("x-") || REPORT_FIELDS.contains(&name.as_str())
-            });
+            group.0.retain(|field| is_report_field(&field.name));
         }
         groups.retain(|group| !group.is_empty());
         groups
@@ -114,11 +131,6 @@ impl Header {
         }
     }
 
-    /// A header of these fields.
-    pub(super) fn from_fields(fields: Vec<HeaderField>) -> Self {
-        Header(fields)
-    }
-
     /// The fields in the order of the message.
     pub fn fields(&self) -> &[HeaderField] {
         &self.0
@@ -154,12 +166,26 @@ impl Header {
 }
 
 fn append(value: &mut String, octets: &[u8]) {
-    let text = String::from_utf8_lossy(octets.trim_ascii());
-    if !value.is_empty() && !text.is_empty() && value.len() < FIELD_OCTETS_MAX {
+    let octets = octets.trim_ascii();
+    if value.len() >= FIELD_OCTETS_MAX || octets.is_empty() {
+        return;
+    }
+    if !value.is_empty() {
         value.push(' ');
     }
-    let room = FIELD_OCTETS_MAX.saturating_sub(value.len());
+    let room = FIELD_OCTETS_MAX - value.len();
+    // A character that is cut here lies beyond the room.
+    let text = String::from_utf8_lossy(&octets[..octets.len().min(room + CHARACTER_OCTETS_MAX)]);
     value.push_str(&text[..text.floor_char_boundary(room)]);
+}
+
+/// Longest character of UTF-8 in octets.
+const CHARACTER_OCTETS_MAX: usize = 4;
+
+/// Whether a field belongs to a machine-readable report.
+pub(super) fn is_report_field(name: &str) -> bool {
+    let begins_extension = name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-"));
+    begins_extension || REPORT_FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field))
 }
 
 /// The names of the fields of delivery-status (RFC 3464, RFC 3885), disposition (RFC 8098) and
@@ -204,7 +230,7 @@ const REPORT_FIELDS: [&str; 35] = [
 
 /// Number of consecutive lines of a copied header that may be continuation lines without their
 /// fold.
-const LOST_FOLDS_MAX: usize = 3;
+pub(super) const LOST_FOLDS_MAX: usize = 3;
 
 /// Whether a line is one of the well-known fields of a message header.
 fn is_well_known(line: &[u8]) -> bool {
@@ -230,7 +256,7 @@ fn lines(octets: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
 }
 
 /// The name of a field and the octets after its colon.
-fn field_name(line: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn field_name(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = memchr(b':', line)?;
     let name = line[..colon].trim_ascii_end();
     is_field_name(name).then_some((name, &line[colon + 1..]))

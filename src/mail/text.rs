@@ -12,6 +12,8 @@ const TELLING_FIELDS: [&str; 7] = ["from", "to", "received", "return-path", "dat
 /// Fields that occur only in a message header, in lower case. A copied header has at least one of
 /// them.
 const DECISIVE_FIELDS: [&str; 5] = ["from", "received", "return-path", "message-id", "mime-version"];
+/// The end of the line by which PMDF announces some fields of the original's header.
+const EXCERPT: &str = "following header fields:";
 /// Number of lines that may precede the copied header after its announcement.
 const LINES_BETWEEN_MAX: usize = 4;
 /// Number of consecutive fields that a copied header has at least.
@@ -56,6 +58,7 @@ const COPY_LINES: [&str; 9] = [
 pub(super) fn split_copy(text: &str) -> (&str, Option<Header>) {
     let mut at = 0;
     let mut block: Option<HeaderBlock> = None;
+    let mut above = "";
     for line in text_lines(text) {
         if announces_copy(line) {
             let below = at + line.len();
@@ -65,7 +68,9 @@ pub(super) fn split_copy(text: &str) -> (&str, Option<Header>) {
         match (&mut block, field_name(content)) {
             (Some(block), Some(name)) => block.add(name),
             (None, Some(name)) => {
-                let mut started = HeaderBlock { start: at, fields: 0, telling: 0, decisive: false };
+                let is_excerpt = above.ends_with(EXCERPT);
+                let mut started =
+                    HeaderBlock { start: at, fields: 0, telling: 0, decisive: false, is_excerpt };
                 started.add(name);
                 block = Some(started);
             }
@@ -74,6 +79,7 @@ pub(super) fn split_copy(text: &str) -> (&str, Option<Header>) {
             (_, None) => block = None,
         }
         at += line.len();
+        above = if content.is_empty() { above } else { content };
     }
     match block {
         Some(found) if found.is_header() => cut(text, found.start),
@@ -92,6 +98,8 @@ struct HeaderBlock {
     /// One of them is in `DECISIVE_FIELDS`. Reports of Exchange also list To, Subject and Sent in
     /// lines of their own.
     decisive: bool,
+    /// A line of the report announces some fields of the original. The report goes on below them.
+    is_excerpt: bool,
 }
 
 impl HeaderBlock {
@@ -102,7 +110,7 @@ impl HeaderBlock {
     }
 
     fn is_header(&self) -> bool {
-        self.fields >= FIELDS_MIN && self.telling >= 2 && self.decisive
+        self.fields >= FIELDS_MIN && self.telling >= 2 && self.decisive && !self.is_excerpt
     }
 }
 
@@ -193,6 +201,18 @@ mod tests {
             let kept = header.map(|header| format!("{header:?}")).unwrap_or_default();
             assert!(!kept.contains("SECRET body"), "{copy}: {kept}");
         }
+    }
+
+    #[test]
+    fn an_excerpt_of_the_header_does_not_end_the_report() {
+        let report = "This is about a message with the following header fields:\n\n  Message-id: <1@b.example>\n  \
+                      From: t@trap.example\n  Subject: pills\n\nIt failed for a@b.example.\n\n";
+        let (words, copy) = split_copy(report);
+        assert_eq!((words, copy), (report, None));
+        let returned = format!("{report}{HEADER}");
+        let (words, copy) = split_copy(&returned);
+        assert_eq!(words, report);
+        assert!(copy.is_some());
     }
 
     #[test]

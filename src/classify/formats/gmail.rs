@@ -4,7 +4,7 @@
 use super::told;
 use crate::classify::format::{Format, FormatClaim, Layer};
 use crate::classify::reading::MessageReading;
-use crate::classify::report_in_words::report_in_words;
+use crate::classify::report_in_words::{failure_claim, report_in_words};
 use crate::classify::signal::{FormatSignal, Pattern, ShownSignals};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
@@ -47,6 +47,10 @@ pub(super) const FORMAT: Format = Format {
             ]),
             reason: "opens with Gmail's words",
         },
+        FormatSignal {
+            mark: Pattern::Words(&["groups.google.com/support"]),
+            reason: "refers to the help of Google Groups, as its refusals do in every language",
+        },
     ],
     claim,
 };
@@ -54,6 +58,8 @@ pub(super) const FORMAT: Format = Format {
 fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     // Exim also writes X-Failed-Recipients, so that field alone is not enough.
     let by_google = [0, 1, 3, 4].into_iter().any(|at| shown.at(at));
-    let claim = by_google.then(|| report_in_words(reading, shown)).flatten()?;
+    let is_groups_refusal = [0, 2, 5].into_iter().all(|at| shown.at(at));
+    let in_words = by_google.then(|| report_in_words(reading, shown)).flatten();
+    let claim = in_words.or_else(|| is_groups_refusal.then(|| failure_claim(reading, shown.reasons())))?;
     Some(told::complete(claim, reading))
 }

@@ -67,12 +67,15 @@ fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClai
     })
 }
 
-/// Whether a mail system writes to the postmaster of the domain that it writes from.
+/// Whether a mail system writes to the postmaster of the domain that it writes from, about mail that
+/// the postmaster did not send.
 fn is_to_own_postmaster(reading: &MessageReading<'_>) -> bool {
     let to = reading.header().field("To").and_then(Mailbox::find);
+    let sender = reading.original.as_ref().and_then(|original| original.sender.as_ref());
     reading.signs.mail_system
         && to.zip(reading.from.as_ref()).is_some_and(|(to, from)| {
-            to.local().eq_ignore_ascii_case("postmaster") && to.domain() == from.domain()
+            let is_postmaster = to.local().eq_ignore_ascii_case("postmaster") && to.domain() == from.domain();
+            is_postmaster && sender.is_none_or(|sender| sender.folded() != to.folded())
         })
 }
 

@@ -10,7 +10,7 @@ use crate::classify::kind::Kind;
 use crate::classify::reading::MessageReading;
 use crate::classify::report::{ReportFields, ReportedRecipient};
 use crate::classify::signal::{FormatSignal, Pattern, ShownSignals};
-use crate::mail::{DeliveryStatus, DsnAction, Header, Mailbox, PartContent, RecipientStatus};
+use crate::mail::{DeliveryStatus, DsnAction, Header, Mailbox, MimePart, PartContent, RecipientStatus};
 
 /// The row of [`FORMATS`](super::FORMATS) for this format.
 pub(super) const FORMAT: Format = Format {
@@ -36,11 +36,10 @@ pub(super) const FORMAT: Format = Format {
 };
 
 fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
-    let Some((groups, status)) = fields(reading, shown) else { return without_fields(reading) };
-    let (kind, reason) = kind(&status)?;
+    let Some((groups, status)) = fields(reading, shown) else { return without_recipients(reading) };
+    let Some((kind, reason)) = kind(&status) else { return without_recipients(reading) };
     let mut reasons = vec![reason.to_owned()];
-    let report_type = reading.message.parts.first().and_then(|part| part.report_type.as_deref());
-    if report_type != Some("delivery-status") {
+    if !reading.signs.typed {
         reasons.push(
             "the Content-Type is not multipart/report; report-type=delivery-status (RFC 6522 §3)".to_owned(),
         );
@@ -53,10 +52,13 @@ fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClai
     Some(FormatClaim { kind, reasons, report: report(reading, &groups, status) })
 }
 
-/// What becomes of a message that says that it is a delivery report, and has no fields of one. It is
-/// neither a failure nor a reply, whatever its text says.
-fn without_fields(reading: &MessageReading<'_>) -> Option<FormatClaim> {
-    reading.signs.typed.then(|| FormatClaim {
+/// What becomes of a message that says that it is a delivery report, and has no status part. It is
+/// neither a failure nor a reply, whatever its text says: the part that is missing may say that the
+/// message was delayed or delivered. If the part is there and names no recipients, the text decides.
+fn without_recipients(reading: &MessageReading<'_>) -> Option<FormatClaim> {
+    let is_status = |part: &MimePart| part.media_type.ends_with("delivery-status");
+    let is_missing = !reading.message.parts.iter().any(is_status);
+    (reading.signs.typed && is_missing).then(|| FormatClaim {
         kind: Kind::Unknown,
         reasons: vec!["a delivery report by its Content-Type, without delivery-status fields".to_owned()],
         report: reading.returned(),
@@ -71,7 +73,7 @@ fn fields(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<(Vec<Head
     };
     // Some gateways also give their text this media type.
     let of_part = reading.message.parts.iter().find_map(|part| match &part.content {
-        PartContent::Fields(groups) if part.media_type.ends_with("delivery-status") => read(groups.clone()),
+        PartContent::Fields(groups) if is_status_part(part, reading) => read(groups.clone()),
         _ => None,
     });
     let in_text = || {
@@ -81,6 +83,13 @@ fn fields(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<(Vec<Head
             .flatten()
     };
     of_part.or_else(in_text)
+}
+
+/// Whether a part has the fields of a delivery report. A part of another type with such fields may
+/// be the text of a message that an automatic reply returns, so a mail system must have sent it.
+fn is_status_part(part: &MimePart, reading: &MessageReading<'_>) -> bool {
+    let is_given = part.given_type.is_none() || reading.signs.mail_system;
+    part.media_type.ends_with("delivery-status") && is_given
 }
 
 /// The kind by the actions of all recipients: one failed recipient makes it a report of a failure.
@@ -114,8 +123,8 @@ fn refused(recipient: &RecipientStatus) -> bool {
 
 fn report(reading: &MessageReading<'_>, groups: &[Header], status: DeliveryStatus) -> ReportFields {
     let postfix_sender = groups
-        .first()
-        .and_then(|first| first.field("X-Postfix-Sender"))
+        .iter()
+        .find_map(|group| group.field("X-Postfix-Sender"))
         .and_then(|field| Mailbox::find(field.rsplit(';').next().unwrap_or(field)));
     let returned = reading.returned();
     ReportFields {
