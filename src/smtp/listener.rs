@@ -28,6 +28,7 @@ use crate::metrics::Metrics;
 use crate::relay::Relay;
 use crate::sockets;
 use crate::time::{Clock, Span};
+use crate::transaction::IntakeOutcome;
 
 /// Pause after a failed accept. Most such failures, such as a lack of file descriptors, pass.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -45,9 +46,16 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum number of clients that wait for a delayed reply at one time. Beyond it, replies are not
 /// delayed.
 pub const TARPIT_SESSIONS_MAX: usize = 256;
-/// Maximum number of octets held in memory for all clients together: unread input, and messages
-/// that are not durable yet. Beyond it, sessions end with 421.
+/// Maximum number of octets held in memory for all clients together: unread input, messages that
+/// are not durable yet, and what judging them takes. Beyond it, sessions end with 421, and a message
+/// that would be judged gets 451.
 const HELD_OCTETS_MAX: usize = 512 << 20;
+/// What a message takes in memory while it is judged, as a multiple of its size. A short field costs
+/// several times its octets.
+const JUDGING_TIMES: usize = 4;
+/// Maximum number of octets that judging takes beside the message itself: the reader keeps only a
+/// part of a large message.
+const JUDGING_OCTETS_MAX: usize = 4 << 20;
 /// A session that holds no more octets than this is not ended for lack of memory, as that would
 /// free little.
 const HELD_OCTETS_SMALL: usize = 64 << 10;
@@ -372,7 +380,12 @@ impl Connection<'_> {
                 }
                 Some(SessionEvent::Message(transaction)) => {
                     write(stream, &mut replies).await?;
-                    let outcome = Box::pin(serve.intake.message(*transaction)).await;
+                    let mut judged = HeldOctets { all: &serve.held, own: 0 };
+                    let outcome = if judged.is_too_much(judging_octets(transaction.message.len())) {
+                        IntakeOutcome::Later
+                    } else {
+                        Box::pin(serve.intake.message(*transaction)).await
+                    };
                     session.settle(&outcome);
                 }
                 Some(SessionEvent::Left(transaction)) => Box::pin(serve.intake.left(*transaction)).await,
@@ -451,6 +464,11 @@ async fn write<S: AsyncWrite + Unpin>(stream: &mut S, replies: &mut Vec<u8>) -> 
         replies.clear();
     }
     Ok(())
+}
+
+/// The octets that a message of this size takes while it is judged, beside the message itself.
+fn judging_octets(octets: usize) -> usize {
+    octets.saturating_mul(JUDGING_TIMES).min(JUDGING_OCTETS_MAX)
 }
 
 /// One session's part of the octets held for all clients.

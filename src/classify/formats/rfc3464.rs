@@ -61,7 +61,14 @@ fn without_recipients(reading: &MessageReading<'_>) -> Option<FormatClaim> {
     (reading.signs.typed && is_missing).then(|| FormatClaim {
         kind: Kind::Unknown,
         reasons: vec!["a delivery report by its Content-Type, without delivery-status fields".to_owned()],
-        report: reading.returned(),
+        report: ReportFields {
+            recipients: reading
+                .named
+                .iter()
+                .map(|named| ReportedRecipient::of(Some(named.mailbox.clone())))
+                .collect(),
+            ..reading.returned()
+        },
     })
 }
 
