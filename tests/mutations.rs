@@ -1,7 +1,7 @@
 //! Takes one sign after the other from every sample, and damages it: a header field, a line, a part.
 //!
-//! Whatever remains, a message that counts for nothing must not begin to count, and no failure may
-//! get the cause `address`.
+//! Whatever remains, a message whose kind counts for nothing must not begin to count, and the failure
+//! of no recipient may get the cause `address`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,8 @@
 //! Reads the cause of a failed delivery from what a report says about one recipient.
 
 use super::cause::Cause;
-use super::search::{SignalSearch, without_addresses};
+use super::cleaned_text::without_addresses;
+use super::search::SignalSearch;
 use super::statements::{Statement, Statements};
 use crate::mail::EnhancedStatus;
 
@@ -12,30 +13,40 @@ pub(super) struct CauseSigns {
     said: Statements,
     /// What the codes say, as the statements that stand for the causes.
     coded: Statements,
+    /// It is the reply by which Exchange Online refuses unknown recipients. Its code 5.4.1 alone would
+    /// be a time-out.
+    is_refused_at_edge: bool,
 }
 
 impl CauseSigns {
-    /// Reads a text, such as an SMTP reply (RFC 5321 §4.2). Addresses in the text say nothing: the
-    /// writer of the original chose them.
-    pub(super) fn of_text(text: &str, search: &SignalSearch) -> Self {
-        let text = without_addresses(text);
-        let mut signs = CauseSigns { said: search.said(&text), coded: Statements::default() };
-        let words = || text.split(|c: char| c.is_whitespace() || "()[]<>#:;,='\"/-".contains(c));
-        let words = || words().map(|word| word.trim_end_matches('.')).filter(|word| !word.is_empty());
+    /// Reads a text, such as an SMTP reply (RFC 5321 §4.2). Addresses in the text say nothing, and
+    /// what the fields of the original say, `chosen`, is no charge: the writer of the original chose
+    /// them.
+    pub(super) fn of_text(text: &str, search: &SignalSearch, chosen: Statements) -> Self {
+        let text = without_addresses(&text[..text.floor_char_boundary(TEXT_OCTETS_MAX)]);
+        let mut signs = CauseSigns {
+            said: search.said(&without_line_codes(&text)).without_charges(chosen),
+            coded: Statements::default(),
+            is_refused_at_edge: refused_at_the_edge(&text),
+        };
+        let words = text.split(|c: char| c.is_whitespace() || "()[]<>#:;,='\"/-".contains(c));
+        let words: Vec<&str> =
+            words.map(|word| word.trim_end_matches('.')).filter(|word| !word.is_empty()).collect();
         let mut has_status = false;
-        for status in words().filter_map(whole_status) {
-            has_status = true;
-            signs.add_status(status);
+        for (at, word) in words.iter().enumerate() {
+            if let Some(status) = whole_status(word)
+                && (is_told(&text, word)
+                    || at.checked_sub(1).is_none_or(|before| leads_to_status(words[before])))
+            {
+                has_status = true;
+                signs.add_status(status);
+            }
         }
-        if refused_at_the_edge(&text) {
-            signs.coded = Statements::default();
-            signs.coded.add(Statement::Address);
-        }
-        words().filter_map(by_reply_code).for_each(|(says, decides)| {
+        for (says, decides) in words.into_iter().filter_map(by_reply_code) {
             if decides || !has_status {
                 signs.coded.add(says);
             }
-        });
+        }
         signs
     }
 
@@ -57,11 +68,11 @@ impl CauseSigns {
     /// recipient.
     fn excuse(self) -> Option<Cause> {
         let order = [
+            (self.said.has(Statement::RelayDenied), Cause::Unknown),
             (self.said.has(Statement::Mailbox), Cause::Mailbox),
             (self.said.has(Statement::Expired), Cause::Expired),
             (self.coded.has(Statement::Mailbox), Cause::Mailbox),
             (self.coded.has(Statement::Expired), Cause::Expired),
-            (self.said.has(Statement::RelayDenied), Cause::Unknown),
         ];
         order.into_iter().find_map(|(is_said, cause)| is_said.then_some(cause))
     }
@@ -73,6 +84,9 @@ impl CauseSigns {
 /// source that says something decides, and in it the words before the codes, because programs
 /// choose codes less carefully than words. What contradicts itself is unknown.
 pub(super) fn cause(sources: &[CauseSigns]) -> Option<Cause> {
+    if sources.iter().any(|source| source.is_refused_at_edge) {
+        return Some(Cause::Address);
+    }
     let excuse = sources.iter().find_map(|source| source.excuse());
     excuse.or_else(|| {
         let stated = sources.iter().flat_map(|source| [source.said, source.coded]);
@@ -91,6 +105,36 @@ fn only_cause(said: Statements) -> Option<Cause> {
     let first = given.next()?;
     Some(if given.next().is_some() { Cause::Unknown } else { first })
 }
+
+/// A text without the codes that begin the lines of a reply of several lines, such as `550-5.1.1`
+/// (RFC 5321 §4.2.1), so that its words stand together.
+fn without_line_codes(text: &str) -> String {
+    let is_code = |word: &&str| {
+        let (code, rest) = word.split_at_checked(3).unwrap_or((word, ""));
+        code.bytes().all(|octet| octet.is_ascii_digit())
+            && rest.strip_prefix('-').is_some_and(|rest| rest.is_empty() || whole_status(rest).is_some())
+    };
+    text.split(' ').filter(|word| !is_code(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a word before a status code shows that it is one, and no version of a program.
+fn leads_to_status(word: &str) -> bool {
+    let is_reply_code =
+        word.len() == 3 && word.starts_with(['4', '5']) && word.bytes().all(|b| b.is_ascii_digit());
+    let is_lead = ["status", "code", "error", "said", "smtp", "dsn", "reason"];
+    is_reply_code || {
+        let word = word.to_ascii_lowercase();
+        is_lead.iter().any(|lead| word.ends_with(lead))
+    }
+}
+
+/// Whether a text shows a status code behind a number sign or in parentheses of its own.
+fn is_told(text: &str, status: &str) -> bool {
+    text.contains(&format!("#{status}")) || text.contains(&format!("({status})"))
+}
+
+/// Octets of a text about one recipient that are read.
+const TEXT_OCTETS_MAX: usize = 8 << 10;
 
 /// A status code, if a word is nothing else.
 fn whole_status(word: &str) -> Option<EnhancedStatus> {
@@ -121,7 +165,6 @@ fn by_status(status: EnhancedStatus) -> Option<Statement> {
 fn by_reply_code(word: &str) -> Option<(Statement, bool)> {
     match word {
         "421" | "450" | "451" | "452" | "454" | "455" => Some((Statement::Expired, true)),
-        "551" => Some((Statement::Address, false)),
         "552" => Some((Statement::Mailbox, false)),
         "571" => Some((Statement::Policy, false)),
         _ => None,
@@ -144,7 +187,7 @@ mod tests {
     fn of(status: &str, reply: &str) -> Option<Cause> {
         let search = SignalSearch::new(FORMATS.iter().map(|format| format.signals));
         let status = EnhancedStatus::find(status).map(CauseSigns::of_status).unwrap_or_default();
-        cause(&[CauseSigns::of_text(reply, &search), status])
+        cause(&[CauseSigns::of_text(reply, &search, Statements::default()), status])
     }
 
     #[test]

@@ -6,8 +6,10 @@
 //! `tests/samples/`, and raise [`VERSION`].
 
 mod author;
+mod authorship;
 mod cause;
 mod cause_signs;
+mod cleaned_text;
 mod format;
 mod formats;
 mod injector;
@@ -42,12 +44,12 @@ pub use report::{ReportFields, ReportedRecipient};
 pub use session::SessionFacts;
 pub use verdict::{Verdict, callout, null_rejected};
 
-use self::author::author;
+use self::authorship::author;
 use self::cause_signs::{CauseSigns, cause};
 use self::format::FormatClaim;
 use self::reading::MessageReading;
 use self::search::SignalSearch;
-use crate::mail::{Header, Message, ReceivedHop, hops};
+use crate::mail::{Header, Mailbox, Message, ReceivedHop};
 
 /// Version of the classifier, stored with every verdict in the journal. Increase it with every
 /// change that may classify a message differently.
@@ -74,7 +76,7 @@ pub fn classify(message: &Message, session: &SessionFacts) -> Verdict {
         }
         doubts.extend(found.into_iter().map(|(_, doubt)| doubt.to_owned()));
     }
-    let (author, mark) = author(message, session);
+    let (author, mark) = author(&reading, session);
     report.author = author;
     if author == Author::User && kind.may_score() {
         doubts.push(format!("a user of the relay may have written it: {mark}"));
@@ -93,7 +95,7 @@ pub fn classify(message: &Message, session: &SessionFacts) -> Verdict {
         report.follows_rfc3834 = faults.is_empty();
         doubts.extend(faults.into_iter().map(str::to_owned));
     }
-    (report.generator, report.carried) = way(message, session);
+    (report.generator, report.carried) = way(&reading, session);
     report.writer.clone_from(&reading.from);
     judge_recipients(&reading, kind, &mut report.recipients);
     Verdict { kind, format, report, reasons, doubts }
@@ -126,16 +128,14 @@ const EXPANDED: [&str; 2] = ["(generated from", "(expanded from"];
 /// it either, the whole text does, if it is about this recipient only.
 fn cause_for(reading: &MessageReading<'_>, recipient: &ReportedRecipient, is_only: bool) -> Cause {
     let signs = |text: Option<&str>| text.map(|text| reading.cause_signs(text)).unwrap_or_default();
-    let of_group = [
-        signs(recipient.diagnostic.as_deref()),
-        recipient.status.map(CauseSigns::of_status).unwrap_or_default(),
-    ];
+    let folded = recipient.mailbox.as_ref().map(Mailbox::folded);
+    let named = reading.named.iter().find(|named| Some(named.mailbox.folded()) == folded);
+    let lines = || signs(named.and_then(|named| named.diagnostic.as_deref()));
+    // Without a reply, the lines about the recipient take its place beside the status.
+    let reply = recipient.diagnostic.as_deref().map_or_else(lines, |reply| signs(Some(reply)));
+    let of_group = [reply, recipient.status.map(CauseSigns::of_status).unwrap_or_default()];
     cause(&of_group)
-        .or_else(|| {
-            let mailbox = recipient.mailbox.as_ref()?;
-            let named = reading.named.iter().find(|named| named.mailbox.folded() == mailbox.folded());
-            cause(&[signs(named?.diagnostic.as_deref())])
-        })
+        .or_else(|| cause(&[lines()]))
         .or_else(|| cause(&[signs(is_only.then_some(reading.line.as_str()))]))
         .unwrap_or_default()
 }
@@ -203,8 +203,8 @@ fn reply_faults(reading: &MessageReading<'_>) -> Vec<&'static str> {
 /// The fields that a relay writes for its own report name no client, the loopback address, or the
 /// relay. Any other client address, or one that cannot be read, means that another host handed the
 /// report in.
-fn way(message: &Message, session: &SessionFacts) -> (Option<String>, bool) {
-    let hops: Vec<_> = hops(&message.header).skip(session.trusted_hops).collect();
+fn way(reading: &MessageReading<'_>, session: &SessionFacts) -> (Option<String>, bool) {
+    let hops = &reading.hops;
     let generator = hops.iter().rev().find_map(|hop| hop.by.clone());
     let foreign = |address: IpAddr| !address.is_loopback() && Some(address) != session.client;
     let is_foreign = |hop: &ReceivedHop| hop.has_unclear_address || hop.from_address.is_some_and(foreign);

@@ -14,6 +14,8 @@ pub(super) struct ReturnedOriginal<'m> {
     /// relay wrote, the topmost Received field, X-Envelope-From, and last From or Sender, which the
     /// writer of the original chose.
     pub(super) sender: Option<Mailbox>,
+    /// The host that wrote the newest Received field, which is the relay.
+    pub(super) relay: Option<String>,
     /// The host that handed the original to the relay.
     pub(super) injector: Option<IpAddr>,
     /// The recipient for which the relay accepted the original, by the `for` clause of its Received
@@ -40,6 +42,7 @@ impl<'m> ReturnedOriginal<'m> {
         ReturnedOriginal {
             header,
             sender,
+            relay: newest.as_ref().and_then(|hop| hop.by.clone()),
             injector: newest.as_ref().and_then(injector),
             handed_in_again: newest.as_ref().is_some_and(|hop| by_local_user(hop) || !hop.names_client),
             addressed: newest.and_then(|hop| hop.recipient),

@@ -1,5 +1,7 @@
 //! Phrases that are looked for together, each with its owner.
 
+use std::ops::Range;
+
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
 
 /// Phrases that are looked for in one pass over a text, each with its owner.
@@ -43,10 +45,9 @@ impl<O: Copy> PhraseTable<O> {
         }
     }
 
-    /// Calls `found` with the owner of every phrase in a text and the place of the phrase, also of
-    /// phrases that overlap. Letters of US-ASCII are compared without regard to case; others must be
-    /// in lower case.
-    pub(super) fn find_each(&self, text: &str, mut found: impl FnMut(O, std::ops::Range<usize>)) {
+    /// Calls `found` with the owner and the place of every phrase in a text, also of those that
+    /// overlap. Letters of US-ASCII are compared without regard to case; others must be in lower case.
+    pub(super) fn find_each(&self, text: &str, mut found: impl FnMut(O, Range<usize>)) {
         self.ascii.find_each(text, &mut found);
         if !text.is_ascii() {
             self.other.find_each(text, &mut found);
@@ -65,7 +66,7 @@ impl<O: Copy> PhraseSet<O> {
         PhraseSet { automaton, owners }
     }
 
-    fn find_each(&self, text: &str, found: &mut impl FnMut(O, std::ops::Range<usize>)) {
+    fn find_each(&self, text: &str, found: &mut impl FnMut(O, Range<usize>)) {
         for phrase in self.automaton.find_overlapping_iter(text) {
             found(self.owners[phrase.pattern().as_usize()], phrase.range());
         }

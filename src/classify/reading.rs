@@ -6,6 +6,7 @@ use std::cell::OnceCell;
 use memchr::memchr3;
 
 use super::cause_signs::CauseSigns;
+use super::cleaned_text::without_addresses;
 use super::original::ReturnedOriginal;
 use super::recipients::NamedRecipient;
 use super::report::ReportFields;
@@ -15,7 +16,7 @@ use super::signal::ShownSignals;
 use super::statements::{Statement, Statements};
 use super::subject_lines::quotes_subject;
 use super::{recipients, reply};
-use crate::mail::{Header, Mailbox, Message, text_lines};
+use crate::mail::{Header, Mailbox, Message, ReceivedHop, hops, text_lines};
 
 /// A message and what was found in it, as input for the formats.
 pub struct MessageReading<'m> {
@@ -28,6 +29,10 @@ pub struct MessageReading<'m> {
     pub(super) line: String,
     /// The address in the From field.
     pub(super) from: Option<Mailbox>,
+    /// The Received fields of the message, newest first, without those that trusted hosts wrote.
+    pub(super) hops: Vec<ReceivedHop>,
+    /// The address in RCPT TO, if it is known.
+    pub(super) addressed: Option<&'m Mailbox>,
     /// The returned original, if there is one.
     pub(super) original: Option<ReturnedOriginal<'m>>,
     /// The recipients that the text names.
@@ -38,6 +43,7 @@ pub struct MessageReading<'m> {
     /// What the text says. It is looked for when a format first asks, because reports with
     /// machine-readable fields seldom need it.
     said: OnceCell<Statements>,
+    chosen: OnceCell<Statements>,
     search: &'m SignalSearch,
 }
 
@@ -94,16 +100,20 @@ impl<'m> MessageReading<'m> {
             refusal: reply::refused(&line),
             list_post: is_list_post(header),
         };
+        let hops = hops(header).skip(session.trusted_hops).collect();
         MessageReading {
             message,
             words,
             line,
             from,
+            hops,
+            addressed: session.recipient.as_ref(),
             original,
             named,
             signs,
             shown,
             said: OnceCell::new(),
+            chosen: OnceCell::new(),
             search,
         }
     }
@@ -115,12 +125,25 @@ impl<'m> MessageReading<'m> {
 
     /// Whether the text says something.
     pub(super) fn says(&self, statement: Statement) -> bool {
-        self.said.get_or_init(|| self.search.said(&self.line)).has(statement)
+        let said = || self.search.said(&without_addresses(&self.line)).without_charges(self.chosen());
+        self.said.get_or_init(said).has(statement)
     }
 
     /// What a part of the text says about the cause of a failure.
     pub(super) fn cause_signs(&self, text: &str) -> CauseSigns {
-        CauseSigns::of_text(text, self.search)
+        CauseSigns::of_text(text, self.search, self.chosen())
+    }
+
+    /// What the writer of the original says in the fields that reports quote. The report does not say
+    /// the same where it quotes them.
+    fn chosen(&self) -> Statements {
+        *self.chosen.get_or_init(|| {
+            let Some(original) = &self.original else { return Statements::default() };
+            let fields = ["Subject", "From", "To", "Message-ID"];
+            let quoted: Vec<String> =
+                fields.iter().filter_map(|name| original.header.decoded(name)).collect();
+            self.search.said(&without_addresses(&quoted.join(" / ")))
+        })
     }
 
     /// The header of the message.

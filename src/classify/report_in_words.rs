@@ -1,5 +1,6 @@
 //! Claims and reads reports in plain text, for all formats that are recognised by their words.
 
+use super::cleaned_text::addresses_in;
 use super::format::FormatClaim;
 use super::kind::Kind;
 use super::reading::MessageReading;
@@ -94,11 +95,13 @@ fn outcome(reading: &MessageReading<'_>) -> Option<(Kind, DsnAction, &'static st
 }
 
 /// Whether the text gives a reason that only a failed delivery has. A host that can't be reached may
-/// also be the reason of a delay.
+/// also be the reason of a delay, and a notice to an administrator speaks of content, too.
 pub(super) fn gives_reason(reading: &MessageReading<'_>) -> bool {
-    let reasons = [Statement::Address, Statement::Mailbox, Statement::Policy, Statement::RelayDenied];
-    reasons.into_iter().any(|reason| reading.says(reason))
+    reading.says(Statement::Address) || reading.says(Statement::Mailbox)
 }
+
+/// Largest number of recipients that are read from X-Failed-Recipients.
+const FAILED_MAX: usize = 64;
 
 /// The recipients in X-Failed-Recipients, with what the text says about them. Without that field,
 /// these are the recipients that the text names, or else the only address in the To field of the
@@ -118,7 +121,7 @@ fn recipients(reading: &MessageReading<'_>, action: DsnAction) -> Vec<ReportedRe
         }
     };
     let failed = reading.header().all("X-Failed-Recipients").flat_map(|field| field.split(','));
-    let failed: Vec<ReportedRecipient> = failed.filter_map(Mailbox::find).map(of).collect();
+    let failed: Vec<ReportedRecipient> = failed.take(FAILED_MAX).filter_map(Mailbox::find).map(of).collect();
     if !failed.is_empty() {
         return failed;
     }
@@ -130,5 +133,33 @@ fn recipients(reading: &MessageReading<'_>, action: DsnAction) -> Vec<ReportedRe
         let only = to.next().and_then(Mailbox::find)?;
         to.next().is_none().then_some(only)
     });
-    original_for.into_iter().map(of).collect()
+    // A text that names another address is about that one. If it names several, it is not understood.
+    let mut others = other_addresses(reading, original_for.as_ref());
+    let meant = match others.len() {
+        0 => original_for,
+        1 => others.pop(),
+        _ => None,
+    };
+    meant.into_iter().map(of).collect()
 }
+
+/// The addresses in the text that are neither the given one nor ones that reports usually contain: the
+/// sender's, the trap's, and those of the writer's domain, at which help is offered.
+fn other_addresses(reading: &MessageReading<'_>, given: Option<&Mailbox>) -> Vec<Mailbox> {
+    let sender = reading.original.as_ref().and_then(|original| original.sender.as_ref());
+    let reader = reading.header().field("To").and_then(Mailbox::find);
+    let known = [given, sender, reading.addressed, reader.as_ref()];
+    let from = reading.from.as_ref().map(Mailbox::domain);
+    let places = addresses_in(&reading.line).into_iter().take(ADDRESSES_MAX);
+    let named = places.filter_map(|place| Mailbox::parse(reading.line[place].trim_end_matches('.')));
+    let is_other = |named: &Mailbox| {
+        let is_known = known.into_iter().flatten().any(|known| known.folded() == named.folded());
+        !is_known && from.is_none_or(|from| !from.ends_with(named.domain()))
+    };
+    let mut others: Vec<Mailbox> = named.filter(is_other).collect();
+    others.dedup_by(|one, other| one.folded() == other.folded());
+    others
+}
+
+/// Largest number of addresses of the text that are compared.
+const ADDRESSES_MAX: usize = 64;

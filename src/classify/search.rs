@@ -4,8 +4,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use memchr::memchr_iter;
-
 use super::phrase_table::{PhraseTable, TableSize};
 use super::signal::{FormatSignal, Pattern, ShownSignals};
 use super::statements::{Statement, Statements, phrases};
@@ -16,10 +14,6 @@ const SIGNALS_MAX: usize = 32;
 /// Octets of the text in which phrases are looked for. Reports state their purpose at the
 /// beginning.
 const LOOK_OCTETS_MAX: usize = 8 << 10;
-
-/// Octets before an at sign that are searched for the start of the local part, which has at most 64
-/// (RFC 5321 §4.5.3.1.1) and twice as many if it is quoted.
-const LOCAL_OCTETS_MAX: usize = 160;
 
 /// The automata and tables by which one pass over a message finds the signals of all formats.
 pub(super) struct SignalSearch {
@@ -106,18 +100,14 @@ impl SignalSearch {
         found
     }
 
-    /// What a text says, such as the whole text or the lines about one recipient. White space in it
-    /// must be single spaces. What stands within an address says nothing, because the writer of the
-    /// original chose it.
+    /// What a text says, such as the whole text or the lines about one recipient. The text has been
+    /// [cleaned](super::cleaned_text::without_addresses).
     pub(super) fn said(&self, text: &str) -> Statements {
         let text = &text[..text.floor_char_boundary(LOOK_OCTETS_MAX)];
         let padded = [" ", &lower(text), " "].concat();
         let mut said = Statements::default();
-        let mut addresses: Option<Vec<Range<usize>>> = None;
         self.statements.find_each(&padded, |statement, place| {
-            let addresses = addresses.get_or_insert_with(|| addresses_in(&padded));
-            let apart = |address: &Range<usize>| address.end <= place.start || place.end <= address.start;
-            if addresses.iter().all(apart) {
+            if statement != Statement::Address || !is_part_of_name(&padded, place) {
                 said.add(statement);
             }
         });
@@ -125,19 +115,16 @@ impl SignalSearch {
     }
 }
 
-/// A text without the addresses in it.
-pub(super) fn without_addresses(text: &str) -> Cow<'_, str> {
-    let addresses = addresses_in(text);
-    if addresses.is_empty() {
-        return Cow::Borrowed(text);
-    }
-    let (mut kept, mut at) = (String::with_capacity(text.len()), 0);
-    for address in addresses {
-        kept.push_str(text.get(at..address.start).unwrap_or_default());
-        at = at.max(address.end);
-    }
-    kept.push_str(&text[at..]);
-    Cow::Owned(kept)
+/// Whether the place of a phrase without spaces lies within a longer word, such as the name of a host.
+/// Names belong to anybody.
+fn is_part_of_name(text: &str, place: Range<usize>) -> bool {
+    let belongs = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-' || c == '_';
+    let before = text[..place.start].chars().next_back();
+    let after = text[place.end..].chars().next();
+    let phrase = &text[place];
+    phrase.is_ascii()
+        && !phrase.contains(' ')
+        && (before.is_some_and(belongs) || after.is_some_and(|c| belongs(c) && c != '.'))
 }
 
 /// The text in lower case, with straight apostrophes. Letters of US-ASCII may stay as they are,
@@ -146,50 +133,8 @@ fn lower(text: &str) -> Cow<'_, str> {
     if text.is_ascii() { Cow::Borrowed(text) } else { Cow::Owned(text.to_lowercase().replace('’', "'")) }
 }
 
-/// The places of the addresses in a text, in octets.
-fn addresses_in(text: &str) -> Vec<Range<usize>> {
-    let ends = |c: char| c.is_whitespace() || "<>()[],;:".contains(c);
-    memchr_iter(b'@', text.as_bytes())
-        .map(|at| {
-            let first = text.floor_char_boundary(at.saturating_sub(LOCAL_OCTETS_MAX));
-            let before = &text[first..at];
-            let start = match before.strip_suffix('"') {
-                Some(quoted) => opening_quote(quoted),
-                None => before.rfind(ends).map_or(0, |end| end + 1),
-            };
-            first + start..text[at..].find(ends).map_or(text.len(), |end| at + end)
-        })
-        .collect()
-}
-
-/// The place of the quote that opens the quoted string at the end of a text (RFC 5321 §4.1.2).
-fn opening_quote(text: &str) -> usize {
-    let mut quotes = text.rmatch_indices('"').map(|(at, _)| at);
-    quotes.find(|&at| !text[..at].ends_with('\\')).unwrap_or(0)
-}
-
 /// Whether `text` contains `part`, compared without regard to ASCII case.
 pub(super) fn contains(text: &str, part: &str) -> bool {
     let (text, part) = (text.as_bytes(), part.as_bytes());
     text.windows(part.len().max(1)).any(|window| window.eq_ignore_ascii_case(part)) || part.is_empty()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::classify::FORMATS;
-
-    #[test]
-    fn what_stands_within_an_address_says_nothing() {
-        let search = SignalSearch::new(FORMATS.iter().map(|format| format.signals));
-        for text in [
-            "sorry <\"user unknown\"@relay.example>: no",
-            "sorry \"a \\\"user unknown\\\" b\"@relay.example",
-            "sorry \"x: user unknown, y\"@relay.example",
-        ] {
-            assert_eq!(search.said(text), Statements::default(), "{text}");
-        }
-        let said = search.said("<a@relay.example>: User unknown");
-        assert!(said.has(Statement::Address));
-    }
 }

@@ -41,6 +41,13 @@ impl Statements {
         self.0 & (1 << statement as u16) != 0
     }
 
+    /// The set without what another set says against the relay.
+    pub(super) fn without_charges(self, chosen: Statements) -> Statements {
+        let charges = [Statement::Permanent, Statement::Address, Statement::Policy];
+        let mask = charges.into_iter().fold(0, |mask, charge| mask | 1 << charge as u16);
+        Statements(self.0 & !(chosen.0 & mask))
+    }
+
     /// Adds a statement to the set.
     pub(super) const fn add(&mut self, statement: Statement) {
         self.0 |= 1 << statement as u16;
@@ -48,7 +55,7 @@ impl Statements {
 }
 
 /// The sections of a file of phrases, and what their phrases say.
-const SECTIONS: [(&str, Statement); 9] = [
+const SECTIONS: [(&str, Statement); 10] = [
     ("failed", Statement::Failed),
     ("permanent", Statement::Permanent),
     ("delayed", Statement::Delayed),
@@ -58,6 +65,7 @@ const SECTIONS: [(&str, Statement); 9] = [
     ("expired", Statement::Expired),
     ("policy", Statement::Policy),
     ("system", Statement::System),
+    ("relay", Statement::RelayDenied),
 ];
 
 /// Every phrase that is looked for, with what it says.
@@ -65,40 +73,9 @@ pub(super) fn phrases() -> impl Iterator<Item = (Cow<'static, str>, Statement)> 
     let section = |name: &str| SECTIONS.iter().find(|(section, _)| *section == name).map(|(_, says)| *says);
     let by_language = LANGUAGES.iter().flat_map(Language::phrases);
     let by_language = by_language.filter_map(move |(name, phrase)| Some((phrase, section(name)?)));
-    let in_english = [(Statement::RelayDenied, RELAY_DENIED), (Statement::Lure, LURE)];
-    let in_english = in_english
-        .into_iter()
-        .flat_map(|(says, phrases)| phrases.iter().map(move |phrase| (Cow::Borrowed(*phrase), says)));
-    by_language.chain(in_english)
+    by_language.chain(LURE.iter().map(|phrase| (Cow::Borrowed(*phrase), Statement::Lure)))
 }
 
-/// Phrases of a host that refuses to relay to a recipient.
-const RELAY_DENIED: &[&str] = &[
-    "relay access denied",
-    "relay denied",
-    "relaying denied",
-    "relaying is denied",
-    "relay not permitted",
-    "relaying not permitted",
-    "relaying not allowed",
-    "relaying is not allowed",
-    "relay not allowed",
-    "relaying prohibited",
-    "relaying disallowed",
-    "not permitted to relay",
-    "not allowed to relay",
-    "unable to relay",
-    "cannot relay",
-    "can't relay",
-    "we do not relay",
-    "we don't relay",
-    "do not relay for",
-    "no relaying",
-    "isn't in my list of allowed rcpthosts",
-    "not in my list of allowed rcpthosts",
-    "isn't in my control/locals",
-    "not a gateway",
-];
 /// Phrases of phishing mail, which reports do not use.
 const LURE: &[&str] = &[
     "click here",

@@ -2,37 +2,45 @@
 //!
 //! The writer of the original chose the subject, so nothing is read from these lines.
 
+use memchr::memchr2;
+
+/// Octets at the start of a line that can be a label.
+const LABEL_OCTETS_MAX: usize = 48;
+/// The first octet of a full-width colon.
+const WIDE_COLON: u8 = 0xef;
+
 /// The label of the subject in several languages, in lower case.
-const LABELS: [&str; 19] = [
-    "subject:",
-    "betreff:",
-    "objet:",
-    "objet :",
-    "asunto:",
-    "assunto:",
-    "oggetto:",
-    "onderwerp:",
-    "temat:",
-    "тема:",
-    "件名:",
-    "件名：",
-    "主题:",
-    "主題:",
-    "主旨:",
-    "제목:",
-    "konu:",
-    "ämne:",
-    "emne:",
+const LABELS: [&str; 18] = [
+    "assunto",
+    "asunto",
+    "betreff",
+    "emne",
+    "konu",
+    "objet",
+    "oggetto",
+    "onderwerp",
+    "subject",
+    "temat",
+    "ämne",
+    "тема",
+    "主旨",
+    "主題",
+    "主题",
+    "件名",
+    "제목",
+    "subj",
 ];
+/// The ends of longer labels, in lower case.
+const LABELS_END: [&str; 3] = [" subject", "the subject of the message is", " betreff"];
 
 /// Whether a line of a report quotes the subject of the original.
 pub(super) fn quotes_subject(line: &str) -> bool {
-    let line = line.trim_start_matches([' ', '\t', '>', '*', '|']);
-    let Some(colon) = line.find([':', '：']) else { return false };
-    let end = (colon + '：'.len_utf8()).min(line.len());
-    let Some(label) = line.get(..end).or_else(|| line.get(..=colon)) else { return false };
-    let label = label.to_lowercase();
-    LABELS.iter().any(|known| label.starts_with(known))
+    let line = line.trim_start_matches(|c: char| c.is_whitespace() || ">*|-•".contains(c));
+    let head = &line[..line.floor_char_boundary(LABEL_OCTETS_MAX)];
+    memchr2(b':', WIDE_COLON, head.as_bytes()).is_some() && {
+        let label = head.split([':', '：']).next().unwrap_or_default().trim().to_lowercase();
+        LABELS.contains(&label.as_str()) || LABELS_END.iter().any(|end| label.ends_with(end))
+    }
 }
 
 #[cfg(test)]
@@ -41,10 +49,20 @@ mod tests {
 
     #[test]
     fn the_subject_is_known_by_its_label() {
-        for line in ["Subject: x", "  > BETREFF: x", "件名：x", "Objet : x", "Emne:", "Тема: x"] {
+        for line in [
+            "Subject : x",
+            "- Message subject: x",
+            "The subject of the message is: x",
+            "Subject: x",
+            "  > BETREFF: x",
+            "件名：x",
+            "Objet : x",
+            "Emne:",
+            "Тема: x",
+        ] {
             assert!(quotes_subject(line), "{line}");
         }
-        for line in ["The subject: x", "Subjects", "user unknown: x", "", "x：", "é:"] {
+        for line in ["Subjects", "user unknown: x", "", "x：", "é:"] {
             assert!(!quotes_subject(line), "{line}");
         }
     }

@@ -46,7 +46,7 @@ fn zones() -> (Snapshot, ListZones) {
     );
     let mut entries = ListedEntries::default();
     for (prefix, code) in
-        [("192.0.2.99/32", 2), ("192.0.2.99/32", 16), ("198.51.100.0/24", 4), ("2001:db8:7::/48", 2)]
+        [("192.0.2.99/32", 2), ("192.0.2.99/32", 32), ("198.51.100.0/24", 4), ("2001:db8:7::/48", 2)]
     {
         let net: IpNet = prefix.parse().expect("a network");
         let until = Some(now().plus(Span::from_seconds(60)));

@@ -68,6 +68,10 @@ pub(super) fn line_end(octets: &[u8], at: usize) -> usize {
     memchr(b'\n', &octets[at..]).map_or(octets.len(), |lf| at + lf + 1)
 }
 
+/// Number of lines that may stand above the first boundary of a body without a type: those of a
+/// preamble such as `This is a multi-part message in MIME format.`
+const PREAMBLE_LINES_MAX: usize = 1;
+
 /// A line near the start of a body that may be a boundary that no Content-Type gives.
 ///
 /// It is a line of two hyphens and a word, and an empty line or the header of a part follows it.
@@ -78,8 +82,14 @@ pub(super) fn unmarked_boundary<'m>(
     is_open: impl Fn(&[u8]) -> bool,
 ) -> Option<&'m [u8]> {
     let mut below = lines(body).map(<[u8]>::trim_ascii_end);
+    let mut lines_above = 0;
     for _ in 0..UNMARKED_LINES_MAX {
         let line = below.next()?;
+        // Below the words of an untyped report stands the original, and its writer chose all of it.
+        if kind.is_none() && lines_above > PREAMBLE_LINES_MAX {
+            return None;
+        }
+        lines_above += usize::from(!line.is_empty());
         // A boundary after a Content-Type field belongs to a message that is copied into the text.
         if begins_with_type(line) || (line.starts_with(b"--") && is_open(line)) {
             return None;

@@ -51,11 +51,11 @@ pub const TARPIT_SESSIONS_MAX: usize = 256;
 /// that would be judged gets 451.
 const HELD_OCTETS_MAX: usize = 512 << 20;
 /// What a message takes in memory while it is judged, as a multiple of its size. A short field costs
-/// several times its octets.
-const JUDGING_TIMES: usize = 4;
+/// some twenty times its octets.
+const JUDGING_TIMES: usize = 32;
 /// Maximum number of octets that judging takes beside the message itself: the reader keeps only a
 /// part of a large message.
-const JUDGING_OCTETS_MAX: usize = 4 << 20;
+const JUDGING_OCTETS_MAX: usize = 6 << 20;
 /// A session that holds no more octets than this is not ended for lack of memory, as that would
 /// free little.
 const HELD_OCTETS_SMALL: usize = 64 << 10;

@@ -31,8 +31,9 @@ pub(super) const FORMAT: Format = Format {
 
 fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClaim> {
     let mut claim = (shown.at(0) && shown.at(1)).then(|| report_in_words(reading, shown)).flatten()?;
-    if claim.report.recipients.is_empty() {
-        claim.report.recipients = screen_names(reading.words);
+    let named = screen_names(reading.words);
+    if !named.is_empty() {
+        claim.report.recipients = named;
     }
     Some(claim)
 }

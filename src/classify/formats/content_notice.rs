@@ -104,7 +104,7 @@ fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClai
     // People warn each other of viruses and companies advertise filters, so a program must have
     // sent the message, and not to a list.
     let signs = reading.signs;
-    let by_program = shown.at(0) || signs.mail_system || signs.null_path || shown.at(1) || signs.copy;
+    let by_program = shown.at(0) || signs.mail_system || shown.at(1) || signs.copy;
     (shown.at(3) && shown.has_two_classes() && by_program && !signs.list_post && !answers(reading))
         .then(|| notice(reading, reasons))
 }

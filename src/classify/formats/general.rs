@@ -99,7 +99,12 @@ fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClai
         && signs.null_path
         && !signs.list_post
         && at_hand >= 2
-        && (signs.copy || subject && says_outcome(reading) && gives_reason(reading));
+        && (signs.copy
+            || subject
+                && signs.recipients
+                && says_outcome(reading)
+                && gives_reason(reading)
+                && !reading.line.contains("://"));
     // The address of a program that may be a mail system proves as little, so more signs are
     // required.
     let by_program = says_outcome(reading)

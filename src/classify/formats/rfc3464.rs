@@ -52,13 +52,11 @@ fn claim(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<FormatClai
     Some(FormatClaim { kind, reasons, report: report(reading, &groups, status) })
 }
 
-/// What becomes of a message that says that it is a delivery report, and has no status part. It is
-/// neither a failure nor a reply, whatever its text says: the part that is missing may say that the
-/// message was delayed or delivered. If the part is there and names no recipients, the text decides.
+/// What becomes of a message that says that it is a delivery report, and whose status part is missing
+/// or names no recipient. It is neither a failure nor a reply, whatever its text says: the part that
+/// is missing may say that the message was delayed or delivered.
 fn without_recipients(reading: &MessageReading<'_>) -> Option<FormatClaim> {
-    let is_status = |part: &MimePart| part.media_type.ends_with("delivery-status");
-    let is_missing = !reading.message.parts.iter().any(is_status);
-    (reading.signs.typed && is_missing).then(|| FormatClaim {
+    reading.signs.typed.then(|| FormatClaim {
         kind: Kind::Unknown,
         reasons: vec!["a delivery report by its Content-Type, without delivery-status fields".to_owned()],
         report: ReportFields {
@@ -92,11 +90,12 @@ fn fields(reading: &MessageReading<'_>, shown: ShownSignals) -> Option<(Vec<Head
     of_part.or_else(in_text)
 }
 
-/// Whether a part has the fields of a delivery report. A part of another type with such fields may
-/// be the text of a message that an automatic reply returns, so a mail system must have sent it.
+/// Whether a part has the fields of this report. People forward reports, and automatic replies return
+/// them, so a mail system must have written the message, or it must be a report by its type.
 fn is_status_part(part: &MimePart, reading: &MessageReading<'_>) -> bool {
-    let is_given = part.given_type.is_none() || reading.signs.mail_system;
-    part.media_type.ends_with("delivery-status") && is_given
+    let signs = reading.signs;
+    let is_own = signs.mail_system || signs.typed || part.depth == 0;
+    part.media_type.ends_with("delivery-status") && is_own
 }
 
 /// The kind by the actions of all recipients: one failed recipient makes it a report of a failure.

@@ -1,5 +1,8 @@
 //! Finds the address that a line of text names, and what stands before and behind it.
 
+use std::ops::Range;
+
+use crate::classify::cleaned_text::addresses_in;
 use crate::mail::Mailbox;
 
 /// Largest number of further addresses that are read from one line.
@@ -64,9 +67,7 @@ pub(super) struct AddressMention<'l> {
 impl<'l> AddressMention<'l> {
     /// Finds the first address of a line, if the line names it as a recipient.
     pub(super) fn find(line: &'l str) -> Option<Self> {
-        let at = line.find('@')?;
-        let start = line[..at].rfind(is_delimiter).map_or(0, |end| end + delimiter_length(line, end));
-        let end = line[at..].find(is_delimiter).map_or(line.len(), |end| at + end);
+        let Range { start, end } = addresses_in(line).into_iter().next()?;
         let word = line[start..end].trim_end_matches(['.', ':', ',', '!', '?', '-']);
         let mailbox = Mailbox::parse(word.trim_start_matches(['*', '-', '.']))?;
         if !mailbox.domain().bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b) || b >= 0x80) {
@@ -80,7 +81,9 @@ impl<'l> AddressMention<'l> {
 
     /// The line behind the address, without the brackets and the punctuation that belong to it.
     pub(super) fn rest(&self) -> &'l str {
-        self.after.trim_start_matches(['>', ']', ')', '"', '\'', ':', '.', ' '])
+        self.after.trim_start_matches([
+            '>', ']', ')', '"', '\'', ':', '.', ' ', '”', '’', '»', '“', '」', '』', '）', '＞',
+        ])
     }
 
     /// Whether the line goes on to say what happened to the address, as in `<address>: reason`.
@@ -104,7 +107,8 @@ impl<'l> AddressMention<'l> {
 
     /// Whether a phrase before the address says that it is a recipient.
     fn is_led(&self) -> bool {
-        let before = self.before.trim_matches(|c: char| c.is_whitespace() || "<[(\"'*-#>|.".contains(c));
+        let before =
+            self.before.trim_matches(|c: char| c.is_whitespace() || "<[(\"'*-#>|.“‘«„「『（＜".contains(c));
         let before = before.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
         // Exchange quotes the To and Cc fields of the original.
         if before == "to:" || before == "cc:" {
@@ -123,14 +127,15 @@ impl<'l> AddressMention<'l> {
 
 /// Whether nothing but marks of a list stands before an address.
 fn begins_line(before: &str) -> bool {
-    before.trim_matches(|c: char| c.is_whitespace() || "<[(\"'*-#>|.".contains(c)).is_empty()
+    before.trim_matches(|c: char| c.is_whitespace() || "<[(\"'*-#>|.“‘«„「『（＜".contains(c)).is_empty()
 }
 
 /// Whether an address at the start of a line is set apart: it is alone on the line, in brackets or
 /// quotes, or followed by punctuation or words that follow an address in a list.
 fn stands_apart(before: &str, after: &str) -> bool {
     let after = after.trim();
-    let closed = after.trim_start_matches(['>', ']', '"', '\'', ')']);
+    let closed =
+        after.trim_start_matches(['>', ']', '"', '\'', ')', '”', '’', '»', '“', '」', '』', '）', '＞']);
     let marked = before.ends_with(['<', '"', '[']);
     closed.is_empty()
         || closed.starts_with([':', '(', ';', '[', '<', '|', ','])
@@ -141,13 +146,4 @@ fn stands_apart(before: &str, after: &str) -> bool {
         || closed.trim_start().starts_with("on ")
         || closed.trim_start().starts_with("Invalid Address")
         || after.len() <= 3
-}
-
-fn is_delimiter(c: char) -> bool {
-    c.is_whitespace()
-        || matches!(c, '<' | '>' | '(' | ')' | '[' | ']' | '"' | '\'' | ',' | ';' | ':' | '|' | '=')
-}
-
-fn delimiter_length(line: &str, at: usize) -> usize {
-    line[at..].chars().next().map_or(1, char::len_utf8)
 }

@@ -16,7 +16,7 @@ use super::original::ReturnedOriginal;
 use super::reply;
 use super::session::SessionFacts;
 use super::subject_lines::quotes_subject;
-use crate::mail::{EnhancedStatus, Mailbox, newest_hop, text_lines};
+use crate::mail::{EnhancedStatus, Mailbox, text_lines};
 
 /// One recipient as the text names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,13 +112,13 @@ struct RecipientReader<'w> {
 
 impl<'w> RecipientReader<'w> {
     fn new(original: Option<&ReturnedOriginal<'_>>, from: Option<&'w Mailbox>) -> Self {
-        let relay = original.and_then(|original| newest_hop(original.header)?.by);
+        let relay = original.and_then(|original| original.relay.as_deref());
         RecipientReader {
             found: Vec::new(),
             open: None,
             lines_before: LinesBefore::default(),
             from,
-            reporters: ReporterDomains::new(from, relay.as_deref()),
+            reporters: ReporterDomains::new(from, relay),
             addressed: original.map(addressed).unwrap_or_default(),
         }
     }

@@ -61,18 +61,29 @@ pub(super) fn mark(folded: &str) -> Option<SubmissionMark> {
     }
     let words = folded.split_ascii_whitespace();
     let mark = words.clone().zip(words.skip(1)).find_map(|(before, word)| of_pair(before, word))?;
-    // OpenSMTPD takes its own reports over a local socket and calls that ESMTPA. Exchange Online
-    // delivers to a mailbox over HTTPS, via a proxy or from the same host.
-    let is_internal = [" [local])", " with https via ", " (::1) by "].iter().any(|text| holds(folded, text));
-    (!is_internal).then_some(mark)
+    (!is_internal(folded)).then_some(mark)
+}
+
+/// Whether a mail system handed the message to itself, in a way that looks like a submission.
+///
+/// OpenSMTPD takes its own reports over a local socket and calls that ESMTPA. Exchange Online
+/// delivers to a mailbox over HTTPS, via a proxy or from the same host. Cyrus takes mail over a
+/// socket. Only what the host wrote counts: the end of the text before `by`, and what follows.
+fn is_internal(folded: &str) -> bool {
+    let Some((from, host)) = folded.rsplit_once(" by ") else { return false };
+    let pairs =
+        [(" [local])", "(opensmtpd)"), (" (::1)", "microsoft smtp server"), ("([unix socket])", "lmtp")];
+    pairs.iter().any(|(end, name)| from.ends_with(end) && holds(host, name))
+        || holds(host, " with https via ")
 }
 
 /// The mark in a word. `before` is the word before it.
 fn of_pair(before: &str, word: &str) -> Option<SubmissionMark> {
     let plain = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    if ["with", "via"].contains(&before) {
+    if ["with", "via"].contains(&before.trim_start_matches('(')) {
         return match plain {
-            "http" | "https" => Some(SubmissionMark::Web),
+            "soap" => Some(SubmissionMark::Web),
+            _ if plain.starts_with("http") => Some(SubmissionMark::Web),
             "mapi" => Some(SubmissionMark::Mapi),
             _ => is_authenticated(plain).then_some(SubmissionMark::Authenticated),
         };
