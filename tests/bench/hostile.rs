@@ -35,6 +35,8 @@ fn families() -> Vec<(&'static str, Vec<u8>)> {
     let from = "From: MAILER-DAEMON@relay.example\n";
     let typed = |kind: &str| format!("{from}Content-Type: {kind}\n\n");
     let encoded = |encoding: &str| format!("{from}Content-Transfer-Encoding: {encoding}\n\n");
+    let diagnostic = typed("message/delivery-status")
+        + "Final-Recipient: rfc822; a@b.example\nAction: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; 550 ";
     let parameters: String = (0..400).map(|nth| format!(" a*{nth}=x;")).collect();
     let nested: String =
         (0..9).map(|nth| format!("Content-Type: multipart/mixed; boundary=b{nth}\n\n--b{nth}\n")).collect();
@@ -70,6 +72,9 @@ fn families() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("addresses", filled(&format!("{from}\n"), "<a@b.example>: 550 5.1.1 user unknown\n")),
         ("at signs", filled(&format!("{from}\n"), "@ ")),
+        ("at signs without spaces", filled(&format!("{from}\n"), "@")),
+        ("local parts without spaces", filled(&format!("{from}\n"), "a@")),
+        ("at signs in a diagnostic", filled(&diagnostic, "@")),
         ("quoted local parts", filled(&format!("{from}\n"), "\"user unknown\"@")),
         ("header-like lines", filled(&format!("{from}\n"), "From: a\nTo: b\n\n")),
         ("Received fields", filled(from, "Received: from a by b (c [192.0.2.1]) by d by e; f\n")),

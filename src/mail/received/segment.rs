@@ -44,7 +44,7 @@ const HELO_WORDS: [&str; 4] = ["helo", "ehlo", "lhlo", "account"];
 const EXIM_FACTS: [&str; 4] = ["helo=", "ehlo=", "port=", "ident="];
 
 /// How users authenticate themselves to Yahoo's hosts.
-const MECHANISMS: [&str; 3] = ["plain", "login", "cram-md5"];
+pub(super) const MECHANISMS: [&str; 3] = ["plain", "login", "cram-md5"];
 
 impl Segment<'_> {
     /// Whether the text stands outside comments.

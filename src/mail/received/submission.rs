@@ -4,7 +4,7 @@
 //! A client can write some of these marks into its HELO name. That only excuses the relay, because
 //! a marked report proves nothing.
 
-use super::segment::holds;
+use super::segment::{MECHANISMS, holds};
 
 /// What a Received field says about a user, script or client that submitted the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +39,6 @@ const AUTHENTICATED_PROTOCOLS: [&str; 14] = [
     "utf8lmtpa",
     "utf8lmtpsa",
 ];
-
-/// SASL mechanisms that Yahoo's hosts note: `(user@192.0.2.1 with plain)`.
-const MECHANISMS: [&str; 3] = ["plain", "login", "cram-md5"];
 
 /// The first words of comments about authentication, in lower case: `(Authenticated sender: user)` of
 /// Postfix, `(authenticated bits=0)` of Sendmail, `(AUTH: LOGIN user)` of Courier and `(account
