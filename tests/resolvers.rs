@@ -14,6 +14,8 @@ use crate::support::peer::{self, Running, folder, is_there};
 use crate::support::server::Installation;
 
 const JUDGED: &str = "bl.backscatter.example.";
+/// Its sublist of content notices.
+const CONTENT: &str = "content.bl.backscatter.example.";
 const LIST: &str = "list.example.";
 /// BIND asks authoritative servers at port 53 only. No other test uses this address.
 const AT_PORT_53: &str = "127.53.17.1:53";
@@ -122,7 +124,7 @@ fn rfc9156_resolvers_give_the_right_verdict() {
     }
     installation.configure("[dns]\n", &format!("[dns]\nlists = {lists:?}\n"));
     let server = installation.start();
-    for (address, code) in [("198.18.0.25", "2"), ("198.18.0.26", "64"), ("2001:db8::7", "2")] {
+    for (address, code) in [("198.18.0.25", "2"), ("198.18.0.26", "16"), ("2001:db8::7", "2")] {
         let until = "2026-03-01T00:00:00Z";
         installation
             .ok(&["list", address, "--zone", JUDGED, "--code", code, "--until", until, "--why", "a test"]);
@@ -132,7 +134,7 @@ fn rfc9156_resolvers_give_the_right_verdict() {
     let wanted = [
         (JUDGED, "198.18.0.24", None),
         (JUDGED, "198.18.0.25", Some("127.0.0.2")),
-        (JUDGED, "198.18.0.26", Some("127.0.0.64")),
+        (CONTENT, "198.18.0.26", Some("127.0.0.16")),
         (JUDGED, "2001:db8::6", None),
         (JUDGED, "2001:db8::7", Some("127.0.0.2")),
         (JUDGED, "127.0.0.1", None),
