@@ -13,9 +13,6 @@ pub(super) struct CauseSigns {
     said: Statements,
     /// What the codes say, as the statements that stand for the causes.
     coded: Statements,
-    /// It is the reply by which Exchange Online refuses unknown recipients. Its code 5.4.1 alone would
-    /// be a time-out.
-    is_refused_at_edge: bool,
 }
 
 impl CauseSigns {
@@ -27,7 +24,6 @@ impl CauseSigns {
         let mut signs = CauseSigns {
             said: search.said(&without_line_codes(&text)).without_charges(chosen),
             coded: Statements::default(),
-            is_refused_at_edge: refused_at_the_edge(&text),
         };
         let words = text.split(|c: char| c.is_whitespace() || "()[]<>#:;,='\"/-".contains(c));
         let words: Vec<&str> =
@@ -63,6 +59,11 @@ impl CauseSigns {
         }
     }
 
+    fn is_excused_in_words(self) -> bool {
+        let excuses = [Statement::RelayDenied, Statement::Mailbox, Statement::Expired];
+        excuses.into_iter().any(|excuse| self.said.has(excuse))
+    }
+
     /// The cause that excuses the relay, if anything says one: a full mailbox, a host that could not
     /// be reached, a temporary refusal, or a refusal to relay, which says nothing about the
     /// recipient.
@@ -84,7 +85,9 @@ impl CauseSigns {
 /// source that says something decides, and in it the words before the codes, because programs
 /// choose codes less carefully than words. What contradicts itself is unknown.
 pub(super) fn cause(sources: &[CauseSigns]) -> Option<Cause> {
-    if sources.iter().any(|source| source.is_refused_at_edge) {
+    let excused_in_words = sources.iter().any(|source| source.is_excused_in_words());
+    // The code 5.4.1 of this reply alone would be a time-out.
+    if !excused_in_words && sources.iter().any(|source| source.said.has(Statement::RefusedAtEdge)) {
         return Some(Cause::Address);
     }
     let excuse = sources.iter().find_map(|source| source.excuse());
@@ -171,13 +174,6 @@ fn by_reply_code(word: &str) -> Option<(Statement, bool)> {
     }
 }
 
-/// Whether a reply is that of Exchange Online, which refuses unknown recipients at its edge with
-/// `550 5.4.1 Recipient address rejected: Access denied`.
-fn refused_at_the_edge(reply: &str) -> bool {
-    let reply = reply.to_ascii_lowercase();
-    reply.contains("5.4.1") && reply.contains("recipient address rejected: access denied")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,6 +237,10 @@ mod tests {
         let edge = "550 5.4.1 Recipient address rejected: Access denied. AS(201806281)";
         assert_eq!(of("5.4.1", edge), Some(Cause::Address));
         assert_eq!(of("5.4.1", "550 5.4.1 All attempts failed"), Some(Cause::Expired));
+        let (full, chosen) = (format!("{edge} Mailbox full"), SignalSearch::new(std::iter::empty()));
+        assert_eq!(of("5.4.1", &full), Some(Cause::Mailbox), "words that excuse the relay win");
+        let quoted = CauseSigns::of_text(edge, &chosen, chosen.said(edge));
+        assert_ne!(cause(&[quoted]), Some(Cause::Address), "the writer of the original chose it");
         let by_rule = "554 5.7.1 <a@b.example>: Recipient address rejected: Access denied";
         assert_eq!(of("5.7.1", by_rule), Some(Cause::Policy));
     }

@@ -27,6 +27,8 @@ pub(super) enum Statement {
     System,
     /// A host refused to relay. The recipient may exist elsewhere.
     RelayDenied,
+    /// Exchange Online refuses an unknown recipient at its edge.
+    RefusedAtEdge,
     /// The reader is asked to do what phishing mail asks for.
     Lure,
 }
@@ -43,7 +45,7 @@ impl Statements {
 
     /// The set without what another set says against the relay.
     pub(super) fn without_charges(self, chosen: Statements) -> Statements {
-        let charges = [Statement::Permanent, Statement::Address, Statement::Policy];
+        let charges = [Statement::Permanent, Statement::Address, Statement::Policy, Statement::RefusedAtEdge];
         let mask = charges.into_iter().fold(0, |mask, charge| mask | 1 << charge as u16);
         Statements(self.0 & !(chosen.0 & mask))
     }
@@ -73,9 +75,15 @@ pub(super) fn phrases() -> impl Iterator<Item = (Cow<'static, str>, Statement)> 
     let section = |name: &str| SECTIONS.iter().find(|(section, _)| *section == name).map(|(_, says)| *says);
     let by_language = LANGUAGES.iter().flat_map(Language::phrases);
     let by_language = by_language.filter_map(move |(name, phrase)| Some((phrase, section(name)?)));
-    by_language.chain(LURE.iter().map(|phrase| (Cow::Borrowed(*phrase), Statement::Lure)))
+    let of = |phrases: &'static [&'static str], says| {
+        phrases.iter().map(move |phrase| (Cow::Borrowed(*phrase), says))
+    };
+    by_language.chain(of(LURE, Statement::Lure)).chain(of(EDGE, Statement::RefusedAtEdge))
 }
 
+/// The reply by which Exchange Online refuses unknown recipients, without and with their address.
+const EDGE: &[&str] =
+    &["5.4.1 recipient address rejected: access denied", "5.4.1 : recipient address rejected: access denied"];
 /// Phrases of phishing mail, which reports do not use.
 const LURE: &[&str] = &[
     "click here",
