@@ -26,6 +26,7 @@ mod report_in_words;
 mod search;
 mod session;
 mod signal;
+mod statement_search;
 mod statements;
 mod subject_lines;
 mod verdict;
@@ -65,7 +66,7 @@ pub fn classify(message: &Message, session: &SessionFacts) -> Verdict {
         (format.claim)(&reading, reading.shown(at)).map(|claim| (format.name, claim))
     });
     let Some((format, FormatClaim { mut kind, mut report, mut reasons })) = claimed else {
-        return unclaimed(&reading);
+        return unclaimed(&reading, session);
     };
     let mut doubts = Vec::new();
     if matches!(kind, Kind::DsnFailed | Kind::NonstandardNdr) {
@@ -152,7 +153,7 @@ pub fn claims(message: &Message, session: &SessionFacts) -> Vec<(Layer, &'static
 }
 
 /// The verdict on a message that no format claims.
-fn unclaimed(reading: &MessageReading<'_>) -> Verdict {
+fn unclaimed(reading: &MessageReading<'_>, session: &SessionFacts) -> Verdict {
     let signs = reading.signs;
     let automatic = signs.mail_system
         || signs.null_path
@@ -166,7 +167,7 @@ fn unclaimed(reading: &MessageReading<'_>) -> Verdict {
     Verdict {
         kind,
         format: "none",
-        report: ReportFields::default(),
+        report: ReportFields { author: author(reading, session).0, ..ReportFields::default() },
         reasons: vec![reason.to_owned()],
         doubts: Vec::new(),
     }
