@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use backscatterd::classify::{Author, Cause, Kind};
+use backscatterd::classify::{Author, Cause, HandedIn, Kind};
 use backscatterd::digest::Digest;
 use backscatterd::evidence::{
-    Channel, Directive, Entry, EvidenceSource, GivenTrap, Observation, Offset, Order, OriginalSender,
-    RecordedEntry,
+    AskedSide, Channel, Directive, Entry, EvidenceSource, GivenTrap, Observation, Offset, Order,
+    OriginalSender, RecordedEntry, Verification, VerificationAnswer,
 };
 use backscatterd::journal::{
     Append, Checkpoint, DroppedDays, EmbeddedJournal, Journal, JournalError, MemoryJournal, Retention,
@@ -293,7 +293,7 @@ fn golden_entries() -> Vec<(String, Entry)> {
     let report = world.report("198.18.0.25");
     let mut evidence = world.evidence(report);
     if let Entry::Evidence(evidence) = &mut evidence {
-        evidence.facts.author = Author::Unknown;
+        (evidence.facts.author, evidence.facts.handed_in) = (Author::Unknown, HandedIn::Unknown);
     }
     let id = Digest::of(b"golden");
     let directive = |order| Entry::Directive(Directive { id, by: "op".into(), why: "golden".into(), order });
@@ -340,6 +340,7 @@ fn golden_entries() -> Vec<(String, Entry)> {
                 injector_network: Some(64_497),
                 original_forbidden: Some(true),
                 named_elsewhere: Some(false),
+                recipient_organisation: None,
             }),
         ),
         ("exempt", directive(Order::Exempt { prefix: prefix("9.9.0.0/16"), review_by: start().plus(DAY) })),
@@ -388,13 +389,18 @@ fn golden_entries() -> Vec<(String, Entry)> {
     let report = world.report("198.18.0.25");
     let mut forwarded = world.evidence(report);
     if let Entry::Evidence(evidence) = &mut forwarded {
-        evidence.facts.author = Author::Unknown;
+        (evidence.facts.author, evidence.facts.handed_in) = (Author::Unknown, HandedIn::Unknown);
         evidence.wider = vec![key];
         (evidence.channel, evidence.forwarded_by) = (Channel::Submitted, Some(isp.clone()));
     }
     let mut report = world.report("198.18.0.26");
     report.cause = Cause::Unknown;
-    let by_mail_system = world.evidence(report);
+    let mut by_mail_system = world.evidence(report);
+    if let Entry::Evidence(evidence) = &mut by_mail_system {
+        evidence.facts.handed_in = HandedIn::Unknown;
+    }
+    let report = world.report("198.18.0.27");
+    let by_stranger = world.evidence(report);
     let terms = DonorTerms {
         token: Some(id),
         traps_max: 7,
@@ -413,6 +419,24 @@ fn golden_entries() -> Vec<(String, Entry)> {
         ("add-traps".to_owned(), directive(Order::AddTraps { donor: isp.clone(), traps: vec![given] })),
         ("retire-traps".to_owned(), directive(Order::RetireTraps { donor: isp, keys: vec![key] })),
         ("evidence-of-a-mail-system".to_owned(), by_mail_system),
+        ("evidence-of-a-stranger".to_owned(), by_stranger),
+        (
+            "observation-of-an-organisation".to_owned(),
+            Entry::Observation(Observation {
+                recipient_organisation: Some("relay.example".to_owned()),
+                ..Observation::unknown(id)
+            }),
+        ),
+        (
+            "verification".to_owned(),
+            Entry::Verification(Box::new(Verification::new(
+                "198.18.0.27".parse().unwrap(),
+                ("mail.relay.example".to_owned(), "relay.example".to_owned()),
+                AskedSide::Exchangers,
+                (VerificationAnswer::RefusesUnknown, "550 5.1.1 unknown user"),
+                start(),
+            ))),
+        ),
     ]);
     named
 }

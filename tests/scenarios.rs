@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use backscatterd::blocklist::ListChange;
 use backscatterd::classify::{self, SessionFacts, Verdict};
 use backscatterd::digest::Digest;
-use backscatterd::evidence::{Entry, Evidence, EvidenceParts, EvidenceSource, Order};
+use backscatterd::evidence::{
+    Entry, Evidence, EvidenceParts, EvidenceSource, Order, VerificationAnswer,
+};
 use backscatterd::explain::{CodeExplanation, explain};
 use backscatterd::mail::{self, Mailbox, ReversePath};
 use backscatterd::observe::{DnsAnswers, Inquiry, observation};
@@ -93,7 +95,7 @@ fn span(text: &str) -> Span {
 impl Story {
     fn begin(place: &str) -> Self {
         let mut world = World::bare();
-        let zone = laboratory_zone();
+        let zone = laboratory_zone().replace("verification = \"off\"", "verification = \"required\"");
         world.adopt(&zone);
         Story {
             place: place.to_owned(),
@@ -143,6 +145,16 @@ impl Story {
                 exchanger_of: words.get("exchanger-of").into_iter().map(str::to_owned).collect(),
                 authorised_by: words.get("authorised-by").into_iter().map(str::to_owned).collect(),
             }),
+            "verify" => {
+                let answer = match words.need("answer") {
+                    "takes-all" => VerificationAnswer::TakesAll,
+                    "refuses-unknown" => VerificationAnswer::RefusesUnknown,
+                    "refuses-all" => VerificationAnswer::RefusesAll,
+                    "nothing" => VerificationAnswer::NoAnswer,
+                    other => panic!("{place}: unknown answer {other:?}"),
+                };
+                self.world.answers.insert(words.first().parse().unwrap(), answer);
+            }
             "dns" => self.dns_answers = words.first() == "answers",
             "trusted" => self.trusted.push(words.first().parse().unwrap()),
             "time" => self.last = self.world.tick(span(words.first())).list,

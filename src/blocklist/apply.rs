@@ -28,6 +28,7 @@ impl Blocklist {
                 (turn.by, turn.why) = (&directive.by, &directive.why);
                 self.directive(&directive.order, &mut turn);
             }
+            Entry::Verification(verification) => self.verification(verification, &mut turn),
             Entry::Tick(_) => self.tick(recorded.at, &mut turn),
         }
         turn.changes
@@ -88,6 +89,7 @@ impl Blocklist {
         self.state.sightings.retain(|_, sighting| sighting.last >= oldest);
         self.state.good_mail.retain(|_, good| good.at >= oldest);
         self.state.traps.forget(oldest);
+        self.forget_answers(oldest);
     }
 
     fn horizon(&self) -> Span {

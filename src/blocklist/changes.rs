@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::audit::AuditRecord;
+use crate::evidence::VerificationAnswer;
 use crate::listing::ListingEnd;
 use crate::relay::{Prefix, Relay};
 use crate::time::Timestamp;
@@ -48,6 +49,22 @@ pub enum ListChange {
         code: u8,
         /// Why the listing ended.
         how: ListingEnd,
+    },
+    /// A case is complete and waits for the answer of the relay's side.
+    Unverified {
+        /// The zone's origin.
+        origin: String,
+        /// The prefix of the ledger.
+        relay: Prefix,
+        /// The code of the listing.
+        code: u8,
+    },
+    /// The relay's side answered a question about made-up recipients, or did not answer it.
+    Verified {
+        /// The relay.
+        relay: Relay,
+        /// The answer.
+        answer: VerificationAnswer,
     },
     /// A guard or a freeze holds a new listing until the operator releases it.
     Held {

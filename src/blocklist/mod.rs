@@ -18,6 +18,7 @@ mod judging;
 mod published;
 mod records;
 mod state;
+mod verifying;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,7 @@ pub use audit::{AuditHead, AuditRecord};
 pub use changes::{ListChange, ListChanges};
 pub use checkpoints::{CheckpointError, STATE_VERSION};
 pub use state::{Exemption, PublicNote};
+pub use verifying::{RelayAnswer, VerificationQuestion};
 pub use view::{DonorRecord, Donors, ListStatus, RelayRecord};
 
 use self::published::DerivedZone;

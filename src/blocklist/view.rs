@@ -8,6 +8,7 @@ use super::Blocklist;
 use super::audit::AuditHead;
 use super::published::{records_of, serial};
 use super::state::{Exemption, PublicNote, ZoneState};
+use super::verifying::RelayAnswer;
 use crate::evidence::{Evidence, Offset};
 use crate::listing::ListingRecord;
 use crate::relay::Prefix;
@@ -25,6 +26,9 @@ pub struct RelayRecord {
     pub records: BTreeMap<(Arc<str>, u8), ListingRecord>,
     /// The number of wanted messages that donors received from the relay within the horizon.
     pub good_messages: u64,
+    /// The last answers of the relay's side about made-up recipients, by short digest of the registered
+    /// domain.
+    pub answers: BTreeMap<u32, RelayAnswer>,
     /// The last entry that was applied before the copy was made.
     pub offset: Offset,
 }
@@ -168,6 +172,7 @@ impl Blocklist {
             ledger: ledger.unwrap_or_default(),
             records,
             good_messages: self.good_messages(prefix),
+            answers: self.answers_of(prefix).map(|(domain, known)| (domain, known.clone())).collect(),
             offset: self.state.offset,
         })
     }

@@ -12,6 +12,7 @@ mod cause_signs;
 mod cleaned_text;
 mod format;
 mod formats;
+mod handed_in;
 mod injector;
 mod json;
 mod kind;
@@ -37,6 +38,7 @@ pub use author::Author;
 pub use cause::Cause;
 pub use format::{Format, Layer};
 pub use formats::FORMATS;
+pub use handed_in::HandedIn;
 pub use json::VerdictJson;
 pub use kind::Kind;
 pub use languages::{LANGUAGES, Language};
@@ -53,7 +55,7 @@ use crate::mail::{Header, Mailbox, Message, ReceivedHop};
 
 /// Version of the classifier, stored with every verdict in the journal. Increase it with every
 /// change that may classify a message differently.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 static SEARCH: LazyLock<SignalSearch> =
     LazyLock::new(|| SignalSearch::new(FORMATS.iter().map(|format| format.signals)));

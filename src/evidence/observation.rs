@@ -27,8 +27,9 @@ pub struct Observation {
     /// domain. A generic name that is derived from the address does not count.
     #[n(5)]
     pub same_organisation: Option<bool>,
-    /// Whether the host that refused the recipient is behind the relay: in the organisation of the
-    /// recipient's domain, or in the relay's network.
+    /// Whether the host that refused the recipient stands behind the relay. Its address is private or in
+    /// the relay's network. If the relay's confirmed name belongs to the organisation of the
+    /// recipient's domain, a name of that organisation will do, too.
     #[n(6)]
     pub refused_inside: Option<bool>,
     /// The number of the autonomous system that announces the injector's address.
@@ -41,6 +42,9 @@ pub struct Observation {
     /// domain. A generic name that is derived from the address does not count.
     #[n(9)]
     pub named_elsewhere: Option<bool>,
+    /// The registered domain of the failed recipient's domain (by the Public Suffix List).
+    #[n(10)]
+    pub recipient_organisation: Option<String>,
 }
 
 impl Observation {
@@ -57,6 +61,7 @@ impl Observation {
             injector_network: None,
             original_forbidden: None,
             named_elsewhere: None,
+            recipient_organisation: None,
         }
     }
 }

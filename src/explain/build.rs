@@ -6,15 +6,15 @@ use std::net::Ipv4Addr;
 use super::letters::Letters;
 use super::lookup::{answer_mask, record_of};
 use super::model::{
-    CodeExplanation, EvidenceExplanation, Explanation, FactorExplanation, ListingExplanation,
+    AnswerExplanation, CodeExplanation, EvidenceExplanation, Explanation, FactorExplanation, ListingExplanation,
     PastExplanation, RuleExplanation, ScoreExplanation, TrapDomainExplanation, ZoneExplanation,
 };
-use crate::blocklist::{Exemption, RelayRecord};
+use crate::blocklist::{Exemption, RelayAnswer, RelayRecord};
 use crate::classify::{Cause, Kind};
 use crate::evidence::{Offset, OriginalSender};
 use crate::listing::{Criterion, Listing, ListingRecord, ReturnCode};
 use crate::relay::{Prefix, Relay};
-use crate::score::{Case, CaseWindow, CountedReport, FACTORS, Points, Quorum, Relation, decay, findings};
+use crate::score::{Case, CaseWindow, CountedReport, FACTORS, Points, Quorum, Relation, VerificationMode, decay, findings};
 use crate::time::Timestamp;
 use crate::zone::{Config, Snapshot};
 
@@ -56,7 +56,18 @@ pub fn explain(
         never_listed: special.map(|what| format!("{what} (RFC 6471 §3.5)")).or(exempt),
         time: snapshot.time,
         offset,
+        answers: record.answers.values().map(explain_answer).collect(),
         zones: configs.iter().map(explain_zone).collect(),
+    }
+}
+
+fn explain_answer(known: &RelayAnswer) -> AnswerExplanation {
+    AnswerExplanation {
+        domain: known.domain.clone(),
+        answer: known.answer.name(),
+        reply: known.reply.clone(),
+        answered: known.answered,
+        asked: known.asked,
     }
 }
 
@@ -77,8 +88,14 @@ fn explain_code(
         now: time,
         good_messages: record.good_messages,
     };
-    let case = Case::open(&record.ledger, &window, &config.policy);
+    let needs_answer = code.main && config.policy.verification != VerificationMode::Off;
+    let is_open = |mark: &CountedReport| {
+        let known = record.answers.get(&mark.organisation);
+        !needs_answer || !known.is_some_and(|known| known.vetoes(time, config.policy.horizon))
+    };
+    let case = Case::open(&record.ledger, &window, &config.policy).only(is_open);
     let (standing, rules) = explain_rules(&case, quorum, of_code);
+    let standing = if needs_answer && standing == "met" { "unverified" } else { standing };
     let of_kind = record.ledger.marks().iter().filter(|mark| kinds.contains(&mark.kind));
     let past = of_code.past.iter().map(|past| PastExplanation {
         since: past.since,
@@ -178,6 +195,7 @@ fn explain_mark(
         },
         relation: match mark.relation {
             Relation::Confirmed => "confirmed",
+            Relation::Claimed => "claimed",
             Relation::Unknown => "unknown",
             Relation::Refuted => "refuted",
             Relation::NotAsked => "not asked",
@@ -201,7 +219,8 @@ fn explain_listing(
     letters: &Letters,
 ) -> ListingExplanation {
     let grounds = &listing.grounds;
-    let case = Case::open(&record.ledger, &grounds.window(kinds), &config.policy);
+    let case = Case::open(&record.ledger, &grounds.window(kinds), &config.policy)
+        .only(|mark| grounds.permits(mark));
     let marks = case.marks().iter().map(|mark| explain_mark(mark, &case, letters, grounds.at));
     ListingExplanation {
         published: listing.prefix.to_string(),

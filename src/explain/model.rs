@@ -21,8 +21,25 @@ pub struct Explanation {
     pub time: Timestamp,
     /// The last entry that was applied.
     pub offset: Offset,
+    /// What the relay's side answered when it was asked about made-up recipients.
+    pub answers: Vec<AnswerExplanation>,
     /// One explanation for each published zone.
     pub zones: Vec<ZoneExplanation>,
+}
+
+/// The last answer of the relay's side about one registered domain.
+#[derive(Debug, Serialize)]
+pub struct AnswerExplanation {
+    /// The domain of the made-up recipients.
+    pub domain: String,
+    /// The answer.
+    pub answer: &'static str,
+    /// The SMTP reply that decided.
+    pub reply: String,
+    /// When the answer was given.
+    pub answered: Timestamp,
+    /// When the relay's side was last asked.
+    pub asked: Timestamp,
 }
 
 /// The state of an address in one zone.
@@ -46,7 +63,8 @@ pub struct CodeExplanation {
     /// The name of the code.
     pub name: String,
     /// One of: `clear` (no counted reports), `noted` (there are counted reports), `warned` (at
-    /// least half of every requirement is satisfied), `met` (every rule is satisfied), `listed`.
+    /// least half of every requirement is satisfied), `unverified` (every rule is
+    /// satisfied, and the relay's side has not answered yet), `met` (every rule is satisfied), `listed`.
     pub standing: &'static str,
     /// The current listing.
     pub listing: Option<ListingExplanation>,

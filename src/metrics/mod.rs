@@ -116,7 +116,11 @@ impl Metrics {
             let name = match change {
                 // Not counted, because metrics are public and these changes would reveal which
                 // addresses are traps.
-                ListChange::Counted { .. } | ListChange::Ignored { .. } | ListChange::Burned => continue,
+                ListChange::Counted { .. }
+                | ListChange::Unverified { .. }
+                | ListChange::Verified { .. }
+                | ListChange::Ignored { .. }
+                | ListChange::Burned => continue,
                 ListChange::Listed { .. } => "listed",
                 ListChange::Extended { .. } => "extended",
                 ListChange::Ended { .. } => "ended",

@@ -28,6 +28,10 @@ pub fn observation(inquiry: &Inquiry, answers: &DnsAnswers) -> Observation {
     let own = |name: &String, domain: &str| !is_generic(name, relay) && same_organisation(name, domain);
     let elsewhere =
         |name: &String, domain: &str| !is_generic(name, relay) && !same_organisation(name, domain);
+    let is_own = |domain: &&str| {
+        answers.names.as_ref().is_some_and(|names| names.iter().any(|name| own(name, domain)))
+    };
+    let own_domain = domain.filter(is_own);
     Observation {
         mx_of_recipient: exchangers
             .map(|addresses| addresses.iter().any(|&address| Relay::new(address) == inquiry.relay)),
@@ -35,26 +39,31 @@ pub fn observation(inquiry: &Inquiry, answers: &DnsAnswers) -> Observation {
         same_organisation: domain
             .zip(answers.names.as_ref())
             .map(|(domain, names)| names.iter().any(|name| own(name, domain))),
-        refused_inside: inquiry.remote_mta.as_deref().and_then(|remote| inside(remote, relay, domain)),
+        refused_inside: inquiry.remote_mta.as_deref().map(|remote| inside(remote, relay, own_domain)),
         original_forbidden: answers.forbidden,
         named_elsewhere: domain
             .zip(answers.names.as_ref())
             .map(|(domain, names)| names.iter().any(|name| elsewhere(name, domain))),
+        recipient_organisation: domain.map(|domain| organisation(Some(domain))).filter(|name| !name.is_empty()),
         confirmed_name,
         ..Observation::unknown(inquiry.evidence)
     }
 }
 
-/// Whether the host that refused the recipient stands behind the relay: its name belongs to the
-/// domain's organisation, or its address is private or in the relay's network.
-fn inside(remote: &str, relay: IpAddr, domain: Option<&str>) -> Option<bool> {
+/// Whether the host that refused the recipient stands behind the relay: its address is private or in
+/// the relay's network, or its name belongs to the organisation of the relay's own domain or has one
+/// label only.
+///
+/// The owner of the recipient's domain chooses the names and the addresses of that domain's hosts. A
+/// name therefore shows nothing unless the relay's confirmed name lies in the same organisation, and
+/// `own_domain` is given. An address shows little, so the relation is then a claim at most.
+fn inside(remote: &str, relay: IpAddr, own_domain: Option<&str>) -> bool {
     let bare = remote.trim_matches(['[', ']']);
     let bare = bare.get(..5).filter(|tag| tag.eq_ignore_ascii_case("IPv6:")).map_or(bare, |_| &bare[5..]);
     match bare.parse::<IpAddr>() {
-        Ok(address) => Some(is_private(address) || Prefix::shared(relay).contains(address)),
-        Err(_) if remote.contains('.') => domain.map(|domain| same_organisation(remote, domain)),
+        Ok(address) => is_private(address) || Prefix::shared(relay).contains(address),
         // A name of one label is only used inside a network.
-        Err(_) => Some(true),
+        Err(_) => own_domain.is_some_and(|domain| !remote.contains('.') || same_organisation(remote, domain)),
     }
 }
 

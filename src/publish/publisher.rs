@@ -307,6 +307,12 @@ fn report(changes: &ListChanges) {
             ListChange::Ended { origin, relay, code, how } => {
                 tracing::info!(%relay, code, zone = origin, ?how, "listing ended");
             }
+            ListChange::Unverified { origin, relay, code } => {
+                tracing::info!(%relay, code, zone = origin, "case complete; the relay's side is to be asked");
+            }
+            ListChange::Verified { relay, answer } => {
+                tracing::info!(%relay, answer = answer.name(), "the relay's side was asked about made-up recipients");
+            }
             ListChange::Held { origin, relay, code } => {
                 tracing::error!(%relay, code, zone = origin, "listing held; review the relay, then run \"backscatterd release\"");
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::power::decay;
-use super::{CountedReport, FACTORS, Ledger, Points, Policy, weighs};
+use super::{CountedReport, FACTORS, Ledger, Points, Policy, Relation, weighs};
 use crate::classify::Kind;
 use crate::evidence::{Channel, Offset};
 use crate::relay::InjectorNetwork;
@@ -180,6 +180,18 @@ impl<'a> Case<'a> {
         distinct(self.marks.iter().map(|mark| mark.donor))
     }
 
+    /// Whether a report shows more than a claim: the relay's own name belongs to the organisation of the
+    /// failed recipient's domain, or the report names no failed recipient.
+    pub fn has_own_name(&self) -> bool {
+        self.marks.iter().any(|mark| mark.is_of_own_name || mark.relation == Relation::NotAsked)
+    }
+
+    /// The number of distinct registered domains of failed recipients whose records lead to the relay.
+    pub fn claimed_domains(&self) -> usize {
+        let claimed = self.marks.iter().filter(|mark| mark.relation == Relation::Claimed);
+        distinct(claimed.map(|mark| mark.organisation).filter(|&organisation| organisation != 0))
+    }
+
     /// The number of distinct failed recipients or responders. Reports that name none do not count.
     pub fn failed_recipients(&self) -> usize {
         distinct(self.marks.iter().map(|mark| mark.failed_recipient).filter(|&recipient| recipient != 0))
@@ -215,6 +227,11 @@ impl<'a> Case<'a> {
     pub fn without_injector(&self) -> Case<'a> {
         let marks = self.marks.iter().copied().filter(|mark| mark.injector.is_none()).collect();
         Case { marks, hints: Vec::new(), ..*self }
+    }
+
+    /// The reports that `counts` selects, and all hints, as a case of their own.
+    pub fn only(self, counts: impl Fn(&CountedReport) -> bool) -> Case<'a> {
+        Case { marks: self.marks.into_iter().filter(|mark| counts(mark)).collect(), ..self }
     }
 
     /// The number of reports, including those merged into a burst.

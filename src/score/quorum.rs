@@ -36,6 +36,10 @@ pub struct Quorum {
     pub occasions_apart: Span,
     /// The minimum number of distinct donors.
     pub donors: usize,
+    /// The minimum number of unrelated registered domains of failed recipients, if only records of
+    /// these domains lead to the relay.
+    #[serde(default)]
+    pub claimed_domains: usize,
 }
 
 /// What replaces the injector networks: many failed recipients over a long time.

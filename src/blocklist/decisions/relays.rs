@@ -134,10 +134,11 @@ impl Blocklist {
         }
     }
 
-    /// Drops the held listings in a prefix.
+    /// Drops the held listings in a prefix, and the cases that wait for an answer.
     fn unhold(&mut self, prefix: Prefix) {
         for zone in self.state.zones.values_mut() {
             zone.guard.held.retain(|(held, _)| !prefix.overlaps(*held));
+            zone.unverified.retain(|(waiting, _)| !prefix.overlaps(*waiting));
         }
     }
 }

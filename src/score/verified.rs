@@ -1,0 +1,63 @@
+//! Which reports of a case may lead to a listing, by what the relay's side answered.
+
+use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+use super::{CountedReport, Relation};
+use crate::digest::Digest;
+
+/// Which relations need the answer of the relay's side before a relay is listed in the main zone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[serde(rename_all = "kebab-case")]
+pub enum VerificationMode {
+    /// All of them.
+    #[default]
+    #[n(0)]
+    Required,
+    /// Those that are only claimed.
+    #[n(1)]
+    Claims,
+    /// None: nobody is asked.
+    #[n(2)]
+    Off,
+}
+
+/// The domains in which the relay's side took made-up recipients, for the reports of one case.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct VerifiedDomains {
+    /// Which reports need an answer.
+    #[n(0)]
+    mode: VerificationMode,
+    /// Short digests of the registered domains, in ascending order.
+    #[n(1)]
+    organisations: Vec<u32>,
+}
+
+impl VerifiedDomains {
+    /// The verified domains of a relay: short digests of registered domains.
+    pub fn new(mode: VerificationMode, organisations: impl Iterator<Item = u32>) -> Self {
+        let mut organisations: Vec<u32> = organisations.collect();
+        organisations.sort_unstable();
+        VerifiedDomains { mode, organisations }
+    }
+
+    /// Whether a report may lead to a listing.
+    pub fn permits(&self, mark: &CountedReport) -> bool {
+        let is_verified = || self.organisations.binary_search(&mark.organisation).is_ok();
+        match self.mode {
+            VerificationMode::Off => true,
+            VerificationMode::Claims => mark.relation == Relation::Confirmed || is_verified(),
+            VerificationMode::Required => is_verified(),
+        }
+    }
+
+    /// The verified domains.
+    pub fn organisations(&self) -> &[u32] {
+        &self.organisations
+    }
+}
+
+/// The short digest of a registered domain, as ledgers store it. It is never zero.
+pub fn short_organisation(name: &str) -> u32 {
+    ((Digest::of(name.as_bytes()).short() >> 32) as u32).max(1)
+}
