@@ -10,9 +10,7 @@ use std::path::{Path, PathBuf};
 use backscatterd::blocklist::ListChange;
 use backscatterd::classify::{self, SessionFacts, Verdict};
 use backscatterd::digest::Digest;
-use backscatterd::evidence::{
-    Entry, Evidence, EvidenceParts, EvidenceSource, Order, VerificationAnswer,
-};
+use backscatterd::evidence::{Entry, Evidence, EvidenceParts, EvidenceSource, Order, VerificationAnswer};
 use backscatterd::explain::{CodeExplanation, explain};
 use backscatterd::mail::{self, Mailbox, ReversePath};
 use backscatterd::observe::{DnsAnswers, Inquiry, observation};

@@ -9,9 +9,7 @@ use crate::classify::Kind;
 use crate::evidence::Offset;
 use crate::listing::{ListingEnd, ListingGrounds, ListingRecord};
 use crate::relay::Prefix;
-use crate::score::{
-    Case, CaseWindow, CountedReport, Ledger, VerificationMode, VerifiedDomains, is_made,
-};
+use crate::score::{Case, CaseWindow, CountedReport, Ledger, VerificationMode, VerifiedDomains, is_made};
 use crate::zone;
 
 impl Blocklist {

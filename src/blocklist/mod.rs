@@ -7,6 +7,7 @@
 //! effect is ignored, and the reason is returned as a [`ListChange`]. Every change of the list
 //! produces an audit record.
 
+mod answers;
 mod apply;
 mod audit;
 mod changes;
@@ -23,11 +24,12 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use answers::RelayAnswer;
 pub use audit::{AuditHead, AuditRecord};
 pub use changes::{ListChange, ListChanges};
 pub use checkpoints::{CheckpointError, STATE_VERSION};
 pub use state::{Exemption, PublicNote};
-pub use verifying::{RelayAnswer, VerificationQuestion};
+pub use verifying::VerificationQuestion;
 pub use view::{DonorRecord, Donors, ListStatus, RelayRecord};
 
 use self::published::DerivedZone;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{Decode, Encode};
 
+use super::answers::RelayAnswer;
 use super::audit::AuditHead;
 use super::guard::HourlyGuard;
-use super::verifying::RelayAnswer;
 use crate::digest::Digest;
 use crate::evidence::{Evidence, Offset};
 use crate::listing::ListingRecord;

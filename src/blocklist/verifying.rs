@@ -6,9 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use minicbor::{Decode, Encode};
-
 use super::Blocklist;
+use super::answers::RelayAnswer;
 use super::changes::{EntryContext, ListChange};
 use super::judging::GuardCheck;
 use super::records::RecordChange;
@@ -16,9 +15,7 @@ use super::state::ZoneState;
 use crate::evidence::{AskedSide, Offset, Verification, VerificationAnswer};
 use crate::listing::{Listing, ListingEnd};
 use crate::relay::Prefix;
-use crate::score::{
-    Case, CountedReport, VerificationMode, VerifiedDomains, is_made, short_organisation,
-};
+use crate::score::{Case, CountedReport, VerificationMode, VerifiedDomains, is_made, short_organisation};
 use crate::time::{Span, Timestamp};
 
 /// How long the answer of a host that takes all recipients holds.
@@ -30,36 +27,6 @@ const DOMAINS_MAX: usize = 32;
 const QUESTIONS_MAX: usize = 3;
 /// The maximum number of entries by which a question names the evidence about its domain.
 const QUESTION_EVIDENCE_MAX: usize = 8;
-
-/// The last answer of a relay's side about one registered domain.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct RelayAnswer {
-    /// The domain of the made-up recipients.
-    #[n(0)]
-    pub domain: String,
-    /// The last answer that decided; [`VerificationAnswer::NoAnswer`] if there was none.
-    #[n(1)]
-    pub answer: VerificationAnswer,
-    /// When that answer was given.
-    #[n(2)]
-    pub answered: Timestamp,
-    /// The entry with that answer.
-    #[n(3)]
-    pub entry: Offset,
-    /// When the relay's side was last asked.
-    #[n(4)]
-    pub asked: Timestamp,
-    /// The SMTP reply that decided.
-    #[n(5)]
-    pub reply: String,
-}
-
-impl RelayAnswer {
-    /// Whether the answer excludes the reports about its domain at a time.
-    pub fn vetoes(&self, now: Timestamp, horizon: Span) -> bool {
-        self.answer.is_veto() && self.answered >= now.minus(horizon)
-    }
-}
 
 /// A question that is to be put to a relay's side.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +86,13 @@ impl Blocklist {
 
     /// Ends a listing if the relay's side has begun to refuse unknown recipients in every domain that
     /// the listing stands on. Returns whether the listing ended.
-    fn end_if_repaired(&mut self, origin: &str, prefix: Prefix, code: u8, turn: &mut EntryContext<'_>) -> bool {
+    fn end_if_repaired(
+        &mut self,
+        origin: &str,
+        prefix: Prefix,
+        code: u8,
+        turn: &mut EntryContext<'_>,
+    ) -> bool {
         let record = self.state.zones.get(origin).and_then(|zone| zone.records.get(&(prefix, code)));
         let Some(listing) = record.and_then(|record| record.current.as_ref()) else { return false };
         let domains = verified_domains(listing);
@@ -150,9 +123,9 @@ impl Blocklist {
     /// The domains in which the relay's side takes all recipients.
     pub(super) fn verified(&self, prefix: Prefix, mode: VerificationMode) -> VerifiedDomains {
         let oldest = self.state.time.minus(TAKES_ALL_HOLDS);
-        let takes = self.answers_of(prefix).filter(|(_, known)| {
-            known.answer == VerificationAnswer::TakesAll && known.answered >= oldest
-        });
+        let takes = self
+            .answers_of(prefix)
+            .filter(|(_, known)| known.answer == VerificationAnswer::TakesAll && known.answered >= oldest);
         VerifiedDomains::new(mode, takes.map(|(organisation, _)| organisation))
     }
 
@@ -163,7 +136,13 @@ impl Blocklist {
     }
 
     /// Records that a complete case waits for the answer of the relay's side.
-    pub(super) fn await_answer(&mut self, origin: &str, prefix: Prefix, code: u8, turn: &mut EntryContext<'_>) {
+    pub(super) fn await_answer(
+        &mut self,
+        origin: &str,
+        prefix: Prefix,
+        code: u8,
+        turn: &mut EntryContext<'_>,
+    ) {
         let Some(zone) = self.state.zones.get_mut(origin) else { return };
         turn.changes.relays.insert(prefix);
         if zone.unverified.insert((prefix, code)) {

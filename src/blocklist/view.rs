@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Blocklist;
+use super::answers::RelayAnswer;
 use super::audit::AuditHead;
 use super::published::{records_of, serial};
 use super::state::{Exemption, PublicNote, ZoneState};
-use super::verifying::RelayAnswer;
 use crate::evidence::{Evidence, Offset};
 use crate::listing::ListingRecord;
 use crate::relay::Prefix;

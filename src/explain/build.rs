@@ -6,15 +6,18 @@ use std::net::Ipv4Addr;
 use super::letters::Letters;
 use super::lookup::{answer_mask, record_of};
 use super::model::{
-    AnswerExplanation, CodeExplanation, EvidenceExplanation, Explanation, FactorExplanation, ListingExplanation,
-    PastExplanation, RuleExplanation, ScoreExplanation, TrapDomainExplanation, ZoneExplanation,
+    AnswerExplanation, CodeExplanation, EvidenceExplanation, Explanation, FactorExplanation,
+    ListingExplanation, PastExplanation, RuleExplanation, ScoreExplanation, TrapDomainExplanation,
+    ZoneExplanation,
 };
 use crate::blocklist::{Exemption, RelayAnswer, RelayRecord};
 use crate::classify::{Cause, Kind};
 use crate::evidence::{Offset, OriginalSender};
 use crate::listing::{Criterion, Listing, ListingRecord, ReturnCode};
 use crate::relay::{Prefix, Relay};
-use crate::score::{Case, CaseWindow, CountedReport, FACTORS, Points, Quorum, Relation, VerificationMode, decay, findings};
+use crate::score::{
+    Case, CaseWindow, CountedReport, FACTORS, Points, Quorum, Relation, VerificationMode, decay, findings,
+};
 use crate::time::Timestamp;
 use crate::zone::{Config, Snapshot};
 
@@ -219,8 +222,8 @@ fn explain_listing(
     letters: &Letters,
 ) -> ListingExplanation {
     let grounds = &listing.grounds;
-    let case = Case::open(&record.ledger, &grounds.window(kinds), &config.policy)
-        .only(|mark| grounds.permits(mark));
+    let case =
+        Case::open(&record.ledger, &grounds.window(kinds), &config.policy).only(|mark| grounds.permits(mark));
     let marks = case.marks().iter().map(|mark| explain_mark(mark, &case, letters, grounds.at));
     ListingExplanation {
         published: listing.prefix.to_string(),

@@ -51,7 +51,9 @@ impl CodeExplanation {
             "clear" => "no counted reports",
             "noted" => "counted reports, but too few for a listing",
             "warned" => "at least half of every requirement is satisfied",
-            "unverified" => "every rule is satisfied, and the relay's side is to be asked about made-up recipients",
+            "unverified" => {
+                "every rule is satisfied, and the relay's side is to be asked about made-up recipients"
+            }
             "met" => "every rule is satisfied",
             other => other,
         }

@@ -44,7 +44,9 @@ pub fn observation(inquiry: &Inquiry, answers: &DnsAnswers) -> Observation {
         named_elsewhere: domain
             .zip(answers.names.as_ref())
             .map(|(domain, names)| names.iter().any(|name| elsewhere(name, domain))),
-        recipient_organisation: domain.map(|domain| organisation(Some(domain))).filter(|name| !name.is_empty()),
+        recipient_organisation: domain
+            .map(|domain| organisation(Some(domain)))
+            .filter(|name| !name.is_empty()),
         confirmed_name,
         ..Observation::unknown(inquiry.evidence)
     }
@@ -166,17 +168,19 @@ mod tests {
 
     #[test]
     fn who_refused_stands_inside_or_outside() {
-        for (remote, expected) in [
-            ("inner.relay.example", Some(true)),
-            ("exchange", Some(true)),
-            ("[10.1.2.3]", Some(true)),
-            ("9.9.8.102", Some(true)),
-            ("[IPv6:fd00::1]", Some(true)),
-            ("mx.big.example", Some(false)),
-            ("[1.1.1.1]", Some(false)),
+        for (remote, of_own_name, of_claim) in [
+            ("inner.relay.example", true, false),
+            ("exchange", true, false),
+            ("[10.1.2.3]", true, true),
+            ("9.9.8.102", true, true),
+            ("[IPv6:fd00::1]", true, true),
+            ("mx.big.example", false, false),
+            ("[1.1.1.1]", false, false),
         ] {
-            let seen = observation(&inquiry(Some(remote)), &answers(&[], &[]));
-            assert_eq!(seen.refused_inside, expected, "{remote}");
+            let own = observation(&inquiry(Some(remote)), &answers(&["mx.relay.example"], &[]));
+            assert_eq!(own.refused_inside, Some(of_own_name), "{remote}");
+            let claim = observation(&inquiry(Some(remote)), &answers(&["mx.other.example"], &["9.9.8.25"]));
+            assert_eq!(claim.refused_inside, Some(of_claim), "{remote}");
         }
         assert_eq!(observation(&inquiry(None), &answers(&[], &[])).refused_inside, None);
     }

@@ -180,10 +180,10 @@ impl<'a> Case<'a> {
         distinct(self.marks.iter().map(|mark| mark.donor))
     }
 
-    /// Whether a report shows more than a claim: the relay's own name belongs to the organisation of the
-    /// failed recipient's domain, or the report names no failed recipient.
-    pub fn has_own_name(&self) -> bool {
-        self.marks.iter().any(|mark| mark.is_of_own_name || mark.relation == Relation::NotAsked)
+    /// Whether only records of the failed recipients' domains lead to the relay.
+    pub fn has_only_claims(&self) -> bool {
+        let is_claim = |mark: &&CountedReport| mark.relation == Relation::Claimed && !mark.is_of_own_name;
+        !self.marks.is_empty() && self.marks.iter().all(is_claim)
     }
 
     /// The number of distinct registered domains of failed recipients whose records lead to the relay.

@@ -2,8 +2,8 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::classify::{Author, Cause, Kind};
 use super::{Relation, short_organisation};
+use crate::classify::{Author, Cause, Kind};
 use crate::evidence::{Channel, Evidence, Observation, Offset, OriginalSender};
 use crate::relay::InjectorNetwork;
 use crate::time::Timestamp;

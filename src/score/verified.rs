@@ -4,7 +4,6 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use super::{CountedReport, Relation};
-use crate::digest::Digest;
 
 /// Which relations need the answer of the relay's side before a relay is listed in the main zone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
@@ -55,9 +54,4 @@ impl VerifiedDomains {
     pub fn organisations(&self) -> &[u32] {
         &self.organisations
     }
-}
-
-/// The short digest of a registered domain, as ledgers store it. It is never zero.
-pub fn short_organisation(name: &str) -> u32 {
-    ((Digest::of(name.as_bytes()).short() >> 32) as u32).max(1)
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::actors::{self, Actor, MailOccasion, respond};
+use super::answers::answer;
 use super::population::populate;
 use super::setup::SimulationSetup;
-use super::answers::answer;
 use crate::blocklist::{Blocklist, ListChange, VerificationQuestion};
 use crate::classify::{self, SessionFacts};
 use crate::digest::{Digest, Digester};

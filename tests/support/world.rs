@@ -211,11 +211,12 @@ impl World {
         }
         let mut changes = self.blocklist.apply(&recorded);
         self.entries.push(recorded);
-        let asked = match self.entries.last().map(|recorded| &recorded.entry) {
+        let asked: Vec<Prefix> = match self.entries.last().map(|recorded| &recorded.entry) {
             Some(Entry::Tick(_)) => self.blocklist.questioned().collect(),
-            _ => changes.relays.clone(),
+            _ => changes.relays.iter().copied().collect(),
         };
-        for verification in asked.into_iter().flat_map(|prefix| self.verifications(prefix)) {
+        let answers: Vec<_> = asked.into_iter().flat_map(|prefix| self.verifications(prefix)).collect();
+        for verification in answers {
             let verified = self.take(Entry::Verification(Box::new(verification)));
             changes.list.extend(verified.list);
             changes.relays.extend(verified.relays);

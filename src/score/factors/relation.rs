@@ -16,7 +16,9 @@ pub(super) const FACTOR: WeightFactor = WeightFactor {
     },
     less: |mark| {
         let less = match mark.relation {
-            Relation::Confirmed | Relation::NotAsked => "this host's name belongs to the recipient's organisation",
+            Relation::Confirmed | Relation::NotAsked => {
+                "this host's name belongs to the recipient's organisation"
+            }
             Relation::Claimed => "only records that others may have written lead to this host",
             Relation::Unknown => "the DNS gave no answer, or what is known proves nothing",
             Relation::Refuted => "not responsible for the failed recipient",

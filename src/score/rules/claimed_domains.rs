@@ -10,7 +10,7 @@ pub(super) const RULE: QuorumRule = QuorumRule {
     why: "the owner of a domain can let its records lead to any host, and one domain may belong to an attacker",
     shows: "the host's own name shows that it serves the failed recipients, or several unrelated domains do",
     judge: |case, quorum| {
-        let needs = if case.has_own_name() { 0 } else { quorum.claimed_domains };
+        let needs = if case.has_only_claims() { quorum.claimed_domains } else { 0 };
         count(case.claimed_domains(), needs)
     },
 };
