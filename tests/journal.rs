@@ -340,6 +340,7 @@ fn golden_entries() -> Vec<(String, Entry)> {
                 injector_network: Some(64_497),
                 original_forbidden: Some(true),
                 named_elsewhere: Some(false),
+                organisation: None,
             }),
         ),
         ("exempt", directive(Order::Exempt { prefix: prefix("9.9.0.0/16"), review_by: start().plus(DAY) })),
@@ -413,6 +414,13 @@ fn golden_entries() -> Vec<(String, Entry)> {
         ("add-traps".to_owned(), directive(Order::AddTraps { donor: isp.clone(), traps: vec![given] })),
         ("retire-traps".to_owned(), directive(Order::RetireTraps { donor: isp, keys: vec![key] })),
         ("evidence-of-a-mail-system".to_owned(), by_mail_system),
+        (
+            "observation-of-an-organisation".to_owned(),
+            Entry::Observation(Observation {
+                organisation: Some("relay.example".into()),
+                ..Observation::unknown(id)
+            }),
+        ),
     ]);
     named
 }

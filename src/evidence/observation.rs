@@ -41,6 +41,10 @@ pub struct Observation {
     /// domain. A generic name that is derived from the address does not count.
     #[n(9)]
     pub named_elsewhere: Option<bool>,
+    /// The registered domain of the confirmed name, in lower case. If the relay has several names,
+    /// the first of their registered domains in alphabetical order.
+    #[n(10)]
+    pub organisation: Option<String>,
 }
 
 impl Observation {
@@ -57,6 +61,7 @@ impl Observation {
             injector_network: None,
             original_forbidden: None,
             named_elsewhere: None,
+            organisation: None,
         }
     }
 }
