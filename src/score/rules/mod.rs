@@ -3,6 +3,7 @@
 //! A rule is one file, its row in [`RULES`] and its number in [`Quorum`]. Every text about a rule
 //! comes from its row: the explanation, the audit record and the page about a listed address.
 
+mod direct_reports;
 mod donors;
 mod failed_recipients;
 mod injector_networks;
@@ -21,6 +22,7 @@ pub const RULES: &[QuorumRule] = &[
     span::RULE,
     occasions::RULE,
     donors::RULE,
+    direct_reports::RULE,
     points::RULE,
 ];
 
