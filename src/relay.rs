@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
 use std::sync::LazyLock;
 
 use ipnet::IpNet;
@@ -84,6 +85,31 @@ impl fmt::Display for InjectorNetwork {
             InjectorNetwork::Ipv4(bits) => write!(f, "{}.{}.0.0/16", bits >> 8, bits & 0xff),
             InjectorNetwork::Ipv6(bits) => write!(f, "{}/32", Ipv6Addr::from(u128::from(bits) << 96)),
             InjectorNetwork::System(number) => write!(f, "AS{number}"),
+        }
+    }
+}
+
+/// A site of relays: addresses that one operator of relays is assumed to control. The guards of a
+/// zone count additions by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub enum RelaySite {
+    /// The IPv4 /24 or the IPv6 /48 around the relay.
+    #[n(0)]
+    Network(#[n(0)] Prefix),
+    /// The organisation of the relay's confirmed name: a short digest of the registered domain.
+    #[n(1)]
+    Organisation(#[n(0)] NonZeroU32),
+    /// The number of the autonomous system that announces the relay's address.
+    #[n(2)]
+    System(#[n(0)] NonZeroU32),
+}
+
+impl fmt::Display for RelaySite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RelaySite::Network(prefix) => prefix.fmt(f),
+            RelaySite::Organisation(_) => f.write_str("the organisation of its confirmed name"),
+            RelaySite::System(number) => write!(f, "AS{number}"),
         }
     }
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::letters::Letters;
-use super::lookup::{answer_mask, record_of};
+use super::lookup::{answer_mask, hold_of, record_of};
 use super::model::{
-    CodeExplanation, EvidenceExplanation, Explanation, FactorExplanation, ListingExplanation,
-    PastExplanation, RuleExplanation, ScoreExplanation, TrapDomainExplanation, ZoneExplanation,
+    CodeExplanation, EvidenceExplanation, Explanation, FactorExplanation, HoldExplanation,
+    ListingExplanation, PastExplanation, RuleExplanation, ScoreExplanation, TrapDomainExplanation,
+    ZoneExplanation,
 };
 use crate::blocklist::{Exemption, RelayRecord};
 use crate::classify::{Cause, Kind};
@@ -79,6 +80,12 @@ fn explain_code(
     };
     let case = Case::open(&record.ledger, &window, &config.policy);
     let (standing, rules) = explain_rules(&case, quorum, of_code);
+    let held = hold_of(record, config, code.value).map(|hold| HoldExplanation {
+        guard: hold.guard.name(),
+        since_entry: hold.since,
+        why: hold.guard.to_string(),
+        ends: hold.guard.ends(),
+    });
     let of_kind = record.ledger.marks().iter().filter(|mark| kinds.contains(&mark.kind));
     let past = of_code.past.iter().map(|past| PastExplanation {
         since: past.since,
@@ -88,7 +95,8 @@ fn explain_code(
     Some(CodeExplanation {
         value: code.value,
         name: code.name.clone(),
-        standing,
+        standing: if held.is_some() { "held" } else { standing },
+        held,
         listing: of_code
             .current
             .as_ref()

@@ -3,7 +3,8 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::model::{
-    CodeExplanation, EvidenceExplanation, Explanation, ListingExplanation, ScoreExplanation, ZoneExplanation,
+    CodeExplanation, EvidenceExplanation, Explanation, HoldExplanation, ListingExplanation, ScoreExplanation,
+    ZoneExplanation,
 };
 use crate::evidence::Offset;
 
@@ -45,6 +46,7 @@ impl CodeExplanation {
             "noted" => "counted reports, but too few for a listing",
             "warned" => "at least half of every requirement is satisfied",
             "met" => "every rule is satisfied",
+            "held" => "the listing is held",
             other => other,
         }
     }
@@ -56,6 +58,9 @@ impl Display for CodeExplanation {
         match &self.listing {
             Some(listing) => write!(f, "{listing}")?,
             None => writeln!(f, "    not listed")?,
+        }
+        if let Some(HoldExplanation { since_entry, why, ends, .. }) = &self.held {
+            writeln!(f, "    held since entry {since_entry}: {why}; {ends}")?;
         }
         for past in &self.past {
             writeln!(f, "    was listed from {} to {} ({})", past.since, past.ended, past.how)?;

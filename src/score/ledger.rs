@@ -1,11 +1,15 @@
 //! The ledger of one relay: its counted reports within the horizon.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use minicbor::{Decode, Encode};
 
 use super::CountedReport;
-use crate::evidence::Offset;
+use crate::digest::Digest;
+use crate::evidence::{Observation, Offset};
+use crate::relay::{Prefix, RelaySite};
 use crate::time::{Span, Timestamp};
 
 /// The maximum number of counted reports in one ledger.
@@ -36,6 +40,13 @@ pub struct Ledger {
     /// Short digests of reports that were merged into another one, the latest last.
     #[n(2)]
     merged: Vec<u64>,
+    /// The last known registered domain of the relay's confirmed name: the first four octets of its
+    /// digest.
+    #[n(3)]
+    organisation: Option<NonZeroU32>,
+    /// The last known number of the relay's autonomous system.
+    #[n(4)]
+    system: Option<NonZeroU32>,
 }
 
 /// The result of [`Ledger::add`].
@@ -107,6 +118,22 @@ impl Ledger {
     /// The counted reports, in the order in which they were counted.
     pub fn marks(&self) -> &[CountedReport] {
         &self.marks
+    }
+
+    /// Records what an observation says about the relay's sites. What it does not say stays as it
+    /// was, so that a relay does not leave its sites when its DNS does not answer.
+    pub fn locate(&mut self, observation: &Observation) {
+        let digest = |domain: &String| (Digest::of(domain.as_bytes()).short() >> 32) as u32;
+        let organisation = observation.organisation.as_ref().map(digest).and_then(NonZeroU32::new);
+        self.organisation = organisation.or(self.organisation);
+        self.system = observation.network.and_then(NonZeroU32::new).or(self.system);
+    }
+
+    /// The known sites of the relay at `address`, whose ledger this is: the network around it first.
+    pub fn sites(&self, address: IpAddr) -> impl Iterator<Item = RelaySite> + use<> {
+        let organisation = self.organisation.map(RelaySite::Organisation);
+        let system = self.system.map(RelaySite::System);
+        [Some(RelaySite::Network(Prefix::shared(address))), organisation, system].into_iter().flatten()
     }
 
     /// Records a removal at an entry: counted reports start after it.

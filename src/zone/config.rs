@@ -78,6 +78,7 @@ impl ZoneConfig {
                 );
             }
         }
+        self.guards.check_new(complaints);
         for (at, code) in self.codes.iter().enumerate() {
             let CodeBasis::Kinds { quorum, .. } = &code.basis else { continue };
             complaints.require(
