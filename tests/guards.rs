@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use backscatterd::blocklist::{Blocklist, HoldingGuard, ListChange, ListChanges, WAITING_SITES_MAX};
-use backscatterd::evidence::{Observation, Order};
+use backscatterd::evidence::{Channel, Entry, Observation, Order};
 use backscatterd::explain::explain;
 use backscatterd::relay::{Prefix, RelaySite};
 use backscatterd::time::Span;
+use backscatterd::trap::Donor;
 
 use crate::support::world::{ORIGIN, World, exchanger, laboratory_zone, prefix, relay};
 
@@ -115,6 +116,51 @@ fn one_ipv6_site_takes_nothing_from_the_others_and_its_listings_come_in_later() 
     world.order(Order::Release);
     assert_eq!(count(&world, &relays), 300);
     assert!(world.blocklist.status().held.is_empty());
+}
+
+#[test]
+fn many_ipv6_sites_of_one_provider_are_one_site_until_the_autonomous_system_is_known() {
+    // Ten relays in each of 25 /48: their shares alone would use up the zone's 200 additions.
+    let address = |nth: usize| format!("2001:db8:{:x}:{nth:x}::25", nth % 25 + 1);
+    let mut relays: Vec<String> = (0..250).map(address).collect();
+    let mut world = World::new();
+    relays.push(OTHER.to_owned());
+    let changes = complete(&mut world, &relays, &exchanger());
+    assert!(world.is_listed(OTHER));
+    let provider = HoldingGuard::Site(RelaySite::Network("2001:db8::/32".parse().unwrap()));
+    assert_eq!(holders(&changes), vec![provider; 250 - SHARE]);
+    relays.pop();
+    relays.truncate(SHARE + 1);
+    let mut world = World::new();
+    let known = |nth: u32| Observation { network: Some(64_500 + nth), ..exchanger() };
+    rounds(&mut world, 6, &relays, &known(0));
+    world.tick(Span::from_hours(5));
+    for (nth, relay) in (1..).zip(&relays) {
+        let mut report = world.report(relay);
+        report.seen = Some(known(nth));
+        world.send(report);
+    }
+    // Each has an autonomous system of its own.
+    assert_eq!(count(&world, &relays), SHARE + 1);
+}
+
+/// A report that the relay delivered is not lost in a burst of those that a donor handed on.
+#[test]
+fn a_direct_report_is_kept_beside_a_submitted_one_of_the_same_burst() {
+    let mut world = World::new();
+    let direct = world.report(OTHER);
+    let mut submitted = direct.clone();
+    submitted.message = "the same report, from a donor".to_owned();
+    let Entry::Evidence(mut evidence) = world.evidence(submitted) else { panic!() };
+    evidence.channel = Channel::Submitted;
+    evidence.forwarded_by = Some(Donor::parse("own").unwrap());
+    let id = evidence.id;
+    world.take(Entry::Evidence(evidence));
+    world.take(Entry::Observation(Observation { evidence: id, ..exchanger() }));
+    world.send(direct);
+    let ledger = world.blocklist.relay_record(prefix(OTHER)).unwrap().ledger;
+    let channels: Vec<Channel> = ledger.marks().iter().map(|mark| mark.channel).collect();
+    assert_eq!(channels, [Channel::Submitted, Channel::Direct]);
 }
 
 #[test]

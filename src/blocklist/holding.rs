@@ -9,6 +9,7 @@ use super::changes::{EntryContext, ListChange};
 use super::holds::{HoldingGuard, ListingHold, SiteQueue, WAITING_SITES_MAX};
 use super::judging::GuardCheck;
 use crate::relay::{Prefix, RelaySite};
+use crate::score::Ledger;
 
 /// The maximum number of waiting listings of one zone that are let in at one tick.
 const LET_IN_PER_TICK_MAX: usize = 50;
@@ -112,10 +113,7 @@ impl Blocklist {
 
     /// The known sites of a relay.
     fn sites(&self, prefix: Prefix) -> Vec<RelaySite> {
-        let address = prefix.network();
-        match self.state.ledgers.get(&prefix) {
-            Some(ledger) => ledger.sites(address).collect(),
-            None => vec![RelaySite::Network(Prefix::shared(address))],
-        }
+        let unknown = Ledger::default();
+        self.state.ledgers.get(&prefix).unwrap_or(&unknown).sites(prefix.network()).collect()
     }
 }

@@ -130,10 +130,13 @@ impl Ledger {
     }
 
     /// The known sites of the relay at `address`, whose ledger this is: the network around it first.
+    /// If its autonomous system is not known, the IPv6 /32 takes the place.
     pub fn sites(&self, address: IpAddr) -> impl Iterator<Item = RelaySite> + use<> {
+        let shared = RelaySite::Network(Prefix::shared(address));
         let organisation = self.organisation.map(RelaySite::Organisation);
-        let system = self.system.map(RelaySite::System);
-        [Some(RelaySite::Network(Prefix::shared(address))), organisation, system].into_iter().flatten()
+        let provider = Prefix::provider(address).map(RelaySite::Network);
+        let system = self.system.map(RelaySite::System).or(provider);
+        [Some(shared), organisation, system].into_iter().flatten()
     }
 
     /// Records a removal at an entry: counted reports start after it.
@@ -176,7 +179,8 @@ impl CountedReport {
     fn adds_to(&self, other: &CountedReport) -> bool {
         let same = |mark: &CountedReport| {
             let of_original = (mark.sender, mark.forbidden);
-            (mark.failed_recipient, of_original, mark.relation, mark.cause, mark.author, mark.donor)
+            let of_source = (mark.author, mark.donor, mark.channel);
+            (mark.failed_recipient, of_original, mark.relation, mark.cause, of_source)
         };
         same(self) != same(other)
     }
