@@ -227,6 +227,27 @@ const FAULTS: &[Fault] = &[
         by: "label = \"a-very-long-sublist\"",
         complaint: &["sublists[0].label: \"a-very-long-sublist\""],
     },
+    Fault {
+        file: "zones/backscatter.toml",
+        replace: "additions_per_site_thousandths = 50",
+        by: "",
+        complaint: &["guards.additions_per_site_thousandths: 1000 thousandths: one site could use up"],
+    },
+    Fault {
+        file: "zones/backscatter.toml",
+        replace: "additions_per_site_thousandths = 50",
+        by: "additions_per_site_thousandths = 0",
+        complaint: &["guards.additions_per_site_thousandths: 0 thousandths", "from 1 to 500"],
+    },
+    Fault {
+        file: "zones/backscatter.toml",
+        replace: "occasions_apart = \"20h\"\ndirect_reports = 1",
+        by: "occasions_apart = \"20h\"\ndirect_reports = 0",
+        complaint: &[
+            "codes[2]: its quorum asks for no report that the relay delivered itself",
+            "direct_reports = 1",
+        ],
+    },
 ];
 
 fn edit(path: &Path, replace: &str, by: &str) {

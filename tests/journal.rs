@@ -341,6 +341,7 @@ fn golden_entries() -> Vec<(String, Entry)> {
                 original_forbidden: Some(true),
                 named_elsewhere: Some(false),
                 recipient_organisation: None,
+                organisation: None,
             }),
         ),
         ("exempt", directive(Order::Exempt { prefix: prefix("9.9.0.0/16"), review_by: start().plus(DAY) })),
@@ -419,9 +420,16 @@ fn golden_entries() -> Vec<(String, Entry)> {
         ("add-traps".to_owned(), directive(Order::AddTraps { donor: isp.clone(), traps: vec![given] })),
         ("retire-traps".to_owned(), directive(Order::RetireTraps { donor: isp, keys: vec![key] })),
         ("evidence-of-a-mail-system".to_owned(), by_mail_system),
-        ("evidence-of-a-stranger".to_owned(), by_stranger),
         (
             "observation-of-an-organisation".to_owned(),
+            Entry::Observation(Observation {
+                organisation: Some("relay.example".into()),
+                ..Observation::unknown(id)
+            }),
+        ),
+        ("evidence-of-a-stranger".to_owned(), by_stranger),
+        (
+            "observation-of-a-recipient".to_owned(),
             Entry::Observation(Observation {
                 recipient_organisation: Some("relay.example".to_owned()),
                 ..Observation::unknown(id)

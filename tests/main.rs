@@ -18,6 +18,7 @@ mod donors;
 mod durability;
 mod export;
 mod fold;
+mod guards;
 mod http_api;
 mod journal;
 mod languages;

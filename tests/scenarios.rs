@@ -359,11 +359,14 @@ impl Story {
                 let ignored = matches!(&self.last[..], [ListChange::Ignored { why: is }] if is.contains(why));
                 assert!(ignored, "{place}: {:?}", self.last);
             }
-            "held" => assert!(
-                self.last.iter().any(|change| matches!(change, ListChange::Held { .. })),
-                "{place}: {:?}",
-                self.last
-            ),
+            "held" => {
+                let by = words.get("by");
+                let held = self.last.iter().any(|change| match change {
+                    ListChange::Held { guard, .. } => by.is_none_or(|by| by == guard.name()),
+                    _ => false,
+                });
+                assert!(held, "{place}: {:?}", self.last);
+            }
             "note" => {
                 let notes = self.world.blocklist.status().notes;
                 let said = notes.last().is_some_and(|note| note.text.contains(words.need("note")));

@@ -38,6 +38,7 @@ impl Blocklist {
         let before = self.state.time;
         self.state.time = before.max(at);
         let now = self.state.time;
+        self.let_in(turn);
         self.end_waits(now, turn);
         self.expire(now, turn);
         if now.day() != before.day() {
@@ -73,7 +74,7 @@ impl Blocklist {
         });
         let ledgers = &self.state.ledgers;
         for (origin, zone) in &mut self.state.zones {
-            zone.guard.held.retain(|(prefix, _)| ledgers.contains_key(prefix));
+            touched.extend(zone.guard.held.drop_if(|prefix| !ledgers.contains_key(&prefix)));
             let terms = self.zones.get(origin).map(|derived| &derived.config.terms);
             zone.records.retain(|(prefix, _), record| {
                 // The floor is needed while the ledger contains evidence from before it.

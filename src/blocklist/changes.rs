@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::audit::AuditRecord;
+use super::holds::HoldingGuard;
 use crate::evidence::VerificationAnswer;
 use crate::listing::ListingEnd;
 use crate::relay::{Prefix, Relay};
@@ -66,7 +67,7 @@ pub enum ListChange {
         /// The answer.
         answer: VerificationAnswer,
     },
-    /// A guard or a freeze holds a new listing until the operator releases it.
+    /// A guard or a freeze holds a new listing.
     Held {
         /// The zone's origin.
         origin: String,
@@ -74,6 +75,13 @@ pub enum ListChange {
         relay: Prefix,
         /// The code of the listing.
         code: u8,
+        /// What holds the listing.
+        guard: HoldingGuard,
+    },
+    /// So many sites wait for their share that only the operator lets their listings in.
+    Crowded {
+        /// The zone's origin.
+        origin: String,
     },
     /// More listings ended within an hour than the guards expect.
     Shrinking {

@@ -151,7 +151,9 @@ impl Blocklist {
         let zones = &self.zones;
         let by_any =
             |mark: &CountedReport| zones.values().any(|zone| weighs(mark, &zone.config.policy.weights));
-        let added = self.state.ledgers.entry(prefix).or_default().add(mark, by_any);
+        let ledger = self.state.ledgers.entry(prefix).or_default();
+        observation.into_iter().for_each(|observation| ledger.locate(observation));
+        let added = ledger.add(mark, by_any);
         turn.changes.relays.insert(prefix);
         turn.change(ListChange::Counted { relay: evidence.relay });
         let now = self.state.time;

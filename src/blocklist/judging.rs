@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Blocklist;
-use super::changes::{EntryContext, ListChange};
+use super::changes::EntryContext;
 use super::records::RecordChange;
 use crate::classify::Kind;
 use crate::evidence::Offset;
@@ -95,27 +95,6 @@ impl Blocklist {
             now: self.state.time,
             good_messages: self.good_messages(prefix),
         }
-    }
-
-    /// Whether a freeze or a guard holds a new listing. If so, records it as held.
-    fn holds(&mut self, origin: &str, prefix: Prefix, code: u8, turn: &mut EntryContext<'_>) -> bool {
-        let (now, frozen) = (self.state.time, self.state.frozen);
-        let (Some(zone), Some(derived)) = (self.state.zones.get_mut(origin), self.zones.get(origin)) else {
-            return true;
-        };
-        if zone.guard.held.contains(&(prefix, code)) {
-            return true;
-        }
-        if !frozen && zone.guard.admits(now, code, derived.entries.len(), &derived.config.guards) {
-            return false;
-        }
-        zone.guard.held.insert((prefix, code));
-        turn.change(ListChange::Held { origin: origin.to_owned(), relay: prefix, code });
-        let why = if frozen { "the list is frozen" } else { "the limit on additions per hour is reached" };
-        let mut record = self.record(turn, "held", why.to_owned());
-        (record.zone, record.about, record.code) = (origin.to_owned(), prefix.to_string(), Some(code));
-        turn.changes.audit.push(self.state.audit.link(record));
-        true
     }
 
     /// Removes counted reports from every ledger, and ends every listing that does not satisfy the

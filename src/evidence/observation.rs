@@ -42,8 +42,12 @@ pub struct Observation {
     /// domain. A generic name that is derived from the address does not count.
     #[n(9)]
     pub named_elsewhere: Option<bool>,
-    /// The registered domain of the failed recipient's domain (by the Public Suffix List).
+    /// The registered domain of the confirmed name, in lower case. If the relay has several names,
+    /// the first of their registered domains in alphabetical order.
     #[n(10)]
+    pub organisation: Option<String>,
+    /// The registered domain of the failed recipient's domain (by the Public Suffix List).
+    #[n(11)]
     pub recipient_organisation: Option<String>,
 }
 
@@ -61,6 +65,7 @@ impl Observation {
             injector_network: None,
             original_forbidden: None,
             named_elsewhere: None,
+            organisation: None,
             recipient_organisation: None,
         }
     }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::letters::Letters;
-use super::lookup::{answer_mask, record_of};
+use super::lookup::{answer_mask, hold_of, record_of};
 use super::model::{
-    AnswerExplanation, CodeExplanation, EvidenceExplanation, Explanation, FactorExplanation,
+    AnswerExplanation, CodeExplanation, EvidenceExplanation, Explanation, FactorExplanation, HoldExplanation,
     ListingExplanation, PastExplanation, RuleExplanation, ScoreExplanation, TrapDomainExplanation,
     ZoneExplanation,
 };
@@ -99,6 +99,12 @@ fn explain_code(
     let case = Case::open(&record.ledger, &window, &config.policy).only(is_open);
     let (standing, rules) = explain_rules(&case, quorum, of_code);
     let standing = if needs_answer && standing == "met" { "unverified" } else { standing };
+    let held = hold_of(record, config, code.value).map(|hold| HoldExplanation {
+        guard: hold.guard.name(),
+        since_entry: hold.since,
+        why: hold.guard.to_string(),
+        ends: hold.guard.ends(),
+    });
     let of_kind = record.ledger.marks().iter().filter(|mark| kinds.contains(&mark.kind));
     let past = of_code.past.iter().map(|past| PastExplanation {
         since: past.since,
@@ -108,7 +114,8 @@ fn explain_code(
     Some(CodeExplanation {
         value: code.value,
         name: code.name.clone(),
-        standing,
+        standing: if held.is_some() { "held" } else { standing },
+        held,
         listing: of_code
             .current
             .as_ref()

@@ -63,9 +63,12 @@ pub struct CodeExplanation {
     /// The name of the code.
     pub name: String,
     /// One of: `clear` (no counted reports), `noted` (there are counted reports), `warned` (at
-    /// least half of every requirement is satisfied), `unverified` (every rule is
-    /// satisfied, and the relay's side has not answered yet), `met` (every rule is satisfied), `listed`.
+    /// least half of every requirement is satisfied), `unverified` (every rule is satisfied, and the
+    /// relay's side has not answered yet), `met` (every rule is satisfied), `held` (the case was
+    /// complete, and a guard or a freeze holds the listing), `listed`.
     pub standing: &'static str,
+    /// What holds the listing, if it is held.
+    pub held: Option<HoldExplanation>,
     /// The current listing.
     pub listing: Option<ListingExplanation>,
     /// The past listings, the oldest first.
@@ -78,6 +81,20 @@ pub struct CodeExplanation {
     pub score: ScoreExplanation,
     /// Every stored report of the code's kinds.
     pub evidence: Vec<EvidenceExplanation>,
+}
+
+/// A listing that a guard or a freeze holds.
+#[derive(Debug, Serialize)]
+pub struct HoldExplanation {
+    /// What holds it: `freeze`, `zone` (the limit on the zone's additions in an hour) or `site` (the
+    /// share of the relay's site in them).
+    pub guard: &'static str,
+    /// The entry that completed the case.
+    pub since_entry: Offset,
+    /// Why it is held, in words.
+    pub why: String,
+    /// What ends the hold, in words.
+    pub ends: String,
 }
 
 /// A current listing.

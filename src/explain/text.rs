@@ -3,7 +3,8 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::model::{
-    CodeExplanation, EvidenceExplanation, Explanation, ListingExplanation, ScoreExplanation, ZoneExplanation,
+    CodeExplanation, EvidenceExplanation, Explanation, HoldExplanation, ListingExplanation, ScoreExplanation,
+    ZoneExplanation,
 };
 use crate::evidence::Offset;
 
@@ -55,6 +56,7 @@ impl CodeExplanation {
                 "every rule is satisfied, and the relay's side is to be asked about made-up recipients"
             }
             "met" => "every rule is satisfied",
+            "held" => "the listing is held",
             other => other,
         }
     }
@@ -66,6 +68,9 @@ impl Display for CodeExplanation {
         match &self.listing {
             Some(listing) => write!(f, "{listing}")?,
             None => writeln!(f, "    not listed")?,
+        }
+        if let Some(HoldExplanation { since_entry, why, ends, .. }) = &self.held {
+            writeln!(f, "    held since entry {since_entry}: {why}; {ends}")?;
         }
         for past in &self.past {
             writeln!(f, "    was listed from {} to {} ({})", past.since, past.ended, past.how)?;

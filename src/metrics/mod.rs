@@ -60,8 +60,13 @@ metrics! {
         zone_entries: IntGaugeVec, ["zone"];
         /// Serial of a zone's SOA record.
         zone_serial: IntGaugeVec, ["zone"];
-        /// New listings of a zone that are held until a release.
-        listings_held: IntGaugeVec, ["zone"];
+        /// New listings of a zone that are held. The guard is `freeze`, `zone` (the limit on additions
+        /// in an hour) or `site` (the share of one site). Those of a site begin by themselves while few
+        /// sites wait; the others wait for a release.
+        listings_held: IntGaugeVec, ["zone", "guard"];
+        /// Sites of a zone whose share of the additions holds listings. While more than 10 sites wait,
+        /// their listings wait for a release too.
+        sites_waiting: IntGaugeVec, ["zone"];
         /// 1 while the list is frozen and nothing is added to any zone, else 0.
         frozen: IntGauge, [];
         /// Exempted addresses and networks, which are never listed.
@@ -125,6 +130,7 @@ impl Metrics {
                 ListChange::Extended { .. } => "extended",
                 ListChange::Ended { .. } => "ended",
                 ListChange::Held { .. } => "held",
+                ListChange::Crowded { .. } => "crowded",
                 ListChange::Shrinking { .. } => "shrinking",
                 ListChange::Decided => "decided",
                 ListChange::Traps => "traps",
@@ -151,8 +157,11 @@ impl Metrics {
         let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         for zone in zones.zones() {
             let origin = zone.config.apex.origin.to_string();
-            let held = standing.held.get(&origin).copied().unwrap_or(0);
-            self.listings_held.with_label_values(&[&origin]).set(count(held));
+            let held = standing.held.get(&origin).copied().unwrap_or_default();
+            for (guard, number) in [("freeze", held.freeze), ("zone", held.zone), ("site", held.site)] {
+                self.listings_held.with_label_values(&[origin.as_str(), guard]).set(count(number));
+            }
+            self.sites_waiting.with_label_values(&[&origin]).set(count(held.sites));
         }
         self.frozen.set(i64::from(standing.frozen));
         self.exemptions.set(count(standing.exemptions.len()));

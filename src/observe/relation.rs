@@ -48,6 +48,7 @@ pub fn observation(inquiry: &Inquiry, answers: &DnsAnswers) -> Observation {
             .map(|domain| organisation(Some(domain)))
             .filter(|name| !name.is_empty()),
         confirmed_name,
+        organisation: answers.names.as_ref().and_then(|names| registered_domain(names)),
         ..Observation::unknown(inquiry.evidence)
     }
 }
@@ -82,6 +83,12 @@ fn is_private(address: IpAddr) -> bool {
 pub(super) fn organisation(name: Option<&str>) -> String {
     let registered = name.and_then(|name| psl::domain_str(name.trim_end_matches('.')));
     registered.unwrap_or_default().to_ascii_lowercase()
+}
+
+/// The first of the registered domains of some names in alphabetical order, so that the order of
+/// the DNS's records does not matter.
+fn registered_domain(names: &[String]) -> Option<String> {
+    names.iter().map(|name| organisation(Some(name))).filter(|domain| !domain.is_empty()).min()
 }
 
 /// Whether two names have the same registered domain.
@@ -154,6 +161,16 @@ mod tests {
         assert_eq!(of(&answers(&["out.relay.example"], &["1.1.1.1"])), (Some(false), Some(true)));
         assert_eq!(of(&answers(&["mx.other.example"], &[])), (Some(false), Some(false)));
         assert_eq!(of(&DnsAnswers::default()), (None, None));
+    }
+
+    #[test]
+    fn the_organisation_does_not_depend_on_the_order_of_the_names() {
+        let of = |names: &[&str]| observation(&inquiry(None), &answers(names, &[])).organisation;
+        let both = Some("house.example".to_owned());
+        assert_eq!(of(&["mx.Relay.example", "out.house.example"]), both);
+        assert_eq!(of(&["out.house.example", "mx.Relay.example"]), both);
+        assert_eq!(of(&["com"]), None, "a public suffix is no organisation");
+        assert_eq!(of(&[]), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::checkpoint::checkpoint_at;
 use super::{PublishError, Published, catch_up, checkpoint, restore};
 use crate::audit::AuditLog;
-use crate::blocklist::{Blocklist, ListChange, ListChanges};
+use crate::blocklist::{Blocklist, HoldingGuard, ListChange, ListChanges, WAITING_SITES_MAX};
 use crate::evidence::{Entry, Evidence, Offset};
 use crate::journal::{self, Journal, JournalError, Retention};
 use crate::keys::Keys;
@@ -313,8 +313,17 @@ fn report(changes: &ListChanges) {
             ListChange::Verified { relay, answer } => {
                 tracing::info!(%relay, answer = answer.name(), "the relay's side was asked about made-up recipients");
             }
-            ListChange::Held { origin, relay, code } => {
-                tracing::error!(%relay, code, zone = origin, "listing held; review the relay, then run \"backscatterd release\"");
+            ListChange::Held { origin, relay, code, guard: guard @ HoldingGuard::Site(_) } => {
+                tracing::warn!(%relay, code, zone = origin, why = %guard, "listing held; it begins by itself in a later hour");
+            }
+            ListChange::Held { origin, relay, code, guard } => {
+                tracing::error!(%relay, code, zone = origin, why = %guard, "listing held; review the relay, then run \"backscatterd release\"");
+            }
+            ListChange::Crowded { origin } => {
+                tracing::error!(
+                    zone = origin,
+                    "more than {WAITING_SITES_MAX} sites wait for their share of the additions; review their relays, then run \"backscatterd release\""
+                );
             }
             ListChange::Shrinking { origin } => {
                 tracing::error!(zone = origin, "more listings end within an hour than the guard allows");

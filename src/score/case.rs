@@ -150,9 +150,9 @@ impl<'a> Case<'a> {
         Points(capped / u64::from(self.good_mail_divisor()))
     }
 
-    /// Whether the relay itself brought any of the reports.
-    pub fn has_direct(&self) -> bool {
-        self.marks.iter().any(|mark| mark.channel == Channel::Direct)
+    /// The number of counted reports that the relay delivered to the server itself.
+    pub fn direct_reports(&self) -> usize {
+        self.marks.iter().filter(|mark| mark.channel == Channel::Direct).count()
     }
 
     /// The number of wanted messages that donors received from the relay.

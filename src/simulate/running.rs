@@ -6,7 +6,7 @@ use super::actors::{self, Actor, MailOccasion, respond};
 use super::answers::answer;
 use super::population::populate;
 use super::setup::SimulationSetup;
-use crate::blocklist::{Blocklist, ListChange, VerificationQuestion};
+use crate::blocklist::{Blocklist, HoldingGuard, ListChange, VerificationQuestion};
 use crate::classify::{self, SessionFacts};
 use crate::digest::{Digest, Digester};
 use crate::evidence::{
@@ -253,10 +253,14 @@ impl<'a> SimulationRun<'a> {
                 ListChange::Listed { relay, .. } | ListChange::Extended { relay, .. } => {
                     self.note_listed(*relay)
                 }
-                ListChange::Held { .. } => {
+                ListChange::Held { guard, .. } => {
                     self.held += 1;
-                    self.held_since = self.held_since.or(Some(self.now));
+                    // What the share of a site holds begins by itself.
+                    if !matches!(guard, HoldingGuard::Site(_)) {
+                        self.held_since = self.held_since.or(Some(self.now));
+                    }
                 }
+                ListChange::Crowded { .. } => self.held_since = self.held_since.or(Some(self.now)),
                 _ => {}
             }
         }

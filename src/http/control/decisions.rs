@@ -7,7 +7,7 @@ use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{self, AuditQuery};
-use crate::blocklist::AuditRecord;
+use crate::blocklist::{AuditRecord, HeldCounts};
 use crate::evidence::Order;
 use crate::http::api::{DecisionRequest, decide};
 use crate::http::app::App;
@@ -36,8 +36,8 @@ pub struct RemovalRequest {
 pub struct StatusJson {
     /// Nothing is added to any zone.
     pub frozen: bool,
-    /// Zones with the number of new listings held until a release.
-    pub held: Vec<(String, usize)>,
+    /// Zones with the numbers of new listings that are held.
+    pub held: Vec<(String, HeldCounts)>,
     /// Zones that are shut down.
     pub shut_down: Vec<String>,
     /// All exemptions.

@@ -4,6 +4,7 @@
 //! comes from its row: the explanation, the audit record and the page about a listed address.
 
 mod claimed_domains;
+mod direct_reports;
 mod donors;
 mod failed_recipients;
 mod injector_networks;
@@ -23,6 +24,7 @@ pub const RULES: &[QuorumRule] = &[
     occasions::RULE,
     donors::RULE,
     claimed_domains::RULE,
+    direct_reports::RULE,
     points::RULE,
 ];
 
