@@ -40,3 +40,4 @@ mod standards;
 mod support;
 mod tidy;
 mod verbs;
+mod verify;
