@@ -1,8 +1,9 @@
 //! Tests of verification against servers on loopback: honest ones, hostile ones, and many of them.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use backscatterd::digest::Digest;
@@ -90,9 +91,12 @@ fn a_session_asks_and_sends_no_message() {
     assert_eq!(found.finding, Finding::RefusesUnknown);
     let heard = host.heard();
     let shown: Vec<&str> = heard.iter().map(String::as_str).collect();
-    let [ehlo, mail, control, one, other, reset, quit] = shown[..] else { panic!("{heard:?}") };
-    assert_eq!([ehlo, mail], ["EHLO verify.example.org", "MAIL FROM:<>"]);
-    assert_eq!([control, reset, quit], ["RCPT TO:<postmaster@relay.example>", "RSET", "QUIT"]);
+    let [ehlo, mail, control, reset, again, one, forget, third, other, last, quit] = shown[..] else {
+        panic!("{heard:?}")
+    };
+    assert_eq!([ehlo, control], ["EHLO verify.example.org", "RCPT TO:<postmaster@relay.example>"]);
+    assert_eq!([mail, again, third], ["MAIL FROM:<>"; 3]);
+    assert_eq!([reset, forget, last, quit], ["RSET", "RSET", "RSET", "QUIT"]);
     for name in [one, other] {
         let local = name.strip_prefix("RCPT TO:<").and_then(|rest| rest.strip_suffix("@relay.example>"));
         assert_eq!(local.unwrap().split('.').count(), 3, "{name}");
@@ -103,7 +107,7 @@ fn a_session_asks_and_sends_no_message() {
     assert!(found.hosts[0].replies.iter().any(|reply| reply.contains("User unknown")), "{found:?}");
     // The same names again on another day.
     ask(&host, PATIENT);
-    assert_eq!(host.heard()[7..], heard[..]);
+    assert_eq!(host.heard()[11..], heard[..]);
 }
 
 #[test]
@@ -121,6 +125,21 @@ fn honest_servers_of_every_kind() {
         let host = MailHost::answering("127.0.0.1:0", about_others(about_made_up));
         assert_eq!(ask(&host, PATIENT).finding, expected, "{about_made_up}");
     }
+    // A report has one recipient, and some servers say so.
+    let recipients = AtomicUsize::new(0);
+    let strict = MailHost::answering("127.0.0.1:0", move |line| {
+        let verb = line.split([' ', ':']).next().unwrap_or_default();
+        let before = match verb {
+            "MAIL" => recipients.swap(0, Ordering::SeqCst),
+            "RCPT" => recipients.fetch_add(1, Ordering::SeqCst),
+            _ => 0,
+        };
+        if verb == "RCPT" && before > 0 {
+            return "550 a report has one recipient\r\n".to_owned();
+        }
+        about_others("250 ok")(line)
+    });
+    assert_eq!(ask(&strict, PATIENT).finding, Finding::TakesAll, "{:?}", strict.heard());
     let down = verifier(1, PATIENT);
     let found = run(down.ask(&request(Ipv4Addr::LOCALHOST.into(), AskedSide::Relay)));
     assert_eq!(found.finding, no(Unanswered::Unreachable));
@@ -213,14 +232,14 @@ fn a_refusal_counts_however_the_session_ends_and_no_other_end_does() {
         ("MAIL", Finding::NoAnswer(Unanswered::Closed)),
         ("RCPT TO:<postmaster@", Finding::NoAnswer(Unanswered::Closed)),
         ("first", Finding::NoAnswer(Unanswered::Closed)),
+        ("RSET", Finding::NoAnswer(Unanswered::Closed)),
         ("second", Finding::RefusesUnknown),
-        ("RSET", Finding::RefusesUnknown),
         ("QUIT", Finding::RefusesUnknown),
     ] {
-        let made_up = std::sync::atomic::AtomicUsize::new(0);
+        let made_up = AtomicUsize::new(0);
         let host = MailHost::answering("127.0.0.1:0", move |line| {
             let is_made_up = line.starts_with("RCPT") && !line.contains("<postmaster@");
-            let nth = made_up.fetch_add(usize::from(is_made_up), std::sync::atomic::Ordering::SeqCst);
+            let nth = made_up.fetch_add(usize::from(is_made_up), Ordering::SeqCst);
             let is_here = match dropped_at {
                 "first" => is_made_up && nth == 0,
                 "second" => is_made_up && nth == 1,
@@ -259,15 +278,21 @@ fn rfc3207_tls_is_used_and_a_broken_one_is_not_needed() {
         let heard = host.heard();
         heard.iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
     };
-    assert_eq!(verbs(&tls), "EHLO STARTTLS EHLO MAIL RCPT RCPT RCPT RSET QUIT");
+    assert_eq!(verbs(&tls), "EHLO STARTTLS EHLO MAIL RCPT RSET MAIL RCPT RSET MAIL RCPT RSET QUIT");
     assert_eq!(tls.clients().len(), 1);
 
     let broken = with_starttls("220 go\r\n", |mut stream, _| {
+        // The client has begun its handshake.
+        let _ = stream.read(&mut [0; 1]);
         let _ = stream.write_all(b"this is not TLS\r\n");
     });
     let found = ask(&broken, PATIENT);
     assert_eq!(found.finding, Finding::RefusesUnknown, "{found:?}");
-    assert_eq!(verbs(&broken), "EHLO STARTTLS EHLO MAIL RCPT RCPT RCPT RSET QUIT", "over two connections");
+    assert_eq!(
+        verbs(&broken),
+        "EHLO STARTTLS EHLO MAIL RCPT RSET MAIL RCPT RSET MAIL RCPT RSET QUIT",
+        "over two connections"
+    );
     assert_eq!(broken.clients().len(), 2);
     assert!(found.hosts[0].replies[0].contains("TLS failed"), "{found:?}");
 

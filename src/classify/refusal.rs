@@ -1,10 +1,10 @@
-//! What a permanent refusal in an SMTP session says about its reason (RFC 5321 §4.2, RFC 3463).
+//! What a refusal in an SMTP session says about its reason (RFC 5321 §4.2, RFC 3463).
 
 use super::SEARCH;
 use super::cause_signs::CauseSigns;
 use super::statements::{Statement, Statements};
 
-/// What the reply to a RCPT command says about the reason of a permanent refusal.
+/// What the reply to a RCPT command says about the reason of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalSense {
     /// The recipient does not exist.
@@ -62,7 +62,7 @@ mod tests {
             ),
             ("550 5.1.1 <a@b.example>... User unknown", Address),
             ("550 Unrouteable address", Address),
-            ("550 5.1.1 Invalid recipient: <a@b.example>", Address),
+            ("550 Invalid recipient: <a@b.example>", Address),
             ("550 5.4.1 Recipient address rejected: Access denied. [AS(201806281)]", Address),
             (
                 "550 5.1.1 The email account that you tried to reach does not exist. Please try double-checking the recipient's email address for typos or unnecessary spaces. For more information, go to https://support.example/mail/?p=NoSuchUser x1-20020",

@@ -44,7 +44,7 @@ pub struct LaboratoryHost {
     pub answers: LaboratoryAnswer,
 }
 
-/// What a mail server of a laboratory answers to a verification (`crate::verify`).
+/// What a mail server of a laboratory answers when it is asked about recipients that do not exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LaboratoryAnswer {

@@ -1,9 +1,12 @@
 //! The dialogue with one host: a state machine that takes replies and says what to do next.
 //!
 //! One command at a time, so that every reply belongs to the command before it. It says EHLO, HELO,
-//! STARTTLS, MAIL, RCPT, RSET and QUIT, and nothing else.
+//! STARTTLS, MAIL, RCPT, RSET and QUIT, and nothing else. Each transaction has one recipient: many
+//! servers refuse a second one from the null reverse-path, because a report has one recipient (RFC
+//! 3464 §2), and that refusal would look like one of the name.
 
-use super::finding::{HostReplies, NAMES, Unanswered};
+use super::conclusion::{HostReplies, NAMES};
+use super::finding::Unanswered;
 use super::names::made_up_names;
 use super::reply::ServerReply;
 use super::request::VerifyRequest;
@@ -50,11 +53,18 @@ enum Asked {
     Ehlo,
     Helo,
     StartTls,
-    Mail,
+    /// The transaction about this recipient.
+    Mail(AskedRecipient),
+    Recipient(AskedRecipient),
+    Reset(AskedRecipient),
+    Quit,
+}
+
+/// The recipient of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AskedRecipient {
     Control,
     Name(usize),
-    Reset,
-    Quit,
 }
 
 /// The dialogue with one host.
@@ -109,13 +119,12 @@ impl Dialogue {
                 400..=599 => self.say_mail(),
                 _ => self.give_up(reply),
             },
-            Asked::Mail => match reply.code {
-                250 => self.say(Asked::Control),
+            Asked::Mail(recipient) => match reply.code {
+                250 => self.say(Asked::Recipient(recipient)),
                 _ => self.give_up(reply),
             },
-            Asked::Control => self.answered_control(reply),
-            Asked::Name(nth) => self.answered_name(nth, reply),
-            Asked::Reset => self.say(Asked::Quit),
+            Asked::Recipient(recipient) => self.answered(recipient, reply),
+            Asked::Reset(recipient) => self.was_reset(recipient, reply),
             Asked::Quit => NextAct::Close,
         }
     }
@@ -163,21 +172,34 @@ impl Dialogue {
         }
     }
 
-    fn answered_control(&mut self, reply: &ServerReply) -> NextAct {
-        let stance = RecipientStance::of(reply);
-        self.replies.control = Some(stance);
-        self.quote("postmaster", reply);
-        if stance == RecipientStance::AboutUs { self.say(Asked::Reset) } else { self.say(Asked::Name(0)) }
+    fn answered(&mut self, recipient: AskedRecipient, reply: &ServerReply) -> NextAct {
+        let stance = Some(RecipientStance::of(reply));
+        match recipient {
+            AskedRecipient::Control => self.replies.control = stance,
+            AskedRecipient::Name(nth) => self.replies.names[nth] = stance,
+        }
+        self.quote(self.place(), reply);
+        self.say(Asked::Reset(recipient))
     }
 
-    fn answered_name(&mut self, nth: usize, reply: &ServerReply) -> NextAct {
-        self.replies.names[nth] = Some(RecipientStance::of(reply));
-        self.quote("a made-up name", reply);
-        if nth + 1 < NAMES { self.say(Asked::Name(nth + 1)) } else { self.say(Asked::Reset) }
+    /// Goes on with the next recipient, if the server still listens and there is one.
+    fn was_reset(&mut self, recipient: AskedRecipient, reply: &ServerReply) -> NextAct {
+        let next = match recipient {
+            AskedRecipient::Control => 0,
+            AskedRecipient::Name(nth) => nth + 1,
+        };
+        // A server that refuses this client says nothing about recipients.
+        if next == NAMES || self.replies.control == Some(RecipientStance::AboutUs) {
+            self.say(Asked::Quit)
+        } else if reply.code == 250 {
+            self.say(Asked::Mail(AskedRecipient::Name(next)))
+        } else {
+            self.give_up(reply)
+        }
     }
 
     fn say_mail(&mut self) -> NextAct {
-        self.say(Asked::Mail)
+        self.say(Asked::Mail(AskedRecipient::Control))
     }
 
     fn say(&mut self, next: Asked) -> NextAct {
@@ -186,10 +208,12 @@ impl Dialogue {
             Asked::Ehlo => format!("EHLO {}\r\n", self.script.ehlo),
             Asked::Helo => format!("HELO {}\r\n", self.script.ehlo),
             Asked::StartTls => "STARTTLS\r\n".to_owned(),
-            Asked::Mail => "MAIL FROM:<>\r\n".to_owned(),
-            Asked::Control => format!("RCPT TO:<{}>\r\n", self.script.control),
-            Asked::Name(nth) => format!("RCPT TO:<{}>\r\n", self.script.names[nth]),
-            Asked::Reset => "RSET\r\n".to_owned(),
+            Asked::Mail(_) => "MAIL FROM:<>\r\n".to_owned(),
+            Asked::Recipient(AskedRecipient::Control) => format!("RCPT TO:<{}>\r\n", self.script.control),
+            Asked::Recipient(AskedRecipient::Name(nth)) => {
+                format!("RCPT TO:<{}>\r\n", self.script.names[nth])
+            }
+            Asked::Reset(_) => "RSET\r\n".to_owned(),
             // Nothing is said before the greeting.
             Asked::Greeting | Asked::Quit => "QUIT\r\n".to_owned(),
         })
@@ -222,10 +246,10 @@ impl Dialogue {
             Asked::Ehlo => "EHLO",
             Asked::Helo => "HELO",
             Asked::StartTls => "STARTTLS",
-            Asked::Mail => "MAIL FROM:<>",
-            Asked::Control => "postmaster",
-            Asked::Name(_) => "a made-up name",
-            Asked::Reset => "RSET",
+            Asked::Mail(_) => "MAIL FROM:<>",
+            Asked::Recipient(AskedRecipient::Control) => "postmaster",
+            Asked::Recipient(AskedRecipient::Name(_)) => "a made-up name",
+            Asked::Reset(_) => "RSET",
             Asked::Quit => "QUIT",
         }
     }
@@ -285,59 +309,58 @@ mod tests {
         (verbs.join(" "), dialogue.into_replies().0.finding())
     }
 
+    /// The verbs about all recipients, and the end.
+    const ALL_SAID: &str = "MAIL RCPT RSET MAIL RCPT RSET MAIL RCPT RSET QUIT (close)";
+
+    /// Replies to the commands about all recipients, and to QUIT.
+    fn about_all(control: &'static str, one: &'static str, other: &'static str) -> Vec<&'static str> {
+        let replies = [control, one, other].into_iter().flat_map(|reply| ["250 x", reply, "250 x"]);
+        replies.chain(["221 x"]).collect()
+    }
+
     #[test]
     fn the_lines_of_a_whole_dialogue() {
         let mut dialogue = Dialogue::new(script(), StartTls::Never);
         let mut said = String::new();
-        for text in ["220 hi", "250 hi", "250 ok", "250 ok", "550 no", "550 no", "250 ok", "221 bye"] {
+        let start = ["220 hi", "250 hi"];
+        for text in start.into_iter().chain(about_all("250 ok", "550 no", "550 no")) {
             if let NextAct::Say(line) = dialogue.reply(&reply(text)) {
                 said.push_str(&line);
             }
         }
         let [one, other] = script().names;
-        assert_eq!(
-            said,
-            format!(
-                "EHLO verify.example.org\r\nMAIL FROM:<>\r\nRCPT TO:<postmaster@relay.example>\r\n\
-                 RCPT TO:<{one}>\r\nRCPT TO:<{other}>\r\nRSET\r\nQUIT\r\n"
-            )
-        );
+        let recipients = ["postmaster@relay.example", &one, &other];
+        let asked = recipients.map(|recipient| format!("MAIL FROM:<>\r\nRCPT TO:<{recipient}>\r\nRSET\r\n"));
+        assert_eq!(said, format!("EHLO verify.example.org\r\n{}QUIT\r\n", asked.concat()));
         assert!(one.ends_with("@relay.example") && one != other);
         let (_, quotes) = dialogue.into_replies();
         assert_eq!(quotes, ["postmaster: 250 ok", "a made-up name: 550 no", "a made-up name: 550 no"]);
     }
 
     #[test]
-    fn the_table_of_dialogues() {
+    fn the_table_of_recipients() {
+        for (replies, expected) in [
+            (about_all("250 x", "550 5.1.1 x", "550 5.1.1 x"), Finding::RefusesUnknown),
+            (about_all("250 x", "250 x", "250 x"), Finding::TakesAll),
+            (about_all("550 x", "550 x", "550 x"), Finding::Refuses),
+            (about_all("450 x", "450 x", "450 x"), Finding::NoAnswer(Unanswered::Deferred)),
+        ] {
+            let all = [vec!["220 x", "250 x"], replies].concat();
+            assert_eq!(run(StartTls::IfOffered, &all), (format!("EHLO {ALL_SAID}"), expected), "{all:?}");
+            let old = [vec!["220 x", "502 x", "250 x"], all[2..].to_vec()].concat();
+            assert_eq!(
+                run(StartTls::IfOffered, &old),
+                (format!("EHLO HELO {ALL_SAID}"), expected),
+                "{old:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_table_of_dialogues_that_end_early() {
         let no = Finding::NoAnswer;
-        let whole = "EHLO MAIL RCPT RCPT RCPT RSET QUIT (close)";
         for (replies, verbs, expected) in [
-            (
-                &["220 x", "250 x", "250 x", "250 x", "550 5.1.1 x", "550 5.1.1 x", "250 x", "221 x"][..],
-                whole,
-                Finding::RefusesUnknown,
-            ),
-            (
-                &["220 x", "250 x", "250 x", "250 x", "250 x", "250 x", "250 x", "221 x"],
-                whole,
-                Finding::TakesAll,
-            ),
-            (
-                &["220 x", "250 x", "250 x", "550 x", "550 x", "550 x", "250 x", "221 x"],
-                whole,
-                Finding::Refuses,
-            ),
-            (
-                &["220 x", "250 x", "250 x", "450 x", "450 x", "450 x", "500 x", "500 x"],
-                whole,
-                no(Unanswered::Deferred),
-            ),
-            (
-                &["220 x", "502 x", "250 x", "250 x", "250 x", "550 x", "550 x", "250 x", "221 x"],
-                "EHLO HELO MAIL RCPT RCPT RCPT RSET QUIT (close)",
-                Finding::RefusesUnknown,
-            ),
-            (&["220 x", "550 x", "550 x", "221 x"], "EHLO HELO QUIT (close)", no(Unanswered::AboutUs)),
+            (&["220 x", "550 x", "550 x", "221 x"][..], "EHLO HELO QUIT (close)", no(Unanswered::AboutUs)),
             (&["220 x", "500 x", "500 x", "221 x"], "EHLO HELO QUIT (close)", no(Unanswered::Nonsense)),
             (&["220 x", "450 x", "221 x"], "EHLO QUIT (close)", no(Unanswered::Deferred)),
             (&["554 no mail from you", "221 x"], "QUIT (close)", no(Unanswered::AboutUs)),
@@ -354,13 +377,23 @@ mod tests {
                 no(Unanswered::AboutUs),
             ),
             (
-                &["220 x", "250 x", "250 x", "250 x", "550 x", "421 too many errors"],
-                "EHLO MAIL RCPT RCPT RCPT (close)",
+                &["220 x", "250 x", "250 x", "250 x", "500 x", "221 x"],
+                "EHLO MAIL RCPT RSET QUIT (close)",
+                no(Unanswered::Nonsense),
+            ),
+            (
+                &["220 x", "250 x", "250 x", "250 x", "250 x", "450 too many", "221 x"],
+                "EHLO MAIL RCPT RSET MAIL QUIT (close)",
+                no(Unanswered::Deferred),
+            ),
+            (
+                &["220 x", "250 x", "250 x", "250 x", "250 x", "250 x", "550 x", "421 too many errors"],
+                "EHLO MAIL RCPT RSET MAIL RCPT RSET (close)",
                 Finding::RefusesUnknown,
             ),
             (
-                &["220 x", "250 x", "250 x", "250 x", "421 x"],
-                "EHLO MAIL RCPT RCPT (close)",
+                &["220 x", "250 x", "250 x", "250 x", "250 x", "250 x", "421 x"],
+                "EHLO MAIL RCPT RSET MAIL RCPT (close)",
                 no(Unanswered::Deferred),
             ),
         ] {
@@ -371,24 +404,22 @@ mod tests {
     #[test]
     fn rfc3207_tls_is_used_once_if_it_is_offered() {
         let offer = "250-x|250 STARTTLS";
-        let rest = ["250 x", "250 x", "550 x", "550 x", "250 x", "221 x"];
-        let with = |start: &[&'static str]| [start, &rest[..]].concat();
-        let rest_said = "MAIL RCPT RCPT RCPT RSET QUIT (close)";
+        let rest = about_all("250 x", "550 x", "550 x");
         for (start_tls, start, said) in [
             (StartTls::IfOffered, &["220 x", offer, "220 go", offer][..], "EHLO STARTTLS (tls) EHLO"),
             (StartTls::IfOffered, &["220 x", offer, "454 not now"], "EHLO STARTTLS"),
             (StartTls::IfOffered, &["220 x", "250 x"], "EHLO"),
             (StartTls::Never, &["220 x", offer], "EHLO"),
         ] {
-            let (verbs, finding) = run(start_tls, &with(start));
-            assert_eq!((verbs, finding), (format!("{said} {rest_said}"), Finding::RefusesUnknown));
+            let (verbs, finding) = run(start_tls, &[start, &rest].concat());
+            assert_eq!((verbs, finding), (format!("{said} {ALL_SAID}"), Finding::RefusesUnknown));
         }
     }
 
     #[test]
     fn a_server_that_speaks_early_has_said_nothing() {
         let mut dialogue = Dialogue::new(script(), StartTls::Never);
-        for text in ["220 x", "250 x", "250 x", "250 x", "550 x"] {
+        for text in ["220 x", "250 x"].into_iter().chain(about_all("250 x", "550 x", "550 x")) {
             dialogue.reply(&reply(text));
         }
         dialogue.spoken_early();

@@ -1,6 +1,7 @@
 //! The findings of a laboratory, which come from a table. It opens no connection.
 
-use super::finding::{Finding, HostFinding, Unanswered, Verification, together};
+use super::conclusion::together;
+use super::finding::{Finding, HostFinding, Unanswered, Verification};
 use super::request::{AskedSide, VerifyRequest};
 use crate::observe::{LaboratoryAnswer, LaboratoryHost};
 

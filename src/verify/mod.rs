@@ -6,6 +6,7 @@
 //!
 //! The module takes a request and returns a finding. It knows nothing of the list.
 
+mod conclusion;
 mod dialogue;
 mod finding;
 mod laboratory;
@@ -20,8 +21,9 @@ mod tls;
 mod turns;
 mod verifier;
 
+pub use conclusion::HostReplies;
 pub use dialogue::{Dialogue, NextAct, Script, StartTls};
-pub use finding::{Finding, HostFinding, HostReplies, Unanswered, Verification};
+pub use finding::{Finding, HostFinding, Unanswered, Verification};
 pub use names::made_up_names;
 pub use reach::PortReach;
 pub use reply::{ReplyFault, ReplyReader, ServerReply};

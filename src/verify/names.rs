@@ -4,7 +4,7 @@
 //! parts are common, so no host can tell the name from a customer's; the combination is one of some
 //! ninety million, so no host has a customer of that name.
 
-use super::finding::NAMES;
+use super::conclusion::NAMES;
 use crate::digest::{Digest, Digester};
 
 #[rustfmt::skip]

@@ -11,8 +11,9 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use super::conclusion::HostReplies;
 use super::dialogue::{Dialogue, NextAct, Script, StartTls};
-use super::finding::{HostReplies, Unanswered};
+use super::finding::Unanswered;
 use super::reply::{ReplyReader, ServerReply};
 
 /// Octets that are read at once.

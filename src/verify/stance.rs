@@ -30,13 +30,21 @@ impl RecipientStance {
     pub fn of(reply: &ServerReply) -> Self {
         match reply.code {
             250..=252 => RecipientStance::Taken,
-            400..=499 => RecipientStance::Deferred,
+            // The shipped settings of Postfix deny relaying with 454.
+            code @ 400..=499 => match sense(code, reply) {
+                RefusalSense::RelayDenied => RecipientStance::RelayDenied,
+                _ => RecipientStance::Deferred,
+            },
             // Authentication or TLS is required (RFC 4954 §6, RFC 3207 §4).
             530 | 534 | 535 | 538 => RecipientStance::AboutUs,
-            code @ 500..=599 => refused(code, refusal_sense(&format!("{code} {}", reply.text()))),
+            code @ 500..=599 => refused(code, sense(code, reply)),
             _ => RecipientStance::Nonsense,
         }
     }
+}
+
+fn sense(code: u16, reply: &ServerReply) -> RefusalSense {
+    refusal_sense(&format!("{code} {}", reply.text()))
 }
 
 fn refused(code: u16, sense: RefusalSense) -> RecipientStance {
@@ -84,6 +92,8 @@ mod tests {
             (530, "5.7.0 Must issue a STARTTLS command first", AboutUs),
             (535, "", AboutUs),
             (450, "4.2.0 Greylisted", Deferred),
+            (450, "4.1.1 User unknown", Deferred),
+            (454, "4.7.1 <a@relay.example>: Relay access denied", RelayDenied),
             (421, "too many errors", Deferred),
             (550, "Greylisted, try again later", Deferred),
             (500, "what?", Nonsense),

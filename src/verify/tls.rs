@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::ring::default_provider;
 use rustls::crypto::{
-    CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
 };
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
@@ -53,7 +54,7 @@ impl ServerCertVerifier for AnyCertificate {
 /// Begins TLS with servers of any certificate, without naming the server (SNI): it is known by its
 /// address.
 pub(super) fn connector() -> TlsConnector {
-    let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
+    let provider: Arc<CryptoProvider> = Arc::new(default_provider());
     let algorithms = provider.signature_verification_algorithms;
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -8,8 +8,9 @@ use tokio::sync::oneshot;
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
+use super::conclusion::{HostReplies, is_decided, together};
 use super::dialogue::Script;
-use super::finding::{Finding, HostFinding, HostReplies, Unanswered, Verification, is_decided, together};
+use super::finding::{Finding, HostFinding, Unanswered, Verification};
 use super::laboratory::from_table;
 use super::reach::PortReach;
 use super::request::{AskedDomain, AskedSide, VerifyRequest};

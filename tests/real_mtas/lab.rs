@@ -52,7 +52,7 @@ pub(crate) enum Role {
     CustomersOnly,
     /// A server that defers every recipient, as greylisting does at the first attempt.
     Greylisting,
-    /// A server that defers what it does not refuse.
+    /// A server that rejects unknown recipients, and greylists the others.
     GreylistingLast,
     /// A server that rejects unknown recipients and requires TLS.
     TlsRequired,

@@ -79,7 +79,8 @@ fn main_cf(role: Role, folder: &Path, trap: &str) -> String {
         Role::GreylistingLast => (
             "greylast.relay.test",
             "mydestination = relay.test\n\
-             smtpd_recipient_restrictions = check_recipient_access static:{DEFER_IF_PERMIT 4.2.0 Greylisted}\n"
+             smtpd_recipient_restrictions = reject_unlisted_recipient, \
+             check_recipient_access static:{450 4.2.0 Greylisted}\n"
                 .to_owned(),
         ),
         Role::TlsRequired => ("tls.relay.test", tls(&folder, "")),
