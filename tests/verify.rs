@@ -1,7 +1,7 @@
 //! Tests of verification against servers on loopback: honest ones, hostile ones, and many of them.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use backscatterd::verify::{
     Verifier, VerifierLimits, VerifierSettings, VerifyRequest,
 };
 use hickory_proto::op::Message;
-use hickory_proto::rr::rdata::{A, MX};
+use hickory_proto::rr::rdata::{A, AAAA, MX};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio_util::sync::CancellationToken;
 
@@ -345,6 +345,9 @@ fn who_must_not_be_asked_is_not_connected_to() {
     assert_eq!(asked(settings(port), "2a01:4f8::1", laboratory()), Unanswered::NotConfigured);
     let off = VerifierSettings { addresses: LocalAddresses::default(), ..settings(port) };
     assert_eq!(asked(off, "127.0.0.1", laboratory()), Unanswered::NotConfigured);
+    let elsewhere = LocalAddresses { v4: Some(Ipv4Addr::new(192, 0, 2, 1)), v6: None };
+    let elsewhere = VerifierSettings { addresses: elsewhere, ..settings(port) };
+    assert_eq!(asked(elsewhere, "127.0.0.1", laboratory()), Unanswered::NotConfigured, "not this machine's");
     assert_eq!(host.clients(), Vec::<IpAddr>::new());
     let verifier = verifier(port, PATIENT);
     assert_eq!(run(verifier.ask(&request(relay, AskedSide::Relay))).finding, Finding::RefusesUnknown);
@@ -449,7 +452,8 @@ fn exchangers(exchangers: u8) -> SocketAddr {
             response.add_query(asked.clone());
             let owner = asked.name().clone();
             let name = owner.to_ascii();
-            let number = name.strip_prefix("mx").and_then(|rest| rest.split('.').next()?.parse().ok());
+            let number: Option<u8> =
+                name.strip_prefix("mx").and_then(|rest| rest.split('.').next()?.parse().ok());
             match (asked.query_type(), number) {
                 (RecordType::MX, _) => {
                     for nth in 1..=exchangers {
@@ -457,6 +461,11 @@ fn exchangers(exchangers: u8) -> SocketAddr {
                         let data = RData::MX(MX::new(u16::from(nth), host));
                         response.add_answer(Record::from_rdata(owner.clone(), 300, data));
                     }
+                }
+                // Every exchanger has an IPv6 address, and this machine is not asked to use IPv6.
+                (RecordType::AAAA, Some(number)) => {
+                    let data = RData::AAAA(AAAA(Ipv6Addr::new(0x2a01, 0x4f8, 0, 0, 0, 0, 0, number.into())));
+                    response.add_answer(Record::from_rdata(owner, 300, data));
                 }
                 (RecordType::A, Some(number)) => {
                     let data = RData::A(A(Ipv4Addr::new(127, 3, number, 1)));

@@ -81,9 +81,15 @@ pub(super) fn together(relay: Relay, hosts: &[HostFinding]) -> Finding {
     if any(Finding::TakesAll) {
         return Finding::TakesAll;
     }
-    // Nobody can deliver anything through a host that nobody can connect to.
-    let is_closed =
-        |finding| matches!(finding, Finding::RefusesUnknown | Finding::NoAnswer(Unanswered::Unreachable));
+    // Nobody can deliver anything through a host that nobody can connect to. A host of an address
+    // family that this machine lacks is mostly the same server as one that was asked.
+    let is_closed = |finding| {
+        use Unanswered::{NotConfigured, SpecialPurpose, Unreachable};
+        matches!(
+            finding,
+            Finding::RefusesUnknown | Finding::NoAnswer(Unreachable | SpecialPurpose | NotConfigured)
+        )
+    };
     if any(Finding::RefusesUnknown) && hosts.iter().all(|host| is_closed(host.finding)) {
         return Finding::RefusesUnknown;
     }
@@ -169,6 +175,11 @@ mod tests {
         let (own, first, second) = ("9.9.8.25", "9.9.8.1", "9.9.8.2");
         let (down, later) =
             (Finding::NoAnswer(Unanswered::Unreachable), Finding::NoAnswer(Unanswered::Deferred));
+        let (private, other_family, opted_out) = (
+            Finding::NoAnswer(Unanswered::SpecialPurpose),
+            Finding::NoAnswer(Unanswered::NotConfigured),
+            Finding::NoAnswer(Unanswered::OptedOut),
+        );
         let (refuses, unclear, takes) = (Finding::RefusesUnknown, Finding::Refuses, Finding::TakesAll);
         for (hosts, expected) in [
             (vec![(own, refuses)], refuses),
@@ -180,6 +191,9 @@ mod tests {
             (vec![(first, later), (second, takes)], takes),
             (vec![(first, refuses), (second, down)], refuses),
             (vec![(first, down), (second, refuses)], refuses),
+            (vec![(first, refuses), (second, private)], refuses),
+            (vec![(first, refuses), (second, other_family)], refuses),
+            (vec![(first, refuses), (second, opted_out)], unclear),
             (vec![(first, refuses), (second, later)], unclear),
             (vec![(first, refuses), (second, unclear)], unclear),
             (vec![(first, unclear), (second, down)], unclear),

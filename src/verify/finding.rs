@@ -18,7 +18,7 @@ pub enum Finding {
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unanswered {
-    /// Verification has no address of its own to ask from, for the host's address family.
+    /// This machine has no usable address to ask from, for the host's address family.
     NotConfigured,
     /// The operator of the list was asked not to ask this network, or the host is our own.
     OptedOut,
@@ -103,7 +103,7 @@ impl Unanswered {
     /// The reason in words.
     pub const fn text(self) -> &'static str {
         match self {
-            Unanswered::NotConfigured => "verify.addresses has no address of this family",
+            Unanswered::NotConfigured => "verify.addresses has no usable address of this family",
             Unanswered::OptedOut => "the host must not be asked (verify.opt_out), or it is this server",
             Unanswered::SpecialPurpose => "the host has a special-purpose address (RFC 6890)",
             Unanswered::NoDns => "the DNS did not answer",

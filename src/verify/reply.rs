@@ -172,6 +172,29 @@ mod tests {
         assert_eq!(read(&lines), Err(ReplyFault::TooLong), "40,000 octets in 20 lines");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn hostile_octets_never_panic_and_cost_little(
+            chunks in proptest::collection::vec(
+                proptest::collection::vec(proptest::sample::select(b"250- \r\n\0x\xff".to_vec()), 0..600),
+                0..40,
+            ),
+        ) {
+            let mut reader = ReplyReader::default();
+            'host: for chunk in chunks {
+                reader.add(&chunk);
+                while let Some(reply) = match reader.next_reply() {
+                    Ok(reply) => reply,
+                    Err(_) => break 'host,
+                } {
+                    assert!((200..600).contains(&reply.code) && reply.lines.len() <= LINES_MAX);
+                    assert!(!reply.text().contains(char::is_control));
+                }
+                assert!(reader.pending.len() <= LINE_OCTETS_MAX);
+            }
+        }
+    }
+
     #[test]
     fn octets_behind_a_reply_are_known() {
         let mut reader = ReplyReader::default();

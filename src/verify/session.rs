@@ -149,14 +149,15 @@ impl HostSession<'_> {
 
 /// Opens a connection from an address of this machine.
 async fn connect(to: SocketAddr, from: IpAddr, limit: Duration) -> Result<TcpStream, Broken> {
-    let opened = async {
-        let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-        socket.bind(SocketAddr::new(from, 0))?;
-        socket.connect(to).await
-    };
-    let unreachable = || Broken::Because(Unanswered::Unreachable);
-    let opened: io::Result<TcpStream> = timeout(limit, opened).await.map_err(|_| unreachable())?;
-    opened.map_err(|_| unreachable())
+    let unusable = |_| Broken::Because(Unanswered::NotConfigured);
+    let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(unusable)?;
+    socket.bind(SocketAddr::new(from, 0)).map_err(unusable)?;
+    match timeout(limit, socket.connect(to)).await {
+        Ok(Ok(stream)) => Ok(stream),
+        // This machine has no route for the address family.
+        Ok(Err(error)) if error.kind() == io::ErrorKind::NetworkUnreachable => Err(unusable(error)),
+        Ok(Err(_)) | Err(_) => Err(Broken::Because(Unanswered::Unreachable)),
+    }
 }
 
 /// A connection with what was read from it.

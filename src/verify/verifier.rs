@@ -182,6 +182,11 @@ impl Verifier {
             let own = found.remove(own);
             found.insert(0, own);
         }
+        // Hosts that cannot be asked must not take the places of others.
+        let can_be_asked = |host: IpAddr| host == relay || self.settings.addresses.toward(host).is_some();
+        if found.iter().any(|&host| can_be_asked(host)) {
+            found.retain(|&host| can_be_asked(host));
+        }
         let mut hosts: Vec<IpAddr> = Vec::new();
         for host in found {
             if hosts.len() < HOSTS_MAX && !hosts.contains(&host) {
