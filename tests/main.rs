@@ -41,3 +41,4 @@ mod standards;
 mod support;
 mod tidy;
 mod verbs;
+mod verify;

@@ -18,7 +18,7 @@ use crate::config::{self, Config, ConfigSpec};
 use crate::daemon::Daemon;
 use crate::dns::{LookupAnswer, ask};
 use crate::http::{ClockAdvance, NewTrap};
-use crate::observe::LaboratoryHost;
+use crate::observe::{LaboratoryAnswer, LaboratoryHost};
 use crate::relay::Relay;
 use crate::time::{Span, Timestamp};
 use crate::zone::reversed;
@@ -170,6 +170,7 @@ fn configuration(scratch: &Path) -> Result<Config, CommandFailure> {
         addresses: "198.51.100.0/24".parse().expect("a valid network"),
         name: "mx.relay.example".to_owned(),
         exchanger_of: vec!["relay.example".to_owned()],
+        answers: LaboratoryAnswer::Takes,
     }];
     Ok(config::check(Path::new("demo"), spec)?)
 }

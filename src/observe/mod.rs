@@ -23,9 +23,9 @@ use tokio_util::task::TaskTracker;
 
 pub use enrolment::{DomainRecords, EnrolmentFault, faults};
 pub use inquiry::Inquiry;
-pub use lookups::{LaboratoryHost, Lookups};
+pub use lookups::{LaboratoryAnswer, LaboratoryHost, Lookups};
 pub use networks::{Networks, NetworksError};
-pub use relation::{DnsAnswers, observation};
+pub use relation::{DnsAnswers, observation, organisation};
 pub use settings::{ObserverLimits, ObserverSettings};
 
 use crate::evidence::{Entry, Observation};
