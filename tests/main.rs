@@ -21,6 +21,7 @@ mod fold;
 mod http_api;
 mod journal;
 mod languages;
+mod late_observations;
 mod lists;
 mod metrics;
 mod mutations;

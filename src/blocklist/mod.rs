@@ -15,6 +15,7 @@ mod counting;
 mod decisions;
 mod guard;
 mod judging;
+mod late;
 mod published;
 mod records;
 mod state;

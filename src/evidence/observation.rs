@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use super::Evidence;
 use crate::digest::Digest;
 
 /// The result of the DNS queries about a relay that brought evidence.
@@ -41,6 +42,19 @@ pub struct Observation {
     /// domain. A generic name that is derived from the address does not count.
     #[n(9)]
     pub named_elsewhere: Option<bool>,
+    /// The number of the try that gave the answers; the first is 0. It is part of the entry's id, so
+    /// that a later and fuller observation of the same evidence is a new entry.
+    #[n(10)]
+    #[cbor(default, skip_if = "is_first_try")]
+    pub attempt: u16,
+    /// The evidence, as its own entry contains it, in an observation that may come after the
+    /// evidence was counted. The fold does not keep evidence that it has counted.
+    #[n(11)]
+    pub counted: Option<Box<Evidence>>,
+}
+
+const fn is_first_try(attempt: &u16) -> bool {
+    *attempt == 0
 }
 
 impl Observation {
@@ -57,6 +71,15 @@ impl Observation {
             injector_network: None,
             original_forbidden: None,
             named_elsewhere: None,
+            attempt: 0,
+            counted: None,
         }
+    }
+
+    /// Whether nothing about the relation is left to ask: every question got an answer, or the relay
+    /// is an MX host of the domain.
+    pub fn is_whole(&self) -> bool {
+        let signs = [self.mx_of_recipient, self.spf_of_recipient, self.same_organisation];
+        self.mx_of_recipient == Some(true) || !signs.contains(&None)
     }
 }

@@ -27,6 +27,14 @@ pub enum Relation {
     NotAsked,
 }
 
+impl Relation {
+    /// What an observation says about the relation between the relay and the mail that a report is
+    /// about.
+    pub fn of(evidence: &Evidence, observation: Option<&Observation>) -> Self {
+        relation(evidence, observation)
+    }
+}
+
 /// One counted report, or a session without one.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct CountedReport {
@@ -87,6 +95,15 @@ pub struct CountedReport {
     #[n(17)]
     #[cbor(default)]
     pub author: Author,
+    /// The entry by which everything about the report was known that counts: its observation, or the
+    /// tick that ended the wait for one. The start if that is the entry that contains the evidence.
+    #[n(18)]
+    #[cbor(default)]
+    pub known_at: Offset,
+    /// Whether the DNS still owes an answer that could make the report count.
+    #[n(19)]
+    #[cbor(default)]
+    pub unanswered: bool,
 }
 
 /// The origin of a piece of evidence, as the fold knows it.
@@ -114,6 +131,7 @@ impl CountedReport {
         offset: Offset,
     ) -> Self {
         let facts = &evidence.facts;
+        let relation = relation(evidence, observation);
         CountedReport {
             offset,
             seen_at,
@@ -128,7 +146,7 @@ impl CountedReport {
             kind: facts.counted_kind(),
             injector,
             sender: facts.sender,
-            relation: relation(evidence, observation),
+            relation,
             cause: facts.cause(),
             forbidden: observation.and_then(|seen| seen.original_forbidden).unwrap_or(false),
             more: 0,
@@ -136,7 +154,36 @@ impl CountedReport {
             channel: evidence.channel,
             discount: source.discount,
             author: facts.author,
+            known_at: Offset::START,
+            unanswered: relation == Relation::Unknown
+                && !observation.is_some_and(Observation::is_whole)
+                && facts.failed_recipient().is_some_and(|recipient| recipient.domain.is_some()),
         }
+    }
+
+    /// The report after a later observation, which the entry `at` contains. Answers that were known
+    /// stay as they were.
+    pub fn after(
+        &self,
+        evidence: &Evidence,
+        observation: &Observation,
+        injector: Option<InjectorNetwork>,
+        at: Offset,
+    ) -> Self {
+        let relation = relation(evidence, Some(observation));
+        CountedReport {
+            relation,
+            injector: injector.filter(|_| self.injector.is_some()).or(self.injector),
+            forbidden: self.forbidden || observation.original_forbidden == Some(true),
+            known_at: at,
+            unanswered: relation == Relation::Unknown && !observation.is_whole(),
+            ..self.clone()
+        }
+    }
+
+    /// The entry from which the report counts.
+    pub fn counts_from(&self) -> Offset {
+        self.offset.max(self.known_at)
     }
 
     /// The burst that the report belongs to: kind, trap domain, injector network and hour. The
