@@ -12,7 +12,7 @@ use super::lookups::Lookups;
 use super::networks::Networks;
 use super::place::Place;
 use super::relation;
-use super::schedule::{Admission, Schedule};
+use super::schedule::{Admission, InquirySchedule};
 use super::settings::ObserverLimits;
 use super::{TRIES_BEFORE_COUNTING, TRY_AGAIN_AFTER};
 use crate::evidence::{Entry, Evidence, Observation};
@@ -43,7 +43,7 @@ struct ObserverParts {
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
     timeout: Duration,
-    schedule: Mutex<Schedule<ScheduledInquiry>>,
+    schedule: Mutex<InquirySchedule<ScheduledInquiry>>,
     /// The number of inquiries about evidence that was never asked about.
     firsts: watch::Sender<usize>,
     stop: CancellationToken,
@@ -74,7 +74,7 @@ impl Observer {
             metrics,
             clock,
             timeout: limits.timeout,
-            schedule: Mutex::new(Schedule::new(limits.queue_max, limits.inquiries_max)),
+            schedule: Mutex::new(InquirySchedule::new(limits.queue_max, limits.inquiries_max)),
             firsts: watch::Sender::new(0),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -132,7 +132,7 @@ impl Observer {
 }
 
 impl ObserverParts {
-    fn schedule(&self) -> MutexGuard<'_, Schedule<ScheduledInquiry>> {
+    fn schedule(&self) -> MutexGuard<'_, InquirySchedule<ScheduledInquiry>> {
         // No code between lock and unlock leaves the schedule in a state that is half changed.
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,12 +4,13 @@
 //! Nobody can take the places or the slots of others. The sites of the relays take turns. One site
 //! and one organisation have a share of the places and of the slots. Inquiries about sites and
 //! organisations that were silent stand behind the others, have few slots, and give way when the
-//! places are full. Some places are kept for sites that have none.
+//! places are full; so do those of sites with many places. Some places are kept for sites that have
+//! none.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::place::Place;
-use super::silence::Silence;
+use super::silence::DnsSilence;
 use super::turns::Turns;
 use crate::digest::Digest;
 use crate::relay::Prefix;
@@ -27,7 +28,7 @@ const RESTING_SHARE: usize = 2;
 
 /// Inquiries that wait, run, or rest until they are repeated.
 #[derive(Debug)]
-pub(super) struct Schedule<T> {
+pub(super) struct InquirySchedule<T> {
     /// The maximum number of inquiries in the schedule.
     places_max: usize,
     /// The maximum number of inquiries that run at once.
@@ -45,7 +46,7 @@ pub(super) struct Schedule<T> {
     rests: u64,
     /// The number of inquiries about evidence that was never asked about.
     firsts: usize,
-    silence: Silence,
+    silence: DnsSilence,
 }
 
 /// What one site or organisation has of the schedule.
@@ -60,7 +61,7 @@ struct Load {
 pub(super) enum Admission {
     /// It has a place.
     Taken,
-    /// It has the place of an inquiry about a silent site or organisation.
+    /// It has the place of another inquiry.
     Displaced,
     /// There is an inquiry about the same evidence.
     Known,
@@ -79,10 +80,10 @@ pub(super) struct ScheduleCounts {
     pub(super) firsts: usize,
 }
 
-impl<T> Schedule<T> {
+impl<T> InquirySchedule<T> {
     /// A schedule without inquiries.
     pub(super) fn new(places_max: usize, slots_max: usize) -> Self {
-        Schedule {
+        InquirySchedule {
             places_max: places_max.max(1),
             slots_max: slots_max.max(1),
             waiting: Turns::default(),
@@ -95,7 +96,7 @@ impl<T> Schedule<T> {
             resting: BTreeMap::new(),
             rests: 0,
             firsts: 0,
-            silence: Silence::default(),
+            silence: DnsSilence::default(),
         }
     }
 
@@ -111,7 +112,7 @@ impl<T> Schedule<T> {
         }
         let kept = if site.places == 0 { 0 } else { self.places_max / NEW_SITES_SHARE };
         let is_full = self.known.len() >= self.places_max - kept;
-        if is_full && (self.is_silent(&place) || !self.displace()) {
+        if is_full && (self.is_silent(&place) || !self.displace(site.places)) {
             return Admission::Full;
         }
         self.known.insert(place.evidence);
@@ -124,9 +125,17 @@ impl<T> Schedule<T> {
         if is_full { Admission::Displaced } else { Admission::Taken }
     }
 
-    /// Drops the inquiry that is the last of those behind the others, or one that rests.
-    fn displace(&mut self) -> bool {
-        let dropped = self.behind.drop_last().or_else(|| self.resting.pop_last().map(|(_, place)| place));
+    /// Drops an inquiry for another one whose site has `places`: one behind the others, one that
+    /// rests, or one of a site that is silent by now or would still have more places.
+    fn displace(&mut self, places: usize) -> bool {
+        let (silence, sites) = (&self.silence, &self.sites);
+        let gives_way = |other: &Place| {
+            silence.covers(other.site, &other.organisation)
+                || sites.get(&other.site).is_some_and(|load| load.places > places + 1)
+        };
+        let dropped = self.behind.drop_last(|_| true);
+        let dropped = dropped.or_else(|| self.resting.pop_last().map(|(_, place)| place));
+        let dropped = dropped.or_else(|| self.waiting.drop_last(gives_way));
         if let Some(place) = &dropped {
             self.leave(place);
         }
@@ -317,19 +326,19 @@ mod tests {
         no_place: usize,
     }
 
-    /// Simulates twenty minutes: a starver with `sites` addresses sends 100 reports a second about
+    /// Simulates eleven minutes: a starver with `sites` addresses sends 100 reports a second about
     /// domains whose servers never answer, each of the organisation that `organisation` says, and
     /// thirty true relays send a report every twenty seconds.
-    fn starve(sites: u32, organisation: impl Fn(u64) -> String) -> Waits {
+    fn starve(places: usize, sites: u32, organisation: impl Fn(u64) -> String) -> Waits {
         const STEP: usize = 10;
         const TIMEOUT: u64 = 4_000;
         const ANSWER: u64 = 50;
-        let mut schedule: Schedule<SimulatedReport> = Schedule::new(PLACES, SLOTS);
+        let mut schedule: InquirySchedule<SimulatedReport> = InquirySchedule::new(places, SLOTS);
         let mut waits = Waits { early: 0, late: 0, no_place: 0 };
         let mut ends: BinaryHeap<Reverse<(u64, u64)>> = BinaryHeap::new();
         let mut runs: HashMap<u64, (Place, bool)> = HashMap::new();
         let mut nth = 0;
-        for now in (0..1_200_000_u64).step_by(STEP) {
+        for now in (0..660_000_u64).step_by(STEP) {
             let number = now / STEP as u64;
             let starver = 0x0900_0000 + u32::try_from(number % u64::from(sites)).unwrap();
             let mut reports = vec![(starver, organisation(number), false)];
@@ -360,14 +369,14 @@ mod tests {
                 ends.push(Reverse((now + if report.is_true { ANSWER } else { TIMEOUT }, nth)));
                 runs.insert(nth, (place, report.is_true));
             }
-            assert!(schedule.running <= SLOTS && schedule.known.len() <= PLACES);
+            assert!(schedule.running <= SLOTS && schedule.known.len() <= places);
         }
         waits
     }
 
     #[test]
     fn a_thousand_addresses_with_silent_domains_starve_no_true_report() {
-        let Waits { early, late, no_place } = starve(1_000, |nth| format!("silent{nth}.example"));
+        let Waits { early, late, no_place } = starve(10_000, 1_000, |nth| format!("silent{nth}.example"));
         assert_eq!(no_place, 0);
         assert!(early <= 63_000, "a round of turns takes 1000 x 4 s / 64 slots: {early} ms");
         assert!(late <= 4_000, "the starver stands behind: {late} ms");
@@ -376,14 +385,18 @@ mod tests {
     #[test]
     fn neither_one_silent_organisation_nor_one_address_delays_the_others() {
         let at_once = Waits { early: 0, late: 0, no_place: 0 };
-        assert_eq!(starve(1_000, |_| "silent.example".to_owned()), at_once, "it has an eighth of the slots");
-        assert_eq!(starve(1, |nth| format!("silent{nth}.example")), at_once);
+        assert_eq!(
+            starve(PLACES, 1_000, |_| "silent.example".to_owned()),
+            at_once,
+            "it has an eighth of the slots"
+        );
+        assert_eq!(starve(PLACES, 1, |nth| format!("silent{nth}.example")), at_once);
     }
 
     #[test]
     fn one_site_and_one_organisation_have_a_share_of_the_slots_and_places() {
-        let mut schedule: Schedule<()> = Schedule::new(PLACES, SLOTS);
-        let admitted = |schedule: &mut Schedule<()>, of: &dyn Fn(u64) -> Place| {
+        let mut schedule: InquirySchedule<()> = InquirySchedule::new(PLACES, SLOTS);
+        let admitted = |schedule: &mut InquirySchedule<()>, of: &dyn Fn(u64) -> Place| {
             (0..PLACES as u64).filter(|nth| schedule.admit(of(*nth), ()) == Admission::Taken).count()
         };
         assert_eq!(
@@ -401,7 +414,7 @@ mod tests {
 
     #[test]
     fn a_new_site_takes_the_place_of_a_silent_one_and_never_the_other_way_round() {
-        let mut schedule: Schedule<()> = Schedule::new(16, 1);
+        let mut schedule: InquirySchedule<()> = InquirySchedule::new(16, 1);
         schedule.admit(place(0, 1, "silent.example"), ());
         let (first, ()) = schedule.next().unwrap();
         schedule.ended(&first, false);
@@ -421,8 +434,28 @@ mod tests {
     }
 
     #[test]
+    fn a_site_with_many_places_gives_way_to_a_new_one() {
+        let mut schedule: InquirySchedule<()> = InquirySchedule::new(64, 1);
+        for nth in 0..16 {
+            for times in 0..3 {
+                let one = place(100 * nth + times, nth as u32, "");
+                assert_eq!(schedule.admit(one, ()), Admission::Taken, "three quarters of the places");
+            }
+        }
+        assert_eq!(schedule.admit(place(7_000, 1, ""), ()), Admission::Full);
+        for nth in 200..216 {
+            assert_eq!(schedule.admit(place(nth * 100, nth as u32, ""), ()), Admission::Taken);
+        }
+        for nth in 300..332 {
+            assert_eq!(schedule.admit(place(nth * 100, nth as u32, ""), ()), Admission::Displaced, "{nth}");
+        }
+        assert!(schedule.sites.values().all(|load| load.places == 1), "every site has one place");
+        assert_eq!(schedule.admit(place(50_000, 500, ""), ()), Admission::Full);
+    }
+
+    #[test]
     fn an_inquiry_that_rests_gives_way_to_a_new_site() {
-        let mut schedule: Schedule<()> = Schedule::new(2, 2);
+        let mut schedule: InquirySchedule<()> = InquirySchedule::new(2, 2);
         let mut rests = Vec::new();
         for nth in 1..=2 {
             assert_eq!(schedule.admit(place(nth, nth as u32, ""), ()), Admission::Taken);
@@ -438,7 +471,7 @@ mod tests {
 
     #[test]
     fn a_place_is_kept_until_the_inquiry_leaves() {
-        let mut schedule: Schedule<()> = Schedule::new(PLACES, SLOTS);
+        let mut schedule: InquirySchedule<()> = InquirySchedule::new(PLACES, SLOTS);
         assert_eq!(schedule.admit(place(1, 1, "one.example"), ()), Admission::Taken);
         assert_eq!(schedule.admit(place(1, 1, "one.example"), ()), Admission::Known);
         let (first, ()) = schedule.next().unwrap();

@@ -10,10 +10,10 @@ use crate::relay::Prefix;
 /// full, the older generation is forgotten early, so more of the inquiries wait among the others.
 const SILENT_MAX: usize = 10_000;
 
-/// What was silent. It has no clock: [`Silence::age`] is called at regular times, and the second
+/// What was silent. It has no clock: [`DnsSilence::age`] is called at regular times, and the second
 /// call after a silence forgets it.
 #[derive(Debug, Default)]
-pub(super) struct Silence {
+pub(super) struct DnsSilence {
     sites: Generations<Prefix>,
     organisations: Generations<String>,
 }
@@ -24,7 +24,7 @@ struct Generations<K> {
     older: HashSet<K>,
 }
 
-impl Silence {
+impl DnsSilence {
     /// Remembers that an inquiry got an incomplete answer.
     pub(super) fn remember(&mut self, site: Prefix, organisation: &str) {
         self.sites.insert(site);
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_silence_is_forgotten_after_two_generations_or_an_answer() {
-        let mut silence = Silence::default();
+        let mut silence = DnsSilence::default();
         silence.remember(site(1), "silent.example");
         assert!(silence.covers(site(1), "other.example") && silence.covers(site(2), "silent.example"));
         assert!(!silence.covers(site(2), "other.example"));
@@ -118,14 +118,14 @@ mod tests {
 
     #[test]
     fn an_inquiry_without_a_domain_makes_no_other_silent() {
-        let mut silence = Silence::default();
+        let mut silence = DnsSilence::default();
         silence.remember(site(1), "");
         assert!(!silence.covers(site(2), ""));
     }
 
     #[test]
     fn no_flood_of_silent_names_takes_more_than_its_memory() {
-        let mut silence = Silence::default();
+        let mut silence = DnsSilence::default();
         for nth in 0..5 * SILENT_MAX as u32 {
             silence.remember(site(nth), &format!("{nth}.example"));
         }

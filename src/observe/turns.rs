@@ -5,6 +5,9 @@ use std::collections::{HashMap, VecDeque};
 use super::place::Place;
 use crate::relay::Prefix;
 
+/// The maximum number of sites that are looked at to find an inquiry that gives way.
+const DROP_LOOKS: usize = 64;
+
 /// Inquiries that wait. Each site in turn gives its oldest one.
 #[derive(Debug)]
 pub(super) struct Turns<T> {
@@ -57,14 +60,18 @@ impl<T> Turns<T> {
         None
     }
 
-    /// Drops the newest inquiry of the site whose turn is last.
-    pub(super) fn drop_last(&mut self) -> Option<Place> {
-        let site = *self.order.back()?;
+    /// Drops the newest inquiry of a site if it `gives_way`, beginning with the site whose turn is
+    /// last. Looks at no more than [`DROP_LOOKS`] sites.
+    pub(super) fn drop_last(&mut self, gives_way: impl Fn(&Place) -> bool) -> Option<Place> {
+        let newest = |site: &Prefix| self.sites.get(site).and_then(|queue| queue.back());
+        let may_drop = |site: &Prefix| newest(site).is_some_and(|(place, _)| gives_way(place));
+        let (at, &site) =
+            self.order.iter().enumerate().rev().take(DROP_LOOKS).find(|(_, site)| may_drop(site))?;
         let queue = self.sites.get_mut(&site)?;
         let (place, _) = queue.pop_back()?;
         if queue.is_empty() {
             self.sites.remove(&site);
-            self.order.pop_back();
+            self.order.remove(at);
         }
         self.waiting -= 1;
         Some(place)
