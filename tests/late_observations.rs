@@ -305,6 +305,30 @@ fn what_may_not_count_any_more_does_not_count_late() {
 }
 
 #[test]
+fn one_network_stays_one_if_only_some_reports_were_observed_at_once() {
+    let mut world = World::new();
+    let seen = Observation { injector_network: Some(64_496), ..exchanger() };
+    let mut entries = Vec::new();
+    for nth in 0..12 {
+        world.tick(Span::from_hours(5));
+        let mut report = world.report(RELAY);
+        report.injector = "192.0.2.9".parse().ok();
+        if nth % 4 == 0 {
+            report.seen = Some(seen.clone());
+            world.send(report);
+        } else {
+            entries.push(starve(&mut world, report));
+        }
+    }
+    entries.iter().for_each(|entry| drop(observe(&mut world, entry, 4, seen.clone())));
+    let record = world.blocklist.relay_record(prefix(RELAY)).unwrap();
+    let networks: std::collections::BTreeSet<_> =
+        record.ledger.marks().iter().map(|mark| mark.injector.unwrap().to_string()).collect();
+    assert_eq!(networks.len(), 1, "{networks:?}");
+    assert!(!world.is_listed(RELAY));
+}
+
+#[test]
 fn an_observation_speaks_for_its_own_evidence_alone() {
     let mut world = World::new();
     let (report, other) = (world.report(RELAY), world.report("198.18.0.26"));
