@@ -205,6 +205,24 @@ fn a_listing_on_late_observations_falls_with_its_evidence() {
 }
 
 #[test]
+fn an_extension_on_late_observations_of_old_evidence_falls_with_it() {
+    let mut world = World::new();
+    let entries = starve_case(&mut world, RELAY);
+    while !world.is_listed(RELAY) {
+        world.tick(Span::from_hours(5));
+        let report = world.report(RELAY);
+        world.send(report);
+    }
+    let floor = listing_record(&world).floor;
+    entries.iter().for_each(|entry| drop(observe(&mut world, entry, 4, exchanger())));
+    let grounds = listing_record(&world).current.unwrap().grounds;
+    assert!(grounds.after == floor && grounds.evidence.iter().all(|entry| *entry < floor), "{grounds:?}");
+    let key = hasher().domain("trap-one.example");
+    world.order(Order::Void { source: EvidenceSource::Trap(key), since: crate::support::world::start() });
+    assert!(!world.is_listed(RELAY), "the entries of its evidence lie before its floor");
+}
+
+#[test]
 fn a_late_report_shows_who_knows_a_trap_and_may_burn_it() {
     let mut world = World::new();
     let relays: Vec<String> = (1..=6).map(|nth| format!("198.18.0.{nth}")).collect();

@@ -251,3 +251,14 @@ fn any<const N: usize>(signs: [Option<bool>; N]) -> Relation {
         Relation::Refuted
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counted_report_is_small() {
+        // A full list has millions of them in memory.
+        assert!(size_of::<CountedReport>() <= 88, "{} octets", size_of::<CountedReport>());
+    }
+}
