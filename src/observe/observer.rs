@@ -139,18 +139,15 @@ impl ObserverParts {
 
     /// Starts every inquiry that may run now.
     fn run_next(self: &Arc<Self>) {
-        let mut schedule = self.schedule();
-        while !self.stop.is_cancelled()
-            && let Some((place, scheduled)) = schedule.next()
-        {
-            let parts = Arc::clone(self);
-            self.tasks.spawn(async move {
-                let stop = parts.stop.clone();
-                stop.run_until_cancelled(parts.run(place, scheduled)).await;
-            });
+        while !self.stop.is_cancelled() {
+            // A runtime that ends drops a new task at once, and with it the place: the lock must be
+            // free by then.
+            let next = self.schedule().next();
+            let Some((place, scheduled)) = next else { break };
+            let held = HeldPlace { parts: Arc::clone(self), place: Some(place), has_slot: true };
+            self.spawn(Arc::clone(self).run(held, scheduled));
         }
-        let counts = schedule.counts();
-        drop(schedule);
+        let counts = self.schedule().counts();
         self.firsts.send_replace(counts.firsts);
         for (state, number) in [
             ("waiting", counts.waiting),
@@ -163,13 +160,13 @@ impl ObserverParts {
     }
 
     /// Makes an inquiry, and repeats it or stores its result.
-    async fn run(self: Arc<Self>, place: Place, mut scheduled: ScheduledInquiry) {
+    async fn run(self: Arc<Self>, mut held: HeldPlace, mut scheduled: ScheduledInquiry) {
         let observation = self.observe(&scheduled).await;
         let is_whole = is_whole(&observation, &scheduled);
         self.metrics.observation(if is_whole { "whole" } else { "partial" });
-        self.end_slot(&place, is_whole);
+        held.end_slot(is_whole);
         let pause = TRY_AGAIN_AFTER.get(usize::from(scheduled.attempt)).filter(|_| !is_whole);
-        let rest = pause.and_then(|pause| Some((pause, self.schedule().rest(&place)?)));
+        let rest = pause.and_then(|pause| Some((pause, held.rest()?)));
         self.run_next();
         if let Some((pause, rest)) = rest {
             tokio::time::sleep(*pause).await;
@@ -181,7 +178,7 @@ impl ObserverParts {
         if is_whole || scheduled.attempt < TRIES_BEFORE_COUNTING {
             self.keep(observation, *scheduled.evidence).await;
         }
-        self.schedule().leave(&place);
+        drop(held);
         self.run_next();
     }
 
@@ -197,26 +194,22 @@ impl ObserverParts {
         }
     }
 
-    /// Gives a slot back, and lets silences age while any is remembered.
-    fn end_slot(self: &Arc<Self>, place: &Place, is_answered: bool) {
-        let mut schedule = self.schedule();
-        let is_ageing = schedule.remembers_silence();
-        schedule.ended(place, is_answered);
-        if schedule.remembers_silence() && !is_ageing {
-            let parts = Arc::clone(self);
-            self.tasks.spawn(async move {
-                let stop = parts.stop.clone();
-                let age = async {
-                    loop {
-                        tokio::time::sleep(SILENCE_GENERATION).await;
-                        if !parts.schedule().age_silence() {
-                            return;
-                        }
-                    }
-                };
-                stop.run_until_cancelled(age).await;
-            });
+    /// Lets silences age as long as any is remembered.
+    async fn age_silences(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(SILENCE_GENERATION).await;
+            if !self.schedule().age_silence() {
+                return;
+            }
         }
+    }
+
+    /// Runs a task until it ends or the observer is stopped.
+    fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            stop.run_until_cancelled(task).await;
+        });
     }
 
     /// Appends an observation, and tries again while the journal has a passing error. The fold's time
@@ -235,6 +228,48 @@ impl ObserverParts {
                     return;
                 }
             }
+        }
+    }
+}
+
+/// The place and the slot of an inquiry that runs. Both are given back when it is dropped, also after
+/// a panic.
+struct HeldPlace {
+    parts: Arc<ObserverParts>,
+    /// `None` while the inquiry rests: the schedule keeps the place then.
+    place: Option<Place>,
+    has_slot: bool,
+}
+
+impl HeldPlace {
+    fn end_slot(&mut self, is_answered: bool) {
+        let mut schedule = self.parts.schedule();
+        if let Some(place) = self.place.as_ref().filter(|_| self.has_slot) {
+            schedule.ended(place, is_answered);
+        }
+        self.has_slot = false;
+        let begins_ageing = schedule.begins_ageing();
+        drop(schedule);
+        if begins_ageing {
+            self.parts.spawn(Arc::clone(&self.parts).age_silences());
+        }
+    }
+
+    /// Lets the inquiry rest, and returns the number of the rest; `None` if too many rest.
+    fn rest(&mut self) -> Option<u64> {
+        let rest = self.parts.schedule().rest(self.place.as_ref()?)?;
+        self.place = None;
+        Some(rest)
+    }
+}
+
+impl Drop for HeldPlace {
+    fn drop(&mut self) {
+        if self.has_slot {
+            self.end_slot(false);
+        }
+        if let Some(place) = self.place.take() {
+            self.parts.schedule().leave(&place);
         }
     }
 }

@@ -47,6 +47,8 @@ pub(super) struct InquirySchedule<T> {
     /// The number of inquiries about evidence that was never asked about.
     firsts: usize,
     silence: DnsSilence,
+    /// Whether [`Self::age_silence`] is called at regular times.
+    is_ageing: bool,
 }
 
 /// What one site or organisation has of the schedule.
@@ -97,6 +99,7 @@ impl<T> InquirySchedule<T> {
             rests: 0,
             firsts: 0,
             silence: DnsSilence::default(),
+            is_ageing: false,
         }
     }
 
@@ -227,14 +230,18 @@ impl<T> InquirySchedule<T> {
         release(&mut self.organisations, &place.organisation);
     }
 
-    /// Lets one generation of silences pass. Returns whether any is still remembered.
-    pub(super) fn age_silence(&mut self) -> bool {
-        self.silence.age()
+    /// Whether silences begin to age: one is remembered, and [`Self::age_silence`] is not called yet.
+    pub(super) fn begins_ageing(&mut self) -> bool {
+        let begins = !self.is_ageing && !self.silence.is_empty();
+        self.is_ageing |= begins;
+        begins
     }
 
-    /// Whether any silence is remembered.
-    pub(super) fn remembers_silence(&self) -> bool {
-        !self.silence.is_empty()
+    /// Lets one generation of silences pass. Returns whether any is still remembered; if not, ageing
+    /// ends.
+    pub(super) fn age_silence(&mut self) -> bool {
+        self.is_ageing = self.silence.age();
+        self.is_ageing
     }
 
     /// The number of places that are free.
@@ -434,6 +441,21 @@ mod tests {
     }
 
     #[test]
+    fn silences_age_in_one_row_of_calls() {
+        let mut schedule: InquirySchedule<()> = InquirySchedule::new(PLACES, SLOTS);
+        assert!(!schedule.begins_ageing(), "nothing is remembered");
+        let silent = place(1, 1, "silent.example");
+        schedule.silence.remember(silent.site, &silent.organisation);
+        assert!(schedule.begins_ageing() && !schedule.begins_ageing());
+        schedule.silence.answered(silent.site, &silent.organisation);
+        schedule.silence.remember(silent.site, &silent.organisation);
+        assert!(!schedule.begins_ageing(), "the row goes on");
+        assert!(schedule.age_silence() && !schedule.age_silence());
+        schedule.silence.remember(silent.site, &silent.organisation);
+        assert!(schedule.begins_ageing(), "the last row ended");
+    }
+
+    #[test]
     fn a_site_with_many_places_gives_way_to_a_new_one() {
         let mut schedule: InquirySchedule<()> = InquirySchedule::new(64, 1);
         for nth in 0..16 {
@@ -490,7 +512,7 @@ mod tests {
         schedule.leave(&again);
         assert_eq!(schedule.room(), PLACES);
         assert!(
-            schedule.sites.is_empty() && schedule.organisations.is_empty() && !schedule.remembers_silence()
+            schedule.sites.is_empty() && schedule.organisations.is_empty() && schedule.silence.is_empty()
         );
     }
 }
