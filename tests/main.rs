@@ -22,6 +22,7 @@ mod guards;
 mod http_api;
 mod journal;
 mod languages;
+mod late_observations;
 mod lists;
 mod metrics;
 mod mutations;

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use tokio_util::sync::CancellationToken;
 
+use super::recalling::recall;
 use super::start_error::StartError;
 use crate::audit::AuditLog;
 use crate::config::{ClockSettings, Config, JournalSettings, ZoneFile};
@@ -14,7 +15,7 @@ use crate::intake::{Intake, IntakeSettings};
 use crate::journal::{EmbeddedJournal, Journal, JournalError};
 use crate::keys::Keys;
 use crate::metrics::Metrics;
-use crate::observe::{Inquiry, Lookups, Networks, Observer, ObserverSettings};
+use crate::observe::{Lookups, Networks, Observer, ObserverSettings, is_asked_about};
 use crate::publish::{PublishError, Publisher, tick_number};
 use crate::time::{Clock, LaboratoryClock, SystemClock, Timestamp};
 
@@ -27,6 +28,7 @@ pub struct DaemonCore {
     pub app: Arc<http::App>,
     pub(super) observer: Arc<Observer>,
     pub(super) publisher: Publisher,
+    recalling: tokio::task::JoinHandle<()>,
     stop: CancellationToken,
 }
 
@@ -75,13 +77,15 @@ impl DaemonCore {
             stop.clone(),
         )?;
         let published = Arc::clone(&publisher.published);
-        let observer = observer(&config.observe, &journal, &metrics)?;
+        let observer = Arc::new(observer(&config.observe, &journal, &metrics, &clock)?);
         // Inquiries that were unfinished when the last process ended are made again, without the
         // traps' domains, which are not stored.
-        for evidence in &publisher.pending {
-            observer.inquire(Inquiry::about(evidence, None));
+        for evidence in publisher.pending.iter().filter(|evidence| is_asked_about(evidence)) {
+            observer.inquire(Box::new(evidence.clone()), None);
         }
-        let observer = Arc::new(observer);
+        let recall =
+            recall(Arc::clone(&published), Arc::clone(&journal), Arc::clone(&observer), stop.clone());
+        let recalling = tokio::spawn(recall);
         let IntakeSettings { node, trusted_relays, operator_maildir } = config.intake.clone();
         let intake = Intake {
             traps: published.known_traps(),
@@ -115,7 +119,7 @@ impl DaemonCore {
             places: http::RequestPlaces::default(),
             intake: Arc::new(intake),
         });
-        Ok(DaemonCore { app, observer, publisher, stop })
+        Ok(DaemonCore { app, observer, publisher, recalling, stop })
     }
 
     /// Appends a tick for the current time, because the fold's time moves only by entries.
@@ -183,6 +187,9 @@ impl DaemonCore {
     pub async fn stop(self) {
         self.stop.cancel();
         self.publisher.stopped().await;
+        if let Err(error) = self.recalling.await {
+            tracing::error!(%error, "the search for evidence without an answer failed");
+        }
     }
 }
 
@@ -191,6 +198,7 @@ fn observer(
     settings: &ObserverSettings,
     journal: &Arc<dyn Journal>,
     metrics: &Arc<Metrics>,
+    clock: &Arc<dyn Clock>,
 ) -> Result<Observer, StartError> {
     // All fields are named, so that the compiler rejects a setting that nothing reads.
     let ObserverSettings { enabled, resolvers, laboratory_hosts, networks_file, limits } = settings;
@@ -205,7 +213,8 @@ fn observer(
         (true, []) => Lookups::dns(resolvers).map_err(StartError::Resolver)?,
         (true, hosts) => Lookups::Laboratory(hosts.to_vec()),
     };
-    Ok(Observer::new(lookups, networks, Arc::clone(journal), Arc::clone(metrics), *limits))
+    let (journal, metrics, clock) = (Arc::clone(journal), Arc::clone(metrics), Arc::clone(clock));
+    Ok(Observer::new(lookups, networks, journal, metrics, clock, *limits))
 }
 
 fn last_time(journal: &dyn Journal) -> Result<Timestamp, JournalError> {

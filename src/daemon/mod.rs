@@ -7,6 +7,7 @@
 #![deny(unused_variables)]
 
 mod core;
+mod recalling;
 mod serving;
 mod start_error;
 

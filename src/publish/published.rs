@@ -121,6 +121,14 @@ impl Published {
         }
     }
 
+    /// Shows every relay's record, in no order. The fold's thread waits while one part of the
+    /// records is shown.
+    pub fn for_each_relay(&self, mut show: impl FnMut(Prefix, &RelayRecord)) {
+        for record in &self.mirror {
+            show(*record.key(), &record);
+        }
+    }
+
     /// The offset of the last entry that took effect.
     pub fn applied(&self) -> Offset {
         *self.applied.borrow()
