@@ -10,6 +10,7 @@ mod core;
 mod recalling;
 mod serving;
 mod start_error;
+mod verifying;
 
 use std::sync::Arc;
 

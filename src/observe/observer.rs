@@ -37,7 +37,7 @@ const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
 pub struct Observer(Arc<ObserverParts>);
 
 struct ObserverParts {
-    lookups: Lookups,
+    lookups: Arc<Lookups>,
     networks: Networks,
     journal: Arc<dyn Journal>,
     metrics: Arc<Metrics>,
@@ -60,7 +60,7 @@ struct ScheduledInquiry {
 impl Observer {
     /// An observer without inquiries.
     pub fn new(
-        lookups: Lookups,
+        lookups: impl Into<Arc<Lookups>>,
         networks: Networks,
         journal: Arc<dyn Journal>,
         metrics: Arc<Metrics>,
@@ -68,7 +68,7 @@ impl Observer {
         limits: ObserverLimits,
     ) -> Self {
         Observer(Arc::new(ObserverParts {
-            lookups,
+            lookups: lookups.into(),
             networks,
             journal,
             metrics,
@@ -108,7 +108,7 @@ impl Observer {
 
     /// Whether there is anything that could answer an inquiry.
     pub fn is_enabled(&self) -> bool {
-        !matches!(self.0.lookups, Lookups::Nothing)
+        !matches!(*self.0.lookups, Lookups::Nothing)
     }
 
     /// The number of further inquiries that have a place in the schedule.

@@ -138,6 +138,16 @@ impl Verifier {
         }
     }
 
+    /// Whether it opens connections. In a laboratory, a table gives the answers.
+    pub fn opens_connections(&self) -> bool {
+        self.lookups.laboratory().is_none()
+    }
+
+    /// Whether anything can be asked: in a laboratory, or from an address of this machine.
+    pub fn can_ask(&self) -> bool {
+        !self.opens_connections() || !self.settings.addresses.is_empty()
+    }
+
     /// How many sessions wait for their turn.
     pub fn waiting(&self) -> usize {
         self.turns().waiting()
