@@ -21,6 +21,8 @@ use crate::verify::{AskedDomain, Finding, SideFinding, Unanswered, Verifier, Ver
 
 /// How often the questions are looked at.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often they are looked at in a laboratory, where a table answers at once.
+const LABORATORY_LOOK: Duration = Duration::from_millis(20);
 /// How long a relay's side is left alone about a domain after it was asked.
 const ASKED_EVERY: Span = Span::from_days(1);
 /// The longest random delay of a question. A reporter who owns a relay's side must not learn from
@@ -81,7 +83,8 @@ impl QuestionTimes {
 /// Puts the questions of the fold, until it is stopped.
 pub(super) async fn verify(parts: VerifyingParts, stop: CancellationToken) {
     let parts = Arc::new(parts);
-    let delay_max = if parts.verifier.opens_connections() { DELAY_MAX } else { Span::ZERO };
+    let (delay_max, look) =
+        if parts.verifier.opens_connections() { (DELAY_MAX, LOOK) } else { (Span::ZERO, LABORATORY_LOOK) };
     let mut times = QuestionTimes { nonce: parts.nonce, delay_max, noticed: BTreeMap::new() };
     let (mut open, mut sessions) = (BTreeSet::new(), JoinSet::new());
     let budgets = tokio::spawn({
@@ -102,7 +105,7 @@ pub(super) async fn verify(parts: VerifyingParts, stop: CancellationToken) {
         });
         times.keep(&standing);
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(look) => {}
             Some(ended) = sessions.join_next() => match ended {
                 Ok(Ok(key)) => drop(open.remove(&key)),
                 // A question that cannot be put rests for a day.

@@ -150,7 +150,7 @@ mod tests {
     }
 
     fn mark(entry: u64) -> CountedReport {
-        use crate::classify::{Author, Cause, Kind};
+        use crate::classify::{Author, Cause, HandedIn, Kind};
         let key = crate::trap::TrapHasher::new([7; 32]).domain("trap.example");
         let failure = crate::evidence::RecipientFailure {
             recipient: Digest::of(&entry.to_be_bytes()),
@@ -175,6 +175,7 @@ mod tests {
             solicited: false,
             follows_rfc3834: false,
             author: Author::MailSystem,
+            handed_in: HandedIn::Unknown,
         };
         let evidence = Evidence {
             id: Digest::of(&entry.to_le_bytes()),

@@ -153,6 +153,11 @@ impl Published {
         }
     }
 
+    /// Whether a relay's side was not asked yet although there is a question for it.
+    pub fn has_new_question(&self) -> bool {
+        self.questions.iter().any(|questions| questions.iter().any(|question| question.asked.is_none()))
+    }
+
     pub(super) fn mirror_relay(&self, blocklist: &Blocklist, prefix: Prefix) {
         match blocklist.questions(prefix) {
             none if none.is_empty() => drop(self.questions.remove(&prefix)),

@@ -31,5 +31,5 @@ pub use request::{AskedDomain, VerifyRequest};
 pub use session::{HostSession, SessionTimes};
 pub use settings::{LocalAddresses, VerifierLimits, VerifierSettings};
 pub use stance::RecipientStance;
-pub use turns::{Turn, TurnLimits, TurnStart, Turns};
+pub use turns::{SessionTurns, Turn, TurnLimits, TurnStart};
 pub use verifier::Verifier;

@@ -49,7 +49,7 @@ pub struct Turn {
 /// What a turn that waited gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TurnStart<A> {
-    /// It may open a session now. [`Turns::done`] must follow.
+    /// It may open a session now. [`SessionTurns::done`] must follow.
     Session,
     /// The host was asked within the last day, with this result.
     Known(A),
@@ -60,7 +60,7 @@ type Key = (IpAddr, String);
 
 /// The turns that wait, each with a token of the caller, and what was asked before.
 #[derive(Debug)]
-pub struct Turns<T, A> {
+pub struct SessionTurns<T, A> {
     limits: TurnLimits,
     /// The sites with waiting turns, in the order in which they come to their turn.
     sites: VecDeque<Prefix>,
@@ -113,10 +113,10 @@ impl Turn {
     }
 }
 
-impl<T, A: Clone> Turns<T, A> {
+impl<T, A: Clone> SessionTurns<T, A> {
     /// No turn waits and nothing was asked.
     pub fn new(limits: TurnLimits) -> Self {
-        Turns {
+        SessionTurns {
             limits,
             sites: VecDeque::new(),
             waiting: HashMap::new(),
@@ -274,7 +274,7 @@ mod tests {
     const LIMITS: TurnLimits =
         TurnLimits { sessions_max: 16, per_hour: 600, per_network_hour: 8, per_organisation_hour: 8 };
 
-    type TestTurns = Turns<usize, &'static str>;
+    type TestTurns = SessionTurns<usize, &'static str>;
 
     fn at(minutes: i64) -> Timestamp {
         Timestamp::from_milliseconds(0).plus(Span::from_seconds(minutes * 60))

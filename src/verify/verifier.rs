@@ -17,7 +17,7 @@ use super::request::{AskedDomain, VerifyRequest};
 use super::session::{HostSession, SessionTimes};
 use super::settings::VerifierSettings;
 use super::tls::connector;
-use super::turns::{Turn, TurnLimits, TurnStart, Turns};
+use super::turns::{SessionTurns, Turn, TurnLimits, TurnStart};
 use crate::evidence::AskedSide;
 use crate::observe::{Lookups, organisation};
 use crate::relay::{Listable, Prefix, Relay};
@@ -48,7 +48,7 @@ pub struct Verifier {
     clock: Arc<dyn Clock>,
     times: SessionTimes,
     tls: TlsConnector,
-    turns: Mutex<Turns<Waiter, HostFinding>>,
+    turns: Mutex<SessionTurns<Waiter, HostFinding>>,
 }
 
 /// A session that may be open. Its result is noted, also if nobody waits for it any more.
@@ -99,7 +99,7 @@ impl Verifier {
             per_network_hour: PER_NETWORK_HOUR,
             per_organisation_hour: PER_ORGANISATION_HOUR,
         };
-        let turns = Mutex::new(Turns::new(limits));
+        let turns = Mutex::new(SessionTurns::new(limits));
         Verifier { lookups, settings, listable, clock, times, tls: connector(), turns }
     }
 
@@ -289,7 +289,7 @@ impl Verifier {
         self.settings.opt_out.iter().any(|network| network.contains(&address))
     }
 
-    fn turns(&self) -> MutexGuard<'_, Turns<Waiter, HostFinding>> {
+    fn turns(&self) -> MutexGuard<'_, SessionTurns<Waiter, HostFinding>> {
         // Every change of the turns is whole, also if a thread panics elsewhere.
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
