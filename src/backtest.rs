@@ -170,7 +170,7 @@ fn fold(journal: &dyn Journal, origin: &str, text: Option<&str>) -> Result<Fold,
             for change in &changes.list {
                 if let ListChange::Listed { origin: of, relay, code, .. }
                 | ListChange::Extended { origin: of, relay, code, .. }
-                | ListChange::Held { origin: of, relay, code } = change
+                | ListChange::Held { origin: of, relay, code, .. } = change
                     && of == origin
                 {
                     fold.listed.entry((*relay, *code)).or_insert((now, 0)).1 += 1;

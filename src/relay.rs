@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
 use std::sync::LazyLock;
 
 use ipnet::IpNet;
@@ -11,6 +12,8 @@ use minicbor::{Decode, Encode};
 const IPV4_SHARED_BITS: u8 = 24;
 /// The length of the prefix of an IPv6 site: the addresses that one operator is assumed to control.
 pub const IPV6_SITE_BITS: u8 = 48;
+/// The length of the prefix that a registry gives to an IPv6 provider at least.
+const IPV6_PROVIDER_BITS: u8 = 32;
 /// The length of the prefix of an IPv6 link, whose addresses a single host can use freely.
 pub const IPV6_LINK_BITS: u8 = 64;
 
@@ -88,6 +91,31 @@ impl fmt::Display for InjectorNetwork {
     }
 }
 
+/// A site of relays: addresses that one operator of relays is assumed to control. The guards of a
+/// zone count additions by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub enum RelaySite {
+    /// The IPv4 /24 or the IPv6 /48 around the relay, or its IPv6 /32.
+    #[n(0)]
+    Network(#[n(0)] Prefix),
+    /// The organisation of the relay's confirmed name: a short digest of the registered domain.
+    #[n(1)]
+    Organisation(#[n(0)] NonZeroU32),
+    /// The number of the autonomous system that announces the relay's address.
+    #[n(2)]
+    System(#[n(0)] NonZeroU32),
+}
+
+impl fmt::Display for RelaySite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RelaySite::Network(prefix) => prefix.fmt(f),
+            RelaySite::Organisation(_) => f.write_str("the organisation of its confirmed name"),
+            RelaySite::System(number) => write!(f, "AS{number}"),
+        }
+    }
+}
+
 impl fmt::Display for Relay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -145,6 +173,11 @@ impl Prefix {
     /// /48.
     pub fn shared(address: IpAddr) -> Self {
         Prefix::around(address, if address.is_ipv4() { IPV4_SHARED_BITS } else { IPV6_SITE_BITS })
+    }
+
+    /// The prefix that a registry gives to an IPv6 provider at least: a /32. `None` for IPv4.
+    pub fn provider(address: IpAddr) -> Option<Self> {
+        address.is_ipv6().then(|| Prefix::around(address, IPV6_PROVIDER_BITS))
     }
 
     /// Sorts before every other prefix that starts at this address.

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use backscatterd::classify::{Author, Cause, Kind};
+use backscatterd::classify::{Author, Cause, HandedIn, Kind};
 use backscatterd::digest::Digest;
 use backscatterd::evidence::{
-    Channel, Directive, Entry, EvidenceSource, GivenTrap, Observation, Offset, Order, OriginalSender,
-    RecordedEntry,
+    AskedSide, Channel, Directive, Entry, EvidenceSource, GivenTrap, Observation, Offset, Order,
+    OriginalSender, RecordedEntry, Verification, VerificationAnswer,
 };
 use backscatterd::journal::{
     Append, Checkpoint, DroppedDays, EmbeddedJournal, Journal, JournalError, MemoryJournal, Retention,
@@ -80,6 +80,11 @@ fn offsets_rise_by_one_and_entries_come_back_in_order() {
         );
         assert_eq!(read[0].entry, Entry::Tick(11));
         assert!(journal.read(Offset::from_number(50), 5).unwrap().is_empty());
+        let at = |number| journal.entry(Offset::from_number(number)).unwrap().map(|recorded| recorded.entry);
+        assert_eq!(
+            (at(0), at(11), at(50), at(51)),
+            (None, Some(Entry::Tick(11)), Some(Entry::Tick(50)), None)
+        );
         if let Some(again) = again() {
             assert_eq!(all(&*again), all(journal));
             assert_eq!(again.append(tick(51)).wait().unwrap(), Offset::from_number(51));
@@ -174,6 +179,8 @@ fn retention_drops_days_that_a_checkpoint_has_taken_in_and_no_others() {
         let kept = journal.read(Offset::START, usize::MAX).unwrap().len() as u64;
         assert_eq!(journal.entries_between(journal.beginning().unwrap(), head), kept);
         assert_eq!(journal.read(Offset::START, 1).unwrap()[0].offset, Offset::from_number(9));
+        let offset_at = |number| journal.entry(Offset::from_number(number)).unwrap().map(|of| of.offset);
+        assert_eq!((offset_at(8), offset_at(9)), (None, Some(Offset::from_number(9))), "8 was dropped");
         if let Some(again) = again() {
             assert_eq!(again.checkpoint().unwrap(), Some(checkpoint));
             assert_eq!(all(&*again), all(journal));
@@ -293,7 +300,7 @@ fn golden_entries() -> Vec<(String, Entry)> {
     let report = world.report("198.18.0.25");
     let mut evidence = world.evidence(report);
     if let Entry::Evidence(evidence) = &mut evidence {
-        evidence.facts.author = Author::Unknown;
+        (evidence.facts.author, evidence.facts.handed_in) = (Author::Unknown, HandedIn::Unknown);
     }
     let id = Digest::of(b"golden");
     let directive = |order| Entry::Directive(Directive { id, by: "op".into(), why: "golden".into(), order });
@@ -340,6 +347,10 @@ fn golden_entries() -> Vec<(String, Entry)> {
                 injector_network: Some(64_497),
                 original_forbidden: Some(true),
                 named_elsewhere: Some(false),
+                recipient_organisation: None,
+                organisation: None,
+                attempt: 0,
+                counted: None,
             }),
         ),
         ("exempt", directive(Order::Exempt { prefix: prefix("9.9.0.0/16"), review_by: start().plus(DAY) })),
@@ -388,13 +399,18 @@ fn golden_entries() -> Vec<(String, Entry)> {
     let report = world.report("198.18.0.25");
     let mut forwarded = world.evidence(report);
     if let Entry::Evidence(evidence) = &mut forwarded {
-        evidence.facts.author = Author::Unknown;
+        (evidence.facts.author, evidence.facts.handed_in) = (Author::Unknown, HandedIn::Unknown);
         evidence.wider = vec![key];
         (evidence.channel, evidence.forwarded_by) = (Channel::Submitted, Some(isp.clone()));
     }
     let mut report = world.report("198.18.0.26");
     report.cause = Cause::Unknown;
-    let by_mail_system = world.evidence(report);
+    let mut by_mail_system = world.evidence(report);
+    if let Entry::Evidence(evidence) = &mut by_mail_system {
+        evidence.facts.handed_in = HandedIn::Unknown;
+    }
+    let report = world.report("198.18.0.27");
+    let by_stranger = world.evidence(report);
     let terms = DonorTerms {
         token: Some(id),
         traps_max: 7,
@@ -412,8 +428,42 @@ fn golden_entries() -> Vec<(String, Entry)> {
         ("set-donor".to_owned(), directive(Order::SetDonor { donor: isp.clone(), terms })),
         ("add-traps".to_owned(), directive(Order::AddTraps { donor: isp.clone(), traps: vec![given] })),
         ("retire-traps".to_owned(), directive(Order::RetireTraps { donor: isp, keys: vec![key] })),
-        ("evidence-of-a-mail-system".to_owned(), by_mail_system),
+        ("evidence-of-a-mail-system".to_owned(), by_mail_system.clone()),
+        (
+            "observation-of-an-organisation".to_owned(),
+            Entry::Observation(Observation {
+                organisation: Some("relay.example".into()),
+                ..Observation::unknown(id)
+            }),
+        ),
+        ("evidence-of-a-stranger".to_owned(), by_stranger),
+        (
+            "observation-of-a-recipient".to_owned(),
+            Entry::Observation(Observation {
+                recipient_organisation: Some("relay.example".to_owned()),
+                ..Observation::unknown(id)
+            }),
+        ),
+        (
+            "verification".to_owned(),
+            Entry::Verification(Box::new(Verification::new(
+                "198.18.0.27".parse().unwrap(),
+                ("mail.relay.example".to_owned(), "relay.example".to_owned()),
+                AskedSide::Exchangers,
+                (VerificationAnswer::RefusesUnknown, "550 5.1.1 unknown user"),
+                start(),
+            ))),
+        ),
     ]);
+    if let Entry::Evidence(evidence) = by_mail_system {
+        let late = Observation {
+            mx_of_recipient: Some(true),
+            attempt: 4,
+            counted: Some(evidence.clone()),
+            ..Observation::unknown(evidence.id)
+        };
+        named.push(("observation-late".to_owned(), Entry::Observation(late)));
+    }
     named
 }
 

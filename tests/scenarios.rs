@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use backscatterd::blocklist::ListChange;
 use backscatterd::classify::{self, SessionFacts, Verdict};
 use backscatterd::digest::Digest;
-use backscatterd::evidence::{Entry, Evidence, EvidenceParts, EvidenceSource, Order};
+use backscatterd::evidence::{Entry, Evidence, EvidenceParts, EvidenceSource, Order, VerificationAnswer};
 use backscatterd::explain::{CodeExplanation, explain};
 use backscatterd::mail::{self, Mailbox, ReversePath};
 use backscatterd::observe::{DnsAnswers, Inquiry, observation};
@@ -93,7 +93,7 @@ fn span(text: &str) -> Span {
 impl Story {
     fn begin(place: &str) -> Self {
         let mut world = World::bare();
-        let zone = laboratory_zone();
+        let zone = laboratory_zone().replace("verification = \"off\"", "verification = \"required\"");
         world.adopt(&zone);
         Story {
             place: place.to_owned(),
@@ -143,6 +143,16 @@ impl Story {
                 exchanger_of: words.get("exchanger-of").into_iter().map(str::to_owned).collect(),
                 authorised_by: words.get("authorised-by").into_iter().map(str::to_owned).collect(),
             }),
+            "verify" => {
+                let answer = match words.need("answer") {
+                    "takes-all" => VerificationAnswer::TakesAll,
+                    "refuses-unknown" => VerificationAnswer::RefusesUnknown,
+                    "refuses-all" => VerificationAnswer::RefusesAll,
+                    "nothing" => VerificationAnswer::NoAnswer,
+                    other => panic!("{place}: unknown answer {other:?}"),
+                };
+                self.world.answers.insert(words.first().parse().unwrap(), answer);
+            }
             "dns" => self.dns_answers = words.first() == "answers",
             "trusted" => self.trusted.push(words.first().parse().unwrap()),
             "time" => self.last = self.world.tick(span(words.first())).list,
@@ -349,11 +359,14 @@ impl Story {
                 let ignored = matches!(&self.last[..], [ListChange::Ignored { why: is }] if is.contains(why));
                 assert!(ignored, "{place}: {:?}", self.last);
             }
-            "held" => assert!(
-                self.last.iter().any(|change| matches!(change, ListChange::Held { .. })),
-                "{place}: {:?}",
-                self.last
-            ),
+            "held" => {
+                let by = words.get("by");
+                let held = self.last.iter().any(|change| match change {
+                    ListChange::Held { guard, .. } => by.is_none_or(|by| by == guard.name()),
+                    _ => false,
+                });
+                assert!(held, "{place}: {:?}", self.last);
+            }
             "note" => {
                 let notes = self.world.blocklist.status().notes;
                 let said = notes.last().is_some_and(|note| note.text.contains(words.need("note")));

@@ -28,6 +28,7 @@ impl Blocklist {
                 (turn.by, turn.why) = (&directive.by, &directive.why);
                 self.directive(&directive.order, &mut turn);
             }
+            Entry::Verification(verification) => self.verification(verification, &mut turn),
             Entry::Tick(_) => self.tick(recorded.at, &mut turn),
         }
         turn.changes
@@ -37,6 +38,7 @@ impl Blocklist {
         let before = self.state.time;
         self.state.time = before.max(at);
         let now = self.state.time;
+        self.let_in(turn);
         self.end_waits(now, turn);
         self.expire(now, turn);
         if now.day() != before.day() {
@@ -72,7 +74,7 @@ impl Blocklist {
         });
         let ledgers = &self.state.ledgers;
         for (origin, zone) in &mut self.state.zones {
-            zone.guard.held.retain(|(prefix, _)| ledgers.contains_key(prefix));
+            touched.extend(zone.guard.held.drop_if(|prefix| !ledgers.contains_key(&prefix)));
             let terms = self.zones.get(origin).map(|derived| &derived.config.terms);
             zone.records.retain(|(prefix, _), record| {
                 // The floor is needed while the ledger contains evidence from before it.
@@ -88,6 +90,7 @@ impl Blocklist {
         self.state.sightings.retain(|_, sighting| sighting.last >= oldest);
         self.state.good_mail.retain(|_, good| good.at >= oldest);
         self.state.traps.forget(oldest);
+        self.forget_answers(oldest);
     }
 
     fn horizon(&self) -> Span {

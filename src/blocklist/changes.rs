@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::audit::AuditRecord;
+use super::holds::HoldingGuard;
+use crate::evidence::VerificationAnswer;
 use crate::listing::ListingEnd;
 use crate::relay::{Prefix, Relay};
 use crate::time::Timestamp;
@@ -11,7 +13,7 @@ use crate::time::Timestamp;
 /// One effect of a journal entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListChange {
-    /// Evidence was added to a ledger.
+    /// Evidence was added to a ledger, or counts now because of a late observation.
     Counted {
         /// The relay that brought the evidence.
         relay: Relay,
@@ -49,7 +51,23 @@ pub enum ListChange {
         /// Why the listing ended.
         how: ListingEnd,
     },
-    /// A guard or a freeze holds a new listing until the operator releases it.
+    /// A case is complete and waits for the answer of the relay's side.
+    Unverified {
+        /// The zone's origin.
+        origin: String,
+        /// The prefix of the ledger.
+        relay: Prefix,
+        /// The code of the listing.
+        code: u8,
+    },
+    /// The relay's side answered a question about made-up recipients, or did not answer it.
+    Verified {
+        /// The relay.
+        relay: Relay,
+        /// The answer.
+        answer: VerificationAnswer,
+    },
+    /// A guard or a freeze holds a new listing.
     Held {
         /// The zone's origin.
         origin: String,
@@ -57,6 +75,13 @@ pub enum ListChange {
         relay: Prefix,
         /// The code of the listing.
         code: u8,
+        /// What holds the listing.
+        guard: HoldingGuard,
+    },
+    /// So many sites wait for their share that only the operator lets their listings in.
+    Crowded {
+        /// The zone's origin.
+        origin: String,
     },
     /// More listings ended within an hour than the guards expect.
     Shrinking {

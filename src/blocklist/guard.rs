@@ -1,12 +1,13 @@
-//! The guards of one zone at work: new listings beyond the hourly limit are held until the operator
-//! releases them, so that a fault cannot list many addresses. Removals are never held.
+//! The guards of one zone at work: they count the additions of an hour, in the zone and by site, and
+//! say which of them holds the next one. Removals are never held.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
 
+use super::holds::{HeldListings, HoldingGuard};
 use crate::listing::GuardLimits;
-use crate::relay::Prefix;
+use crate::relay::RelaySite;
 use crate::time::Timestamp;
 
 /// The additions and endings in one zone during the current hour.
@@ -23,9 +24,16 @@ pub(super) struct HourlyGuard {
     added: BTreeMap<u8, u64>,
     #[n(3)]
     ended: u64,
-    /// The held listings: ledger prefix and code.
-    #[n(4)]
-    pub(super) held: BTreeSet<(Prefix, u8)>,
+    // Number 4 was the set of held listings, without their guards.
+    /// The held listings.
+    #[n(5)]
+    #[cbor(default)]
+    pub(super) held: HeldListings,
+    /// Additions by site and code. Each addition counts for the few sites of its relay, so
+    /// `additions_max` bounds this map.
+    #[n(6)]
+    #[cbor(default)]
+    added_by_site: BTreeMap<(RelaySite, u8), u64>,
 }
 
 impl HourlyGuard {
@@ -33,17 +41,37 @@ impl HourlyGuard {
         if self.hour != now.hour() {
             (self.hour, self.size, self.ended) = (now.hour(), size as u64, 0);
             self.added.clear();
+            self.added_by_site.clear();
         }
     }
 
-    /// Whether the limit permits another addition under a code in this hour. If so, counts it.
-    pub(super) fn admits(&mut self, now: Timestamp, code: u8, size: usize, guards: &GuardLimits) -> bool {
+    /// The guard that holds another addition under a code in this hour. `None` if the limits permit
+    /// the addition.
+    ///
+    /// The shares of the sites come first. What they hold takes nothing from the zone's limit.
+    pub(super) fn holding(
+        &mut self,
+        now: Timestamp,
+        code: u8,
+        sites: &[RelaySite],
+        size: usize,
+        guards: &GuardLimits,
+    ) -> Option<HoldingGuard> {
         self.turn(now, size);
-        let most = guards.additions_max(self.size);
-        let added = self.added.entry(code).or_insert(0);
-        let admitted = *added < most;
-        *added += u64::from(admitted);
-        admitted
+        let by_site = |site: &RelaySite| self.added_by_site.get(&(*site, code)).copied().unwrap_or(0);
+        let share = guards.site_additions_max(self.size);
+        let used_up = sites.iter().find(|site| share.is_some_and(|most| by_site(site) >= most));
+        let added = self.added.get(&code).copied().unwrap_or(0);
+        let is_full = added >= guards.additions_max(self.size);
+        used_up.map(|site| HoldingGuard::Site(*site)).or(is_full.then_some(HoldingGuard::Zone))
+    }
+
+    /// Counts an addition that no guard holds.
+    pub(super) fn add(&mut self, code: u8, sites: &[RelaySite]) {
+        *self.added.entry(code).or_insert(0) += 1;
+        for site in sites {
+            *self.added_by_site.entry((*site, code)).or_insert(0) += 1;
+        }
     }
 
     /// Counts a listing that ended. Returns `true` when the number reaches the alarm limit, which

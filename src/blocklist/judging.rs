@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::Blocklist;
-use super::changes::{EntryContext, ListChange};
+use super::changes::EntryContext;
 use super::records::RecordChange;
 use crate::classify::Kind;
 use crate::evidence::Offset;
 use crate::listing::{ListingEnd, ListingGrounds, ListingRecord};
 use crate::relay::Prefix;
-use crate::score::{Case, CaseWindow, CountedReport, is_made};
+use crate::score::{Case, CaseWindow, CountedReport, Ledger, VerificationMode, VerifiedDomains, is_made};
+use crate::zone;
 
 impl Blocklist {
     /// Judges the relay under the code for a kind of report. Lists it or extends its listing if
@@ -37,23 +38,29 @@ impl Blocklist {
         let Some(ledger) = self.state.ledgers.get(&prefix) else { return };
         let Some(zone) = self.state.zones.get(origin) else { return };
         let record = zone.records.get(&(prefix, code));
-        let after = record.map_or(Offset::START, |record| record.floor).max(ledger.forgiven());
         // A listing by decision is not changed by evidence. The evidence counts after the listing
         // ends.
         if record.is_some_and(ListingRecord::is_decided) {
             return;
         }
         let is_new = record.is_none_or(|record| record.current.is_none());
-        let good_messages = self.good_messages(prefix);
-        let window = CaseWindow { kinds, after, until: offset, now, good_messages };
-        let case = Case::open(ledger, &window, &config.policy);
+        let window = self.case_window(origin, prefix, code, kinds);
+        let policy = &config.policy;
+        let verified = self.needed_answers(&config, prefix, code);
+        let vetoes = verified.as_ref().map(|_| self.vetoes(prefix, policy.horizon)).unwrap_or_default();
+        let case = Case::open(ledger, &window, policy).only(|mark| !vetoes.contains(&mark.organisation));
         if !is_made(&case, quorum)
             || config.listable.permits(prefix.network()).is_err()
             || self.is_exempt(prefix)
         {
-            return;
+            return self.await_no_answer(origin, prefix, code);
         }
-        let grounds = ListingGrounds::of(&case, after, offset, now);
+        let case = case.only(|mark| verified.as_ref().is_none_or(|verified| verified.permits(mark)));
+        if !is_made(&case, quorum) {
+            return self.await_answer(origin, prefix, code, turn);
+        }
+        let grounds = ListingGrounds::of(&case, window.after, offset, now, verified);
+        self.await_no_answer(origin, prefix, code);
         if is_new && pass == GuardCheck::Guarded && self.holds(origin, prefix, code, turn) {
             return;
         }
@@ -63,25 +70,31 @@ impl Blocklist {
         });
     }
 
-    /// Whether a freeze or a guard holds a new listing. If so, records it as held.
-    fn holds(&mut self, origin: &str, prefix: Prefix, code: u8, turn: &mut EntryContext<'_>) -> bool {
-        let (now, frozen) = (self.state.time, self.state.frozen);
-        let (Some(zone), Some(derived)) = (self.state.zones.get_mut(origin), self.zones.get(origin)) else {
-            return true;
-        };
-        if zone.guard.held.contains(&(prefix, code)) {
-            return true;
+    /// The answers that a case under a code needs; `None` if it needs none. Only the main zone's codes
+    /// are about failures that can be verified.
+    fn needed_answers(&self, config: &zone::Config, prefix: Prefix, code: u8) -> Option<VerifiedDomains> {
+        let is_main = config.codes.iter().any(|of| of.value == code && of.main);
+        let mode = config.policy.verification;
+        (is_main && mode != VerificationMode::Off).then(|| self.verified(prefix, mode))
+    }
+
+    /// The window of a relay's next case under a code.
+    pub(super) fn case_window<'k>(
+        &self,
+        origin: &str,
+        prefix: Prefix,
+        code: u8,
+        kinds: &'k [Kind],
+    ) -> CaseWindow<'k> {
+        let record = self.state.zones.get(origin).and_then(|zone| zone.records.get(&(prefix, code)));
+        let forgiven = self.state.ledgers.get(&prefix).map_or(Offset::START, Ledger::forgiven);
+        CaseWindow {
+            kinds,
+            after: record.map_or(Offset::START, |record| record.floor).max(forgiven),
+            until: self.state.offset,
+            now: self.state.time,
+            good_messages: self.good_messages(prefix),
         }
-        if !frozen && zone.guard.admits(now, code, derived.entries.len(), &derived.config.guards) {
-            return false;
-        }
-        zone.guard.held.insert((prefix, code));
-        turn.change(ListChange::Held { origin: origin.to_owned(), relay: prefix, code });
-        let why = if frozen { "the list is frozen" } else { "the limit on additions per hour is reached" };
-        let mut record = self.record(turn, "held", why.to_owned());
-        (record.zone, record.about, record.code) = (origin.to_owned(), prefix.to_string(), Some(code));
-        turn.changes.audit.push(self.state.audit.link(record));
-        true
     }
 
     /// Removes counted reports from every ledger, and ends every listing that does not satisfy the
@@ -100,15 +113,29 @@ impl Blocklist {
         }
         let mut ended = 0;
         for (prefix, gone) in touched {
-            turn.changes.relays.insert(prefix);
-            for (origin, code) in self.recorded(prefix) {
-                ended += usize::from(self.review(&origin, prefix, code, &gone, turn));
-            }
+            ended += self.review_relay(prefix, &gone, turn);
         }
         ended
     }
 
-    /// Reviews the listings of one relay under one code after the entries `gone` were removed.
+    /// Reviews all listings of one relay after reports that counted from the entries `gone` were
+    /// removed. Returns the number of listings that ended.
+    pub(super) fn review_relay(
+        &mut self,
+        prefix: Prefix,
+        gone: &[Offset],
+        turn: &mut EntryContext<'_>,
+    ) -> usize {
+        turn.changes.relays.insert(prefix);
+        let mut ended = 0;
+        for (origin, code) in self.recorded(prefix) {
+            ended += usize::from(self.review(&origin, prefix, code, gone, turn));
+        }
+        ended
+    }
+
+    /// Reviews the listings of one relay under one code after reports that counted from the entries
+    /// `gone` were removed.
     ///
     /// Ends the current listing if it was based on such an entry and the rest does not satisfy the
     /// rules, and drops past listings likewise. Returns whether the current listing ended.
@@ -126,7 +153,10 @@ impl Blocklist {
         let ledger = self.state.ledgers.get(&prefix).unwrap_or(&none);
         let stands = |grounds: &ListingGrounds| {
             let untouched = !gone.iter().any(|&offset| grounds.after < offset && offset <= grounds.completed);
-            untouched || is_made(&Case::open(ledger, &grounds.window(kinds), &config.policy), quorum)
+            untouched || {
+                let case = Case::open(ledger, &grounds.window(kinds), &config.policy);
+                is_made(&case.only(|mark| grounds.permits(mark)), quorum)
+            }
         };
         let Some(record) =
             self.state.zones.get_mut(origin).and_then(|zone| zone.records.get_mut(&(prefix, code)))

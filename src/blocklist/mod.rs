@@ -7,6 +7,7 @@
 //! effect is ignored, and the reason is returned as a [`ListChange`]. Every change of the list
 //! produces an audit record.
 
+mod answers;
 mod apply;
 mod audit;
 mod changes;
@@ -14,19 +15,26 @@ mod checkpoints;
 mod counting;
 mod decisions;
 mod guard;
+mod holding;
+mod holds;
 mod judging;
+mod late;
 mod published;
 mod records;
 mod state;
+mod verifying;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use answers::RelayAnswer;
 pub use audit::{AuditHead, AuditRecord};
 pub use changes::{ListChange, ListChanges};
 pub use checkpoints::{CheckpointError, STATE_VERSION};
+pub use holds::{HoldingGuard, ListingHold, WAITING_SITES_MAX};
 pub use state::{Exemption, PublicNote};
-pub use view::{DonorRecord, Donors, ListStatus, RelayRecord};
+pub use verifying::VerificationQuestion;
+pub use view::{DonorRecord, Donors, HeldCounts, ListStatus, RelayRecord};
 
 use self::published::DerivedZone;
 use self::state::FoldState;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{Decode, Encode};
 
+use super::answers::RelayAnswer;
 use super::audit::AuditHead;
 use super::guard::HourlyGuard;
 use crate::digest::Digest;
@@ -56,6 +57,10 @@ pub(super) struct FoldState {
     #[n(14)]
     #[cbor(default)]
     pub(super) contributions: BTreeMap<Donor, Contribution>,
+    /// The last answers of relays' sides, by ledger prefix and short digest of the registered domain.
+    #[n(15)]
+    #[cbor(default)]
+    pub(super) answers: BTreeMap<(Prefix, u32), RelayAnswer>,
 }
 
 /// The state of one zone.
@@ -78,6 +83,10 @@ pub(super) struct ZoneState {
     pub(super) shut_down: bool,
     #[n(5)]
     pub(super) guard: HourlyGuard,
+    /// Complete cases that wait for the answer of the relay's side.
+    #[n(6)]
+    #[cbor(default)]
+    pub(super) unverified: BTreeSet<(Prefix, u8)>,
 }
 
 /// The operator's decision never to list a prefix.

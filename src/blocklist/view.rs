@@ -4,8 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::Blocklist;
+use super::answers::RelayAnswer;
 use super::audit::AuditHead;
+use super::holds::{HeldListings, HoldingGuard, ListingHold, WAITING_SITES_MAX};
 use super::published::{records_of, serial};
 use super::state::{Exemption, PublicNote, ZoneState};
 use crate::evidence::{Evidence, Offset};
@@ -25,6 +29,12 @@ pub struct RelayRecord {
     pub records: BTreeMap<(Arc<str>, u8), ListingRecord>,
     /// The number of wanted messages that donors received from the relay within the horizon.
     pub good_messages: u64,
+    /// The last answers of the relay's side about made-up recipients, by short digest of the registered
+    /// domain.
+    pub answers: BTreeMap<u32, RelayAnswer>,
+    /// The held listings in the published zones: origin, code and hold. It takes little room while
+    /// it is empty, as it is for nearly all relays.
+    pub held: Box<[(Arc<str>, u8, ListingHold)]>,
     /// The last entry that was applied before the copy was made.
     pub offset: Offset,
 }
@@ -41,14 +51,52 @@ pub struct DonorRecord {
     pub contribution: Contribution,
 }
 
+/// How many listings of a zone are held, by what holds them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldCounts {
+    /// Listings that a freeze holds.
+    pub freeze: usize,
+    /// Listings that the zone's limit on additions in an hour holds.
+    pub zone: usize,
+    /// Listings that the share of their site holds.
+    pub site: usize,
+    /// The number of sites whose share holds listings.
+    pub sites: usize,
+}
+
+impl HeldCounts {
+    fn of(held: &HeldListings) -> Self {
+        let mut counts = HeldCounts { sites: held.sites().count(), ..HeldCounts::default() };
+        for (_, _, hold) in held.iter() {
+            match hold.guard {
+                HoldingGuard::Freeze => counts.freeze += 1,
+                HoldingGuard::Zone => counts.zone += 1,
+                HoldingGuard::Site(_) => counts.site += 1,
+            }
+        }
+        counts
+    }
+
+    /// The number of all held listings.
+    pub const fn total(self) -> usize {
+        self.freeze + self.zone + self.site
+    }
+
+    /// Whether so many sites wait that only a release lets their listings in.
+    pub const fn is_crowded(self) -> bool {
+        self.sites > WAITING_SITES_MAX
+    }
+}
+
 /// The state of the list as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListStatus {
     /// Whether new listings are frozen.
     pub frozen: bool,
-    /// The number of listings that the guards hold, by origin. Zones without held listings are
-    /// omitted.
-    pub held: BTreeMap<String, usize>,
+    /// The numbers of held listings, by origin. Zones without held listings are omitted.
+    pub held: BTreeMap<String, HeldCounts>,
+    /// The numbers of complete cases that wait for the answer of the relay's side, by origin.
+    pub unverified: BTreeMap<String, usize>,
     /// The origins of the zones that are shut down.
     pub shut_down: Vec<String>,
     /// The exemptions, by prefix.
@@ -122,10 +170,15 @@ impl Blocklist {
     /// The state of the list as a whole.
     pub fn status(&self) -> ListStatus {
         let zones = &self.state.zones;
-        let held = zones.iter().filter(|(_, zone)| !zone.guard.held.is_empty());
+        let held = zones.iter().map(|(origin, zone)| (origin.clone(), HeldCounts::of(&zone.guard.held)));
         ListStatus {
             frozen: self.state.frozen,
-            held: held.map(|(origin, zone)| (origin.clone(), zone.guard.held.len())).collect(),
+            held: held.filter(|(_, counts)| counts.total() > 0).collect(),
+            unverified: zones
+                .iter()
+                .filter(|(_, zone)| !zone.unverified.is_empty())
+                .map(|(origin, zone)| (origin.clone(), zone.unverified.len()))
+                .collect(),
             shut_down: zones
                 .iter()
                 .filter(|(_, zone)| zone.shut_down)
@@ -159,7 +212,11 @@ impl Blocklist {
             records.map(|(code, record)| ((Arc::clone(&origin), code), record.clone())).collect::<Vec<_>>()
         };
         let published = self.state.zones.iter().filter(|(_, zone)| zone.published);
-        let records: BTreeMap<_, _> = published.flat_map(of_zone).collect();
+        let records: BTreeMap<_, _> = published.clone().flat_map(of_zone).collect();
+        let held = published.flat_map(|(origin, zone)| {
+            let holds = zone.guard.held.of(prefix);
+            holds.map(|(code, hold)| (Arc::from(origin.as_str()), code, hold))
+        });
         let ledger = self.state.ledgers.get(&prefix).cloned();
         if ledger.is_none() && records.is_empty() {
             return None;
@@ -168,6 +225,8 @@ impl Blocklist {
             ledger: ledger.unwrap_or_default(),
             records,
             good_messages: self.good_messages(prefix),
+            answers: self.answers_of(prefix).map(|(domain, known)| (domain, known.clone())).collect(),
+            held: held.collect(),
             offset: self.state.offset,
         })
     }

@@ -12,6 +12,7 @@ mod cause_signs;
 mod cleaned_text;
 mod format;
 mod formats;
+mod handed_in;
 mod injector;
 mod json;
 mod kind;
@@ -20,6 +21,7 @@ mod original;
 mod phrase_table;
 mod reading;
 mod recipients;
+mod refusal;
 mod reply;
 mod report;
 mod report_in_words;
@@ -38,9 +40,11 @@ pub use author::Author;
 pub use cause::Cause;
 pub use format::{Format, Layer};
 pub use formats::FORMATS;
+pub use handed_in::HandedIn;
 pub use json::VerdictJson;
 pub use kind::Kind;
 pub use languages::{LANGUAGES, Language};
+pub use refusal::{RefusalSense, refusal_sense};
 pub use report::{ReportFields, ReportedRecipient};
 pub use session::SessionFacts;
 pub use verdict::{Verdict, callout, null_rejected};
@@ -54,7 +58,7 @@ use crate::mail::{Header, Mailbox, Message, ReceivedHop};
 
 /// Version of the classifier, stored with every verdict in the journal. Increase it with every
 /// change that may classify a message differently.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 static SEARCH: LazyLock<SignalSearch> =
     LazyLock::new(|| SignalSearch::new(FORMATS.iter().map(|format| format.signals)));

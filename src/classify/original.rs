@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use super::handed_in::HandedIn;
 use super::injector::injector;
 use crate::mail::{Header, Mailbox, ReceivedHop, SubmissionMark, newest_hop};
 
@@ -18,6 +19,8 @@ pub(super) struct ReturnedOriginal<'m> {
     pub(super) relay: Option<String>,
     /// The host that handed the original to the relay.
     pub(super) injector: Option<IpAddr>,
+    /// What the newest Received field says about that host.
+    pub(super) handed_in: HandedIn,
     /// The recipient for which the relay accepted the original, by the `for` clause of its Received
     /// field (RFC 5321 §4.4). MTAs write the clause only for a single recipient.
     pub(super) addressed: Option<Mailbox>,
@@ -44,6 +47,7 @@ impl<'m> ReturnedOriginal<'m> {
             sender,
             relay: newest.as_ref().and_then(|hop| hop.by.clone()),
             injector: newest.as_ref().and_then(injector),
+            handed_in: newest.as_ref().map(HandedIn::of).unwrap_or_default(),
             handed_in_again: newest.as_ref().is_some_and(|hop| by_local_user(hop) || !hop.names_client),
             addressed: newest.and_then(|hop| hop.recipient),
         }

@@ -160,6 +160,7 @@ impl<'m> MessageReading<'m> {
             original_message_id: original.and_then(|original| original.message_id()),
             original_date: original.and_then(|original| original.date()),
             injector: original.and_then(|original| original.injector),
+            handed_in: original.map(|original| original.handed_in).unwrap_or_default(),
             ..ReportFields::default()
         }
     }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::author::Author;
 use super::cause::Cause;
+use super::handed_in::HandedIn;
 use crate::mail::{DsnAction, EnhancedStatus, Mailbox};
 
 /// The contents of a report.
@@ -26,6 +27,8 @@ pub struct ReportFields {
     pub recipients: Vec<ReportedRecipient>,
     /// The host that handed the original to the relay.
     pub injector: Option<IpAddr>,
+    /// What the relay's own Received field says about that host.
+    pub handed_in: HandedIn,
     /// The host that wrote the oldest Received field of the report, which is normally the host that
     /// wrote the report.
     pub generator: Option<String>,

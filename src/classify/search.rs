@@ -1,9 +1,8 @@
 //! Looks for the signals of all formats, and for what a text says, in one pass over a message.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::phrase_table::PhraseTable;
+use super::phrase_table::{FoldedText, PhraseTable};
 use super::signal::{FormatSignal, Pattern, ShownSignals};
 use super::statement_search::StatementSearch;
 use super::statements::Statements;
@@ -95,8 +94,8 @@ impl SignalSearch {
             }
         }
         let words = &words[..words.floor_char_boundary(LOOK_OCTETS_MAX)];
-        self.words.find_each(&lower(words), |owner| found.add(owner));
-        self.subject.find_each(&lower(subject), |owner| found.add(owner));
+        self.words.find_each(&FoldedText::new(words), |owner, _| found.add(owner));
+        self.subject.find_each(&FoldedText::new(subject), |owner, _| found.add(owner));
         found
     }
 
@@ -105,12 +104,6 @@ impl SignalSearch {
     pub(super) fn said(&self, text: &str) -> Statements {
         self.statements.said(&text[..text.floor_char_boundary(LOOK_OCTETS_MAX)])
     }
-}
-
-/// The text in lower case, with straight apostrophes. Letters of US-ASCII may stay as they are,
-/// because phrases match them in either case.
-fn lower(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() { Cow::Borrowed(text) } else { Cow::Owned(text.to_lowercase().replace('’', "'")) }
 }
 
 /// Whether `text` contains `part`, compared without regard to ASCII case.

@@ -2,13 +2,11 @@
 
 use std::ops::Range;
 
-use daachorse::DoubleArrayAhoCorasick;
-use icu_normalizer::ComposingNormalizerBorrowed;
-
+use super::phrase_table::{FoldedText, PhraseTable};
 use super::statements::{Statement, Statements, phrases};
 
-/// The phrases of all languages, in an automaton that is small and fast for thousands of phrases.
-pub(super) struct StatementSearch(DoubleArrayAhoCorasick<Statement>);
+/// The phrases of all languages.
+pub(super) struct StatementSearch(PhraseTable<Statement>);
 
 impl StatementSearch {
     /// Prepares the search.
@@ -16,39 +14,20 @@ impl StatementSearch {
     /// # Panics
     /// When there are too many phrases for an automaton.
     pub(super) fn new() -> Self {
-        let phrases = phrases().map(|(phrase, says)| (phrase.into_owned(), says));
-        let automaton = DoubleArrayAhoCorasick::with_values(phrases);
-        StatementSearch(automaton.expect("the phrases are few and short enough for an automaton"))
+        StatementSearch(PhraseTable::new(phrases()))
     }
 
     /// What a text says.
     pub(super) fn said(&self, text: &str) -> Statements {
-        let text = folded(text);
+        let text = FoldedText::new(text);
         let mut said = Statements::default();
-        for phrase in self.0.find_overlapping_iter(&text) {
-            let (statement, place) = (phrase.value(), phrase.start()..phrase.end());
-            if statement != Statement::Address || !is_part_of_name(&text, place) {
+        self.0.find_each(&text, |statement, place| {
+            if statement != Statement::Address || !is_part_of_name(text.as_str(), place) {
                 said.add(statement);
             }
-        }
+        });
         said
     }
-}
-
-/// The text in lower case, with composed letters, straight apostrophes and a space at each end.
-fn folded(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len() + 2);
-    folded.push(' ');
-    if text.is_ascii() {
-        folded.push_str(text);
-        folded.make_ascii_lowercase();
-    } else {
-        // Some programs write letters and their accents apart (Unicode Normalization Form D).
-        let text = ComposingNormalizerBorrowed::new_nfc().normalize(text);
-        folded.push_str(&text.to_lowercase().replace('’', "'"));
-    }
-    folded.push(' ');
-    folded
 }
 
 /// Whether the place of a phrase without spaces lies within a longer word, such as the name of a host.

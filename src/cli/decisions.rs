@@ -7,7 +7,7 @@ use super::directive::{by, done};
 use super::failure::{CommandFailure, EX_DATA};
 use super::output::tell;
 use super::uri::encoded;
-use crate::blocklist::AuditRecord;
+use crate::blocklist::{AuditRecord, HeldCounts, WAITING_SITES_MAX};
 use crate::config::Config;
 use crate::evidence::Offset;
 use crate::http::{DecisionRequest, RequestedDecision, StatusJson};
@@ -239,7 +239,12 @@ pub(super) async fn status(config: &Config) -> Result<(), CommandFailure> {
     let mut told = String::new();
     told.push_str(if standing.frozen { "frozen: no listings are added\n" } else { "not frozen\n" });
     for (zone, held) in &standing.held {
-        told.push_str(&format!("{zone}: {held} new listings are held until \"backscatterd release\"\n"));
+        told.push_str(&held_in_words(zone, *held));
+    }
+    for (zone, cases) in &standing.unverified {
+        told.push_str(&format!(
+            "{zone}: {cases} complete cases wait until the relay's side is asked about made-up recipients\n"
+        ));
     }
     for zone in &standing.shut_down {
         told.push_str(&format!("{zone} is shut down\n"));
@@ -253,6 +258,32 @@ pub(super) async fn status(config: &Config) -> Result<(), CommandFailure> {
     let digest = standing.audit_digest.unwrap_or_else(|| "none".to_owned());
     told.push_str(&format!("{} audit records, digest of the last one: {digest}\n", standing.audit_records));
     tell(&told)
+}
+
+/// The held listings of a zone: by which guard, and what ends the hold.
+fn held_in_words(zone: &str, held: HeldCounts) -> String {
+    let HeldCounts { freeze, zone: over_limit, site, sites } = held;
+    let release = "until \"backscatterd release\"";
+    let mut told = String::new();
+    if freeze > 0 {
+        told.push_str(&format!("{zone}: {freeze} new listings are held by the freeze {release}\n"));
+    }
+    if over_limit > 0 {
+        told.push_str(&format!(
+            "{zone}: {over_limit} new listings are held by the limit on additions in an hour {release}\n"
+        ));
+    }
+    if site > 0 {
+        let ends = if held.is_crowded() {
+            format!("more than {WAITING_SITES_MAX} sites wait, so their listings are held {release}")
+        } else {
+            "they begin by themselves in later hours, or with \"backscatterd release\"".to_owned()
+        };
+        told.push_str(&format!(
+            "{zone}: {site} new listings of {sites} sites are held by the share of their site; {ends}\n"
+        ));
+    }
+    told
 }
 
 /// Prints or verifies audit records (RFC 6471 §2.1.2).
@@ -322,4 +353,24 @@ async fn verify(config: &Config) -> Result<(), CommandFailure> {
         "{} records, {} to {}, all unaltered; the last digest is {}\n",
         verified.records, verified.first, verified.last, verified.digest
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_names_the_guard_and_what_ends_the_hold() {
+        let told = |counts| held_in_words("bl.example.", counts);
+        let few = HeldCounts { site: 30, sites: WAITING_SITES_MAX, ..HeldCounts::default() };
+        let text = told(few);
+        assert!(text.contains("30 new listings of 10 sites") && text.contains("by themselves"), "{text}");
+        let text = told(HeldCounts { sites: WAITING_SITES_MAX + 1, ..few });
+        assert!(!text.contains("by themselves") && text.contains("until \"backscatterd release\""), "{text}");
+        let text = told(HeldCounts { zone: 2, freeze: 3, ..HeldCounts::default() });
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].contains("3 new listings are held by the freeze"), "{text}");
+        assert!(lines[1].contains("2 new listings are held by the limit on additions"), "{text}");
+        assert_eq!(lines.len(), 2);
+    }
 }

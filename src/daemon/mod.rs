@@ -7,8 +7,10 @@
 #![deny(unused_variables)]
 
 mod core;
+mod recalling;
 mod serving;
 mod start_error;
+mod verifying;
 
 use std::sync::Arc;
 

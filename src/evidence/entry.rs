@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use super::{Directive, Evidence, Observation, Offset};
+use super::{Directive, Evidence, Observation, Offset, Verification};
 use crate::digest::{Digest, Digester};
 use crate::time::Timestamp;
 
@@ -22,6 +22,9 @@ pub enum Entry {
     /// the number of the interval, so the ticks of several nodes for one interval have the same id.
     #[n(3)]
     Tick(#[n(0)] u64),
+    /// The answer of a relay's side to a question about made-up recipients.
+    #[n(4)]
+    Verification(#[n(0)] Box<Verification>),
 }
 
 impl Entry {
@@ -30,8 +33,11 @@ impl Entry {
         let derived = |label: &[u8], octets: &[u8]| Digester::default().add(label).add(octets).digest();
         match self {
             Entry::Evidence(evidence) => evidence.id,
-            Entry::Observation(observation) => derived(b"observation", observation.evidence.octets()),
+            Entry::Observation(Observation { evidence, attempt, .. }) => {
+                derived(b"observation", &[&evidence.octets()[..], &attempt.to_be_bytes()].concat())
+            }
             Entry::Directive(directive) => directive.id,
+            Entry::Verification(verification) => verification.id,
             Entry::Tick(number) => derived(b"tick", &number.to_be_bytes()),
         }
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use minicbor::{Decode, Encode};
 
-use crate::classify::{self, Author, Cause, Kind, Verdict};
+use crate::classify::{self, Author, Cause, HandedIn, Kind, Verdict};
 use crate::digest::Digest;
 use crate::mail::{DsnAction, EnhancedStatus, Mailbox};
 use crate::trap::{self, TrapHasher};
@@ -63,6 +63,10 @@ pub struct EvidenceFacts {
     #[n(12)]
     #[cbor(default, skip_if = "Author::is_unknown")]
     pub author: Author,
+    /// Who handed the original to the relay, by the Received field that the relay itself wrote.
+    #[n(13)]
+    #[cbor(default, skip_if = "HandedIn::is_unknown")]
+    pub handed_in: HandedIn,
 }
 
 impl EvidenceFacts {
@@ -103,6 +107,7 @@ impl EvidenceFacts {
             solicited: false,
             follows_rfc3834: verdict.kind == Kind::AutoReply && report.follows_rfc3834,
             author: report.author,
+            handed_in: if shows_original { report.handed_in } else { HandedIn::Unknown },
             writer: report.writer.as_ref().map(|writer| FailedRecipient {
                 address: hasher.recipient(writer),
                 domain: (writer.domain() != trap.domain()).then(|| writer.domain().to_owned()),

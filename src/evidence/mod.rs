@@ -8,6 +8,7 @@ mod entry;
 mod facts;
 mod observation;
 mod offset;
+mod verification;
 
 use minicbor::{Decode, Encode};
 
@@ -16,6 +17,7 @@ pub use entry::{Entry, RecordedEntry};
 pub use facts::{EvidenceFacts, FAILURES_MAX, FailedRecipient, OriginalSender, RecipientFailure};
 pub use observation::Observation;
 pub use offset::Offset;
+pub use verification::{AskedSide, REPLY_OCTETS_MAX, Verification, VerificationAnswer};
 
 use crate::classify::Verdict;
 use crate::digest::Digest;

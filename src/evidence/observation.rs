@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use super::Evidence;
 use crate::digest::Digest;
 
 /// The result of the DNS queries about a relay that brought evidence.
@@ -27,8 +28,9 @@ pub struct Observation {
     /// domain. A generic name that is derived from the address does not count.
     #[n(5)]
     pub same_organisation: Option<bool>,
-    /// Whether the host that refused the recipient is behind the relay: in the organisation of the
-    /// recipient's domain, or in the relay's network.
+    /// Whether the host that refused the recipient stands behind the relay. Its address is private or in
+    /// the relay's network. If the relay's confirmed name belongs to the organisation of the
+    /// recipient's domain, a name of that organisation will do, too.
     #[n(6)]
     pub refused_inside: Option<bool>,
     /// The number of the autonomous system that announces the injector's address.
@@ -41,6 +43,26 @@ pub struct Observation {
     /// domain. A generic name that is derived from the address does not count.
     #[n(9)]
     pub named_elsewhere: Option<bool>,
+    /// The registered domain of the confirmed name, in lower case. If the relay has several names,
+    /// the first of their registered domains in alphabetical order.
+    #[n(10)]
+    pub organisation: Option<String>,
+    /// The registered domain of the failed recipient's domain (by the Public Suffix List).
+    #[n(11)]
+    pub recipient_organisation: Option<String>,
+    /// The number of the try that gave the answers; the first is 0. It is part of the entry's id, so
+    /// that a later and fuller observation of the same evidence is a new entry.
+    #[n(12)]
+    #[cbor(default, skip_if = "is_first_try")]
+    pub attempt: u16,
+    /// The evidence, as its own entry contains it, in an observation that may come after the
+    /// evidence was counted. The fold does not keep evidence that it has counted.
+    #[n(13)]
+    pub counted: Option<Box<Evidence>>,
+}
+
+const fn is_first_try(attempt: &u16) -> bool {
+    *attempt == 0
 }
 
 impl Observation {
@@ -57,6 +79,17 @@ impl Observation {
             injector_network: None,
             original_forbidden: None,
             named_elsewhere: None,
+            organisation: None,
+            recipient_organisation: None,
+            attempt: 0,
+            counted: None,
         }
+    }
+
+    /// Whether nothing about the relation is left to ask: every question got an answer, or the relay's
+    /// own name belongs to the organisation of the domain.
+    pub fn is_whole(&self) -> bool {
+        let signs = [self.mx_of_recipient, self.spf_of_recipient, self.same_organisation];
+        self.same_organisation == Some(true) || !signs.contains(&None)
     }
 }

@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::letters::Letters;
-use super::lookup::{answer_mask, record_of};
+use super::lookup::{answer_mask, hold_of, record_of};
 use super::model::{
-    CodeExplanation, EvidenceExplanation, Explanation, FactorExplanation, ListingExplanation,
-    PastExplanation, RuleExplanation, ScoreExplanation, TrapDomainExplanation, ZoneExplanation,
+    AnswerExplanation, CodeExplanation, EvidenceExplanation, Explanation, FactorExplanation, HoldExplanation,
+    ListingExplanation, PastExplanation, RuleExplanation, ScoreExplanation, TrapDomainExplanation,
+    ZoneExplanation,
 };
-use crate::blocklist::{Exemption, RelayRecord};
+use crate::blocklist::{Exemption, RelayAnswer, RelayRecord};
 use crate::classify::{Cause, Kind};
 use crate::evidence::{Offset, OriginalSender};
 use crate::listing::{Criterion, Listing, ListingRecord, ReturnCode};
 use crate::relay::{Prefix, Relay};
-use crate::score::{Case, CaseWindow, CountedReport, FACTORS, Points, Quorum, Relation, decay, findings};
+use crate::score::{
+    Case, CaseWindow, CountedReport, FACTORS, Points, Quorum, Relation, VerificationMode, decay, findings,
+};
 use crate::time::Timestamp;
 use crate::zone::{Config, Snapshot};
 
@@ -56,7 +59,18 @@ pub fn explain(
         never_listed: special.map(|what| format!("{what} (RFC 6471 §3.5)")).or(exempt),
         time: snapshot.time,
         offset,
+        answers: record.answers.values().map(explain_answer).collect(),
         zones: configs.iter().map(explain_zone).collect(),
+    }
+}
+
+fn explain_answer(known: &RelayAnswer) -> AnswerExplanation {
+    AnswerExplanation {
+        domain: known.domain.clone(),
+        answer: known.answer.name(),
+        reply: known.reply.clone(),
+        answered: known.answered,
+        asked: known.asked,
     }
 }
 
@@ -77,8 +91,20 @@ fn explain_code(
         now: time,
         good_messages: record.good_messages,
     };
-    let case = Case::open(&record.ledger, &window, &config.policy);
+    let needs_answer = code.main && config.policy.verification != VerificationMode::Off;
+    let is_open = |mark: &CountedReport| {
+        let known = record.answers.get(&mark.organisation);
+        !needs_answer || !known.is_some_and(|known| known.vetoes(time, config.policy.horizon))
+    };
+    let case = Case::open(&record.ledger, &window, &config.policy).only(is_open);
     let (standing, rules) = explain_rules(&case, quorum, of_code);
+    let standing = if needs_answer && standing == "met" { "unverified" } else { standing };
+    let held = hold_of(record, config, code.value).map(|hold| HoldExplanation {
+        guard: hold.guard.name(),
+        since_entry: hold.since,
+        why: hold.guard.to_string(),
+        ends: hold.guard.ends(),
+    });
     let of_kind = record.ledger.marks().iter().filter(|mark| kinds.contains(&mark.kind));
     let past = of_code.past.iter().map(|past| PastExplanation {
         since: past.since,
@@ -88,7 +114,8 @@ fn explain_code(
     Some(CodeExplanation {
         value: code.value,
         name: code.name.clone(),
-        standing,
+        standing: if held.is_some() { "held" } else { standing },
+        held,
         listing: of_code
             .current
             .as_ref()
@@ -161,6 +188,7 @@ fn explain_mark(
     });
     EvidenceExplanation {
         entry: mark.offset,
+        counts_from: mark.counts_from(),
         seen_at: mark.seen_at,
         kind: mark.kind.name(),
         trap_domain: letters.trap_domains.get(&mark.trap_domain).cloned().unwrap_or_default(),
@@ -178,6 +206,7 @@ fn explain_mark(
         },
         relation: match mark.relation {
             Relation::Confirmed => "confirmed",
+            Relation::Claimed => "claimed",
             Relation::Unknown => "unknown",
             Relation::Refuted => "refuted",
             Relation::NotAsked => "not asked",
@@ -201,7 +230,8 @@ fn explain_listing(
     letters: &Letters,
 ) -> ListingExplanation {
     let grounds = &listing.grounds;
-    let case = Case::open(&record.ledger, &grounds.window(kinds), &config.policy);
+    let case =
+        Case::open(&record.ledger, &grounds.window(kinds), &config.policy).only(|mark| grounds.permits(mark));
     let marks = case.marks().iter().map(|mark| explain_mark(mark, &case, letters, grounds.at));
     ListingExplanation {
         published: listing.prefix.to_string(),

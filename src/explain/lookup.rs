@@ -1,6 +1,6 @@
 //! What the record of a relay says in one zone.
 
-use crate::blocklist::RelayRecord;
+use crate::blocklist::{ListingHold, RelayRecord};
 use crate::listing::{Listing, ListingRecord};
 use crate::relay::Relay;
 use crate::zone::Config;
@@ -9,6 +9,15 @@ use crate::zone::Config;
 pub fn record_of<'a>(record: &'a RelayRecord, config: &Config, code: u8) -> Option<&'a ListingRecord> {
     let origin = config.apex.origin.to_string();
     record.records.get(&(origin.into(), code))
+}
+
+/// What holds a listing of a relay under a code in a zone. `None` if none is held, or if the relay is
+/// listed under the code already.
+pub fn hold_of(record: &RelayRecord, config: &Config, code: u8) -> Option<ListingHold> {
+    let is_listed = record_of(record, config, code).is_some_and(|record| record.current.is_some());
+    let origin = config.apex.origin.to_string();
+    let held = record.held.iter().find(|(of, value, _)| **of == *origin && *value == code);
+    held.filter(|_| !is_listed).map(|(.., hold)| *hold)
 }
 
 /// The codes that the main zone returns for the relay, as a bit mask; zero if it is not listed.

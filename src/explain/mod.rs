@@ -9,9 +9,10 @@ mod notice;
 mod text;
 
 pub use build::explain;
-pub use lookup::{answer_mask, record_of};
+pub use lookup::{answer_mask, hold_of, record_of};
 pub use model::{
-    CodeExplanation, EvidenceExplanation, Explanation, FactorExplanation, ListingExplanation,
-    PastExplanation, RuleExplanation, ScoreExplanation, TrapDomainExplanation, ZoneExplanation,
+    CodeExplanation, EvidenceExplanation, Explanation, FactorExplanation, HoldExplanation,
+    ListingExplanation, PastExplanation, RuleExplanation, ScoreExplanation, TrapDomainExplanation,
+    ZoneExplanation,
 };
 pub use notice::{NoticeEnvelope, notice};

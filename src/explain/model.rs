@@ -21,8 +21,25 @@ pub struct Explanation {
     pub time: Timestamp,
     /// The last entry that was applied.
     pub offset: Offset,
+    /// What the relay's side answered when it was asked about made-up recipients.
+    pub answers: Vec<AnswerExplanation>,
     /// One explanation for each published zone.
     pub zones: Vec<ZoneExplanation>,
+}
+
+/// The last answer of the relay's side about one registered domain.
+#[derive(Debug, Serialize)]
+pub struct AnswerExplanation {
+    /// The domain of the made-up recipients.
+    pub domain: String,
+    /// The answer.
+    pub answer: &'static str,
+    /// The SMTP reply that decided.
+    pub reply: String,
+    /// When the answer was given.
+    pub answered: Timestamp,
+    /// When the relay's side was last asked.
+    pub asked: Timestamp,
 }
 
 /// The state of an address in one zone.
@@ -46,8 +63,12 @@ pub struct CodeExplanation {
     /// The name of the code.
     pub name: String,
     /// One of: `clear` (no counted reports), `noted` (there are counted reports), `warned` (at
-    /// least half of every requirement is satisfied), `met` (every rule is satisfied), `listed`.
+    /// least half of every requirement is satisfied), `unverified` (every rule is satisfied, and the
+    /// relay's side has not answered yet), `met` (every rule is satisfied), `held` (the case was
+    /// complete, and a guard or a freeze holds the listing), `listed`.
     pub standing: &'static str,
+    /// What holds the listing, if it is held.
+    pub held: Option<HoldExplanation>,
     /// The current listing.
     pub listing: Option<ListingExplanation>,
     /// The past listings, the oldest first.
@@ -60,6 +81,20 @@ pub struct CodeExplanation {
     pub score: ScoreExplanation,
     /// Every stored report of the code's kinds.
     pub evidence: Vec<EvidenceExplanation>,
+}
+
+/// A listing that a guard or a freeze holds.
+#[derive(Debug, Serialize)]
+pub struct HoldExplanation {
+    /// What holds it: `freeze`, `zone` (the limit on the zone's additions in an hour) or `site` (the
+    /// share of the relay's site in them).
+    pub guard: &'static str,
+    /// The entry that completed the case.
+    pub since_entry: Offset,
+    /// Why it is held, in words.
+    pub why: String,
+    /// What ends the hold, in words.
+    pub ends: String,
 }
 
 /// A current listing.
@@ -172,6 +207,9 @@ pub struct TrapDomainExplanation {
 pub struct EvidenceExplanation {
     /// The entry that contains the evidence.
     pub entry: Offset,
+    /// The entry from which the report counts: that of its observation, if the report waited for one
+    /// or the observation came later.
+    pub counts_from: Offset,
     /// When the trap node received it.
     pub seen_at: Timestamp,
     /// The kind of report.

@@ -3,7 +3,8 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::model::{
-    CodeExplanation, EvidenceExplanation, Explanation, ListingExplanation, ScoreExplanation, ZoneExplanation,
+    CodeExplanation, EvidenceExplanation, Explanation, HoldExplanation, ListingExplanation, ScoreExplanation,
+    ZoneExplanation,
 };
 use crate::evidence::Offset;
 
@@ -15,6 +16,13 @@ impl Display for Explanation {
         }
         if let Some(reason) = &self.never_listed {
             writeln!(f, "  never listed: {reason}")?;
+        }
+        for known in &self.answers {
+            writeln!(
+                f,
+                "  asked at {} about made-up recipients at {}: {} at {} ({})",
+                known.asked, known.domain, known.answer, known.answered, known.reply
+            )?;
         }
         if !self.zones.iter().flat_map(|zone| &zone.codes).any(CodeExplanation::tells_something) {
             writeln!(f, "  no evidence and no listing within the horizon")?;
@@ -44,7 +52,11 @@ impl CodeExplanation {
             "clear" => "no counted reports",
             "noted" => "counted reports, but too few for a listing",
             "warned" => "at least half of every requirement is satisfied",
+            "unverified" => {
+                "every rule is satisfied, and the relay's side is to be asked about made-up recipients"
+            }
             "met" => "every rule is satisfied",
+            "held" => "the listing is held",
             other => other,
         }
     }
@@ -56,6 +68,9 @@ impl Display for CodeExplanation {
         match &self.listing {
             Some(listing) => write!(f, "{listing}")?,
             None => writeln!(f, "    not listed")?,
+        }
+        if let Some(HoldExplanation { since_entry, why, ends, .. }) = &self.held {
+            writeln!(f, "    held since entry {since_entry}: {why}; {ends}")?;
         }
         for past in &self.past {
             writeln!(f, "    was listed from {} to {} ({})", past.since, past.ended, past.how)?;
@@ -132,7 +147,7 @@ impl Display for EvidenceExplanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "      entry {}: {} {}{} to trap domain {}, forged mail from {}, original sender {}, {}, the DNS says this host serves the recipient's domain: {}{}{}",
+            "      entry {}: {} {}{} to trap domain {}, forged mail from {}, original sender {}, {}, relation {}{}{}",
             self.entry,
             self.seen_at,
             self.kind,
@@ -144,12 +159,7 @@ impl Display for EvidenceExplanation {
                 other => other,
             },
             self.failed_recipient.as_deref().unwrap_or("no failed recipient named"),
-            match self.relation {
-                "confirmed" => "yes",
-                "refuted" => "no",
-                "unknown" => "no answer",
-                other => other,
-            },
+            self.relation,
             if self.forbidden { ", SPF or DMARC forbade the original" } else { "" },
             if self.more > 0 { format!(", and {} more", self.more) } else { String::new() },
         )?;
@@ -201,6 +211,7 @@ mod tests {
     fn evidence(decay: &str, factors: &[(&'static str, u32, &str)], weight: &str) -> EvidenceExplanation {
         EvidenceExplanation {
             entry: Offset::from_number(6),
+            counts_from: Offset::from_number(7),
             seen_at: Timestamp::default(),
             kind: "dsn-failed",
             trap_domain: "A".to_owned(),

@@ -4,7 +4,7 @@ use minicbor::{Decode, Encode};
 
 use crate::classify::Kind;
 use crate::evidence::Offset;
-use crate::score::{Case, CaseWindow, Points, RULES};
+use crate::score::{Case, CaseWindow, CountedReport, Points, RULES, VerifiedDomains};
 use crate::time::Timestamp;
 
 /// The maximum number of evidence entries that a listing names. The case may contain more.
@@ -71,6 +71,10 @@ pub struct ListingGrounds {
     /// The number of wanted messages that donors had received from the relay at that time.
     #[n(11)]
     pub good_messages: u64,
+    /// The domains in which the relay's side took all recipients; `None` if nobody was asked. Only
+    /// reports that it permits belong to the case.
+    #[n(12)]
+    pub verified: Option<VerifiedDomains>,
 }
 
 /// What a listing is based on.
@@ -87,7 +91,13 @@ pub enum Criterion {
 impl ListingGrounds {
     /// The grounds of a case that the entry `completed` satisfied. Its counted reports start after
     /// the entry `after`.
-    pub fn of(case: &Case<'_>, after: Offset, completed: Offset, at: Timestamp) -> Self {
+    pub fn of(
+        case: &Case<'_>,
+        after: Offset,
+        completed: Offset,
+        at: Timestamp,
+        verified: Option<VerifiedDomains>,
+    ) -> Self {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         ListingGrounds {
             completed,
@@ -102,7 +112,13 @@ impl ListingGrounds {
             after,
             forbidden_thousandths: u16::try_from(case.forbidden_thousandths()).unwrap_or(1_000),
             good_messages: case.good_messages(),
+            verified,
         }
+    }
+
+    /// Whether a report of the window belongs to the case.
+    pub fn permits(&self, mark: &CountedReport) -> bool {
+        self.verified.as_ref().is_none_or(|verified| verified.permits(mark))
     }
 
     /// Selects the counted reports of the case as it was when it was completed.
@@ -126,6 +142,7 @@ impl ListingGrounds {
             after: entry,
             forbidden_thousandths: 0,
             good_messages: 0,
+            verified: None,
         }
     }
 

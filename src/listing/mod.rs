@@ -95,6 +95,9 @@ pub enum ListingEnd {
     /// The operator exempted the address.
     #[n(4)]
     Exempted,
+    /// The relay's side has begun to refuse recipients that do not exist.
+    #[n(5)]
+    Repaired,
 }
 
 impl ListingEnd {
@@ -106,6 +109,7 @@ impl ListingEnd {
             ListingEnd::Withdrawn => "withdrawn",
             ListingEnd::Voided => "voided",
             ListingEnd::Exempted => "exempted",
+            ListingEnd::Repaired => "repaired",
         }
     }
 }

@@ -124,6 +124,7 @@ mod tests {
             after: Offset::START,
             forbidden_thousandths: 0,
             good_messages: 0,
+            verified: None,
         }
     }
 

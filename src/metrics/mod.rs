@@ -46,8 +46,13 @@ metrics! {
         pub(crate) http_unauthorized_total: IntCounter, [];
         /// Evidence written to the journal, by its kind.
         evidence_total: IntCounterVec, ["kind"];
-        /// DNS observations of relays. The outcome is `whole`, `partial` or `dropped`.
+        /// Inquiries of the DNS about evidence. The outcome is `whole`, `partial` (the server asks
+        /// again later) or `deferred` (there was no place, so the server asks at a later time).
         observations_total: IntCounterVec, ["outcome"];
+        /// Inquiries of the DNS about evidence, by state: `waiting`, `behind` (waiting behind the
+        /// others, because servers gave no answer before), `running` or `resting` (until they are
+        /// repeated).
+        inquiries: IntGaugeVec, ["state"];
         /// Journal entries folded by this process.
         entries_applied_total: IntCounter, [];
         /// Changes caused by journal entries, by their kind.
@@ -60,8 +65,13 @@ metrics! {
         zone_entries: IntGaugeVec, ["zone"];
         /// Serial of a zone's SOA record.
         zone_serial: IntGaugeVec, ["zone"];
-        /// New listings of a zone that are held until a release.
-        listings_held: IntGaugeVec, ["zone"];
+        /// New listings of a zone that are held. The guard is `freeze`, `zone` (the limit on additions
+        /// in an hour) or `site` (the share of one site). Those of a site begin by themselves while few
+        /// sites wait; the others wait for a release.
+        listings_held: IntGaugeVec, ["zone", "guard"];
+        /// Sites of a zone whose share of the additions holds listings. While more than 10 sites wait,
+        /// their listings wait for a release too.
+        sites_waiting: IntGaugeVec, ["zone"];
         /// 1 while the list is frozen and nothing is added to any zone, else 0.
         frozen: IntGauge, [];
         /// Exempted addresses and networks, which are never listed.
@@ -95,7 +105,12 @@ impl Metrics {
         self.evidence_total.with_label_values(&[kind.name()]).inc();
     }
 
-    /// Counts one observation. `outcome` is `whole`, `partial` or `dropped`.
+    /// Sets the number of inquiries in a state: `waiting`, `behind`, `running` or `resting`.
+    pub fn inquiries(&self, state: &str, number: usize) {
+        self.inquiries.with_label_values(&[state]).set(i64::try_from(number).unwrap_or(i64::MAX));
+    }
+
+    /// Counts one inquiry. `outcome` is `whole`, `partial` or `deferred`.
     pub fn observation(&self, outcome: &str) {
         self.observations_total.with_label_values(&[outcome]).inc();
     }
@@ -116,11 +131,16 @@ impl Metrics {
             let name = match change {
                 // Not counted, because metrics are public and these changes would reveal which
                 // addresses are traps.
-                ListChange::Counted { .. } | ListChange::Ignored { .. } | ListChange::Burned => continue,
+                ListChange::Counted { .. }
+                | ListChange::Unverified { .. }
+                | ListChange::Verified { .. }
+                | ListChange::Ignored { .. }
+                | ListChange::Burned => continue,
                 ListChange::Listed { .. } => "listed",
                 ListChange::Extended { .. } => "extended",
                 ListChange::Ended { .. } => "ended",
                 ListChange::Held { .. } => "held",
+                ListChange::Crowded { .. } => "crowded",
                 ListChange::Shrinking { .. } => "shrinking",
                 ListChange::Decided => "decided",
                 ListChange::Traps => "traps",
@@ -147,8 +167,11 @@ impl Metrics {
         let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         for zone in zones.zones() {
             let origin = zone.config.apex.origin.to_string();
-            let held = standing.held.get(&origin).copied().unwrap_or(0);
-            self.listings_held.with_label_values(&[&origin]).set(count(held));
+            let held = standing.held.get(&origin).copied().unwrap_or_default();
+            for (guard, number) in [("freeze", held.freeze), ("zone", held.zone), ("site", held.site)] {
+                self.listings_held.with_label_values(&[origin.as_str(), guard]).set(count(number));
+            }
+            self.sites_waiting.with_label_values(&[&origin]).set(count(held.sites));
         }
         self.frozen.set(i64::from(standing.frozen));
         self.exemptions.set(count(standing.exemptions.len()));

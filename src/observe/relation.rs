@@ -28,6 +28,10 @@ pub fn observation(inquiry: &Inquiry, answers: &DnsAnswers) -> Observation {
     let own = |name: &String, domain: &str| !is_generic(name, relay) && same_organisation(name, domain);
     let elsewhere =
         |name: &String, domain: &str| !is_generic(name, relay) && !same_organisation(name, domain);
+    let is_own = |domain: &&str| {
+        answers.names.as_ref().is_some_and(|names| names.iter().any(|name| own(name, domain)))
+    };
+    let own_domain = domain.filter(is_own);
     Observation {
         mx_of_recipient: exchangers
             .map(|addresses| addresses.iter().any(|&address| Relay::new(address) == inquiry.relay)),
@@ -35,26 +39,34 @@ pub fn observation(inquiry: &Inquiry, answers: &DnsAnswers) -> Observation {
         same_organisation: domain
             .zip(answers.names.as_ref())
             .map(|(domain, names)| names.iter().any(|name| own(name, domain))),
-        refused_inside: inquiry.remote_mta.as_deref().and_then(|remote| inside(remote, relay, domain)),
+        refused_inside: inquiry.remote_mta.as_deref().map(|remote| inside(remote, relay, own_domain)),
         original_forbidden: answers.forbidden,
         named_elsewhere: domain
             .zip(answers.names.as_ref())
             .map(|(domain, names)| names.iter().any(|name| elsewhere(name, domain))),
+        recipient_organisation: domain
+            .map(|domain| organisation(Some(domain)))
+            .filter(|name| !name.is_empty()),
         confirmed_name,
+        organisation: answers.names.as_ref().and_then(|names| registered_domain(names)),
         ..Observation::unknown(inquiry.evidence)
     }
 }
 
-/// Whether the host that refused the recipient stands behind the relay: its name belongs to the
-/// domain's organisation, or its address is private or in the relay's network.
-fn inside(remote: &str, relay: IpAddr, domain: Option<&str>) -> Option<bool> {
+/// Whether the host that refused the recipient stands behind the relay: its address is private or in
+/// the relay's network, or its name belongs to the organisation of the relay's own domain or has one
+/// label only.
+///
+/// The owner of the recipient's domain chooses the names and the addresses of that domain's hosts. A
+/// name therefore shows nothing unless the relay's confirmed name lies in the same organisation, and
+/// `own_domain` is given. An address shows little, so the relation is then a claim at most.
+fn inside(remote: &str, relay: IpAddr, own_domain: Option<&str>) -> bool {
     let bare = remote.trim_matches(['[', ']']);
     let bare = bare.get(..5).filter(|tag| tag.eq_ignore_ascii_case("IPv6:")).map_or(bare, |_| &bare[5..]);
     match bare.parse::<IpAddr>() {
-        Ok(address) => Some(is_private(address) || Prefix::shared(relay).contains(address)),
-        Err(_) if remote.contains('.') => domain.map(|domain| same_organisation(remote, domain)),
+        Ok(address) => is_private(address) || Prefix::shared(relay).contains(address),
         // A name of one label is only used inside a network.
-        Err(_) => Some(true),
+        Err(_) => own_domain.is_some_and(|domain| !remote.contains('.') || same_organisation(remote, domain)),
     }
 }
 
@@ -68,9 +80,15 @@ fn is_private(address: IpAddr) -> bool {
 
 /// The registered domain of a name (by the Public Suffix List), in lower case; empty when there is
 /// none.
-pub(super) fn organisation(name: Option<&str>) -> String {
+pub fn organisation(name: Option<&str>) -> String {
     let registered = name.and_then(|name| psl::domain_str(name.trim_end_matches('.')));
     registered.unwrap_or_default().to_ascii_lowercase()
+}
+
+/// The first of the registered domains of some names in alphabetical order, so that the order of
+/// the DNS's records does not matter.
+fn registered_domain(names: &[String]) -> Option<String> {
+    names.iter().map(|name| organisation(Some(name))).filter(|domain| !domain.is_empty()).min()
 }
 
 /// Whether two names have the same registered domain.
@@ -146,6 +164,16 @@ mod tests {
     }
 
     #[test]
+    fn the_organisation_does_not_depend_on_the_order_of_the_names() {
+        let of = |names: &[&str]| observation(&inquiry(None), &answers(names, &[])).organisation;
+        let both = Some("house.example".to_owned());
+        assert_eq!(of(&["mx.Relay.example", "out.house.example"]), both);
+        assert_eq!(of(&["out.house.example", "mx.Relay.example"]), both);
+        assert_eq!(of(&["com"]), None, "a public suffix is no organisation");
+        assert_eq!(of(&[]), None);
+    }
+
+    #[test]
     fn a_name_made_from_the_address_belongs_to_nobody() {
         for generic in ["25.8.9.9.relay.example", "host-9-9-8-25.relay.example", "x09090819.relay.example"] {
             let seen = observation(&inquiry(None), &answers(&[generic], &[]));
@@ -157,17 +185,19 @@ mod tests {
 
     #[test]
     fn who_refused_stands_inside_or_outside() {
-        for (remote, expected) in [
-            ("inner.relay.example", Some(true)),
-            ("exchange", Some(true)),
-            ("[10.1.2.3]", Some(true)),
-            ("9.9.8.102", Some(true)),
-            ("[IPv6:fd00::1]", Some(true)),
-            ("mx.big.example", Some(false)),
-            ("[1.1.1.1]", Some(false)),
+        for (remote, of_own_name, of_claim) in [
+            ("inner.relay.example", true, false),
+            ("exchange", true, false),
+            ("[10.1.2.3]", true, true),
+            ("9.9.8.102", true, true),
+            ("[IPv6:fd00::1]", true, true),
+            ("mx.big.example", false, false),
+            ("[1.1.1.1]", false, false),
         ] {
-            let seen = observation(&inquiry(Some(remote)), &answers(&[], &[]));
-            assert_eq!(seen.refused_inside, expected, "{remote}");
+            let own = observation(&inquiry(Some(remote)), &answers(&["mx.relay.example"], &[]));
+            assert_eq!(own.refused_inside, Some(of_own_name), "{remote}");
+            let claim = observation(&inquiry(Some(remote)), &answers(&["mx.other.example"], &["9.9.8.25"]));
+            assert_eq!(claim.refused_inside, Some(of_claim), "{remote}");
         }
         assert_eq!(observation(&inquiry(None), &answers(&[], &[])).refused_inside, None);
     }

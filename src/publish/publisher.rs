@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::checkpoint::checkpoint_at;
 use super::{PublishError, Published, catch_up, checkpoint, restore};
 use crate::audit::AuditLog;
-use crate::blocklist::{Blocklist, ListChange, ListChanges};
+use crate::blocklist::{Blocklist, HoldingGuard, ListChange, ListChanges, WAITING_SITES_MAX};
 use crate::evidence::{Entry, Evidence, Offset};
 use crate::journal::{self, Journal, JournalError, Retention};
 use crate::keys::Keys;
@@ -175,7 +175,7 @@ impl Follower {
                 }
                 traps |= changes.list.contains(&ListChange::Traps);
                 donors |= matches!(recorded.entry, Entry::Evidence(_) | Entry::Observation(_));
-                decided |= !changes.audit.is_empty();
+                decided |= !changes.audit.is_empty() || changes.list.iter().any(is_about_verification);
                 relays.extend(changes.relays);
                 self.audit.take(changes.audit)?;
             }
@@ -295,6 +295,11 @@ impl Follower {
     }
 }
 
+/// Whether a change alters the number of cases that wait for the answer of a relay's side.
+fn is_about_verification(change: &ListChange) -> bool {
+    matches!(change, ListChange::Unverified { .. } | ListChange::Verified { .. })
+}
+
 fn report(changes: &ListChanges) {
     for change in &changes.list {
         match change {
@@ -307,8 +312,23 @@ fn report(changes: &ListChanges) {
             ListChange::Ended { origin, relay, code, how } => {
                 tracing::info!(%relay, code, zone = origin, ?how, "listing ended");
             }
-            ListChange::Held { origin, relay, code } => {
-                tracing::error!(%relay, code, zone = origin, "listing held; review the relay, then run \"backscatterd release\"");
+            ListChange::Unverified { origin, relay, code } => {
+                tracing::info!(%relay, code, zone = origin, "case complete; the relay's side is to be asked");
+            }
+            ListChange::Verified { relay, answer } => {
+                tracing::info!(%relay, answer = answer.name(), "the relay's side was asked about made-up recipients");
+            }
+            ListChange::Held { origin, relay, code, guard: guard @ HoldingGuard::Site(_) } => {
+                tracing::warn!(%relay, code, zone = origin, why = %guard, "listing held; it begins by itself in a later hour");
+            }
+            ListChange::Held { origin, relay, code, guard } => {
+                tracing::error!(%relay, code, zone = origin, why = %guard, "listing held; review the relay, then run \"backscatterd release\"");
+            }
+            ListChange::Crowded { origin } => {
+                tracing::error!(
+                    zone = origin,
+                    "more than {WAITING_SITES_MAX} sites wait for their share of the additions; review their relays, then run \"backscatterd release\""
+                );
             }
             ListChange::Shrinking { origin } => {
                 tracing::error!(zone = origin, "more listings end within an hour than the guard allows");

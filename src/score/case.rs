@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::power::decay;
-use super::{CountedReport, FACTORS, Ledger, Points, Policy, weighs};
+use super::{CountedReport, FACTORS, Ledger, Points, Policy, Relation, weighs};
 use crate::classify::Kind;
 use crate::evidence::{Channel, Offset};
 use crate::relay::InjectorNetwork;
@@ -63,8 +63,9 @@ impl<'a> Case<'a> {
     pub fn open(ledger: &'a Ledger, window: &CaseWindow<'_>, policy: &'a Policy) -> Self {
         let oldest = window.now.minus(policy.horizon);
         let counts = |mark: &&CountedReport| {
-            mark.offset > window.after
-                && mark.offset <= window.until
+            let from = mark.counts_from();
+            from > window.after
+                && from <= window.until
                 && window.kinds.contains(&mark.kind)
                 && mark.seen_at >= oldest
                 // A report without weight must not count towards the other rules either.
@@ -150,9 +151,9 @@ impl<'a> Case<'a> {
         Points(capped / u64::from(self.good_mail_divisor()))
     }
 
-    /// Whether the relay itself brought any of the reports.
-    pub fn has_direct(&self) -> bool {
-        self.marks.iter().any(|mark| mark.channel == Channel::Direct)
+    /// The number of counted reports that the relay delivered to the server itself.
+    pub fn direct_reports(&self) -> usize {
+        self.marks.iter().filter(|mark| mark.channel == Channel::Direct).count()
     }
 
     /// The number of wanted messages that donors received from the relay.
@@ -178,6 +179,18 @@ impl<'a> Case<'a> {
     /// The number of distinct donors.
     pub fn donors(&self) -> usize {
         distinct(self.marks.iter().map(|mark| mark.donor))
+    }
+
+    /// Whether only records of the failed recipients' domains lead to the relay.
+    pub fn has_only_claims(&self) -> bool {
+        let is_claim = |mark: &&CountedReport| mark.relation == Relation::Claimed && !mark.is_of_own_name;
+        !self.marks.is_empty() && self.marks.iter().all(is_claim)
+    }
+
+    /// The number of distinct registered domains of failed recipients whose records lead to the relay.
+    pub fn claimed_domains(&self) -> usize {
+        let claimed = self.marks.iter().filter(|mark| mark.relation == Relation::Claimed);
+        distinct(claimed.map(|mark| mark.organisation).filter(|&organisation| organisation != 0))
     }
 
     /// The number of distinct failed recipients or responders. Reports that name none do not count.
@@ -215,6 +228,11 @@ impl<'a> Case<'a> {
     pub fn without_injector(&self) -> Case<'a> {
         let marks = self.marks.iter().copied().filter(|mark| mark.injector.is_none()).collect();
         Case { marks, hints: Vec::new(), ..*self }
+    }
+
+    /// The reports that `counts` selects, and all hints, as a case of their own.
+    pub fn only(self, counts: impl Fn(&CountedReport) -> bool) -> Case<'a> {
+        Case { marks: self.marks.into_iter().filter(|mark| counts(mark)).collect(), ..self }
     }
 
     /// The number of reports, including those merged into a burst.

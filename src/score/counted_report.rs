@@ -2,30 +2,12 @@
 
 use minicbor::{Decode, Encode};
 
+use super::{Relation, short_organisation};
 use crate::classify::{Author, Cause, Kind};
 use crate::evidence::{Channel, Evidence, Observation, Offset, OriginalSender};
 use crate::relay::InjectorNetwork;
 use crate::time::Timestamp;
 use crate::trap::TrapKey;
-
-/// Whether the relay is responsible for the mail that it reports on: whether the DNS says that it
-/// serves the failed recipient's domain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-pub enum Relation {
-    /// No: the DNS does not lead to the relay, the relay only transported the report, or an alias
-    /// or a forward led to the failed recipient.
-    #[n(0)]
-    Refuted,
-    /// The DNS gave no answer.
-    #[n(1)]
-    Unknown,
-    /// Yes: the DNS of the failed recipient's domain leads to the relay.
-    #[n(2)]
-    Confirmed,
-    /// The DNS was not asked, because a session without a message names no failed recipient.
-    #[n(3)]
-    NotAsked,
-}
 
 /// One counted report, or a session without one.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -60,7 +42,7 @@ pub struct CountedReport {
     /// The sender of the returned original.
     #[n(9)]
     pub sender: OriginalSender,
-    /// Whether the relay serves the failed recipient's domain.
+    /// Whether the relay is responsible for the mail that it reports on.
     #[n(10)]
     pub relation: Relation,
     /// Why delivery failed; `None` for a kind that reports no failed delivery.
@@ -87,6 +69,24 @@ pub struct CountedReport {
     #[n(17)]
     #[cbor(default)]
     pub author: Author,
+    /// Short digest of the registered domain of the failed recipient's domain; zero if it is not
+    /// known.
+    #[n(18)]
+    #[cbor(default)]
+    pub organisation: u32,
+    /// The relay's confirmed name belongs to the organisation of that domain.
+    #[n(19)]
+    #[cbor(default)]
+    pub is_of_own_name: bool,
+    /// The entry by which everything about the report was known that counts: its observation, or the
+    /// tick that ended the wait for one. The start if that is the entry that contains the evidence.
+    #[n(20)]
+    #[cbor(default)]
+    pub known_at: Offset,
+    /// Whether the DNS still owes an answer that could make the report count.
+    #[n(21)]
+    #[cbor(default)]
+    pub unanswered: bool,
 }
 
 /// The origin of a piece of evidence, as the fold knows it.
@@ -114,6 +114,7 @@ impl CountedReport {
         offset: Offset,
     ) -> Self {
         let facts = &evidence.facts;
+        let relation = Relation::of(evidence, observation, injector);
         CountedReport {
             offset,
             seen_at,
@@ -128,7 +129,7 @@ impl CountedReport {
             kind: facts.counted_kind(),
             injector,
             sender: facts.sender,
-            relation: relation(evidence, observation),
+            relation,
             cause: facts.cause(),
             forbidden: observation.and_then(|seen| seen.original_forbidden).unwrap_or(false),
             more: 0,
@@ -136,7 +137,40 @@ impl CountedReport {
             channel: evidence.channel,
             discount: source.discount,
             author: facts.author,
+            organisation: observation.map_or(0, recipient_organisation),
+            is_of_own_name: observation.is_some_and(|seen| seen.same_organisation == Some(true)),
+            known_at: Offset::START,
+            unanswered: relation == Relation::Unknown
+                && !observation.is_some_and(Observation::is_whole)
+                && facts.failed_recipient().is_some_and(|recipient| recipient.domain.is_some()),
         }
+    }
+
+    /// The report after a later observation, which the entry `at` contains. Answers that were known
+    /// stay as they were.
+    pub fn after(
+        &self,
+        evidence: &Evidence,
+        observation: &Observation,
+        injector: Option<InjectorNetwork>,
+        at: Offset,
+    ) -> Self {
+        let relation = Relation::of(evidence, Some(observation), injector);
+        CountedReport {
+            relation,
+            injector: injector.filter(|_| self.injector.is_some()).or(self.injector),
+            forbidden: self.forbidden || observation.original_forbidden == Some(true),
+            known_at: at,
+            organisation: recipient_organisation(observation),
+            is_of_own_name: observation.same_organisation == Some(true),
+            unanswered: relation == Relation::Unknown && !observation.is_whole(),
+            ..self.clone()
+        }
+    }
+
+    /// The entry from which the report counts.
+    pub fn counts_from(&self) -> Offset {
+        self.offset.max(self.known_at)
     }
 
     /// The burst that the report belongs to: kind, trap domain, injector network and hour. The
@@ -151,56 +185,18 @@ impl CountedReport {
     }
 }
 
-/// Whether the relay is responsible for a report.
-///
-/// If the relay itself could not deliver, the DNS must show that it handles mail for the failed
-/// recipient's domain. If another host refused the recipient, the relay is either a gateway that
-/// does not know the valid recipients, or a well-run server with a user who forwards mail. A
-/// gateway is an MX host of the domain, and the host that refused is behind it. A relay that only
-/// transported a report is not responsible, because a customer or a program on the same host wrote
-/// the report. An unknown answer never confirms the relation.
-fn relation(evidence: &Evidence, observation: Option<&Observation>) -> Relation {
-    let facts = &evidence.facts;
-    if facts.kind.is_without_message() {
-        return Relation::NotAsked;
-    }
-    // The relay knows an address that it forwards, so it did not accept mail for an unknown one.
-    // The owner of the forward also chooses the domain whose DNS would be asked.
-    if facts.carried || facts.leading_failure().is_some_and(|failure| failure.expanded) {
-        return Relation::Refuted;
-    }
-    let Some(seen) = observation else { return Relation::Unknown };
-    let remote = facts.leading_failure().is_some_and(|failure| failure.remote);
-    if remote {
-        all([seen.mx_of_recipient, seen.refused_inside])
-    } else {
-        // The SPF record of a domain that sends through a provider authorises hosts that the
-        // provider's other customers use too. SPF therefore counts only if the host's name does not
-        // belong to another organisation.
-        let by_spf = match (seen.spf_of_recipient, seen.named_elsewhere) {
-            (Some(true), Some(true) | None) => None,
-            (by_spf, _) => by_spf,
-        };
-        any([seen.mx_of_recipient, by_spf, seen.same_organisation])
-    }
+/// The short digest of the registered domain of the failed recipient's domain; zero if it is not known.
+fn recipient_organisation(observation: &Observation) -> u32 {
+    observation.recipient_organisation.as_ref().map_or(0, |name| short_organisation(name))
 }
 
-fn all<const N: usize>(signs: [Option<bool>; N]) -> Relation {
-    if signs.contains(&Some(false)) {
-        Relation::Refuted
-    } else if signs.contains(&None) {
-        Relation::Unknown
-    } else {
-        Relation::Confirmed
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn any<const N: usize>(signs: [Option<bool>; N]) -> Relation {
-    if signs.contains(&Some(true)) {
-        Relation::Confirmed
-    } else if signs.contains(&None) {
-        Relation::Unknown
-    } else {
-        Relation::Refuted
+    #[test]
+    fn a_counted_report_is_small() {
+        // A full list has millions of them in memory.
+        assert!(size_of::<CountedReport>() <= 96, "{} octets", size_of::<CountedReport>());
     }
 }

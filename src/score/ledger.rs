@@ -1,11 +1,15 @@
 //! The ledger of one relay: its counted reports within the horizon.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use minicbor::{Decode, Encode};
 
 use super::CountedReport;
-use crate::evidence::Offset;
+use crate::digest::Digest;
+use crate::evidence::{Observation, Offset};
+use crate::relay::{Prefix, RelaySite};
 use crate::time::{Span, Timestamp};
 
 /// The maximum number of counted reports in one ledger.
@@ -36,6 +40,13 @@ pub struct Ledger {
     /// Short digests of reports that were merged into another one, the latest last.
     #[n(2)]
     merged: Vec<u64>,
+    /// The last known registered domain of the relay's confirmed name: the first four octets of its
+    /// digest.
+    #[n(3)]
+    organisation: Option<NonZeroU32>,
+    /// The last known number of the relay's autonomous system.
+    #[n(4)]
+    system: Option<NonZeroU32>,
 }
 
 /// The result of [`Ledger::add`].
@@ -109,6 +120,38 @@ impl Ledger {
         &self.marks
     }
 
+    /// Records what an observation says about the relay's sites. What it does not say stays as it
+    /// was, so that a relay does not leave its sites when its DNS does not answer.
+    pub fn locate(&mut self, observation: &Observation) {
+        let digest = |domain: &String| (Digest::of(domain.as_bytes()).short() >> 32) as u32;
+        let organisation = observation.organisation.as_ref().map(digest).and_then(NonZeroU32::new);
+        self.organisation = organisation.or(self.organisation);
+        self.system = observation.network.and_then(NonZeroU32::new).or(self.system);
+    }
+
+    /// The known sites of the relay at `address`, whose ledger this is: the network around it first.
+    /// If its autonomous system is not known, the IPv6 /32 takes the place.
+    pub fn sites(&self, address: IpAddr) -> impl Iterator<Item = RelaySite> + use<> {
+        let shared = RelaySite::Network(Prefix::shared(address));
+        let organisation = self.organisation.map(RelaySite::Organisation);
+        let provider = Prefix::provider(address).map(RelaySite::Network);
+        let system = self.system.map(RelaySite::System).or(provider);
+        [Some(shared), organisation, system].into_iter().flatten()
+    }
+
+    /// The counted report with this short digest. A report that was merged into another one is not
+    /// found.
+    pub fn report(&self, report: u64) -> Option<&CountedReport> {
+        self.marks.iter().find(|mark| mark.report == report)
+    }
+
+    /// Replaces the counted report of the same evidence.
+    pub fn replace(&mut self, mark: CountedReport) {
+        if let Some(known) = self.marks.iter_mut().find(|known| known.offset == mark.offset) {
+            *known = mark;
+        }
+    }
+
     /// Records a removal at an entry: counted reports start after it.
     pub fn forgive(&mut self, at: Offset) {
         self.forgiven = at;
@@ -119,13 +162,13 @@ impl Ledger {
         self.forgiven
     }
 
-    /// Removes the reports that `struck` selects, and returns their entries.
+    /// Removes the reports that `struck` selects, and returns the entries from which they counted.
     pub fn strike(&mut self, struck: impl Fn(&CountedReport) -> bool) -> Vec<Offset> {
         let mut gone = Vec::new();
         self.marks.retain(|mark| {
             let strikes = struck(mark);
             if strikes {
-                gone.push(mark.offset);
+                gone.push(mark.counts_from());
             }
             !strikes
         });
@@ -149,7 +192,8 @@ impl CountedReport {
     fn adds_to(&self, other: &CountedReport) -> bool {
         let same = |mark: &CountedReport| {
             let of_original = (mark.sender, mark.forbidden);
-            (mark.failed_recipient, of_original, mark.relation, mark.cause, mark.author, mark.donor)
+            let of_source = (mark.author, mark.donor, mark.channel);
+            (mark.failed_recipient, of_original, mark.relation, mark.cause, of_source)
         };
         same(self) != same(other)
     }

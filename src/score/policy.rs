@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Quorum, Weights, WeightsSpec};
+use super::{Quorum, VerificationMode, Weights, WeightsSpec};
 use crate::complaint::Complaints;
 use crate::time::Span;
 use crate::trap::Donor;
@@ -27,6 +27,9 @@ pub struct PolicySpec {
     pub burned_after_relays: usize,
     /// Donors that may contribute more than half of a case's points.
     pub trusted_donors: Vec<String>,
+    /// Which cases need the answer of the relay's side before a listing in the main zone.
+    #[serde(default)]
+    pub verification: VerificationMode,
     /// What a case needs for a listing.
     pub quorum: Quorum,
     /// The weights of the factors.
@@ -48,6 +51,8 @@ pub struct Policy {
     pub burned_after_relays: usize,
     /// The trusted donors, as [`Donor::short`].
     pub trusted_donors: BTreeSet<u32>,
+    /// See [`PolicySpec::verification`].
+    pub verification: VerificationMode,
     /// What a case needs for a listing.
     pub quorum: Quorum,
     /// The weights of the factors.
@@ -88,6 +93,7 @@ impl PolicySpec {
             trap_age: self.trap_age,
             burned_after_relays: self.burned_after_relays,
             trusted_donors,
+            verification: self.verification,
             quorum: self.quorum.clone(),
             weights: self.weights.check(complaints),
         }

@@ -34,8 +34,16 @@ pub struct Quorum {
     /// The minimum time between two occasions.
     #[serde(alias = "apart")]
     pub occasions_apart: Span,
+    /// The minimum number of reports that the relay delivered to the server itself. It is zero in
+    /// files from before it existed; such a case needs two donors then.
+    #[serde(default)]
+    pub direct_reports: usize,
     /// The minimum number of distinct donors.
     pub donors: usize,
+    /// The minimum number of unrelated registered domains of failed recipients, if only records of
+    /// these domains lead to the relay.
+    #[serde(default)]
+    pub claimed_domains: usize,
 }
 
 /// What replaces the injector networks: many failed recipients over a long time.

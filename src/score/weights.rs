@@ -25,6 +25,10 @@ pub struct WeightsSpec {
     pub injector_unknown: u32,
     /// If the DNS says that the relay serves the failed recipient's domain.
     pub relation_confirmed: u32,
+    /// A relation that only records of the failed recipient's domain claim, or about which the relay's
+    /// own Received field says nothing. Codes of the main zone also need verification.
+    #[serde(default)]
+    pub relation_claimed: u32,
     /// If the DNS gave no answer.
     pub relation_unknown: u32,
     /// If the SPF or DMARC record of the trap's domain forbade the original.
@@ -89,6 +93,7 @@ impl WeightsSpec {
             ("injector_known", self.injector_known),
             ("injector_unknown", self.injector_unknown),
             ("relation_confirmed", self.relation_confirmed),
+            ("relation_claimed", self.relation_claimed),
             ("relation_unknown", self.relation_unknown),
             ("original_forbidden", self.original_forbidden),
             ("original_not_forbidden", self.original_not_forbidden),
@@ -99,6 +104,12 @@ impl WeightsSpec {
         for (name, weight) in parts {
             within_one(&format!("policy.weights.{name}"), weight, complaints);
         }
+        complaints.require(
+            self.relation_claimed <= self.relation_confirmed,
+            "policy.weights.relation_claimed",
+            format!("{} is more than relation_confirmed", self.relation_claimed),
+            "a claim must never weigh more than what the relay's side confirms",
+        );
         complaints.require(
             self.relation_unknown <= self.relation_confirmed,
             "policy.weights.relation_unknown",

@@ -6,6 +6,7 @@
 //! list.
 
 mod actors;
+mod answers;
 mod messages;
 mod outcome;
 mod population;

@@ -3,27 +3,35 @@
 use std::collections::BTreeMap;
 
 use super::actors::{self, Actor, MailOccasion, respond};
+use super::answers::answer;
 use super::population::populate;
 use super::setup::SimulationSetup;
-use crate::blocklist::{Blocklist, ListChange};
+use crate::blocklist::{Blocklist, HoldingGuard, ListChange, VerificationQuestion};
 use crate::classify::{self, SessionFacts};
 use crate::digest::{Digest, Digester};
-use crate::evidence::{Directive, Entry, Evidence, EvidenceParts, Observation, Offset, Order, RecordedEntry};
+use crate::evidence::{
+    Directive, Entry, Evidence, EvidenceParts, Observation, Offset, Order, RecordedEntry, Verification,
+};
 use crate::mail::{self, Mailbox, ReversePath};
 use crate::observe::{self, Inquiry};
 use crate::relay::{Prefix, Relay};
+use crate::score::short_organisation;
 use crate::time::{Span, Timestamp};
 use crate::transaction::{Client, Transaction};
 use crate::trap::{Donor, Scope, TrapHasher};
 
 /// How often the donor reports its count of wanted mail.
 const GOOD_MAIL_EVERY: Span = Span::from_days(7);
+/// How often a relay's side is asked about the same domain.
+const ASKED_EVERY: Span = Span::from_days(1);
 /// A running simulation.
 pub(super) struct SimulationRun<'a> {
     pub(super) setup: &'a SimulationSetup,
     pub(super) actors: Vec<Actor>,
     /// The numbers of the actors, by address or IPv6 /64.
     by_prefix: BTreeMap<Prefix, Vec<u32>>,
+    /// The registered domains of failed recipients, by their short digests.
+    organisations: BTreeMap<u32, String>,
     hasher: TrapHasher,
     pub(super) blocklist: Blocklist,
     /// Number of entries so far.
@@ -52,6 +60,7 @@ impl<'a> SimulationRun<'a> {
             setup,
             actors,
             by_prefix,
+            organisations: BTreeMap::new(),
             hasher: TrapHasher::new([7; 32]),
             blocklist: Blocklist::new(),
             entries: 0,
@@ -191,6 +200,39 @@ impl<'a> SimulationRun<'a> {
     fn tick(&mut self, taken: &mut impl FnMut(&RecordedEntry)) {
         let number = self.now.seconds().unsigned_abs();
         self.take(Entry::Tick(number), taken);
+        self.verify(taken);
+    }
+
+    /// Puts the open questions to the relays' sides, each at most once a day.
+    fn verify(&mut self, taken: &mut impl FnMut(&RecordedEntry)) {
+        let due = |question: &VerificationQuestion| {
+            question.asked.is_none_or(|asked| self.now.since(asked) >= ASKED_EVERY)
+        };
+        let mut entries = Vec::new();
+        for prefix in self.blocklist.questioned() {
+            let Some(actor) = self.actor_at(prefix) else { continue };
+            for question in self.blocklist.questions(prefix).iter().filter(|question| due(question)) {
+                entries.extend(self.answered(actor, question));
+            }
+        }
+        for verification in entries {
+            self.take(Entry::Verification(Box::new(verification)), taken);
+        }
+    }
+
+    /// The answer of a relay's side to a question.
+    fn answered(&self, actor: &Actor, question: &VerificationQuestion) -> Option<Verification> {
+        let domain = self.organisations.get(&question.organisation)?;
+        let answer = answer(self.setup.world.relays[usize::from(actor.row)].behaviour, question.side);
+        let (relay, names) = (Relay::new(actor.address), (domain.clone(), domain.clone()));
+        Some(Verification::new(relay, names, question.side, (answer, answer.name()), self.now))
+    }
+
+    /// The relay with an address.
+    fn actor_at(&self, prefix: Prefix) -> Option<&Actor> {
+        let near = self.by_prefix.get(&Relay::new(prefix.network()).line())?;
+        let mut near = near.iter().map(|&number| &self.actors[number as usize]);
+        near.find(|actor| actor.address == prefix.network())
     }
 
     fn order(&mut self, order: Order, taken: &mut impl FnMut(&RecordedEntry)) {
@@ -200,6 +242,9 @@ impl<'a> SimulationRun<'a> {
     }
 
     pub(super) fn take(&mut self, entry: Entry, taken: &mut impl FnMut(&RecordedEntry)) {
+        if let Entry::Observation(Observation { recipient_organisation: Some(name), .. }) = &entry {
+            self.organisations.entry(short_organisation(name)).or_insert_with(|| name.clone());
+        }
         self.entries += 1;
         let recorded = RecordedEntry { offset: Offset::from_number(self.entries), at: self.now, entry };
         let changes = self.blocklist.apply(&recorded);
@@ -208,10 +253,14 @@ impl<'a> SimulationRun<'a> {
                 ListChange::Listed { relay, .. } | ListChange::Extended { relay, .. } => {
                     self.note_listed(*relay)
                 }
-                ListChange::Held { .. } => {
+                ListChange::Held { guard, .. } => {
                     self.held += 1;
-                    self.held_since = self.held_since.or(Some(self.now));
+                    // What the share of a site holds begins by itself.
+                    if !matches!(guard, HoldingGuard::Site(_)) {
+                        self.held_since = self.held_since.or(Some(self.now));
+                    }
                 }
+                ListChange::Crowded { .. } => self.held_since = self.held_since.or(Some(self.now)),
                 _ => {}
             }
         }

@@ -78,6 +78,16 @@ impl ZoneConfig {
                 );
             }
         }
+        self.guards.check_new(complaints);
+        for (at, code) in self.codes.iter().enumerate() {
+            let CodeBasis::Kinds { quorum, .. } = &code.basis else { continue };
+            complaints.require(
+                quorum.direct_reports >= 1,
+                &format!("codes[{at}]"),
+                "its quorum asks for no report that the relay delivered itself, so donors alone could list a relay",
+                "write direct_reports = 1 in the quorum of the code, or else in [policy.quorum]",
+            );
+        }
         let ZoneTexts { listed, test, url: _, shut_down } = &self.texts;
         for (key, text) in [("texts.listed", listed), ("texts.test", test), ("texts.shut_down", shut_down)] {
             complaints.require(

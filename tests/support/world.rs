@@ -1,16 +1,19 @@
 //! A fold with a clock for tests: entries are made directly, without SMTP, under the shipped
 //! policy.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use backscatterd::blocklist::{Blocklist, ListChange, ListChanges};
-use backscatterd::classify::{Author, Cause, Kind, ReportFields, ReportedRecipient, Verdict};
+use backscatterd::blocklist::{Blocklist, ListChange, ListChanges, VerificationQuestion};
+use backscatterd::classify::{Author, Cause, HandedIn, Kind, ReportFields, ReportedRecipient, Verdict};
 use backscatterd::digest::Digest;
 use backscatterd::evidence::{
     Directive, Entry, Evidence, EvidenceParts, Observation, Offset, Order, OriginalSender, RecordedEntry,
+    Verification, VerificationAnswer,
 };
 use backscatterd::mail::{DsnAction, Mailbox, ReversePath};
 use backscatterd::relay::{Prefix, Relay};
+use backscatterd::score::short_organisation;
 use backscatterd::time::{Span, Timestamp};
 use backscatterd::transaction::{Client, Transaction};
 use backscatterd::trap::{Donor, Scope, TrapHasher};
@@ -28,8 +31,10 @@ pub(crate) fn laboratory_zone() -> String {
     let networks =
         r#"["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32"]"#;
     let zone = SHIPPED.replace("laboratory_networks = []", &format!("laboratory_networks = {networks}"));
+    let quiet = zone.replace("verification = \"required\"", "verification = \"off\"");
     assert_ne!(zone, SHIPPED);
-    zone
+    assert_ne!(zone, quiet);
+    quiet
 }
 
 /// The time at which every test's clock starts.
@@ -119,6 +124,11 @@ pub(crate) struct World {
     pub(crate) now: Timestamp,
     /// A counter that makes reports and directives distinct.
     pub(crate) nth: u64,
+    /// What the relays' sides answer when they are asked about made-up recipients. A relay that is not
+    /// named here takes all.
+    pub(crate) answers: BTreeMap<Relay, VerificationAnswer>,
+    /// The registered domains of failed recipients, by their short digests.
+    organisations: BTreeMap<u32, String>,
 }
 
 /// An observation by which the relay is the mail exchanger of the failed recipient's domain.
@@ -126,6 +136,7 @@ pub(crate) fn exchanger() -> Observation {
     Observation {
         mx_of_recipient: Some(true),
         refused_inside: Some(true),
+        recipient_organisation: Some("relay.example".to_owned()),
         same_organisation: Some(true),
         ..Observation::unknown(Digest::of(b""))
     }
@@ -179,7 +190,14 @@ impl World {
 
     /// A world without a zone and without traps, after its first tick.
     pub(crate) fn bare() -> Self {
-        let mut world = World { blocklist: Blocklist::new(), entries: Vec::new(), now: start(), nth: 0 };
+        let mut world = World {
+            blocklist: Blocklist::new(),
+            entries: Vec::new(),
+            now: start(),
+            nth: 0,
+            answers: BTreeMap::new(),
+            organisations: BTreeMap::new(),
+        };
         world.tick(Span::ZERO);
         world
     }
@@ -188,9 +206,39 @@ impl World {
     pub(crate) fn take(&mut self, entry: Entry) -> ListChanges {
         let offset = Offset::from_number(self.entries.len() as u64 + 1);
         let recorded = RecordedEntry { offset, at: self.now, entry };
-        let changes = self.blocklist.apply(&recorded);
+        if let Entry::Observation(Observation { recipient_organisation: Some(name), .. }) = &recorded.entry {
+            self.organisations.insert(short_organisation(name), name.clone());
+        }
+        let mut changes = self.blocklist.apply(&recorded);
         self.entries.push(recorded);
+        let asked: Vec<Prefix> = match self.entries.last().map(|recorded| &recorded.entry) {
+            Some(Entry::Tick(_)) => self.blocklist.questioned().collect(),
+            _ => changes.relays.iter().copied().collect(),
+        };
+        let answers: Vec<_> = asked.into_iter().flat_map(|prefix| self.verifications(prefix)).collect();
+        for verification in answers {
+            let verified = self.take(Entry::Verification(Box::new(verification)));
+            changes.list.extend(verified.list);
+            changes.relays.extend(verified.relays);
+            changes.audit.extend(verified.audit);
+        }
         changes
+    }
+
+    /// The answers to the questions about a relay, each of which is asked once a day.
+    fn verifications(&self, prefix: Prefix) -> Vec<Verification> {
+        let relay = Relay::new(prefix.network());
+        let answer = self.answers.get(&relay).copied().unwrap_or(VerificationAnswer::TakesAll);
+        let due = |question: &VerificationQuestion| {
+            question.asked.is_none_or(|asked| self.now.since(asked) >= Span::from_days(1))
+        };
+        let questions = self.blocklist.questions(prefix).into_iter().filter(due);
+        let answered = questions.map(|question| {
+            let domain = self.organisations[&question.organisation].clone();
+            let names = (domain.clone(), domain);
+            Verification::new(relay, names, question.side, (answer, answer.name()), self.now)
+        });
+        answered.collect()
     }
 
     /// Lets time pass and folds a tick.
@@ -298,6 +346,7 @@ impl World {
                     ..ReportedRecipient::default()
                 }],
                 carried: report.carried,
+                handed_in: HandedIn::Stranger,
                 author: report.author,
                 ..ReportFields::default()
             },

@@ -33,7 +33,7 @@ impl Blocklist {
         }
         let before = turn.changes.list.len();
         for prefix in BTreeSet::from([host, relay.line()]) {
-            self.unhold(prefix);
+            self.unhold(prefix, turn);
             for (origin, code) in self.recorded(prefix) {
                 self.change_record(&origin, prefix, code, turn, |record| {
                     record.remove(now, offset).map(|_| RecordChange::Ended(ListingEnd::Removed))
@@ -72,7 +72,7 @@ impl Blocklist {
             .collect();
         self.note(turn, "exempt", "", prefix.to_string());
         turn.change(ListChange::Decided);
-        self.unhold(prefix);
+        self.unhold(prefix, turn);
         for (origin, relay, code) in listed {
             self.change_record(&origin, relay, code, turn, |record| {
                 record.end(now, ListingEnd::Exempted).map(|_| RecordChange::Ended(ListingEnd::Exempted))
@@ -128,16 +128,10 @@ impl Blocklist {
         let origins: Vec<String> = self.zones.keys().cloned().collect();
         for origin in origins {
             let Some(zone) = self.state.zones.get_mut(&origin) else { continue };
-            for (prefix, code) in std::mem::take(&mut zone.guard.held) {
+            for (prefix, code, _) in std::mem::take(&mut zone.guard.held).iter() {
+                turn.changes.relays.insert(prefix);
                 self.judge_code(&origin, prefix, code, GuardCheck::Released, turn);
             }
-        }
-    }
-
-    /// Drops the held listings in a prefix.
-    fn unhold(&mut self, prefix: Prefix) {
-        for zone in self.state.zones.values_mut() {
-            zone.guard.held.retain(|(held, _)| !prefix.overlaps(*held));
         }
     }
 }

@@ -75,7 +75,7 @@ impl Blocklist {
         }
         if let Some(state) = self.state.zones.get_mut(origin) {
             state.published = false;
-            state.guard.held.clear();
+            turn.changes.relays.extend(state.guard.held.drop_if(|_| true));
         }
         self.zones.remove(origin);
         self.note(turn, "withdraw-zone", origin, String::new());

@@ -12,11 +12,11 @@ use axum::extract::{Path, State};
 use serde::Serialize;
 
 use crate::blocklist::RelayRecord;
-use crate::explain::{answer_mask, record_of};
+use crate::explain::{answer_mask, hold_of, record_of};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::extract::RequestPart;
-use crate::listing::{Criterion, Listing, ListingGrounds};
+use crate::listing::{Criterion, Listing, ListingGrounds, ReturnCode};
 use crate::relay::{Relay, special_purpose};
 use crate::score::RULES;
 use crate::time::{Span, Timestamp};
@@ -44,6 +44,21 @@ pub(in crate::http) struct ZoneJson {
     pub answer: Option<IpAddr>,
     pub url: String,
     pub codes: Vec<CodeJson>,
+    /// The listings that a guard or a freeze holds.
+    pub held: Vec<HeldJson>,
+}
+
+/// A listing under one code that a guard or a freeze holds.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct HeldJson {
+    pub value: u8,
+    pub name: String,
+    /// What holds it: `freeze`, `zone` or `site`.
+    pub guard: &'static str,
+    /// Why it is held, in words.
+    pub why: String,
+    /// What ends the hold, in words.
+    pub ends: String,
 }
 
 /// A listing under one code.
@@ -96,6 +111,7 @@ pub(in crate::http) fn describe(app: &App, relay: Relay) -> AddressJson {
                 answer: (mask != 0).then(|| IpAddr::from([127, 0, 0, mask])),
                 url: zone.config.texts.url(relay.address()),
                 codes: codes(relay, &record, &zone.config),
+                held: held(&record, &zone.config),
                 zone: origin,
             }
         })
@@ -131,6 +147,16 @@ fn codes(relay: Relay, record: &RelayRecord, config: &Config) -> Vec<CodeJson> {
         })
     });
     listed.collect()
+}
+
+/// The held listings. They show no more than a listing would.
+fn held(record: &RelayRecord, config: &Config) -> Vec<HeldJson> {
+    let of_code = |code: &ReturnCode| {
+        let guard = hold_of(record, config, code.value)?.guard;
+        let (value, name) = (code.value, code.name.clone());
+        Some(HeldJson { value, name, guard: guard.name(), why: guard.to_string(), ends: guard.ends() })
+    };
+    config.codes.iter().filter_map(of_code).collect()
 }
 
 fn beside(config: &Config, listing: &Listing) -> Vec<FurtherCodeJson> {

@@ -7,7 +7,7 @@ use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{self, AuditQuery};
-use crate::blocklist::AuditRecord;
+use crate::blocklist::{AuditRecord, HeldCounts};
 use crate::evidence::Order;
 use crate::http::api::{DecisionRequest, decide};
 use crate::http::app::App;
@@ -36,8 +36,11 @@ pub struct RemovalRequest {
 pub struct StatusJson {
     /// Nothing is added to any zone.
     pub frozen: bool,
-    /// Zones with the number of new listings held until a release.
-    pub held: Vec<(String, usize)>,
+    /// Zones with the numbers of new listings that are held.
+    pub held: Vec<(String, HeldCounts)>,
+    /// Zones with the numbers of complete cases that wait for the answer of the relay's side.
+    #[serde(default)]
+    pub unverified: Vec<(String, usize)>,
     /// Zones that are shut down.
     pub shut_down: Vec<String>,
     /// All exemptions.
@@ -93,6 +96,7 @@ pub(super) async fn standing(State(app): State<Arc<App>>) -> Json<StatusJson> {
     Json(StatusJson {
         frozen: standing.frozen,
         held: standing.held.clone().into_iter().collect(),
+        unverified: standing.unverified.clone().into_iter().collect(),
         shut_down: standing.shut_down.clone(),
         exemptions: exemptions.collect(),
         audit_records: standing.audit.number,

@@ -169,7 +169,7 @@ fn turn_away_bulk(group: &mut Vec<(Append, Acknowledge)>) {
         Entry::Directive(directive) => {
             matches!(directive.order, Order::AddTraps { .. } | Order::RetireTraps { .. })
         }
-        Entry::Observation(_) | Entry::Tick(_) => false,
+        Entry::Observation(_) | Entry::Tick(_) | Entry::Verification(_) => false,
     };
     let (evidence, rest) = group.drain(..).partition::<Vec<_>, _>(|(append, _)| is_bulk(&append.entry));
     *group = rest;

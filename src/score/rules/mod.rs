@@ -3,6 +3,8 @@
 //! A rule is one file, its row in [`RULES`] and its number in [`Quorum`]. Every text about a rule
 //! comes from its row: the explanation, the audit record and the page about a listed address.
 
+mod claimed_domains;
+mod direct_reports;
 mod donors;
 mod failed_recipients;
 mod injector_networks;
@@ -21,6 +23,8 @@ pub const RULES: &[QuorumRule] = &[
     span::RULE,
     occasions::RULE,
     donors::RULE,
+    claimed_domains::RULE,
+    direct_reports::RULE,
     points::RULE,
 ];
 

@@ -1,0 +1,278 @@
+//! Verification: before a relay is listed in the main zone, its side is asked whether it refuses
+//! recipients that do not exist.
+//!
+//! A veto excludes the reports about its domain from every case. The other reports lead to a listing
+//! only if the relay's side takes all recipients of their domains.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Blocklist;
+use super::answers::RelayAnswer;
+use super::changes::{EntryContext, ListChange};
+use super::judging::GuardCheck;
+use super::records::RecordChange;
+use super::state::ZoneState;
+use crate::evidence::{AskedSide, Offset, Verification, VerificationAnswer};
+use crate::listing::{Listing, ListingEnd};
+use crate::relay::Prefix;
+use crate::score::{Case, CountedReport, VerificationMode, VerifiedDomains, is_made, short_organisation};
+use crate::time::{Span, Timestamp};
+
+/// How long the answer that a host takes all recipients, or must not be asked, holds.
+const TAKES_ALL_HOLDS: Span = Span::from_days(2);
+/// The maximum number of domains of one relay whose answers are kept. The oldest answer gives way.
+const DOMAINS_MAX: usize = 32;
+/// The maximum number of domains of one relay that are asked about at once, and again every day
+/// while the relay is listed.
+const QUESTIONS_MAX: usize = 3;
+/// The maximum number of entries by which a question names the evidence about its domain.
+const QUESTION_EVIDENCE_MAX: usize = 8;
+
+/// A question that is to be put to a relay's side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerificationQuestion {
+    /// Short digest of the registered domain.
+    pub organisation: u32,
+    /// The hosts to ask.
+    pub side: AskedSide,
+    /// Entries with evidence about failed recipients in that domain. The entries name the domains.
+    pub evidence: Vec<Offset>,
+    /// When the relay's side was last asked about the domain.
+    pub asked: Option<Timestamp>,
+}
+
+impl Blocklist {
+    /// Applies an answer: judges the relay again, or ends its listings if it has been repaired.
+    pub(super) fn verification(&mut self, verification: &Verification, turn: &mut EntryContext<'_>) {
+        let (prefix, now) = (Prefix::host(verification.relay), self.state.time);
+        let organisation = short_organisation(&verification.organisation);
+        self.make_answer_room(prefix, organisation);
+        let entry = self.state.offset;
+        let known = self.state.answers.entry((prefix, organisation)).or_insert_with(|| RelayAnswer {
+            domain: verification.domain.clone(),
+            answer: VerificationAnswer::NoAnswer,
+            answered: now,
+            entry,
+            asked: now,
+            reply: verification.reply.clone(),
+        });
+        known.asked = now;
+        if verification.answer != VerificationAnswer::NoAnswer {
+            *known = RelayAnswer {
+                domain: verification.domain.clone(),
+                answer: verification.answer,
+                answered: now,
+                entry,
+                asked: now,
+                reply: verification.reply.clone(),
+            };
+        }
+        turn.changes.relays.insert(prefix);
+        turn.change(ListChange::Verified { relay: verification.relay, answer: verification.answer });
+        let verified: Vec<(String, u8)> = self
+            .zones
+            .iter()
+            .flat_map(|(origin, zone)| {
+                let main = zone.config.codes.iter().filter(|code| code.main);
+                main.map(|code| (origin.clone(), code.value)).collect::<Vec<_>>()
+            })
+            .collect();
+        for (origin, code) in verified {
+            if !self.end_if_repaired(&origin, prefix, code, turn) {
+                self.judge_code(&origin, prefix, code, GuardCheck::Guarded, turn);
+            }
+        }
+    }
+
+    /// Ends a listing if the relay's side has begun to refuse unknown recipients in every domain that
+    /// the listing stands on. Returns whether the listing ended.
+    fn end_if_repaired(
+        &mut self,
+        origin: &str,
+        prefix: Prefix,
+        code: u8,
+        turn: &mut EntryContext<'_>,
+    ) -> bool {
+        let record = self.state.zones.get(origin).and_then(|zone| zone.records.get(&(prefix, code)));
+        let Some(listing) = record.and_then(|record| record.current.as_ref()) else { return false };
+        let domains = verified_domains(listing);
+        let refuses = |organisation: &u32| {
+            self.state
+                .answers
+                .get(&(prefix, *organisation))
+                .is_some_and(|known| known.answer == VerificationAnswer::RefusesUnknown)
+        };
+        if domains.is_empty() || !domains.iter().take(QUESTIONS_MAX).all(refuses) {
+            return false;
+        }
+        let now = self.state.time;
+        self.change_record(origin, prefix, code, turn, |record| {
+            record.end(now, ListingEnd::Repaired).map(|_| RecordChange::Ended(ListingEnd::Repaired))
+        });
+        true
+    }
+
+    /// The domains, as short digests, in which the relay's side refuses unknown recipients. A veto holds
+    /// for the horizon of the policy.
+    pub(super) fn vetoes(&self, prefix: Prefix, horizon: Span) -> Vec<u32> {
+        let now = self.state.time;
+        let vetoes = self.answers_of(prefix).filter(|(_, known)| known.vetoes(now, horizon));
+        vetoes.map(|(organisation, _)| organisation).collect()
+    }
+
+    /// The domains in which the relay's side takes all recipients.
+    pub(super) fn verified(&self, prefix: Prefix, mode: VerificationMode) -> VerifiedDomains {
+        let oldest = self.state.time.minus(TAKES_ALL_HOLDS);
+        let with = |answer: VerificationAnswer| {
+            let fresh = self.answers_of(prefix);
+            let fresh = fresh.filter(|(_, known)| known.answer == answer && known.answered >= oldest);
+            fresh.map(|(organisation, _)| organisation).collect()
+        };
+        VerifiedDomains::new(mode, with(VerificationAnswer::TakesAll), with(VerificationAnswer::OptedOut))
+    }
+
+    /// The last answers of a relay's side, by short digest of the registered domain.
+    pub(super) fn answers_of(&self, prefix: Prefix) -> impl Iterator<Item = (u32, &RelayAnswer)> {
+        let of_relay = self.state.answers.range((prefix, 0)..=(prefix, u32::MAX));
+        of_relay.map(|((_, organisation), known)| (*organisation, known))
+    }
+
+    /// Records that a complete case waits for the answer of the relay's side.
+    pub(super) fn await_answer(
+        &mut self,
+        origin: &str,
+        prefix: Prefix,
+        code: u8,
+        turn: &mut EntryContext<'_>,
+    ) {
+        let Some(zone) = self.state.zones.get_mut(origin) else { return };
+        turn.changes.relays.insert(prefix);
+        if zone.unverified.insert((prefix, code)) {
+            turn.change(ListChange::Unverified { origin: origin.to_owned(), relay: prefix, code });
+        }
+    }
+
+    /// Records that a case does not wait for an answer.
+    pub(super) fn await_no_answer(&mut self, origin: &str, prefix: Prefix, code: u8) {
+        if let Some(zone) = self.state.zones.get_mut(origin) {
+            zone.unverified.remove(&(prefix, code));
+        }
+    }
+
+    /// The relays about which there are questions: those with a complete case that waits for an answer,
+    /// and those that are listed.
+    pub fn questioned(&self) -> impl Iterator<Item = Prefix> {
+        let of = |zone: &ZoneState| {
+            let waiting = zone.unverified.iter().map(|(prefix, _)| *prefix);
+            let listed = zone.records.iter().filter(|(_, record)| {
+                record.current.as_ref().is_some_and(|listing| !verified_domains(listing).is_empty())
+            });
+            waiting.chain(listed.map(|((prefix, _), _)| *prefix)).collect::<BTreeSet<_>>()
+        };
+        self.state.zones.values().flat_map(of).collect::<BTreeSet<_>>().into_iter()
+    }
+
+    /// The questions that are to be put to a relay's side now or later: about the commonest domains of
+    /// its complete cases that no answer covers, and about the domains that its listings stand on.
+    pub fn questions(&self, prefix: Prefix) -> Vec<VerificationQuestion> {
+        let mut questions: BTreeMap<u32, VerificationQuestion> = BTreeMap::new();
+        for (origin, zone) in &self.state.zones {
+            let waiting = zone.unverified.range((prefix, 0)..=(prefix, u8::MAX)).map(|(_, code)| *code);
+            for code in waiting {
+                self.ask_about_case(origin, prefix, code, &mut questions);
+            }
+            for (_, record) in super::published::records_of(&zone.records, prefix) {
+                if let Some(listing) = &record.current {
+                    self.ask_again(prefix, listing, &mut questions);
+                }
+            }
+        }
+        questions.into_values().collect()
+    }
+
+    fn ask_about_case(
+        &self,
+        origin: &str,
+        prefix: Prefix,
+        code: u8,
+        questions: &mut BTreeMap<u32, VerificationQuestion>,
+    ) {
+        let Some(derived) = self.zones.get(origin) else { return };
+        let (Some((kinds, quorum)), Some(ledger)) =
+            (derived.config.quorum(code), self.state.ledgers.get(&prefix))
+        else {
+            return;
+        };
+        let policy = &derived.config.policy;
+        let window = self.case_window(origin, prefix, code, kinds);
+        let (verified, vetoes) =
+            (self.verified(prefix, policy.verification), self.vetoes(prefix, policy.horizon));
+        let case = Case::open(ledger, &window, policy).only(|mark| !vetoes.contains(&mark.organisation));
+        // Evidence may have become too old while the case waited.
+        if !is_made(&case, quorum) {
+            return;
+        }
+        let case = case.only(|mark| !verified.permits(mark));
+        let mut by_domain: BTreeMap<u32, Vec<&CountedReport>> = BTreeMap::new();
+        for mark in case.marks().iter().filter(|mark| mark.organisation != 0) {
+            by_domain.entry(mark.organisation).or_default().push(mark);
+        }
+        let mut commonest: Vec<_> = by_domain.into_iter().collect();
+        commonest.sort_by_key(|(organisation, marks)| (usize::MAX - marks.len(), *organisation));
+        for (organisation, marks) in commonest.into_iter().take(QUESTIONS_MAX) {
+            let is_own = marks.iter().any(|mark| mark.is_of_own_name);
+            questions.entry(organisation).or_insert_with(|| VerificationQuestion {
+                organisation,
+                side: if is_own { AskedSide::Exchangers } else { AskedSide::Relay },
+                evidence: marks.iter().map(|mark| mark.offset).take(QUESTION_EVIDENCE_MAX).collect(),
+                asked: self.state.answers.get(&(prefix, organisation)).map(|known| known.asked),
+            });
+        }
+    }
+
+    fn ask_again(
+        &self,
+        prefix: Prefix,
+        listing: &Listing,
+        questions: &mut BTreeMap<u32, VerificationQuestion>,
+    ) {
+        let Some(ledger) = self.state.ledgers.get(&prefix) else { return };
+        for &organisation in verified_domains(listing).iter().take(QUESTIONS_MAX) {
+            let marks: Vec<&CountedReport> =
+                ledger.marks().iter().filter(|mark| mark.organisation == organisation).collect();
+            let is_own = marks.iter().any(|mark| mark.is_of_own_name);
+            questions.entry(organisation).or_insert_with(|| VerificationQuestion {
+                organisation,
+                side: if is_own { AskedSide::Exchangers } else { AskedSide::Relay },
+                evidence: marks.iter().map(|mark| mark.offset).take(QUESTION_EVIDENCE_MAX).collect(),
+                asked: self.state.answers.get(&(prefix, organisation)).map(|known| known.asked),
+            });
+        }
+    }
+
+    /// Drops the oldest answer of a relay if there is no room for a further domain.
+    fn make_answer_room(&mut self, prefix: Prefix, organisation: u32) {
+        let known = self.state.answers.contains_key(&(prefix, organisation));
+        if known || self.answers_of(prefix).count() < DOMAINS_MAX {
+            return;
+        }
+        let oldest = self.answers_of(prefix).min_by_key(|(_, known)| known.asked).map(|(oldest, _)| oldest);
+        if let Some(oldest) = oldest {
+            self.state.answers.remove(&(prefix, oldest));
+        }
+    }
+
+    /// Drops answers that no longer have any effect, and cases that no longer wait for one.
+    pub(super) fn forget_answers(&mut self, oldest: Timestamp) {
+        self.state.answers.retain(|_, known| known.asked >= oldest);
+        let ledgers = &self.state.ledgers;
+        for zone in self.state.zones.values_mut() {
+            zone.unverified.retain(|(prefix, _)| ledgers.contains_key(prefix));
+        }
+    }
+}
+
+/// The verified domains that a listing stands on, as short digests.
+fn verified_domains(listing: &Listing) -> &[u32] {
+    listing.grounds.verified.as_ref().map_or(&[], VerifiedDomains::organisations)
+}

@@ -1,0 +1,8 @@
+//! Registered domains, as ledgers store them.
+
+use crate::digest::Digest;
+
+/// The short digest of a registered domain, as ledgers store it. It is never zero.
+pub fn short_organisation(name: &str) -> u32 {
+    ((Digest::of(name.as_bytes()).short() >> 32) as u32).max(1)
+}
