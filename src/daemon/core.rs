@@ -93,7 +93,8 @@ impl DaemonCore {
         let recall =
             recall(Arc::clone(&published), Arc::clone(&journal), Arc::clone(&observer), stop.clone());
         let recalling = tokio::spawn(recall);
-        let verifier = Arc::new(verifier(config, lookups, Arc::clone(&clock)));
+        let verifier = Arc::new(verifier_of(config, lookups, Arc::clone(&clock)));
+        warn_if_nothing_can_be_asked(config, &verifier);
         let parts = VerifyingParts {
             published: Arc::clone(&published),
             journal: Arc::clone(&journal),
@@ -233,7 +234,10 @@ fn observer(
 }
 
 /// The source of answers about relays.
-fn lookups(settings: &ObserverSettings) -> Result<Lookups, StartError> {
+///
+/// # Errors
+/// When the resolver can't be set up.
+pub fn lookups(settings: &ObserverSettings) -> Result<Lookups, StartError> {
     let ObserverSettings { enabled, resolvers, laboratory_hosts, networks_file: _, limits: _ } = settings;
     Ok(match (enabled, laboratory_hosts.as_slice()) {
         (false, _) => Lookups::Nothing,
@@ -242,21 +246,23 @@ fn lookups(settings: &ObserverSettings) -> Result<Lookups, StartError> {
     })
 }
 
-/// A verifier that has asked nothing. Warns if the zones need answers that it cannot get.
-fn verifier(config: &Config, lookups: Arc<Lookups>, clock: Arc<dyn Clock>) -> Verifier {
+/// A verifier that has asked nothing.
+pub fn verifier_of(config: &Config, lookups: Arc<Lookups>, clock: Arc<dyn Clock>) -> Verifier {
     let zones = config.zones.iter().map(|file| &file.zone);
     let laboratory_networks =
-        zones.clone().flat_map(|zone| zone.listable.laboratory_networks.iter().copied()).collect();
+        zones.flat_map(|zone| zone.listable.laboratory_networks.iter().copied()).collect();
     let listable = Listable { laboratory_networks };
-    let verifier = Verifier::new(lookups, config.verify.clone(), listable, clock, SessionTimes::default());
-    if !verifier.can_ask() && zones.into_iter().any(|zone| zone.policy.verification != VerificationMode::Off)
-    {
+    Verifier::new(lookups, config.verify.clone(), listable, clock, SessionTimes::default())
+}
+
+fn warn_if_nothing_can_be_asked(config: &Config, verifier: &Verifier) {
+    let is_needed = config.zones.iter().any(|file| file.zone.policy.verification != VerificationMode::Off);
+    if is_needed && !verifier.can_ask() {
         tracing::warn!(
             "verify.addresses is empty, so no relay's side can be asked; cases that need verification wait, \
              and these relays are not listed"
         );
     }
-    verifier
 }
 
 fn last_time(journal: &dyn Journal) -> Result<Timestamp, JournalError> {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-pub use self::core::{DaemonCore, STORE_FILE};
+pub use self::core::{DaemonCore, STORE_FILE, lookups, verifier_of};
 pub use serving::BoundAddresses;
 pub use start_error::StartError;
 
