@@ -348,6 +348,7 @@ fn golden_entries() -> Vec<(String, Entry)> {
                 original_forbidden: Some(true),
                 named_elsewhere: Some(false),
                 recipient_organisation: None,
+                named_within: None,
                 organisation: None,
                 attempt: 0,
                 counted: None,
@@ -448,7 +449,7 @@ fn golden_entries() -> Vec<(String, Entry)> {
             "verification".to_owned(),
             Entry::Verification(Box::new(Verification::new(
                 "198.18.0.27".parse().unwrap(),
-                ("mail.relay.example".to_owned(), "relay.example".to_owned()),
+                "mail.relay.example".to_owned(),
                 AskedSide::Exchangers,
                 (VerificationAnswer::RefusesUnknown, "550 5.1.1 unknown user"),
                 start(),

@@ -42,4 +42,5 @@ mod standards;
 mod support;
 mod tidy;
 mod verbs;
+mod verification;
 mod verify;

@@ -48,7 +48,7 @@ impl Blocklist {
         let policy = &config.policy;
         let verified = self.needed_answers(&config, prefix, code);
         let vetoes = verified.as_ref().map(|_| self.vetoes(prefix, policy.horizon)).unwrap_or_default();
-        let case = Case::open(ledger, &window, policy).only(|mark| !vetoes.contains(&mark.organisation));
+        let case = Case::open(ledger, &window, policy).only(|mark| !vetoes.contains(&mark.domain));
         if !is_made(&case, quorum)
             || config.listable.permits(prefix.network()).is_err()
             || self.is_exempt(prefix)
@@ -56,9 +56,11 @@ impl Blocklist {
             return self.await_no_answer(origin, prefix, code);
         }
         let case = case.only(|mark| verified.as_ref().is_none_or(|verified| verified.permits(mark)));
+        let case = case.without_lone_claims(quorum.claimed_domains);
         if !is_made(&case, quorum) {
             return self.await_answer(origin, prefix, code, turn);
         }
+        let verified = verified.map(|verified| verified.of_case(&case));
         let grounds = ListingGrounds::of(&case, window.after, offset, now, verified);
         self.await_no_answer(origin, prefix, code);
         if is_new && pass == GuardCheck::Guarded && self.holds(origin, prefix, code, turn) {
@@ -155,7 +157,8 @@ impl Blocklist {
             let untouched = !gone.iter().any(|&offset| grounds.after < offset && offset <= grounds.completed);
             untouched || {
                 let case = Case::open(ledger, &grounds.window(kinds), &config.policy);
-                is_made(&case.only(|mark| grounds.permits(mark)), quorum)
+                let case = case.only(|mark| grounds.permits(mark));
+                is_made(&case.without_lone_claims(quorum.claimed_domains), quorum)
             }
         };
         let Some(record) =

@@ -147,6 +147,9 @@ fn why(listing: &Listing, outcome: &RecordChange) -> String {
         RecordChange::Ended(ListingEnd::Expired) => "its end was reached".to_owned(),
         RecordChange::Ended(ListingEnd::Withdrawn) => "the zone was changed or withdrawn".to_owned(),
         RecordChange::Ended(ListingEnd::Voided) => "its evidence was voided".to_owned(),
+        RecordChange::Ended(ListingEnd::Repaired) => {
+            "the relay's side has begun to refuse recipients that do not exist".to_owned()
+        }
         _ => listing.grounds.figures(),
     }
 }

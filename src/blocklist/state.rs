@@ -57,10 +57,10 @@ pub(super) struct FoldState {
     #[n(14)]
     #[cbor(default)]
     pub(super) contributions: BTreeMap<Donor, Contribution>,
-    /// The last answers of relays' sides, by ledger prefix and short digest of the registered domain.
+    /// The last answers of relays' sides, by ledger prefix and short digest of the domain.
     #[n(15)]
     #[cbor(default)]
-    pub(super) answers: BTreeMap<(Prefix, u32), RelayAnswer>,
+    pub(super) answers: BTreeMap<(Prefix, u64), RelayAnswer>,
 }
 
 /// The state of one zone.

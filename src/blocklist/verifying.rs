@@ -15,7 +15,7 @@ use super::state::ZoneState;
 use crate::evidence::{AskedSide, Offset, Verification, VerificationAnswer};
 use crate::listing::{Listing, ListingEnd};
 use crate::relay::Prefix;
-use crate::score::{Case, CountedReport, VerificationMode, VerifiedDomains, is_made, short_organisation};
+use crate::score::{Case, CountedReport, VerificationMode, VerifiedDomains, is_made, short_domain};
 use crate::time::{Span, Timestamp};
 
 /// How long the answer that a host takes all recipients, or must not be asked, holds.
@@ -31,12 +31,14 @@ const QUESTION_EVIDENCE_MAX: usize = 8;
 /// A question that is to be put to a relay's side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerificationQuestion {
-    /// Short digest of the registered domain.
-    pub organisation: u32,
+    /// Short digest of the domain.
+    pub domain: u64,
     /// The hosts to ask.
     pub side: AskedSide,
     /// Entries with evidence about failed recipients in that domain. The entries name the domains.
     pub evidence: Vec<Offset>,
+    /// The domain, if the relay's side was asked about it before.
+    pub name: Option<String>,
     /// When the relay's side was last asked about the domain.
     pub asked: Option<Timestamp>,
 }
@@ -45,10 +47,10 @@ impl Blocklist {
     /// Applies an answer: judges the relay again, or ends its listings if it has been repaired.
     pub(super) fn verification(&mut self, verification: &Verification, turn: &mut EntryContext<'_>) {
         let (prefix, now) = (Prefix::host(verification.relay), self.state.time);
-        let organisation = short_organisation(&verification.organisation);
-        self.make_answer_room(prefix, organisation);
+        let domain = short_domain(&verification.domain);
+        self.make_answer_room(prefix, domain);
         let entry = self.state.offset;
-        let known = self.state.answers.entry((prefix, organisation)).or_insert_with(|| RelayAnswer {
+        let known = self.state.answers.entry((prefix, domain)).or_insert_with(|| RelayAnswer {
             domain: verification.domain.clone(),
             answer: VerificationAnswer::NoAnswer,
             answered: now,
@@ -57,7 +59,13 @@ impl Blocklist {
             reply: verification.reply.clone(),
         });
         known.asked = now;
-        if verification.answer != VerificationAnswer::NoAnswer {
+        // Only an answer of the relay's side takes back a veto.
+        let is_answer = match verification.answer {
+            VerificationAnswer::NoAnswer => false,
+            VerificationAnswer::OptedOut => !known.answer.is_veto(),
+            _ => true,
+        };
+        if is_answer {
             *known = RelayAnswer {
                 domain: verification.domain.clone(),
                 answer: verification.answer,
@@ -96,10 +104,10 @@ impl Blocklist {
         let record = self.state.zones.get(origin).and_then(|zone| zone.records.get(&(prefix, code)));
         let Some(listing) = record.and_then(|record| record.current.as_ref()) else { return false };
         let domains = verified_domains(listing);
-        let refuses = |organisation: &u32| {
+        let refuses = |domain: &u64| {
             self.state
                 .answers
-                .get(&(prefix, *organisation))
+                .get(&(prefix, *domain))
                 .is_some_and(|known| known.answer == VerificationAnswer::RefusesUnknown)
         };
         if domains.is_empty() || !domains.iter().take(QUESTIONS_MAX).all(refuses) {
@@ -114,10 +122,10 @@ impl Blocklist {
 
     /// The domains, as short digests, in which the relay's side refuses unknown recipients. A veto holds
     /// for the horizon of the policy.
-    pub(super) fn vetoes(&self, prefix: Prefix, horizon: Span) -> Vec<u32> {
+    pub(super) fn vetoes(&self, prefix: Prefix, horizon: Span) -> Vec<u64> {
         let now = self.state.time;
         let vetoes = self.answers_of(prefix).filter(|(_, known)| known.vetoes(now, horizon));
-        vetoes.map(|(organisation, _)| organisation).collect()
+        vetoes.map(|(domain, _)| domain).collect()
     }
 
     /// The domains in which the relay's side takes all recipients.
@@ -126,15 +134,15 @@ impl Blocklist {
         let with = |answer: VerificationAnswer| {
             let fresh = self.answers_of(prefix);
             let fresh = fresh.filter(|(_, known)| known.answer == answer && known.answered >= oldest);
-            fresh.map(|(organisation, _)| organisation).collect()
+            fresh.map(|(domain, _)| domain).collect()
         };
         VerifiedDomains::new(mode, with(VerificationAnswer::TakesAll), with(VerificationAnswer::OptedOut))
     }
 
-    /// The last answers of a relay's side, by short digest of the registered domain.
-    pub(super) fn answers_of(&self, prefix: Prefix) -> impl Iterator<Item = (u32, &RelayAnswer)> {
-        let of_relay = self.state.answers.range((prefix, 0)..=(prefix, u32::MAX));
-        of_relay.map(|((_, organisation), known)| (*organisation, known))
+    /// The last answers of a relay's side, by short digest of the domain.
+    pub(super) fn answers_of(&self, prefix: Prefix) -> impl Iterator<Item = (u64, &RelayAnswer)> {
+        let of_relay = self.state.answers.range((prefix, 0)..=(prefix, u64::MAX));
+        of_relay.map(|((_, domain), known)| (*domain, known))
     }
 
     /// Records that a complete case waits for the answer of the relay's side.
@@ -175,7 +183,7 @@ impl Blocklist {
     /// The questions that are to be put to a relay's side now or later: about the commonest domains of
     /// its complete cases that no answer covers, and about the domains that its listings stand on.
     pub fn questions(&self, prefix: Prefix) -> Vec<VerificationQuestion> {
-        let mut questions: BTreeMap<u32, VerificationQuestion> = BTreeMap::new();
+        let mut questions: BTreeMap<u64, VerificationQuestion> = BTreeMap::new();
         for (origin, zone) in &self.state.zones {
             let waiting = zone.unverified.range((prefix, 0)..=(prefix, u8::MAX)).map(|(_, code)| *code);
             for code in waiting {
@@ -195,7 +203,7 @@ impl Blocklist {
         origin: &str,
         prefix: Prefix,
         code: u8,
-        questions: &mut BTreeMap<u32, VerificationQuestion>,
+        questions: &mut BTreeMap<u64, VerificationQuestion>,
     ) {
         let Some(derived) = self.zones.get(origin) else { return };
         let (Some((kinds, quorum)), Some(ledger)) =
@@ -207,26 +215,25 @@ impl Blocklist {
         let window = self.case_window(origin, prefix, code, kinds);
         let (verified, vetoes) =
             (self.verified(prefix, policy.verification), self.vetoes(prefix, policy.horizon));
-        let case = Case::open(ledger, &window, policy).only(|mark| !vetoes.contains(&mark.organisation));
+        let case = Case::open(ledger, &window, policy).only(|mark| !vetoes.contains(&mark.domain));
         // Evidence may have become too old while the case waited.
         if !is_made(&case, quorum) {
             return;
         }
         let case = case.only(|mark| !verified.permits(mark));
-        let mut by_domain: BTreeMap<u32, Vec<&CountedReport>> = BTreeMap::new();
-        for mark in case.marks().iter().filter(|mark| mark.organisation != 0) {
-            by_domain.entry(mark.organisation).or_default().push(mark);
+        let mut by_domain: BTreeMap<u64, Vec<&CountedReport>> = BTreeMap::new();
+        for mark in case.marks().iter().filter(|mark| mark.domain != 0) {
+            by_domain.entry(mark.domain).or_default().push(mark);
         }
         let mut commonest: Vec<_> = by_domain.into_iter().collect();
-        commonest.sort_by_key(|(organisation, marks)| (usize::MAX - marks.len(), *organisation));
-        for (organisation, marks) in commonest.into_iter().take(QUESTIONS_MAX) {
-            let is_own = marks.iter().any(|mark| mark.is_of_own_name);
-            questions.entry(organisation).or_insert_with(|| VerificationQuestion {
-                organisation,
-                side: if is_own { AskedSide::Exchangers } else { AskedSide::Relay },
-                evidence: marks.iter().map(|mark| mark.offset).take(QUESTION_EVIDENCE_MAX).collect(),
-                asked: self.state.answers.get(&(prefix, organisation)).map(|known| known.asked),
-            });
+        // Domains that gave no answer stand behind the others, so that they keep none of them away.
+        let gave_none = |domain: u64| {
+            let known = self.state.answers.get(&(prefix, domain));
+            known.is_some_and(|known| known.answer == VerificationAnswer::NoAnswer)
+        };
+        commonest.sort_by_key(|(domain, marks)| (gave_none(*domain), usize::MAX - marks.len(), *domain));
+        for (domain, marks) in commonest.into_iter().take(QUESTIONS_MAX) {
+            questions.entry(domain).or_insert_with(|| self.question(prefix, domain, &marks));
         }
     }
 
@@ -234,29 +241,40 @@ impl Blocklist {
         &self,
         prefix: Prefix,
         listing: &Listing,
-        questions: &mut BTreeMap<u32, VerificationQuestion>,
+        questions: &mut BTreeMap<u64, VerificationQuestion>,
     ) {
         let Some(ledger) = self.state.ledgers.get(&prefix) else { return };
-        for &organisation in verified_domains(listing).iter().take(QUESTIONS_MAX) {
+        for &domain in verified_domains(listing).iter().take(QUESTIONS_MAX) {
             let marks: Vec<&CountedReport> =
-                ledger.marks().iter().filter(|mark| mark.organisation == organisation).collect();
-            let is_own = marks.iter().any(|mark| mark.is_of_own_name);
-            questions.entry(organisation).or_insert_with(|| VerificationQuestion {
-                organisation,
-                side: if is_own { AskedSide::Exchangers } else { AskedSide::Relay },
-                evidence: marks.iter().map(|mark| mark.offset).take(QUESTION_EVIDENCE_MAX).collect(),
-                asked: self.state.answers.get(&(prefix, organisation)).map(|known| known.asked),
-            });
+                ledger.marks().iter().filter(|mark| mark.domain == domain).collect();
+            questions.entry(domain).or_insert_with(|| self.question(prefix, domain, &marks));
+        }
+    }
+
+    /// The question about a domain that these reports are about.
+    fn question(&self, prefix: Prefix, domain: u64, marks: &[&CountedReport]) -> VerificationQuestion {
+        let known = self.state.answers.get(&(prefix, domain));
+        // The owner of a domain that lies beside the relay's name may be somebody else.
+        let is_own = !marks.is_empty() && marks.iter().all(|mark| mark.is_of_own_name);
+        VerificationQuestion {
+            domain,
+            side: if is_own { AskedSide::Exchangers } else { AskedSide::Relay },
+            evidence: marks.iter().map(|mark| mark.offset).take(QUESTION_EVIDENCE_MAX).collect(),
+            name: known.map(|known| known.domain.clone()),
+            asked: known.map(|known| known.asked),
         }
     }
 
     /// Drops the oldest answer of a relay if there is no room for a further domain.
-    fn make_answer_room(&mut self, prefix: Prefix, organisation: u32) {
-        let known = self.state.answers.contains_key(&(prefix, organisation));
+    fn make_answer_room(&mut self, prefix: Prefix, domain: u64) {
+        let known = self.state.answers.contains_key(&(prefix, domain));
         if known || self.answers_of(prefix).count() < DOMAINS_MAX {
             return;
         }
-        let oldest = self.answers_of(prefix).min_by_key(|(_, known)| known.asked).map(|(oldest, _)| oldest);
+        let oldest = self
+            .answers_of(prefix)
+            .min_by_key(|(_, known)| (known.answer.is_veto(), known.asked))
+            .map(|(oldest, _)| oldest);
         if let Some(oldest) = oldest {
             self.state.answers.remove(&(prefix, oldest));
         }
@@ -273,6 +291,6 @@ impl Blocklist {
 }
 
 /// The verified domains that a listing stands on, as short digests.
-fn verified_domains(listing: &Listing) -> &[u32] {
-    listing.grounds.verified.as_ref().map_or(&[], VerifiedDomains::organisations)
+fn verified_domains(listing: &Listing) -> &[u64] {
+    listing.grounds.verified.as_ref().map_or(&[], VerifiedDomains::domains)
 }

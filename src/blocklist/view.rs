@@ -29,9 +29,8 @@ pub struct RelayRecord {
     pub records: BTreeMap<(Arc<str>, u8), ListingRecord>,
     /// The number of wanted messages that donors received from the relay within the horizon.
     pub good_messages: u64,
-    /// The last answers of the relay's side about made-up recipients, by short digest of the registered
-    /// domain.
-    pub answers: BTreeMap<u32, RelayAnswer>,
+    /// The last answers of the relay's side about made-up recipients, by short digest of the domain.
+    pub answers: BTreeMap<u64, RelayAnswer>,
     /// The held listings in the published zones: origin, code and hold. It takes little room while
     /// it is empty, as it is for nearly all relays.
     pub held: Box<[(Arc<str>, u8, ListingHold)]>,

@@ -12,10 +12,9 @@ use crate::digest::{Digest, Digester};
 use crate::evidence::{Entry, Offset, Verification, VerificationAnswer};
 use crate::journal::Journal;
 use crate::keys::Keys;
-use crate::observe::organisation;
 use crate::publish::Published;
 use crate::relay::{Prefix, Relay};
-use crate::score::short_organisation;
+use crate::score::short_domain;
 use crate::time::{Clock, Span, Timestamp};
 use crate::verify::{AskedDomain, Finding, SideFinding, Unanswered, Verifier, VerifyRequest};
 
@@ -28,13 +27,15 @@ const ASKED_EVERY: Span = Span::from_days(1);
 /// The longest random delay of a question. A reporter who owns a relay's side must not learn from
 /// the time of the question which report completed a case.
 const DELAY_MAX: Span = Span::from_hours(1);
-/// The largest number of questions that wait for their session. The fold keeps the others.
+/// The largest number of questions that wait for their session, and how many of them may be about
+/// relays of one network (an IPv4 /24, an IPv6 /48). The fold keeps the others.
 const OPEN_MAX: usize = 10_000;
+const OPEN_PER_NETWORK_MAX: usize = 16;
 /// Pause before an answer is appended again after a passing error of the journal.
 const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
 
-/// A relay, and the short digest of the registered domain that its side is asked about.
-type QuestionKey = (Prefix, u32);
+/// A relay, and the short digest of the domain that its side is asked about.
+type QuestionKey = (Prefix, u64);
 
 /// What verifying works with.
 pub(super) struct VerifyingParts {
@@ -52,18 +53,20 @@ struct QuestionTimes {
     nonce: [u8; 16],
     /// The longest delay; zero in a laboratory, where nothing is connected to.
     delay_max: Span,
-    /// When each question that was never put was first seen.
+    /// From when on each question may be put: when it was first seen, or a day after it could not be
+    /// put.
     noticed: BTreeMap<QuestionKey, Timestamp>,
 }
 
 impl QuestionTimes {
     /// Whether a question is to be put now.
     fn is_due(&mut self, key: QuestionKey, question: &VerificationQuestion, now: Timestamp) -> bool {
+        let noticed = *self.noticed.entry(key).or_insert(now);
         let from = match question.asked {
-            Some(asked) => asked.plus(ASKED_EVERY),
-            None => *self.noticed.entry(key).or_insert(now),
+            Some(asked) => asked.plus(ASKED_EVERY).max(noticed),
+            None => noticed,
         };
-        now >= from.plus(self.delay(key, from))
+        now >= from && now >= from.plus(self.delay(key, from))
     }
 
     /// The delay of a question that could be put from a time on.
@@ -78,6 +81,14 @@ impl QuestionTimes {
     fn keep(&mut self, standing: &BTreeSet<QuestionKey>) {
         self.noticed.retain(|key, _| standing.contains(key));
     }
+}
+
+/// Whether a question may wait for its session beside those that do.
+fn has_room(open: &BTreeSet<QuestionKey>, key: QuestionKey) -> bool {
+    let network = Prefix::shared(key.0.network());
+    let near = open.range((Prefix::lowest(network.network()), 0)..);
+    let near = near.take_while(|(relay, _)| network.contains(relay.network()));
+    open.len() < OPEN_MAX && near.take(OPEN_PER_NETWORK_MAX).count() < OPEN_PER_NETWORK_MAX
 }
 
 /// Puts the questions of the fold, until it is stopped.
@@ -95,9 +106,9 @@ pub(super) async fn verify(parts: VerifyingParts, stop: CancellationToken) {
         let now = parts.published.snapshot().time;
         let mut standing = BTreeSet::new();
         parts.published.for_each_question(|prefix, question| {
-            let key = (prefix, question.organisation);
+            let key = (prefix, question.domain);
             standing.insert(key);
-            if open.len() < OPEN_MAX && !open.contains(&key) && times.is_due(key, question, now) {
+            if has_room(&open, key) && !open.contains(&key) && times.is_due(key, question, now) {
                 open.insert(key);
                 let (parts, question) = (Arc::clone(&parts), question.clone());
                 sessions.spawn(async move { parts.put(prefix, question).await.then_some(key).ok_or(key) });
@@ -136,38 +147,29 @@ impl VerifyingParts {
         let seed = self.seed(relay, &domain);
         let request = VerifyRequest { relay, domain: asked, side: question.side, seed };
         let found = self.verifier.ask(&request).await;
-        let names = (domain.clone(), organisation(Some(&domain)));
-        let verification = Verification::new(
-            relay,
-            names,
-            question.side,
-            (answer(&found), &reply(&found)),
-            self.clock.now(),
-        );
+        let said = (answer(&found), &*reply(&found));
+        let verification = Verification::new(relay, domain, question.side, said, self.clock.now());
         self.append(Entry::Verification(Box::new(verification))).await
     }
 
-    /// The commonest domain of the failed recipients, as the evidence names them. Of several, the
-    /// first one in alphabetical order.
+    /// The domain that a question is about, as the evidence names it, or as the last answer does. `None`
+    /// if nothing names it, or if the evidence names several domains.
     fn domain(&self, question: &VerificationQuestion) -> Option<(String, AskedDomain)> {
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for domain in question.evidence.iter().filter_map(|&offset| self.domain_in(offset)) {
-            if short_organisation(&organisation(Some(&domain))) == question.organisation {
-                *counts.entry(domain).or_default() += 1;
-            }
-        }
-        let mut commonest: Vec<(String, usize)> = counts.into_iter().collect();
-        commonest.sort_by_key(|(_, count)| usize::MAX - count);
-        commonest
-            .into_iter()
-            .find_map(|(domain, _)| Some((domain.clone(), AskedDomain::parse(&domain).ok()?)))
+        let named = question.evidence.iter().filter_map(|&offset| self.domain_in(offset));
+        let named: BTreeSet<String> = named.chain(question.name.clone()).collect();
+        let mut named = named.into_iter();
+        let only = named.next().filter(|domain| short_domain(domain) == question.domain)?;
+        let asked = AskedDomain::parse(&only).ok()?;
+        named.next().is_none().then_some((only, asked))
     }
 
     /// The domain of the failed recipient in an entry of evidence.
     fn domain_in(&self, offset: Offset) -> Option<String> {
         match self.journal.entry(offset) {
             Ok(recorded) => match recorded?.entry {
-                Entry::Evidence(evidence) => evidence.facts.failed_recipient()?.domain,
+                Entry::Evidence(evidence) => {
+                    Some(evidence.facts.failed_recipient()?.domain?.to_ascii_lowercase())
+                }
                 _ => None,
             },
             Err(error) => {
@@ -203,7 +205,8 @@ fn answer(found: &SideFinding) -> VerificationAnswer {
         Finding::RefusesUnknown => VerificationAnswer::RefusesUnknown,
         Finding::Refuses => VerificationAnswer::RefusesAll,
         Finding::TakesAll => VerificationAnswer::TakesAll,
-        Finding::NoAnswer(Unanswered::OptedOut) => VerificationAnswer::OptedOut,
+        // Without a host, the relay itself must not be asked.
+        Finding::NoAnswer(Unanswered::OptedOut) if found.hosts.is_empty() => VerificationAnswer::OptedOut,
         Finding::NoAnswer(_) => VerificationAnswer::NoAnswer,
     }
 }
@@ -227,7 +230,7 @@ mod tests {
     }
 
     fn question(asked: Option<Timestamp>) -> VerificationQuestion {
-        VerificationQuestion { organisation: 1, side: AskedSide::Relay, evidence: Vec::new(), asked }
+        VerificationQuestion { domain: 1, side: AskedSide::Relay, evidence: Vec::new(), name: None, asked }
     }
 
     fn key(relay: &str) -> QuestionKey {
@@ -246,6 +249,23 @@ mod tests {
         let delay = times.delay(key("192.0.2.1"), now);
         assert!(!times.is_due(key("192.0.2.1"), &question(None), now) || delay == Span::ZERO);
         assert!(times.is_due(key("192.0.2.1"), &question(None), now.plus(delay)));
+    }
+
+    #[test]
+    fn a_question_that_cannot_be_put_rests_for_a_day() {
+        let (asked, mut times) = (Timestamp::from_milliseconds(1_000_000_000), times(Span::ZERO));
+        let now = asked.plus(Span::from_hours(30));
+        times.noticed.insert(key("192.0.2.1"), now.plus(ASKED_EVERY));
+        assert!(!times.is_due(key("192.0.2.1"), &question(Some(asked)), now.plus(Span::from_hours(23))));
+        assert!(times.is_due(key("192.0.2.1"), &question(Some(asked)), now.plus(Span::from_hours(24))));
+    }
+
+    #[test]
+    fn one_network_cannot_keep_the_others_away() {
+        let crowd = (1..=u64::try_from(OPEN_PER_NETWORK_MAX).unwrap()).map(|nth| (key("192.0.2.1").0, nth));
+        let open: BTreeSet<QuestionKey> = crowd.collect();
+        assert!(!has_room(&open, key("192.0.2.200")));
+        assert!(has_room(&open, key("198.51.100.1")));
     }
 
     #[test]

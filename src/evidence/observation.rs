@@ -50,6 +50,10 @@ pub struct Observation {
     /// The registered domain of the failed recipient's domain (by the Public Suffix List).
     #[n(11)]
     pub recipient_organisation: Option<String>,
+    /// Whether the confirmed name is the failed recipient's domain, or lies below it. The owner of that
+    /// domain then gave the relay its name.
+    #[n(14)]
+    pub named_within: Option<bool>,
     /// The number of the try that gave the answers; the first is 0. It is part of the entry's id, so
     /// that a later and fuller observation of the same evidence is a new entry.
     #[n(12)]
@@ -81,6 +85,7 @@ impl Observation {
             named_elsewhere: None,
             organisation: None,
             recipient_organisation: None,
+            named_within: None,
             attempt: 0,
             counted: None,
         }

@@ -21,17 +21,14 @@ pub struct Verification {
     /// The domain of the made-up recipients.
     #[n(2)]
     pub domain: String,
-    /// The registered domain of that domain.
-    #[n(3)]
-    pub organisation: String,
     /// The hosts that were asked.
-    #[n(4)]
+    #[n(3)]
     pub asked: AskedSide,
     /// What they answered.
-    #[n(5)]
+    #[n(4)]
     pub answer: VerificationAnswer,
     /// The SMTP reply that decided, cut at [`REPLY_OCTETS_MAX`].
-    #[n(6)]
+    #[n(5)]
     pub reply: String,
 }
 
@@ -89,7 +86,7 @@ impl Verification {
     /// The answer that a relay's side gave at a time.
     pub fn new(
         relay: Relay,
-        (domain, organisation): (String, String),
+        domain: String,
         asked: AskedSide,
         (answer, reply): (VerificationAnswer, &str),
         at: Timestamp,
@@ -98,6 +95,6 @@ impl Verification {
         digester.add(b"verification").add(relay.to_string().as_bytes()).add(domain.as_bytes());
         digester.add(&at.milliseconds().to_be_bytes());
         let reply = reply[..reply.floor_char_boundary(REPLY_OCTETS_MAX)].to_owned();
-        Verification { id: digester.digest(), relay, domain, organisation, asked, answer, reply }
+        Verification { id: digester.digest(), relay, domain, asked, answer, reply }
     }
 }

@@ -93,7 +93,7 @@ fn explain_code(
     };
     let needs_answer = code.main && config.policy.verification != VerificationMode::Off;
     let is_open = |mark: &CountedReport| {
-        let known = record.answers.get(&mark.organisation);
+        let known = record.answers.get(&mark.domain);
         !needs_answer || !known.is_some_and(|known| known.vetoes(time, config.policy.horizon))
     };
     let case = Case::open(&record.ledger, &window, &config.policy).only(is_open);

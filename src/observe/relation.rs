@@ -44,6 +44,9 @@ pub fn observation(inquiry: &Inquiry, answers: &DnsAnswers) -> Observation {
         named_elsewhere: domain
             .zip(answers.names.as_ref())
             .map(|(domain, names)| names.iter().any(|name| elsewhere(name, domain))),
+        named_within: domain
+            .zip(answers.names.as_ref())
+            .map(|(domain, names)| names.iter().any(|name| own(name, domain) && is_within(name, domain))),
         recipient_organisation: domain
             .map(|domain| organisation(Some(domain)))
             .filter(|name| !name.is_empty()),
@@ -64,10 +67,19 @@ fn inside(remote: &str, relay: IpAddr, own_domain: Option<&str>) -> bool {
     let bare = remote.trim_matches(['[', ']']);
     let bare = bare.get(..5).filter(|tag| tag.eq_ignore_ascii_case("IPv6:")).map_or(bare, |_| &bare[5..]);
     match bare.parse::<IpAddr>() {
-        Ok(address) => is_private(address) || Prefix::shared(relay).contains(address),
+        Ok(address) => {
+            is_private(address) || (own_domain.is_some() && Prefix::shared(relay).contains(address))
+        }
         // A name of one label is only used inside a network.
         Err(_) => own_domain.is_some_and(|domain| !remote.contains('.') || same_organisation(remote, domain)),
     }
+}
+
+/// Whether a name is a domain, or lies below it.
+fn is_within(name: &str, domain: &str) -> bool {
+    let (name, domain) = (name.to_ascii_lowercase(), domain.to_ascii_lowercase());
+    let name = name.trim_end_matches('.');
+    name.strip_suffix(domain.trim_end_matches('.')).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 fn is_private(address: IpAddr) -> bool {
@@ -189,7 +201,7 @@ mod tests {
             ("inner.relay.example", true, false),
             ("exchange", true, false),
             ("[10.1.2.3]", true, true),
-            ("9.9.8.102", true, true),
+            ("9.9.8.102", true, false),
             ("[IPv6:fd00::1]", true, true),
             ("mx.big.example", false, false),
             ("[1.1.1.1]", false, false),

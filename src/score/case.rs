@@ -183,13 +183,22 @@ impl<'a> Case<'a> {
 
     /// Whether only records of the failed recipients' domains lead to the relay.
     pub fn has_only_claims(&self) -> bool {
-        let is_claim = |mark: &&CountedReport| mark.relation == Relation::Claimed && !mark.is_of_own_name;
-        !self.marks.is_empty() && self.marks.iter().all(is_claim)
+        !self.marks.is_empty() && self.marks.iter().all(|mark| is_claim(mark))
     }
 
-    /// The number of distinct registered domains of failed recipients whose records lead to the relay.
+    /// The case without claims, if it contains more than claims and fewer than `domains_min` domains
+    /// claim the relay.
+    pub fn without_lone_claims(self, domains_min: usize) -> Case<'a> {
+        if self.has_only_claims() || self.claimed_domains() >= domains_min {
+            return self;
+        }
+        self.only(|mark| !is_claim(mark))
+    }
+
+    /// The number of distinct registered domains of failed recipients whose records lead to the relay,
+    /// and whose own name does not.
     pub fn claimed_domains(&self) -> usize {
-        let claimed = self.marks.iter().filter(|mark| mark.relation == Relation::Claimed);
+        let claimed = self.marks.iter().filter(|mark| is_claim(mark));
         distinct(claimed.map(|mark| mark.organisation).filter(|&organisation| organisation != 0))
     }
 
@@ -251,6 +260,11 @@ impl<'a> Case<'a> {
         let forbidden = self.marks.iter().filter(|mark| mark.forbidden).count();
         (forbidden * 1_000).checked_div(self.marks.len()).unwrap_or(0)
     }
+}
+
+/// Whether only records of the failed recipient's domain lead to the relay.
+fn is_claim(mark: &CountedReport) -> bool {
+    mark.relation == Relation::Claimed && !mark.is_of_own_name
 }
 
 fn distinct<T: Ord>(values: impl Iterator<Item = T>) -> usize {

@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use super::{Relation, short_organisation};
+use super::{Relation, short_domain, short_organisation};
 use crate::classify::{Author, Cause, Kind};
 use crate::evidence::{Channel, Evidence, Observation, Offset, OriginalSender};
 use crate::relay::InjectorNetwork;
@@ -74,7 +74,7 @@ pub struct CountedReport {
     #[n(18)]
     #[cbor(default)]
     pub organisation: u32,
-    /// The relay's confirmed name belongs to the organisation of that domain.
+    /// The relay's confirmed name lies in the failed recipient's domain.
     #[n(19)]
     #[cbor(default)]
     pub is_of_own_name: bool,
@@ -87,6 +87,11 @@ pub struct CountedReport {
     #[n(21)]
     #[cbor(default)]
     pub unanswered: bool,
+    /// Short digest of the failed recipient's domain; zero if it is not known. Answers of the relay's
+    /// side are about whole domains.
+    #[n(22)]
+    #[cbor(default)]
+    pub domain: u64,
 }
 
 /// The origin of a piece of evidence, as the fold knows it.
@@ -138,7 +143,11 @@ impl CountedReport {
             discount: source.discount,
             author: facts.author,
             organisation: observation.map_or(0, recipient_organisation),
-            is_of_own_name: observation.is_some_and(|seen| seen.same_organisation == Some(true)),
+            is_of_own_name: observation.is_some_and(|seen| seen.named_within == Some(true)),
+            domain: facts
+                .failed_recipient()
+                .and_then(|recipient| recipient.domain)
+                .map_or(0, |domain| short_domain(&domain)),
             known_at: Offset::START,
             unanswered: relation == Relation::Unknown
                 && !observation.is_some_and(Observation::is_whole)
@@ -162,7 +171,7 @@ impl CountedReport {
             forbidden: self.forbidden || observation.original_forbidden == Some(true),
             known_at: at,
             organisation: recipient_organisation(observation),
-            is_of_own_name: observation.same_organisation == Some(true),
+            is_of_own_name: observation.named_within == Some(true),
             unanswered: relation == Relation::Unknown && !observation.is_whole(),
             ..self.clone()
         }
@@ -197,6 +206,6 @@ mod tests {
     #[test]
     fn a_counted_report_is_small() {
         // A full list has millions of them in memory.
-        assert!(size_of::<CountedReport>() <= 96, "{} octets", size_of::<CountedReport>());
+        assert!(size_of::<CountedReport>() <= 104, "{} octets", size_of::<CountedReport>());
     }
 }

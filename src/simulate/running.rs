@@ -15,7 +15,7 @@ use crate::evidence::{
 use crate::mail::{self, Mailbox, ReversePath};
 use crate::observe::{self, Inquiry};
 use crate::relay::{Prefix, Relay};
-use crate::score::short_organisation;
+use crate::score::short_domain;
 use crate::time::{Span, Timestamp};
 use crate::transaction::{Client, Transaction};
 use crate::trap::{Donor, Scope, TrapHasher};
@@ -30,8 +30,8 @@ pub(super) struct SimulationRun<'a> {
     pub(super) actors: Vec<Actor>,
     /// The numbers of the actors, by address or IPv6 /64.
     by_prefix: BTreeMap<Prefix, Vec<u32>>,
-    /// The registered domains of failed recipients, by their short digests.
-    organisations: BTreeMap<u32, String>,
+    /// The domains of failed recipients, by their short digests.
+    domains: BTreeMap<u64, String>,
     hasher: TrapHasher,
     pub(super) blocklist: Blocklist,
     /// Number of entries so far.
@@ -60,7 +60,7 @@ impl<'a> SimulationRun<'a> {
             setup,
             actors,
             by_prefix,
-            organisations: BTreeMap::new(),
+            domains: BTreeMap::new(),
             hasher: TrapHasher::new([7; 32]),
             blocklist: Blocklist::new(),
             entries: 0,
@@ -222,10 +222,10 @@ impl<'a> SimulationRun<'a> {
 
     /// The answer of a relay's side to a question.
     fn answered(&self, actor: &Actor, question: &VerificationQuestion) -> Option<Verification> {
-        let domain = self.organisations.get(&question.organisation)?;
+        let domain = self.domains.get(&question.domain)?;
         let answer = answer(self.setup.world.relays[usize::from(actor.row)].behaviour, question.side);
-        let (relay, names) = (Relay::new(actor.address), (domain.clone(), domain.clone()));
-        Some(Verification::new(relay, names, question.side, (answer, answer.name()), self.now))
+        let relay = Relay::new(actor.address);
+        Some(Verification::new(relay, domain.clone(), question.side, (answer, answer.name()), self.now))
     }
 
     /// The relay with an address.
@@ -242,8 +242,10 @@ impl<'a> SimulationRun<'a> {
     }
 
     pub(super) fn take(&mut self, entry: Entry, taken: &mut impl FnMut(&RecordedEntry)) {
-        if let Entry::Observation(Observation { recipient_organisation: Some(name), .. }) = &entry {
-            self.organisations.entry(short_organisation(name)).or_insert_with(|| name.clone());
+        if let Entry::Evidence(evidence) = &entry
+            && let Some(domain) = evidence.facts.failed_recipient().and_then(|recipient| recipient.domain)
+        {
+            self.domains.entry(short_domain(&domain)).or_insert(domain);
         }
         self.entries += 1;
         let recorded = RecordedEntry { offset: Offset::from_number(self.entries), at: self.now, entry };

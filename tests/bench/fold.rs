@@ -113,6 +113,7 @@ impl Journal {
             mx_of_recipient: Some(true),
             same_organisation: Some(true),
             recipient_organisation: Some("relay.example".into()),
+            named_within: Some(true),
             ..Observation::unknown(id)
         };
         [self.recorded(Entry::Evidence(Box::new(evidence))), self.recorded(Entry::Observation(observation))]

@@ -13,7 +13,7 @@ use backscatterd::evidence::{
 };
 use backscatterd::mail::{DsnAction, Mailbox, ReversePath};
 use backscatterd::relay::{Prefix, Relay};
-use backscatterd::score::short_organisation;
+use backscatterd::score::short_domain;
 use backscatterd::time::{Span, Timestamp};
 use backscatterd::transaction::{Client, Transaction};
 use backscatterd::trap::{Donor, Scope, TrapHasher};
@@ -127,8 +127,8 @@ pub(crate) struct World {
     /// What the relays' sides answer when they are asked about made-up recipients. A relay that is not
     /// named here takes all.
     pub(crate) answers: BTreeMap<Relay, VerificationAnswer>,
-    /// The registered domains of failed recipients, by their short digests.
-    organisations: BTreeMap<u32, String>,
+    /// The domains of failed recipients, by their short digests.
+    domains: BTreeMap<u64, String>,
 }
 
 /// An observation by which the relay is the mail exchanger of the failed recipient's domain.
@@ -137,6 +137,7 @@ pub(crate) fn exchanger() -> Observation {
         mx_of_recipient: Some(true),
         refused_inside: Some(true),
         recipient_organisation: Some("relay.example".to_owned()),
+        named_within: Some(true),
         same_organisation: Some(true),
         ..Observation::unknown(Digest::of(b""))
     }
@@ -196,7 +197,7 @@ impl World {
             now: start(),
             nth: 0,
             answers: BTreeMap::new(),
-            organisations: BTreeMap::new(),
+            domains: BTreeMap::new(),
         };
         world.tick(Span::ZERO);
         world
@@ -206,8 +207,10 @@ impl World {
     pub(crate) fn take(&mut self, entry: Entry) -> ListChanges {
         let offset = Offset::from_number(self.entries.len() as u64 + 1);
         let recorded = RecordedEntry { offset, at: self.now, entry };
-        if let Entry::Observation(Observation { recipient_organisation: Some(name), .. }) = &recorded.entry {
-            self.organisations.insert(short_organisation(name), name.clone());
+        if let Entry::Evidence(evidence) = &recorded.entry
+            && let Some(domain) = evidence.facts.failed_recipient().and_then(|recipient| recipient.domain)
+        {
+            self.domains.insert(short_domain(&domain), domain);
         }
         let mut changes = self.blocklist.apply(&recorded);
         self.entries.push(recorded);
@@ -234,9 +237,8 @@ impl World {
         };
         let questions = self.blocklist.questions(prefix).into_iter().filter(due);
         let answered = questions.map(|question| {
-            let domain = self.organisations[&question.organisation].clone();
-            let names = (domain.clone(), domain);
-            Verification::new(relay, names, question.side, (answer, answer.name()), self.now)
+            let domain = self.domains[&question.domain].clone();
+            Verification::new(relay, domain, question.side, (answer, answer.name()), self.now)
         });
         answered.collect()
     }

@@ -19,7 +19,7 @@ pub(super) const FACTOR: WeightFactor = WeightFactor {
             Relation::Confirmed | Relation::NotAsked => {
                 "this host's name belongs to the recipient's organisation"
             }
-            Relation::Claimed => "only records that others may have written lead to this host",
+            Relation::Claimed => "the relation is only claimed",
             Relation::Unknown => "the DNS gave no answer, or what is known proves nothing",
             Relation::Refuted => "not responsible for the failed recipient",
         };
