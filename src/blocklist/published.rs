@@ -61,7 +61,7 @@ pub(super) fn published(
         let (until, confidence) = (Some(listing.until), listing.confidence(asked));
         let standing = |code| zone::ListedCode { code, confidence, until };
         entry.codes.push(standing(code));
-        for code in config.codes.iter().filter(|code| code.basis.goes_with(listing)) {
+        for code in config.beside(code, listing) {
             entry.codes.retain(|other| other.code != code.value);
             entry.codes.push(standing(code.value));
         }

@@ -73,7 +73,11 @@ pub struct RelaysSpec {
     /// week.
     #[serde(default)]
     pub wanted_messages: u64,
-    /// For sources: why the list cannot name this kind under `verification = "required"`.
+    /// For sources: whether only sublists can list them, because nobody can verify what they do by a
+    /// question about recipients.
+    #[serde(default)]
+    pub sublists_only: bool,
+    /// For sources: why the main zone cannot name this kind under `verification = "required"`.
     #[serde(default)]
     pub lost: Option<String>,
     /// For good relays: the settings of `verification` under which the main zone lists relays of

@@ -10,6 +10,7 @@ use super::kinds::{RelaysSpec, Truth};
 use super::running::SimulationRun;
 use super::setup::HOUR;
 use crate::digest::{Digest, Digester};
+use crate::time::Timestamp;
 
 /// The maximum number of good relays that the outcome names as listed.
 const NAMED_MAX: usize = 20;
@@ -36,7 +37,8 @@ pub struct SimulationOutcome {
     /// The number of persistent sources: sources that were active for at least `persistent_after`,
     /// of a kind that can be listed.
     pub persistent_sources: u64,
-    /// The number of persistent sources that were listed at any time.
+    /// The number of persistent sources that were listed at any time: in the main zone, or in a sublist
+    /// if only sublists can list their kind.
     pub persistent_sources_listed: u64,
     /// The share of persistent sources that were listed, from 0 to 1. Sources that never reported
     /// to a trap are included.
@@ -81,11 +83,12 @@ pub struct RowOutcome {
     /// The number of relays that reported to traps and were never asked, because no case was
     /// complete.
     pub not_asked: u64,
-    /// The number of sources that reported to traps and were never listed.
+    /// The number of sources that reported to traps and were never listed where they should be.
     pub escaped: u64,
     /// The number of relays whose listing ended early, because they were repaired.
     pub ended_early: u64,
-    /// The median time from the beginning of a relay's activity to its first listing, in hours.
+    /// The median time from the beginning of a relay's activity to its first listing in the main zone,
+    /// in hours; for kinds that only sublists can list, to its first listing there.
     pub median_hours_to_list: Option<u64>,
 }
 
@@ -171,8 +174,10 @@ impl SimulationRun<'_> {
         };
         let mut row_hours = Vec::new();
         for (number, actor) in (0..).zip(&self.actors).filter(|(_, actor)| actor.row == row) {
-            let took = self.hours_to_list(number, actor);
-            let (listed, in_main) = (took.is_some(), self.in_main.contains(&number));
+            let (listed, in_main) = (self.listed.contains_key(&number), self.in_main.contains_key(&number));
+            // A listing in a sublist is no substitute for one in the main zone.
+            let where_due = if spec.sublists_only { &self.listed } else { &self.in_main };
+            let took = where_due.get(&number).map(|at| self.hours_since_begin(*at, actor));
             let (side, reported) = (self.sides.get(&number), self.reporters.contains(&number));
             outcome.relays += 1;
             outcome.persistent += u64::from(self.is_persistent(actor));
@@ -181,13 +186,13 @@ impl SimulationRun<'_> {
             outcome.vetoed += u64::from(side.is_some_and(|side| side.is_vetoed));
             outcome.unanswered += u64::from(side.is_some_and(|side| !side.is_decided));
             outcome.not_asked += u64::from(reported && side.is_none() && !listed);
-            outcome.escaped += u64::from(spec.truth == Truth::Source && reported && !listed);
+            outcome.escaped += u64::from(spec.truth == Truth::Source && reported && took.is_none());
             outcome.ended_early += u64::from(self.ended_early.contains(&number));
             row_hours.extend(took);
             match spec.truth {
                 Truth::Source if spec.lost.is_none() && self.is_persistent(actor) => {
                     totals.persistent += 1;
-                    totals.persistent_listed += u64::from(listed);
+                    totals.persistent_listed += u64::from(took.is_some());
                     totals.hours.extend(took);
                 }
                 Truth::Good if in_main => {
@@ -212,9 +217,9 @@ impl SimulationRun<'_> {
         actor.ends.min(end).saturating_sub(actor.begins) >= after
     }
 
-    fn hours_to_list(&self, number: u32, actor: &Actor) -> Option<u64> {
-        let at = self.listed.get(&number)?.since(self.setup.world.start).milliseconds();
-        Some((u64::try_from(at).unwrap_or(0).saturating_sub(actor.begins)) / HOUR)
+    fn hours_since_begin(&self, at: Timestamp, actor: &Actor) -> u64 {
+        let at = at.since(self.setup.world.start).milliseconds();
+        u64::try_from(at).unwrap_or(0).saturating_sub(actor.begins) / HOUR
     }
 
     fn attacks(&self) -> Vec<AttackOutcome> {
@@ -227,7 +232,7 @@ impl SimulationRun<'_> {
             let attackers: Vec<_> = self.attackers.iter().filter(|of| of.attack.row == row).collect();
             let victims = attackers.iter().flat_map(|attacker| &attacker.victims);
             let victims: BTreeSet<&u32> = victims.filter(is_good).collect();
-            let in_main = victims.iter().filter(|number| self.in_main.contains(number)).count() as u64;
+            let in_main = victims.iter().filter(|number| self.in_main.contains_key(number)).count() as u64;
             let listed = victims.iter().filter(|number| self.listed.contains_key(number)).count() as u64;
             AttackOutcome {
                 name: spec.name.clone(),

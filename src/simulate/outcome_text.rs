@@ -65,7 +65,7 @@ impl Display for SimulationOutcome {
             "attackers", "count", "good victims", "listed: main", "sublists"
         )?;
         self.attacks.iter().try_for_each(|attack| writeln!(f, "{attack}"))?;
-        writeln!(f, "\nsources that cannot be listed:")?;
+        writeln!(f, "\nsources that the main zone cannot list:")?;
         for row in self.rows.iter().filter(|row| row.lost.is_some()) {
             writeln!(
                 f,

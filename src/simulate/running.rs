@@ -71,8 +71,8 @@ pub(super) struct SimulationRun<'a> {
     pub(super) reporters: BTreeSet<u32>,
     /// When each relay was first listed, in the main zone or in a sublist.
     pub(super) listed: BTreeMap<u32, Timestamp>,
-    /// The relays that the main zone listed.
-    pub(super) in_main: BTreeSet<u32>,
+    /// When the main zone first listed each relay.
+    pub(super) in_main: BTreeMap<u32, Timestamp>,
     /// The relays whose listing ended early, because they were repaired.
     pub(super) ended_early: BTreeSet<u32>,
     /// What the relays' sides answered.
@@ -104,7 +104,7 @@ impl<'a> SimulationRun<'a> {
             releases: 0,
             reporters: BTreeSet::new(),
             listed: BTreeMap::new(),
-            in_main: BTreeSet::new(),
+            in_main: BTreeMap::new(),
             ended_early: BTreeSet::new(),
             sides: BTreeMap::new(),
         }
@@ -339,7 +339,7 @@ impl<'a> SimulationRun<'a> {
                 self.listed.entry(number).or_insert(self.now);
             }
             if is_in(true) {
-                self.in_main.insert(number);
+                self.in_main.entry(number).or_insert(self.now);
             }
         }
     }
