@@ -15,6 +15,9 @@ const JUDGING: &str = include_str!("../docs/JUDGING.md");
 /// within 100 days, so that a test takes seconds.
 const SHARE_MAX: u32 = 3_000;
 const RATE_MAX: u32 = 500;
+/// The longest attack in days, and the largest number of messages a day of an attacker of a full world.
+const ATTACK_DAYS_MAX: u32 = 16;
+const MESSAGES_PER_DAY_MAX: u32 = 400;
 /// The days of a small world.
 const DAYS: u32 = 26;
 const MODES: [(VerificationMode, &str); 3] = [
@@ -36,6 +39,10 @@ fn small(seed: u64, verification: &str) -> SimulationSetup {
             let least = if relays.truth == Truth::Source { 200 } else { 1 };
             relays.reports_per_100_days.iter_mut().for_each(|rate| *rate = (*rate).clamp(least, RATE_MAX));
         }
+    }
+    for attackers in &mut world.attackers {
+        attackers.days = attackers.days.min(ATTACK_DAYS_MAX);
+        attackers.messages_per_day = attackers.messages_per_day.min(MESSAGES_PER_DAY_MAX);
     }
     let shipped = "verification = \"required\"";
     assert!(SHIPPED.contains(shipped));

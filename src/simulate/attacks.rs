@@ -66,7 +66,7 @@ impl Scene<'_> {
             AttackMethod::ThroughReplies => self.behave(),
             AttackMethod::ThroughForm => {
                 let report = self.perfect(&inside, SaidCause::Address);
-                Some(self.from_contact_form(&report))
+                Some(self.by_contact_form(&report))
             }
         }
     }
@@ -131,8 +131,12 @@ impl Scene<'_> {
     /// A customer with a password sent the original. The MX of the attacker's domain refuses it.
     fn refused_for_customer(mut self, failed: &str) -> MadeReport {
         let domain = failed.rsplit('@').next().unwrap_or_default();
-        let remote = if self.random.happens(500) { "[10.0.0.7]".to_owned() } else { format!("mx.{domain}") };
-        let report = Bounce { remote: Some(&remote), ..self.perfect_bounce(failed) }.octets();
+        let remote = match self.random.below(3) {
+            0 => None,
+            1 => Some("[10.0.0.7]".to_owned()),
+            _ => Some(format!("mx.{domain}")),
+        };
+        let report = Bounce { remote: remote.as_deref(), ..self.perfect_bounce(failed) }.octets();
         let message = hostile_mail::with_login(&report, &self.injector);
         self.claimed(message)
     }
@@ -162,7 +166,7 @@ impl Scene<'_> {
     }
 
     /// A contact form sends what was entered to the trap, which was entered as the visitor's address.
-    fn from_contact_form(mut self, report: &str) -> MadeReport {
+    fn by_contact_form(mut self, report: &str) -> MadeReport {
         let is_marked = self.random.happens(700);
         let message = hostile_mail::contact_form(&self.domain, &self.trap, report, is_marked);
         let user = self.random.happens(500).then(|| format!("www-data@{}", self.domain));

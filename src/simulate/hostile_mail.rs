@@ -35,3 +35,36 @@ pub(super) fn with_login(report: &str, injector: &str) -> String {
         |(plain, login)| format!("{before}{}", field.replacen(plain, login, 1)),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulate::messages::{Bounce, ReportStyle, STYLES};
+
+    #[test]
+    fn every_program_shows_the_login_in_the_field_that_shows_the_injector() {
+        for style in STYLES.into_iter().chain([ReportStyle::Exchange]) {
+            let bounce = Bounce {
+                style,
+                host: "mx.relay.example",
+                trap: "a@trap.example",
+                failed: "u@other.example",
+                original: None,
+                injector: "80.1.2.3",
+                action: "failed",
+                status: "5.1.1",
+                diagnostic: "user unknown",
+                remote: None,
+                above: String::new(),
+                filter: false,
+                id: 7,
+                at: crate::time::Timestamp::default(),
+            };
+            let report = bounce.octets();
+            let (before, after) = (report.matches("SMTPSA").count(), with_login(&report, "80.1.2.3"));
+            let shows =
+                |text: &str| text.to_lowercase().matches("esmtpsa").count() + text.matches("ESMTPA").count();
+            assert_eq!((before, shows(&after)), (0, 1), "{style:?}");
+        }
+    }
+}
