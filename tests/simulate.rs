@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use backscatterd::score::VerificationMode;
-use backscatterd::simulate::{SHIPPED as WORLD, SimulationOutcome, SimulationSetup, Truth, WorldSpec, run};
+use backscatterd::simulate::{
+    SHIPPED as WORLD, SideAnswer, SimulationOutcome, SimulationSetup, Truth, WorldSpec, run,
+};
 use backscatterd::time::Span;
 
 use crate::support::world::SHIPPED;
@@ -193,4 +195,20 @@ fn a_hosted_customer_with_two_domains_has_the_host_listed() {
     assert_eq!(run(&setup, |_| {}).good_listed, 0);
     setup.world.attackers[0].domains = 2;
     assert!(run(&setup, |_| {}).good_listed > 0);
+}
+
+/// The limit of verification: a host that takes all recipients, because every address exists or because
+/// it refuses after DATA, gives no veto. If attackers can make it mail their text as its own report, no
+/// setting protects it. docs/JUDGING.md says so.
+#[test]
+fn a_host_without_a_veto_that_mails_what_others_enter_is_listed_under_every_setting() {
+    assert!(JUDGING.contains("no setting protects it"));
+    for (attack, victims) in [("stripped-submission", "stripping-submission"), ("through-form", "web-shop")] {
+        let mut setup = small(1, "required");
+        setup.world.attackers.retain(|attackers| attackers.name == attack);
+        setup.world.relays.retain(|relays| relays.name == victims);
+        assert_eq!(run(&setup, |_| {}).good_listed, 0, "{attack}");
+        setup.world.relays[0].answers = SideAnswer::TakesAll;
+        assert!(run(&setup, |_| {}).good_listed > 0, "{attack}");
+    }
 }

@@ -71,7 +71,7 @@ pub enum AttackMethod {
     /// Sends mail in a trap's name through the victim, as a customer with a password. The failed
     /// recipients are in the attacker's domain, whose MX is the victim.
     AuthenticatedCustomer,
-    /// Does the same as a customer whom the victim knows by an address of another network. The MX of
+    /// Does the same as a customer that the victim knows by an address of another network. The MX of
     /// the attacker's domain leads to a private address of the victim's network while the victim
     /// delivers, and later to the victim.
     LyingRecords,

@@ -27,7 +27,7 @@ mod setup;
 mod world;
 
 pub use attackers::{AttackMethod, AttackersSpec};
-pub use kinds::{RelaysSpec, Truth};
+pub use kinds::{RelaysSpec, SideAnswer, Truth};
 pub use outcome::{AttackOutcome, RowOutcome, SimulationOutcome, TruthLine};
 pub use setup::SimulationSetup;
 pub use world::{SHIPPED, WorldSpec};
