@@ -47,4 +47,5 @@ pub mod sockets;
 pub mod time;
 pub mod transaction;
 pub mod trap;
+pub mod verify;
 pub mod zone;

@@ -248,6 +248,38 @@ const FAULTS: &[Fault] = &[
             "direct_reports = 1",
         ],
     },
+    Fault {
+        file: "backscatterd.toml",
+        replace: "[dns]\n",
+        by: "[verify]\naddresses = [\"10.0.0.1\"]\n[dns]\n",
+        complaint: &["verify.addresses: 10.0.0.1 is special-purpose: private use", "write a public address"],
+    },
+    Fault {
+        file: "backscatterd.toml",
+        replace: "[dns]\n",
+        by: "[verify]\naddresses = [\"9.9.8.1\", \"9.9.8.2\"]\nehlo = \"trap.backscatter.example\"\n[dns]\n",
+        complaint: &[
+            "verify.addresses: 9.9.8.1 and 9.9.8.2 are of one address family",
+            "verify.ehlo: it is smtp.hostname",
+        ],
+    },
+    Fault {
+        file: "backscatterd.toml",
+        replace: "[dns]\nlisten = [",
+        by: "[verify]\naddresses = [\"9.9.8.1\"]\n[dns]\nlisten = [\"9.9.8.1:0\", ",
+        complaint: &["verify.addresses: a listener has the address 9.9.8.1"],
+    },
+    Fault {
+        file: "backscatterd.toml",
+        replace: "[dns]\n",
+        by: "[verify]\nehlo = \"verify\"\npage = \"verify.example.org\"\nsessions_max = 0\nper_hour = 9999\n[dns]\n",
+        complaint: &[
+            "verify.ehlo: \"verify\" is not a full host name",
+            "verify.page: \"verify.example.org\" is not the address of a page",
+            "verify.sessions_max: 0 is not from 1 to 256",
+            "verify.per_hour: 9999 is not from 1 to 3600",
+        ],
+    },
 ];
 
 fn edit(path: &Path, replace: &str, by: &str) {
@@ -322,6 +354,19 @@ fn rfc6471_o14_a_laboratory_stays_one() {
         "origin = \"bl.backscatter.org\"",
     );
     installation.ok(&["check"]);
+}
+
+#[test]
+fn verification_asks_another_port_only_in_a_laboratory() {
+    let installation = Installation::new();
+    let zone = installation.path().join("zones/backscatter.toml");
+    installation.configure("[dns]\n", "[verify]\naddresses = [\"9.9.8.1\"]\nport = 2525\n[dns]\n");
+    installation.ok(&["check"]);
+    let text = fs::read_to_string(&zone).unwrap();
+    let public: Vec<&str> = text.lines().filter(|line| !line.starts_with("laboratory_networks")).collect();
+    fs::write(&zone, public.join("\n")).unwrap();
+    let told = String::from_utf8(installation.run(&["check"]).stderr).unwrap();
+    assert!(told.contains("verify.port: 2525 is not the port of SMTP; write 25"), "{told}");
 }
 
 #[test]

@@ -58,7 +58,8 @@ impl Installation {
     /// The number of reports against an address, and whether their relation is confirmed.
     fn counted(&self, address: &str) -> (usize, bool) {
         let told = self.ok(&["explain", address]);
-        (told.matches(" to trap domain ").count(), told.contains("serves the recipient's domain: yes"))
+        let is_related = ["relation confirmed", "relation claimed"].iter().any(|words| told.contains(words));
+        (told.matches(" to trap domain ").count(), is_related)
     }
 }
 

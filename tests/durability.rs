@@ -226,6 +226,7 @@ fn intake(journal: Arc<dyn Journal>, folder: &std::path::Path, maildir: std::pat
         Networks::default(),
         Arc::clone(&journal),
         Arc::clone(&metrics),
+        clock(),
         limits,
     );
     // These tests make no DNS lookups.

@@ -80,6 +80,11 @@ fn offsets_rise_by_one_and_entries_come_back_in_order() {
         );
         assert_eq!(read[0].entry, Entry::Tick(11));
         assert!(journal.read(Offset::from_number(50), 5).unwrap().is_empty());
+        let at = |number| journal.entry(Offset::from_number(number)).unwrap().map(|recorded| recorded.entry);
+        assert_eq!(
+            (at(0), at(11), at(50), at(51)),
+            (None, Some(Entry::Tick(11)), Some(Entry::Tick(50)), None)
+        );
         if let Some(again) = again() {
             assert_eq!(all(&*again), all(journal));
             assert_eq!(again.append(tick(51)).wait().unwrap(), Offset::from_number(51));
@@ -174,6 +179,8 @@ fn retention_drops_days_that_a_checkpoint_has_taken_in_and_no_others() {
         let kept = journal.read(Offset::START, usize::MAX).unwrap().len() as u64;
         assert_eq!(journal.entries_between(journal.beginning().unwrap(), head), kept);
         assert_eq!(journal.read(Offset::START, 1).unwrap()[0].offset, Offset::from_number(9));
+        let offset_at = |number| journal.entry(Offset::from_number(number)).unwrap().map(|of| of.offset);
+        assert_eq!((offset_at(8), offset_at(9)), (None, Some(Offset::from_number(9))), "8 was dropped");
         if let Some(again) = again() {
             assert_eq!(again.checkpoint().unwrap(), Some(checkpoint));
             assert_eq!(all(&*again), all(journal));
@@ -342,6 +349,8 @@ fn golden_entries() -> Vec<(String, Entry)> {
                 named_elsewhere: Some(false),
                 recipient_organisation: None,
                 organisation: None,
+                attempt: 0,
+                counted: None,
             }),
         ),
         ("exempt", directive(Order::Exempt { prefix: prefix("9.9.0.0/16"), review_by: start().plus(DAY) })),
@@ -419,7 +428,7 @@ fn golden_entries() -> Vec<(String, Entry)> {
         ("set-donor".to_owned(), directive(Order::SetDonor { donor: isp.clone(), terms })),
         ("add-traps".to_owned(), directive(Order::AddTraps { donor: isp.clone(), traps: vec![given] })),
         ("retire-traps".to_owned(), directive(Order::RetireTraps { donor: isp, keys: vec![key] })),
-        ("evidence-of-a-mail-system".to_owned(), by_mail_system),
+        ("evidence-of-a-mail-system".to_owned(), by_mail_system.clone()),
         (
             "observation-of-an-organisation".to_owned(),
             Entry::Observation(Observation {
@@ -446,6 +455,15 @@ fn golden_entries() -> Vec<(String, Entry)> {
             ))),
         ),
     ]);
+    if let Entry::Evidence(evidence) = by_mail_system {
+        let late = Observation {
+            mx_of_recipient: Some(true),
+            attempt: 4,
+            counted: Some(evidence.clone()),
+            ..Observation::unknown(evidence.id)
+        };
+        named.push(("observation-late".to_owned(), Entry::Observation(late)));
+    }
     named
 }
 

@@ -1,11 +1,18 @@
 //! Tests of the observer with a name server on loopback: the relation of a report is confirmed,
 //! refuted or unknown.
 
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use backscatterd::digest::Digest;
+use backscatterd::evidence::{Entry, Offset};
+use backscatterd::journal::{Journal, MemoryJournal};
+use backscatterd::metrics::Metrics;
+use backscatterd::observe::{Lookups, Networks, Observer, ObserverLimits};
+use backscatterd::time::{Clock, LaboratoryClock};
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::rdata::{A, MX, PTR, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
@@ -13,6 +20,7 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 use crate::support::messages::report;
 use crate::support::server::Installation;
 use crate::support::wait_until;
+use crate::support::world::{Report, World, start};
 
 /// How long evidence may take to count.
 const COUNT_LIMIT: Duration = Duration::from_secs(60);
@@ -36,15 +44,19 @@ const RECORDS: [(&str, &str, &str); 9] = [
     ("_dmarc.trap-two.example.", "TXT", "v=DMARC1; p=reject; rua=mailto:a@b.example"),
 ];
 
-fn answer(query: &Message) -> Message {
+/// The answer of the name server; `None` for a name about which it says nothing.
+fn answer(query: &Message) -> Option<Message> {
     let mut response = Message::response(query.metadata.id, query.metadata.op_code);
     response.metadata.recursion_available = true;
-    let Some(asked) = query.queries.first() else { return response };
+    let Some(asked) = query.queries.first() else { return Some(response) };
     response.add_query(asked.clone());
     let name = asked.name().to_ascii().to_lowercase();
+    if name.contains("silent") {
+        return None;
+    }
     if name.starts_with("broken.") {
         response.metadata.response_code = ResponseCode::ServFail;
-        return response;
+        return Some(response);
     }
     let of_name = RECORDS.iter().filter(|(owner, ..)| *owner == name);
     if of_name.clone().count() == 0 {
@@ -62,7 +74,7 @@ fn answer(query: &Message) -> Message {
             response.add_answer(Record::from_rdata(asked.name().clone(), 300, data));
         }
     }
-    response
+    Some(response)
 }
 
 impl Dns {
@@ -75,8 +87,9 @@ impl Dns {
             let mut octets = [0; 4_096];
             while let Ok((length, client)) = socket.recv_from(&mut octets) {
                 let Ok(query) = Message::from_vec(&octets[..length]) else { continue };
-                if answers.load(Ordering::Relaxed) {
-                    let _ = socket.send_to(&answer(&query).to_vec().unwrap(), client);
+                let answer = answers.load(Ordering::Relaxed).then(|| answer(&query)).flatten();
+                if let Some(answer) = answer {
+                    let _ = socket.send_to(&answer.to_vec().unwrap(), client);
                 }
             }
         });
@@ -90,7 +103,7 @@ fn installation(dns: &Dns) -> Installation {
     let text = std::fs::read_to_string(installation.config()).unwrap();
     let (before, rest) = text.split_once("[[observe.laboratory_hosts]]").unwrap();
     let (_, after) = rest.split_once("[control]").unwrap();
-    let observe = format!("[observe]\nresolvers = [\"{}\"]\n[control]", dns.address);
+    let observe = format!("[observe]\nresolvers = [\"{}\"]\ntimeout = \"1s\"\n[control]", dns.address);
     std::fs::write(installation.config(), format!("{before}{observe}{after}")).unwrap();
     installation
 }
@@ -114,6 +127,13 @@ fn told(installation: &Installation, address: &str) -> String {
     line.unwrap()
 }
 
+/// The value of a metric of the server, with its labels.
+fn metric(installation: &Installation, name: &str) -> u64 {
+    let (_, exposed) = installation.get("/metrics").unwrap();
+    let value = exposed.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.map_or(0, |value| value.parse().unwrap())
+}
+
 fn add_traps(installation: &Installation) {
     for trap in ["trap-one.example", "trap-two.example"] {
         installation.ok(&["trap", "add", trap, "--silent-since", "2025-01-01T00:00:00Z"]);
@@ -131,15 +151,14 @@ fn the_dns_confirms_or_refutes_who_answers_for_a_report() {
     send(&installation, "198.18.0.27", "a@trap-one.example", "u3@authorised.example", 3);
     let exchanger = told(&installation, "198.18.0.25");
     assert!(
-        exchanger.contains("serves the recipient's domain: yes")
-            && exchanger.contains("SPF or DMARC forbade the original"),
+        exchanger.contains("relation claimed") && exchanger.contains("SPF or DMARC forbade the original"),
         "by MX: {exchanger}"
     );
     let stranger = told(&installation, "198.18.0.26");
-    assert!(stranger.contains("serves the recipient's domain: no, "), "{stranger}");
+    assert!(stranger.contains("relation refuted, "), "{stranger}");
     assert!(stranger.contains("SPF or DMARC forbade the original"), "by DMARC: {stranger}");
     let authorised = told(&installation, "198.18.0.27");
-    assert!(authorised.contains("serves the recipient's domain: yes"), "by SPF: {authorised}");
+    assert!(authorised.contains("relation claimed"), "by SPF: {authorised}");
     server.stop();
 }
 
@@ -158,7 +177,7 @@ fn what_nobody_answered_is_asked_again_after_a_restart() {
     dns.answers.store(true, Ordering::Relaxed);
     let server = installation.start();
     let line = told(&installation, "198.18.0.25");
-    assert!(line.contains("serves the recipient's domain: yes"), "{line}");
+    assert!(line.contains("relation claimed"), "{line}");
     server.stop();
 }
 
@@ -171,6 +190,88 @@ fn evidence_that_is_never_answered_counts_as_unknown_when_its_time_is_up() {
     send(&installation, "198.18.0.25", "a@trap-one.example", "u1@relay.example", 1);
     installation.ok(&["advance", "16m"]);
     let line = told(&installation, "198.18.0.25");
-    assert!(line.contains("serves the recipient's domain: no answer"), "{line}");
+    assert!(line.contains("relation unknown"), "{line}");
     server.kill();
+}
+
+#[test]
+fn evidence_that_counted_as_unknown_is_asked_about_after_a_restart_and_at_its_age() {
+    for by_age in [false, true] {
+        let dns = Dns::start(false);
+        let installation = installation(&dns);
+        let server = installation.start();
+        add_traps(&installation);
+        send(&installation, "198.18.0.25", "a@trap-one.example", "u1@relay.example", 1);
+        installation.ok(&["advance", "16m"]);
+        assert!(told(&installation, "198.18.0.25").contains("relation unknown"));
+        server.kill();
+        let server = if by_age {
+            let server = installation.start();
+            wait_until("the question after the restart", COUNT_LIMIT, || {
+                metric(&installation, "backscatterd_observations_total{outcome=\"partial\"}") == 1
+            });
+            dns.answers.store(true, Ordering::Relaxed);
+            installation.ok(&["advance", "1h"]);
+            server
+        } else {
+            dns.answers.store(true, Ordering::Relaxed);
+            installation.start()
+        };
+        wait_until("a late observation", COUNT_LIMIT, || {
+            told(&installation, "198.18.0.25").contains("relation claimed")
+        });
+        server.stop();
+    }
+}
+
+/// A relay that sends reports about many domains whose name servers are silent, and thirty true ones.
+#[test]
+fn silent_domains_starve_no_true_report() {
+    const STARVERS: u32 = 1_000;
+    let dns = Dns::start(true);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(LaboratoryClock::new(start()));
+    let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new(Arc::clone(&clock)));
+    let metrics = Arc::new(Metrics::new());
+    // A question without an answer takes a slot for the whole timeout.
+    let limits = ObserverLimits { inquiries_max: 64, queue_max: 2_000, timeout: Duration::from_millis(300) };
+    let lookups = Lookups::dns(&[dns.address]).unwrap();
+    let observer = runtime.block_on(async {
+        Observer::new(lookups, Networks::default(), Arc::clone(&journal), Arc::clone(&metrics), clock, limits)
+    });
+    let _runtime = runtime.enter();
+    let mut world = World::new();
+    let mut inquire = |relay: String, failed: String| {
+        let report = Report { failed, ..world.report(&relay) };
+        let Entry::Evidence(evidence) = world.evidence(report) else { unreachable!() };
+        let id = evidence.id;
+        observer.inquire(evidence, Some("trap-one.example"));
+        id
+    };
+    for nth in 0..2 * STARVERS {
+        let address = std::net::Ipv4Addr::from(0xcb00_7100 + nth % STARVERS);
+        inquire(address.to_string(), format!("user@silent{nth}.example"));
+    }
+    let mut wanted: BTreeSet<Digest> = (0..30)
+        .map(|nth| inquire(format!("198.18.0.{}", 25 + nth), format!("u{nth}@relay.example")))
+        .collect();
+    wait_until("an observation of every true report", COUNT_LIMIT, || {
+        for recorded in journal.read(Offset::START, usize::MAX).unwrap() {
+            if let Entry::Observation(observation) = recorded.entry
+                && observation.mx_of_recipient.is_some()
+            {
+                wanted.remove(&observation.evidence);
+            }
+        }
+        wanted.is_empty()
+    });
+    let exposed = String::from_utf8(metrics.expose()).unwrap();
+    let outcome = |name: &str| {
+        let line = format!("backscatterd_observations_total{{outcome=\"{name}\"}} ");
+        exposed.lines().find_map(|of| of.strip_prefix(&line)).map_or(0, |number| number.parse().unwrap())
+    };
+    let (whole, deferred): (u32, u32) = (outcome("whole"), outcome("deferred"));
+    assert_eq!(whole, 30);
+    assert!(deferred >= STARVERS / 2, "a quarter of the places is kept for new sites: {deferred}");
+    runtime.block_on(observer.stop());
 }

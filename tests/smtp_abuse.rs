@@ -309,7 +309,7 @@ fn rfc2033_an_mta_in_front_says_from_whom_it_took_a_message() {
     installation.ok(&["advance", "1h"]);
     for relay in ["198.18.0.25", "198.18.0.26"] {
         let told = installation.ok(&["explain", relay]);
-        assert!(told.contains("serves the recipient's domain: yes"), "{told}");
+        assert!(told.contains("relation claimed"), "{told}");
     }
     server.stop();
 }

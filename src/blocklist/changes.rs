@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 /// One effect of a journal entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListChange {
-    /// Evidence was added to a ledger.
+    /// Evidence was added to a ledger, or counts now because of a late observation.
     Counted {
         /// The relay that brought the evidence.
         relay: Relay,

@@ -4,6 +4,7 @@ use super::Blocklist;
 use super::changes::{EntryContext, ListChange};
 use super::published::DerivedZone;
 use super::state::{PendingEvidence, Sighting};
+use crate::classify::Kind;
 use crate::digest::Digest;
 use crate::evidence::{Channel, Evidence, Observation, Offset, SentFrom};
 use crate::relay::{IPV6_LINK_BITS, IPV6_SITE_BITS, InjectorNetwork, Prefix, Relay};
@@ -30,6 +31,8 @@ const SITE_LEDGERS_MAX: usize = 1_024;
 /// once, with unknown answers.
 const PENDING_MAX: usize = 1_000_000;
 
+/// Why a report to a burned trap has no effect.
+pub(super) const TRAP_BURNED: &str = "the trap is burned: the forged mail comes from one network only";
 /// The number of injector networks at which a trap is not burned.
 const SIGHTING_NETWORKS_MAX: usize = 2;
 
@@ -74,14 +77,16 @@ impl Blocklist {
         }
     }
 
-    /// Applies an observation: counts the evidence that waits for it.
+    /// Applies an observation: counts the evidence that waits for it, or gives evidence that was
+    /// counted without it the relation that is now known.
     pub(super) fn observation(&mut self, observation: &Observation, turn: &mut EntryContext<'_>) {
-        match self.state.pending.remove(&observation.evidence) {
-            Some(pending) => {
+        match (self.state.pending.remove(&observation.evidence), &observation.counted) {
+            (Some(pending), _) => {
                 self.deadlines.remove(&(pending.deadline, pending.offset, observation.evidence));
                 self.count(&pending, Some(observation), turn);
             }
-            None => turn.ignore("no evidence waits for this observation"),
+            (None, Some(evidence)) => self.observe_late(evidence, observation, turn),
+            (None, None) => turn.ignore("no evidence waits for this observation"),
         }
     }
 
@@ -135,15 +140,17 @@ impl Blocklist {
             donor: pending.donor.short(),
             discount,
         };
-        let mark =
-            CountedReport::of(evidence, observation, injector, source, pending.seen_at, pending.offset);
+        let mark = CountedReport {
+            known_at: Some(self.state.offset).filter(|&at| at > pending.offset).unwrap_or_default(),
+            ..CountedReport::of(evidence, observation, injector, source, pending.seen_at, pending.offset)
+        };
         if self.state.ledgers.get(&prefix).is_some_and(|ledger| ledger.knows(mark.report)) {
             return turn.ignore("the same report was counted before");
         }
         let counts = self.zones.values().any(|zone| weighs(&mark, &zone.config.policy.weights));
         // A report without weight does not show who knows the trap.
-        if counts && self.sighted(pending, injector, turn) {
-            return turn.ignore("the trap is burned: the forged mail comes from one network only");
+        if counts && self.sighted(pending.trap, evidence, injector, turn) {
+            return turn.ignore(TRAP_BURNED);
         }
         if !self.has_room(evidence.relay, counts) {
             return turn.ignore("there are too many ledgers; evidence against a new relay is not kept");
@@ -161,10 +168,15 @@ impl Blocklist {
         contribution.counted += 1;
         contribution.last = now;
         if added == LedgerAddition::Counted {
-            let origins: Vec<String> = self.zones.keys().cloned().collect();
-            for origin in origins {
-                self.judge(&origin, prefix, evidence.facts.counted_kind(), turn);
-            }
+            self.judge_everywhere(prefix, evidence.facts.counted_kind(), turn);
+        }
+    }
+
+    /// Judges a relay in every published zone, under the code for a kind of report.
+    pub(super) fn judge_everywhere(&mut self, prefix: Prefix, kind: Kind, turn: &mut EntryContext<'_>) {
+        let origins: Vec<String> = self.zones.keys().cloned().collect();
+        for origin in origins {
+            self.judge(&origin, prefix, kind, turn);
         }
     }
 
@@ -194,7 +206,7 @@ impl Blocklist {
 
     /// Checks whether evidence may count. Returns the key of its trap and the trap's donor, or the
     /// reason why the evidence is ignored.
-    fn admissible(&self, evidence: &Evidence) -> Result<(TrapKey, Donor), &'static str> {
+    pub(super) fn admissible(&self, evidence: &Evidence) -> Result<(TrapKey, Donor), &'static str> {
         let (kind, counted) = (evidence.facts.kind, evidence.facts.counted_kind());
         let scores =
             |zone: &DerivedZone| zone.config.codes.iter().any(|code| code.basis.judges(counted).is_some());
@@ -235,7 +247,11 @@ impl Blocklist {
     /// The network that is counted for the injector: its autonomous system, or else its address
     /// prefix. `None` if the injector is unknown, is the relay itself or has a special-purpose
     /// address.
-    fn injector(&self, evidence: &Evidence, observation: Option<&Observation>) -> Option<InjectorNetwork> {
+    pub(super) fn injector(
+        &self,
+        evidence: &Evidence,
+        observation: Option<&Observation>,
+    ) -> Option<InjectorNetwork> {
         let injector = evidence.facts.injector.map(Relay::new)?;
         let public = self.zones.values().any(|zone| zone.config.listable.permits(injector.address()).is_ok());
         let system = observation.and_then(|seen| seen.injector_network).map(InjectorNetwork::System);
@@ -248,23 +264,24 @@ impl Blocklist {
     /// A trap is burned if `burned_after_relays` relays reported to it and all of the forged mail
     /// came from one network: an attacker then uses the trap to make other hosts look like sources.
     /// When a trap becomes burned, earlier reports to it are removed from every ledger.
-    fn sighted(
+    pub(super) fn sighted(
         &mut self,
-        pending: &PendingEvidence,
+        trap: TrapKey,
+        evidence: &Evidence,
         injector: Option<InjectorNetwork>,
         turn: &mut EntryContext<'_>,
     ) -> bool {
         let relays_max = self.zones.values().map(|zone| zone.config.policy.burned_after_relays).min();
         let Some(relays_max) = relays_max else { return false };
         // Forwarded evidence can be invented, so it neither burns a trap nor ends that state.
-        let told = injector.filter(|_| pending.evidence.channel == Channel::Direct);
+        let told = injector.filter(|_| evidence.channel == Channel::Direct);
         let Some(injector) = told else {
             // The report shows no injector network, so the state of the trap does not change.
-            let known = self.state.sightings.get(&pending.trap);
+            let known = self.state.sightings.get(&trap);
             return known.is_some_and(|sighting| sighting.is_burned(relays_max));
         };
-        let (now, relay) = (self.state.time, pending.evidence.relay);
-        let sighting = self.state.sightings.entry(pending.trap).or_default();
+        let (now, relay) = (self.state.time, evidence.relay);
+        let sighting = self.state.sightings.entry(trap).or_default();
         let was_burned = sighting.is_burned(relays_max);
         sighting.last = now;
         if !sighting.networks.contains(&injector) && sighting.networks.len() < SIGHTING_NETWORKS_MAX {
@@ -275,9 +292,8 @@ impl Blocklist {
         }
         let burned = sighting.is_burned(relays_max);
         if burned && !was_burned {
-            let key = pending.trap;
             turn.change(ListChange::Burned);
-            self.strike(|mark| mark.came_to(key), turn);
+            self.strike(|mark| mark.came_to(trap), turn);
         }
         burned
     }

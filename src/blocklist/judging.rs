@@ -113,15 +113,29 @@ impl Blocklist {
         }
         let mut ended = 0;
         for (prefix, gone) in touched {
-            turn.changes.relays.insert(prefix);
-            for (origin, code) in self.recorded(prefix) {
-                ended += usize::from(self.review(&origin, prefix, code, &gone, turn));
-            }
+            ended += self.review_relay(prefix, &gone, turn);
         }
         ended
     }
 
-    /// Reviews the listings of one relay under one code after the entries `gone` were removed.
+    /// Reviews all listings of one relay after reports that counted from the entries `gone` were
+    /// removed. Returns the number of listings that ended.
+    pub(super) fn review_relay(
+        &mut self,
+        prefix: Prefix,
+        gone: &[Offset],
+        turn: &mut EntryContext<'_>,
+    ) -> usize {
+        turn.changes.relays.insert(prefix);
+        let mut ended = 0;
+        for (origin, code) in self.recorded(prefix) {
+            ended += usize::from(self.review(&origin, prefix, code, gone, turn));
+        }
+        ended
+    }
+
+    /// Reviews the listings of one relay under one code after reports that counted from the entries
+    /// `gone` were removed.
     ///
     /// Ends the current listing if it was based on such an entry and the rest does not satisfy the
     /// rules, and drops past listings likewise. Returns whether the current listing ended.

@@ -18,6 +18,7 @@ mod guard;
 mod holding;
 mod holds;
 mod judging;
+mod late;
 mod published;
 mod records;
 mod state;

@@ -18,7 +18,7 @@ use crate::relay::Prefix;
 use crate::score::{Case, CountedReport, VerificationMode, VerifiedDomains, is_made, short_organisation};
 use crate::time::{Span, Timestamp};
 
-/// How long the answer of a host that takes all recipients holds.
+/// How long the answer that a host takes all recipients, or must not be asked, holds.
 const TAKES_ALL_HOLDS: Span = Span::from_days(2);
 /// The maximum number of domains of one relay whose answers are kept. The oldest answer gives way.
 const DOMAINS_MAX: usize = 32;
@@ -123,10 +123,12 @@ impl Blocklist {
     /// The domains in which the relay's side takes all recipients.
     pub(super) fn verified(&self, prefix: Prefix, mode: VerificationMode) -> VerifiedDomains {
         let oldest = self.state.time.minus(TAKES_ALL_HOLDS);
-        let takes = self
-            .answers_of(prefix)
-            .filter(|(_, known)| known.answer == VerificationAnswer::TakesAll && known.answered >= oldest);
-        VerifiedDomains::new(mode, takes.map(|(organisation, _)| organisation))
+        let with = |answer: VerificationAnswer| {
+            let fresh = self.answers_of(prefix);
+            let fresh = fresh.filter(|(_, known)| known.answer == answer && known.answered >= oldest);
+            fresh.map(|(organisation, _)| organisation).collect()
+        };
+        VerifiedDomains::new(mode, with(VerificationAnswer::TakesAll), with(VerificationAnswer::OptedOut))
     }
 
     /// The last answers of a relay's side, by short digest of the registered domain.

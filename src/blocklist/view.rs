@@ -95,6 +95,8 @@ pub struct ListStatus {
     pub frozen: bool,
     /// The numbers of held listings, by origin. Zones without held listings are omitted.
     pub held: BTreeMap<String, HeldCounts>,
+    /// The numbers of complete cases that wait for the answer of the relay's side, by origin.
+    pub unverified: BTreeMap<String, usize>,
     /// The origins of the zones that are shut down.
     pub shut_down: Vec<String>,
     /// The exemptions, by prefix.
@@ -172,6 +174,11 @@ impl Blocklist {
         ListStatus {
             frozen: self.state.frozen,
             held: held.filter(|(_, counts)| counts.total() > 0).collect(),
+            unverified: zones
+                .iter()
+                .filter(|(_, zone)| !zone.unverified.is_empty())
+                .map(|(origin, zone)| (origin.clone(), zone.unverified.len()))
+                .collect(),
             shut_down: zones
                 .iter()
                 .filter(|(_, zone)| zone.shut_down)

@@ -1,5 +1,9 @@
 //! Tells from the envelope and the header who wrote a message.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 use super::author::Author;
 use super::reading::MessageReading;
 use super::search::contains;
@@ -24,12 +28,11 @@ fn user_mark(reading: &MessageReading<'_>) -> Option<&'static str> {
     reading.header().fields().iter().find_map(|field| {
         let name = field.name.to_ascii_lowercase();
         let begins = |names: &[&str]| names.iter().any(|start| name.starts_with(start));
-        let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
         // Some hosts write an empty field when no user submitted the message.
         if field.value.trim().is_empty() {
             None
         } else if begins(SUBMISSION_FIELDS)
-            || has(SUBMISSION_PARTS)
+            || SUBMISSION_PARTS_SEARCH.is_match(&name)
             || SUBMISSION_NAMES.contains(&name.as_str())
         {
             Some("a header field says that a user, a script or a webmail client submitted it")
@@ -77,6 +80,8 @@ const SUBMISSION_NAMES: &[&str] = &["x-auth", "x-sender", "x-sender-id"];
 /// Parts of the names of such fields, in lower case.
 const SUBMISSION_PARTS: &[&str] =
     &["authenticated", "authuser", "auth-user", "auth-sender", "-sasl-", "-userinfo", "submitted-by"];
+static SUBMISSION_PARTS_SEARCH: LazyLock<AhoCorasick> =
+    LazyLock::new(|| AhoCorasick::new(SUBMISSION_PARTS).expect("the parts are few and short"));
 /// Beginnings of the names of header fields, in lower case, that mailing lists write.
 const LIST_FIELDS: &[&str] = &[
     "list-",

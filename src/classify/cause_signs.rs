@@ -53,6 +53,16 @@ impl CauseSigns {
         signs
     }
 
+    /// What the words say.
+    pub(super) const fn said(self) -> Statements {
+        self.said
+    }
+
+    /// What the codes say, as the statements that stand for the causes.
+    pub(super) const fn coded(self) -> Statements {
+        self.coded
+    }
+
     fn add_status(&mut self, status: EnhancedStatus) {
         if let Some(says) = by_status(status) {
             self.coded.add(says);

@@ -21,12 +21,14 @@ mod original;
 mod phrase_table;
 mod reading;
 mod recipients;
+mod refusal;
 mod reply;
 mod report;
 mod report_in_words;
 mod search;
 mod session;
 mod signal;
+mod statement_search;
 mod statements;
 mod subject_lines;
 mod verdict;
@@ -42,6 +44,7 @@ pub use handed_in::HandedIn;
 pub use json::VerdictJson;
 pub use kind::Kind;
 pub use languages::{LANGUAGES, Language};
+pub use refusal::{RefusalSense, refusal_sense};
 pub use report::{ReportFields, ReportedRecipient};
 pub use session::SessionFacts;
 pub use verdict::{Verdict, callout, null_rejected};
@@ -67,7 +70,7 @@ pub fn classify(message: &Message, session: &SessionFacts) -> Verdict {
         (format.claim)(&reading, reading.shown(at)).map(|claim| (format.name, claim))
     });
     let Some((format, FormatClaim { mut kind, mut report, mut reasons })) = claimed else {
-        return unclaimed(&reading);
+        return unclaimed(&reading, session);
     };
     let mut doubts = Vec::new();
     if matches!(kind, Kind::DsnFailed | Kind::NonstandardNdr) {
@@ -154,7 +157,7 @@ pub fn claims(message: &Message, session: &SessionFacts) -> Vec<(Layer, &'static
 }
 
 /// The verdict on a message that no format claims.
-fn unclaimed(reading: &MessageReading<'_>) -> Verdict {
+fn unclaimed(reading: &MessageReading<'_>, session: &SessionFacts) -> Verdict {
     let signs = reading.signs;
     let automatic = signs.mail_system
         || signs.null_path
@@ -168,7 +171,7 @@ fn unclaimed(reading: &MessageReading<'_>) -> Verdict {
     Verdict {
         kind,
         format: "none",
-        report: ReportFields::default(),
+        report: ReportFields { author: author(reading, session).0, ..ReportFields::default() },
         reasons: vec![reason.to_owned()],
         doubts: Vec::new(),
     }

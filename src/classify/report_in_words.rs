@@ -154,11 +154,16 @@ fn other_addresses(reading: &MessageReading<'_>, given: Option<&Mailbox>) -> Vec
     let named = places.filter_map(|place| Mailbox::parse(reading.line[place].trim_end_matches('.')));
     let is_other = |named: &Mailbox| {
         let is_known = known.into_iter().flatten().any(|known| known.folded() == named.folded());
-        !is_known && from.is_none_or(|from| !from.ends_with(named.domain()))
+        !is_known && !from.is_some_and(|from| is_within(from, named.domain()))
     };
     let mut others: Vec<Mailbox> = named.filter(is_other).collect();
     others.dedup_by(|one, other| one.folded() == other.folded());
     others
+}
+
+/// Whether a domain is another one, or lies below it.
+fn is_within(domain: &str, other: &str) -> bool {
+    domain.strip_suffix(other).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// Largest number of addresses of the text that are compared.

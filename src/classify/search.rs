@@ -1,12 +1,11 @@
 //! Looks for the signals of all formats, and for what a text says, in one pass over a message.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ops::Range;
 
-use super::phrase_table::{PhraseTable, TableSize};
+use super::phrase_table::{FoldedText, PhraseTable};
 use super::signal::{FormatSignal, Pattern, ShownSignals};
-use super::statements::{Statement, Statements, phrases};
+use super::statement_search::StatementSearch;
+use super::statements::Statements;
 use crate::mail::Header;
 
 /// Largest number of signals of one format: they are kept as bits of a `u32`.
@@ -21,7 +20,7 @@ pub(super) struct SignalSearch {
     formats: Vec<ShownSignals>,
     words: PhraseTable<SignalOwner>,
     subject: PhraseTable<SignalOwner>,
-    statements: PhraseTable<Statement>,
+    statements: StatementSearch,
     /// The values looked for and their owners, by the field's name in lower case.
     fields: HashMap<&'static str, Vec<(&'static [&'static str], SignalOwner)>>,
 }
@@ -73,9 +72,9 @@ impl SignalSearch {
         }
         SignalSearch {
             formats,
-            words: PhraseTable::new(TableSize::Hundreds, words),
-            subject: PhraseTable::new(TableSize::Hundreds, subject),
-            statements: PhraseTable::new(TableSize::Thousands, phrases()),
+            words: PhraseTable::new(words),
+            subject: PhraseTable::new(subject),
+            statements: StatementSearch::new(),
             fields,
         }
     }
@@ -95,42 +94,16 @@ impl SignalSearch {
             }
         }
         let words = &words[..words.floor_char_boundary(LOOK_OCTETS_MAX)];
-        self.words.find_each(&lower(words), |owner, _| found.add(owner));
-        self.subject.find_each(&lower(subject), |owner, _| found.add(owner));
+        self.words.find_each(&FoldedText::new(words), |owner, _| found.add(owner));
+        self.subject.find_each(&FoldedText::new(subject), |owner, _| found.add(owner));
         found
     }
 
     /// What a text says, such as the whole text or the lines about one recipient. The text has been
     /// [cleaned](super::cleaned_text::without_addresses).
     pub(super) fn said(&self, text: &str) -> Statements {
-        let text = &text[..text.floor_char_boundary(LOOK_OCTETS_MAX)];
-        let padded = [" ", &lower(text), " "].concat();
-        let mut said = Statements::default();
-        self.statements.find_each(&padded, |statement, place| {
-            if statement != Statement::Address || !is_part_of_name(&padded, place) {
-                said.add(statement);
-            }
-        });
-        said
+        self.statements.said(&text[..text.floor_char_boundary(LOOK_OCTETS_MAX)])
     }
-}
-
-/// Whether the place of a phrase without spaces lies within a longer word, such as the name of a host.
-/// Names belong to anybody.
-fn is_part_of_name(text: &str, place: Range<usize>) -> bool {
-    let belongs = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-' || c == '_';
-    let before = text[..place.start].chars().next_back();
-    let after = text[place.end..].chars().next();
-    let phrase = &text[place];
-    phrase.is_ascii()
-        && !phrase.contains(' ')
-        && (before.is_some_and(belongs) || after.is_some_and(|c| belongs(c) && c != '.'))
-}
-
-/// The text in lower case, with straight apostrophes. Letters of US-ASCII may stay as they are,
-/// because phrases match them in either case.
-fn lower(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() { Cow::Borrowed(text) } else { Cow::Owned(text.to_lowercase().replace('’', "'")) }
 }
 
 /// Whether `text` contains `part`, compared without regard to ASCII case.

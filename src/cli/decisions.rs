@@ -241,6 +241,11 @@ pub(super) async fn status(config: &Config) -> Result<(), CommandFailure> {
     for (zone, held) in &standing.held {
         told.push_str(&held_in_words(zone, *held));
     }
+    for (zone, cases) in &standing.unverified {
+        told.push_str(&format!(
+            "{zone}: {cases} complete cases wait until the relay's side is asked about made-up recipients\n"
+        ));
+    }
     for zone in &standing.shut_down {
         told.push_str(&format!("{zone} is shut down\n"));
     }

@@ -4,6 +4,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use ppp::v2;
@@ -18,7 +19,7 @@ use crate::config::{self, Config, ConfigSpec};
 use crate::daemon::Daemon;
 use crate::dns::{LookupAnswer, ask};
 use crate::http::{ClockAdvance, NewTrap};
-use crate::observe::LaboratoryHost;
+use crate::observe::{LaboratoryAnswer, LaboratoryHost};
 use crate::relay::Relay;
 use crate::time::{Span, Timestamp};
 use crate::zone::reversed;
@@ -170,6 +171,7 @@ fn configuration(scratch: &Path) -> Result<Config, CommandFailure> {
         addresses: "198.51.100.0/24".parse().expect("a valid network"),
         name: "mx.relay.example".to_owned(),
         exchanger_of: vec!["relay.example".to_owned()],
+        answers: LaboratoryAnswer::Takes,
     }];
     Ok(config::check(Path::new("demo"), spec)?)
 }
@@ -218,11 +220,22 @@ async fn show(config: &Config, daemon: &Daemon) -> Result<(), CommandFailure> {
     Ok(())
 }
 
+/// How often the demo looks whether all relays' sides have answered, and how many times at most.
+const VERIFIED_LOOK: Duration = Duration::from_millis(20);
+const VERIFIED_LOOKS_MAX: usize = 250;
+
 /// Queries the DNS after the fold has applied all entries of the journal.
 async fn settled(daemon: &Daemon, dns: SocketAddr, address: &str) -> Result<LookupAnswer, CommandFailure> {
     daemon.observed().await;
     let head = *daemon.app().journal.head().borrow();
     daemon.published().reached(head).await;
+    // A complete case waits until the relay's side has answered.
+    for _ in 0..VERIFIED_LOOKS_MAX {
+        if !daemon.published().has_new_question() {
+            break;
+        }
+        tokio::time::sleep(VERIFIED_LOOK).await;
+    }
     asked(dns, address).await
 }
 

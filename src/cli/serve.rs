@@ -1,12 +1,16 @@
 //! `serve`, and `check`, which says what `serve` would do.
 
-use super::failure::{CommandFailure, EX_CONFIG};
+use std::sync::Arc;
+
+use super::failure::{CommandFailure, EX_CONFIG, EX_DATA};
 use super::output::tell;
 use super::runtime::{on_runtime, start_log, until_told_or};
 use crate::config::Config;
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, lookups, verifier_of};
 use crate::lists::WatchedLists;
+use crate::score::VerificationMode;
 use crate::time::{Clock, SystemClock};
+use crate::verify::{AskedDomain, Verifier};
 
 /// Runs the server until SIGINT or SIGTERM.
 ///
@@ -29,11 +33,13 @@ async fn serve(config: &Config) -> Result<(), CommandFailure> {
     told
 }
 
-/// Prints the settings in force, and what each zone holds.
+/// Prints the settings in force, and what each zone holds. With a domain, also whether port 25 of its
+/// mail exchangers can be reached.
 ///
 /// # Errors
-/// When a list cannot be read, or standard output cannot be written.
-pub(super) fn check(config: &Config) -> Result<(), CommandFailure> {
+/// When a list cannot be read, the domain is not one, the resolver cannot be set up, or standard output
+/// cannot be written.
+pub(super) fn check(config: &Config, reach: Option<&str>) -> Result<(), CommandFailure> {
     let lists = WatchedLists::read(config.lists.clone(), SystemClock::start().now())
         .map_err(|error| CommandFailure::new(EX_CONFIG, format!("dns.lists: {error}")))?;
     let mut told = config.effective.clone();
@@ -47,9 +53,24 @@ pub(super) fn check(config: &Config) -> Result<(), CommandFailure> {
             zone.sublists.len(),
             zone.digest
         ));
+        if zone.policy.verification != VerificationMode::Off && !verifier(config)?.can_ask() {
+            told.push_str(&format!(
+                "# {}: policy.verification needs answers, and verify.addresses is empty, so cases wait and nothing enters the main zone without an answer\n",
+                zone.apex.origin
+            ));
+        }
     }
     for zone in lists.lists.load().zones() {
         told.push_str(&format!("# {} with {} entries from list files\n", zone.apex.origin, zone.len()));
     }
-    tell(&told)
+    tell(&told)?;
+    let Some(domain) = reach else { return Ok(()) };
+    let domain = AskedDomain::parse(domain).map_err(|problem| CommandFailure::new(EX_DATA, problem))?;
+    let verifier = verifier(config)?;
+    on_runtime(async { tell(&format!("# {}\n", verifier.reach(&domain).await)) })
+}
+
+fn verifier(config: &Config) -> Result<Verifier, CommandFailure> {
+    let lookups = lookups(&config.observe)?;
+    Ok(verifier_of(config, Arc::new(lookups), Arc::new(SystemClock::start())))
 }

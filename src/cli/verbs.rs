@@ -37,7 +37,12 @@ pub(super) enum ConfiguredVerb {
     Serve,
     /// Check the configuration and the zone files, report every error, and print the settings in
     /// force.
-    Check,
+    Check {
+        /// Also try whether port 25 of this domain's mail exchangers can be reached from
+        /// verify.addresses. Many providers block it.
+        #[arg(long, value_name = "DOMAIN")]
+        reach: Option<String>,
+    },
     /// Show whether an address is listed, and the DNS answer of each zone for it.
     Lookup {
         /// The IPv4 or IPv6 address.
@@ -171,7 +176,7 @@ impl ConfiguredVerb {
     fn run(self, config: &Config) -> Result<(), CommandFailure> {
         match self {
             ConfiguredVerb::Serve => serve::run(config),
-            ConfiguredVerb::Check => serve::check(config),
+            ConfiguredVerb::Check { reach } => serve::check(config, reach.as_deref()),
             ConfiguredVerb::Replay(args) => on_runtime(store::replay(config, args)),
             ConfiguredVerb::Lookup { address } => on_runtime(addresses::lookup(config, &address)),
             ConfiguredVerb::Explain { address, json } => {

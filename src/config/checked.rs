@@ -13,6 +13,7 @@ use crate::lists::ListSpec;
 use crate::name_server::NameServerSettings;
 use crate::observe::ObserverSettings;
 use crate::smtp::SmtpSettings;
+use crate::verify::VerifierSettings;
 
 /// The checked configuration of the program.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Config {
     pub intake: IntakeSettings,
     /// The DNS queries about relays.
     pub observe: ObserverSettings,
+    /// The SMTP sessions that ask a relay's side whether it refuses recipients that do not exist.
+    pub verify: VerifierSettings,
     /// The name server.
     pub name_server: NameServerSettings,
     /// The operator's own lists.

@@ -20,6 +20,7 @@ mod paths;
 mod section;
 mod smtp;
 mod spec;
+mod verify;
 mod zones;
 
 use std::fs;
@@ -86,6 +87,7 @@ pub fn check(path: &Path, spec: ConfigSpec) -> Result<Config, Vec<Complaint>> {
         keys: KeysSection { directory: keys_directory },
         smtp,
         observe,
+        verify,
         dns,
         http,
         control: ControlSection { socket: control_socket },
@@ -108,10 +110,11 @@ pub fn check(path: &Path, spec: ConfigSpec) -> Result<Config, Vec<Complaint>> {
     let log = log.check(&mut complaints);
     let journal = journal.check(&mut complaints);
     let (smtp, intake) = smtp.check(node, &mut complaints);
+    let verify = verify.check(&mut complaints);
     let (name_server, lists) = dns.check(&mut complaints);
     let http = http.check(&mut complaints);
     let (zones, mut wrong_zones) = zones::read_zones(&zones_directory);
-    let config = Config {
+    let mut config = Config {
         effective,
         zones,
         journal,
@@ -119,6 +122,7 @@ pub fn check(path: &Path, spec: ConfigSpec) -> Result<Config, Vec<Complaint>> {
         smtp,
         intake,
         observe: observe.settings(),
+        verify,
         name_server,
         lists,
         http,
@@ -127,7 +131,9 @@ pub fn check(path: &Path, spec: ConfigSpec) -> Result<Config, Vec<Complaint>> {
         clock: clock.settings(),
         log,
     };
+    verify::spare_own_listeners(&mut config);
     across::check_across_sections(&config, &mut complaints);
+    verify::check_verify(&config, &mut complaints);
     laboratory::check_laboratory(&config, &mut complaints);
     let mut found = complaints.into_vec();
     found.append(&mut wrong_zones);
@@ -142,9 +148,10 @@ mod tests {
     #[test]
     fn no_section_complains_about_its_defaults() {
         let mut complaints = Complaints::about("the defaults");
-        let ConfigSpec { node, journal, smtp, dns, http, log, .. } = ConfigSpec::default();
+        let ConfigSpec { node, journal, smtp, verify, dns, http, log, .. } = ConfigSpec::default();
         journal.check(&mut complaints);
         smtp.check(node, &mut complaints);
+        verify.check(&mut complaints);
         dns.check(&mut complaints);
         http.check(&mut complaints);
         log.check(&mut complaints);

@@ -18,7 +18,8 @@ section!(
         /// Most inquiries at one time. An inquiry is the DNS queries about the relay of one piece of
         /// evidence.
         inquiries_max: usize = 64,
-        /// Most inquiries that run or wait. Beyond it, no inquiry is made.
+        /// Most inquiries that wait, run or rest before they are repeated. Evidence beyond it is
+        /// asked about later.
         queue_max: usize = 10_000,
         /// The longest time for one attempt at an inquiry.
         timeout: Span = Span::from_seconds(20),

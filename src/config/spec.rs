@@ -14,6 +14,7 @@ use super::observe::ObserveSection;
 use super::paths::{AuditSection, ControlSection, KeysSection};
 use super::section::section;
 use super::smtp::SmtpSection;
+use super::verify::VerifySection;
 
 section!(
     /// The whole configuration file.
@@ -32,6 +33,8 @@ section!(
         smtp: SmtpSection = SmtpSection::default(),
         /// The DNS queries about relays.
         observe: ObserveSection = ObserveSection::default(),
+        /// The SMTP sessions that ask a relay's side.
+        verify: VerifySection = VerifySection::default(),
         /// The name server.
         dns: DnsSection = DnsSection::default(),
         /// Pages, API and metrics.

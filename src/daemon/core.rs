@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::recalling::recall;
 use super::start_error::StartError;
+use super::verifying::{VerifyingParts, verify};
 use crate::audit::AuditLog;
 use crate::config::{ClockSettings, Config, JournalSettings, ZoneFile};
 use crate::evidence::{Directive, Entry, Offset, Order};
@@ -14,9 +17,12 @@ use crate::intake::{Intake, IntakeSettings};
 use crate::journal::{EmbeddedJournal, Journal, JournalError};
 use crate::keys::Keys;
 use crate::metrics::Metrics;
-use crate::observe::{Inquiry, Lookups, Networks, Observer, ObserverSettings};
+use crate::observe::{Lookups, Networks, Observer, ObserverSettings, is_asked_about};
 use crate::publish::{PublishError, Publisher, tick_number};
+use crate::relay::Listable;
+use crate::score::VerificationMode;
 use crate::time::{Clock, LaboratoryClock, SystemClock, Timestamp};
+use crate::verify::{SessionTimes, Verifier};
 
 /// The name of the store's file in the journal's folder.
 pub const STORE_FILE: &str = "journal.redb";
@@ -27,6 +33,8 @@ pub struct DaemonCore {
     pub app: Arc<http::App>,
     pub(super) observer: Arc<Observer>,
     pub(super) publisher: Publisher,
+    recalling: JoinHandle<()>,
+    verifying: JoinHandle<()>,
     stop: CancellationToken,
 }
 
@@ -75,13 +83,27 @@ impl DaemonCore {
             stop.clone(),
         )?;
         let published = Arc::clone(&publisher.published);
-        let observer = observer(&config.observe, &journal, &metrics)?;
+        let lookups = Arc::new(lookups(&config.observe)?);
+        let observer = Arc::new(observer(&config.observe, Arc::clone(&lookups), &journal, &metrics, &clock)?);
         // Inquiries that were unfinished when the last process ended are made again, without the
         // traps' domains, which are not stored.
-        for evidence in &publisher.pending {
-            observer.inquire(Inquiry::about(evidence, None));
+        for evidence in publisher.pending.iter().filter(|evidence| is_asked_about(evidence)) {
+            observer.inquire(Box::new(evidence.clone()), None);
         }
-        let observer = Arc::new(observer);
+        let recall =
+            recall(Arc::clone(&published), Arc::clone(&journal), Arc::clone(&observer), stop.clone());
+        let recalling = tokio::spawn(recall);
+        let verifier = Arc::new(verifier_of(config, lookups, Arc::clone(&clock)));
+        warn_if_nothing_can_be_asked(config, &verifier);
+        let parts = VerifyingParts {
+            published: Arc::clone(&published),
+            journal: Arc::clone(&journal),
+            keys: Arc::clone(&keys),
+            clock: Arc::clone(&clock),
+            verifier,
+            nonce: keys.nonce()?,
+        };
+        let verifying = tokio::spawn(verify(parts, stop.clone()));
         let IntakeSettings { node, trusted_relays, operator_maildir } = config.intake.clone();
         let intake = Intake {
             traps: published.known_traps(),
@@ -115,7 +137,7 @@ impl DaemonCore {
             places: http::RequestPlaces::default(),
             intake: Arc::new(intake),
         });
-        Ok(DaemonCore { app, observer, publisher, stop })
+        Ok(DaemonCore { app, observer, publisher, recalling, verifying, stop })
     }
 
     /// Appends a tick for the current time, because the fold's time moves only by entries.
@@ -183,29 +205,64 @@ impl DaemonCore {
     pub async fn stop(self) {
         self.stop.cancel();
         self.publisher.stopped().await;
+        if let Err(error) = self.recalling.await {
+            tracing::error!(%error, "the search for evidence without an answer failed");
+        }
+        if let Err(error) = self.verifying.await {
+            tracing::error!(%error, "the verification of cases failed");
+        }
     }
 }
 
 /// An observer without inquiries.
 fn observer(
     settings: &ObserverSettings,
+    lookups: Arc<Lookups>,
     journal: &Arc<dyn Journal>,
     metrics: &Arc<Metrics>,
+    clock: &Arc<dyn Clock>,
 ) -> Result<Observer, StartError> {
-    // All fields are named, so that the compiler rejects a setting that nothing reads.
-    let ObserverSettings { enabled, resolvers, laboratory_hosts, networks_file, limits } = settings;
+    let ObserverSettings { enabled: _, resolvers: _, laboratory_hosts: _, networks_file, limits } = settings;
     let networks = match networks_file {
         None => Networks::default(),
         Some(path) => {
             Networks::read(path).map_err(|source| StartError::Networks { path: path.clone(), source })?
         }
     };
-    let lookups = match (enabled, laboratory_hosts.as_slice()) {
+    let (journal, metrics, clock) = (Arc::clone(journal), Arc::clone(metrics), Arc::clone(clock));
+    Ok(Observer::new(lookups, networks, journal, metrics, clock, *limits))
+}
+
+/// The source of answers about relays.
+///
+/// # Errors
+/// When the resolver can't be set up.
+pub fn lookups(settings: &ObserverSettings) -> Result<Lookups, StartError> {
+    let ObserverSettings { enabled, resolvers, laboratory_hosts, networks_file: _, limits: _ } = settings;
+    Ok(match (enabled, laboratory_hosts.as_slice()) {
         (false, _) => Lookups::Nothing,
         (true, []) => Lookups::dns(resolvers).map_err(StartError::Resolver)?,
         (true, hosts) => Lookups::Laboratory(hosts.to_vec()),
-    };
-    Ok(Observer::new(lookups, networks, Arc::clone(journal), Arc::clone(metrics), *limits))
+    })
+}
+
+/// A verifier that has asked nothing.
+pub fn verifier_of(config: &Config, lookups: Arc<Lookups>, clock: Arc<dyn Clock>) -> Verifier {
+    let zones = config.zones.iter().map(|file| &file.zone);
+    let laboratory_networks =
+        zones.flat_map(|zone| zone.listable.laboratory_networks.iter().copied()).collect();
+    let listable = Listable { laboratory_networks };
+    Verifier::new(lookups, config.verify.clone(), listable, clock, SessionTimes::default())
+}
+
+fn warn_if_nothing_can_be_asked(config: &Config, verifier: &Verifier) {
+    let is_needed = config.zones.iter().any(|file| file.zone.policy.verification != VerificationMode::Off);
+    if is_needed && !verifier.can_ask() {
+        tracing::warn!(
+            "verify.addresses is empty, so no relay's side can be asked; cases that need verification wait, \
+             and these relays are not listed"
+        );
+    }
 }
 
 fn last_time(journal: &dyn Journal) -> Result<Timestamp, JournalError> {

@@ -7,14 +7,16 @@
 #![deny(unused_variables)]
 
 mod core;
+mod recalling;
 mod serving;
 mod start_error;
+mod verifying;
 
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-pub use self::core::{DaemonCore, STORE_FILE};
+pub use self::core::{DaemonCore, STORE_FILE, lookups, verifier_of};
 pub use serving::BoundAddresses;
 pub use start_error::StartError;
 

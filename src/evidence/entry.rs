@@ -33,7 +33,9 @@ impl Entry {
         let derived = |label: &[u8], octets: &[u8]| Digester::default().add(label).add(octets).digest();
         match self {
             Entry::Evidence(evidence) => evidence.id,
-            Entry::Observation(observation) => derived(b"observation", observation.evidence.octets()),
+            Entry::Observation(Observation { evidence, attempt, .. }) => {
+                derived(b"observation", &[&evidence.octets()[..], &attempt.to_be_bytes()].concat())
+            }
             Entry::Directive(directive) => directive.id,
             Entry::Verification(verification) => verification.id,
             Entry::Tick(number) => derived(b"tick", &number.to_be_bytes()),

@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use super::Evidence;
 use crate::digest::Digest;
 
 /// The result of the DNS queries about a relay that brought evidence.
@@ -49,6 +50,19 @@ pub struct Observation {
     /// The registered domain of the failed recipient's domain (by the Public Suffix List).
     #[n(11)]
     pub recipient_organisation: Option<String>,
+    /// The number of the try that gave the answers; the first is 0. It is part of the entry's id, so
+    /// that a later and fuller observation of the same evidence is a new entry.
+    #[n(12)]
+    #[cbor(default, skip_if = "is_first_try")]
+    pub attempt: u16,
+    /// The evidence, as its own entry contains it, in an observation that may come after the
+    /// evidence was counted. The fold does not keep evidence that it has counted.
+    #[n(13)]
+    pub counted: Option<Box<Evidence>>,
+}
+
+const fn is_first_try(attempt: &u16) -> bool {
+    *attempt == 0
 }
 
 impl Observation {
@@ -67,6 +81,15 @@ impl Observation {
             named_elsewhere: None,
             organisation: None,
             recipient_organisation: None,
+            attempt: 0,
+            counted: None,
         }
+    }
+
+    /// Whether nothing about the relation is left to ask: every question got an answer, or the relay's
+    /// own name belongs to the organisation of the domain.
+    pub fn is_whole(&self) -> bool {
+        let signs = [self.mx_of_recipient, self.spf_of_recipient, self.same_organisation];
+        self.same_organisation == Some(true) || !signs.contains(&None)
     }
 }

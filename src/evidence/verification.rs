@@ -62,6 +62,9 @@ pub enum VerificationAnswer {
     /// The hosts take no mail for the domain at all.
     #[n(3)]
     RefusesAll,
+    /// The operators of the relay asked not to be asked. Only a confirmed relation counts then.
+    #[n(4)]
+    OptedOut,
 }
 
 impl VerificationAnswer {
@@ -77,6 +80,7 @@ impl VerificationAnswer {
             VerificationAnswer::TakesAll => "takes all recipients",
             VerificationAnswer::RefusesUnknown => "refuses unknown recipients",
             VerificationAnswer::RefusesAll => "refuses all recipients",
+            VerificationAnswer::OptedOut => "must not be asked",
         }
     }
 }

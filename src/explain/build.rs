@@ -188,6 +188,7 @@ fn explain_mark(
     });
     EvidenceExplanation {
         entry: mark.offset,
+        counts_from: mark.counts_from(),
         seen_at: mark.seen_at,
         kind: mark.kind.name(),
         trap_domain: letters.trap_domains.get(&mark.trap_domain).cloned().unwrap_or_default(),

@@ -207,6 +207,9 @@ pub struct TrapDomainExplanation {
 pub struct EvidenceExplanation {
     /// The entry that contains the evidence.
     pub entry: Offset,
+    /// The entry from which the report counts: that of its observation, if the report waited for one
+    /// or the observation came later.
+    pub counts_from: Offset,
     /// When the trap node received it.
     pub seen_at: Timestamp,
     /// The kind of report.

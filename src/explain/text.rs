@@ -211,6 +211,7 @@ mod tests {
     fn evidence(decay: &str, factors: &[(&'static str, u32, &str)], weight: &str) -> EvidenceExplanation {
         EvidenceExplanation {
             entry: Offset::from_number(6),
+            counts_from: Offset::from_number(7),
             seen_at: Timestamp::default(),
             kind: "dsn-failed",
             trap_domain: "A".to_owned(),

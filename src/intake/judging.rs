@@ -3,12 +3,12 @@
 use ipnet::IpNet;
 
 use super::{Intake, trap_named};
-use crate::classify::{self, Author, Cause, Kind, SessionFacts, Verdict};
+use crate::classify::{self, Kind, SessionFacts, Verdict};
 use crate::digest::{Digest, Digester};
 use crate::evidence::{Entry, Evidence, EvidenceParts};
 use crate::journal::Append;
 use crate::mail::{self, Mailbox, Message};
-use crate::observe::Inquiry;
+use crate::observe::is_asked_about;
 use crate::relay::Relay;
 use crate::transaction::{IntakeOutcome, Transaction};
 use crate::trap::Donor;
@@ -49,10 +49,11 @@ impl Intake {
         let trusted = [&self.trusted_relays[..], &origin.trusted].concat();
         let judging = work_on(transaction.message.len(), move || judge(transaction, message, trap, &trusted));
         let Some(judged) = judging.await else { return Some(IntakeOutcome::Later) };
-        let PreparedAppend { append, kind, inquiry } = self.prepare(judged, id, origin)?;
+        let PreparedAppend { append, kind, asked } = self.prepare(judged, id, origin)?;
         let outcome = self.append(append, kind, id).await;
-        if let (IntakeOutcome::Durable { .. }, Some(inquiry)) = (&outcome, inquiry) {
-            self.observer.inquire(*inquiry);
+        if let (IntakeOutcome::Durable { .. }, Some(AskedAbout { evidence, trap_domain })) = (&outcome, asked)
+        {
+            self.observer.inquire(evidence, Some(&trap_domain));
         }
         Some(outcome)
     }
@@ -95,10 +96,11 @@ impl Intake {
                 None
             }
         };
-        let inquiry =
-            is_asked_about(&evidence).then(|| Box::new(Inquiry::about(&evidence, Some(trap.domain()))));
-        let append = Append { entry: Entry::Evidence(Box::new(evidence)), report };
-        Some(PreparedAppend { append, kind: verdict.kind, inquiry })
+        let evidence = Box::new(evidence);
+        let asked = is_asked_about(&evidence)
+            .then(|| AskedAbout { evidence: evidence.clone(), trap_domain: trap.domain().to_owned() });
+        let append = Append { entry: Entry::Evidence(evidence), report };
+        Some(PreparedAppend { append, kind: verdict.kind, asked })
     }
 }
 
@@ -111,12 +113,18 @@ struct JudgedMessage {
     relay: Option<Relay>,
 }
 
-/// What is stored of a message: an entry with its sealed report, and the inquiry to make once both
-/// are durable.
+/// What is stored of a message: an entry with its sealed report, and what the DNS is asked about
+/// once both are durable.
 struct PreparedAppend {
     append: Append,
     kind: Kind,
-    inquiry: Option<Box<Inquiry>>,
+    asked: Option<AskedAbout>,
+}
+
+/// The evidence that the DNS is asked about, and the trap's domain in clear text.
+struct AskedAbout {
+    evidence: Box<Evidence>,
+    trap_domain: String,
 }
 
 fn judge(transaction: Transaction, message: Message, trap: Mailbox, trusted: &[IpNet]) -> JudgedMessage {
@@ -129,16 +137,6 @@ fn judge(transaction: Transaction, message: Message, trap: Mailbox, trusted: &[I
     };
     let verdict = classify::classify(&message, &session);
     JudgedMessage { transaction, trap, message, verdict, relay: attributed.map(|(relay, _)| relay) }
-}
-
-/// Whether any answer of the DNS could make evidence count.
-fn is_asked_about(evidence: &Evidence) -> bool {
-    let facts = &evidence.facts;
-    facts.kind.may_score()
-        && facts.author == Author::MailSystem
-        && facts.cause().is_none_or(Cause::may_score)
-        && !facts.carried
-        && evidence.recipients == 1
 }
 
 /// Does work on a message of this size: a small one at once, a large one on a thread that may block.

@@ -88,6 +88,12 @@ impl Journal for MemoryJournal {
         Ok(kept.entries.iter().skip(skip).take(entries_max).cloned().collect())
     }
 
+    fn entry(&self, at: Offset) -> Result<Option<RecordedEntry>, JournalError> {
+        let kept = self.kept();
+        let place = at.number().checked_sub(kept.dropped + 1).and_then(|place| usize::try_from(place).ok());
+        Ok(place.and_then(|place| kept.entries.get(place).cloned()))
+    }
+
     fn report(&self, evidence: Digest) -> Result<Option<SealedReport>, JournalError> {
         Ok(self.kept().reports.get(&evidence).cloned())
     }

@@ -151,6 +151,12 @@ pub trait Journal: Send + Sync + 'static {
     /// When the store can't be read or an entry can't be decoded.
     fn read(&self, after: Offset, entries_max: usize) -> Result<Vec<RecordedEntry>, JournalError>;
 
+    /// The entry at an offset; `None` if it was dropped or is not there yet.
+    ///
+    /// # Errors
+    /// When the store can't be read or the entry can't be decoded.
+    fn entry(&self, at: Offset) -> Result<Option<RecordedEntry>, JournalError>;
+
     /// The sealed report that belongs to a piece of evidence, while it is kept.
     ///
     /// # Errors

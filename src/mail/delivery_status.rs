@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use super::header::decoded_words;
 use super::recipient_groups::{RecipientGroup, recipient_groups};
 use super::typed_value::{TypedValue, decode_xtext};
 use super::{Header, Mailbox};
@@ -160,7 +161,8 @@ impl RecipientStatus {
             action,
             status: group.field("Status").and_then(EnhancedStatus::find),
             remote_mta: typed("Remote-MTA").and_then(TypedValue::host),
-            diagnostic: typed("Diagnostic-Code").map(TypedValue::text),
+            // Some programs encode a reply that is not in US-ASCII as they encode a subject.
+            diagnostic: typed("Diagnostic-Code").map(TypedValue::text).map(|text| decoded_words(&text)),
         })
     }
 }
@@ -267,6 +269,15 @@ mod tests {
         assert_eq!(read, status(text));
         assert_eq!(read.recipients.len(), 2);
         assert_eq!(read.recipients[0].diagnostic.as_deref(), Some("452 full"));
+    }
+
+    #[test]
+    fn rfc2047_words_in_a_diagnostic_code_are_decoded() {
+        let read = status(
+            "Final-Recipient: rfc822; a@relay.example\nAction: failed\n\
+             Diagnostic-Code: smtp; 552 =?utf-8?q?Das_Postfach_ist_=C3=BCberf=C3=BCllt?=\n",
+        );
+        assert_eq!(read.recipients[0].diagnostic.as_deref(), Some("552 Das Postfach ist überfüllt"));
     }
 
     #[test]

@@ -148,21 +148,25 @@ impl Header {
 
     /// The value of the first field of that name, with encoded words decoded (RFC 2047).
     pub fn decoded(&self, name: &str) -> Option<String> {
-        let value = self.field(name)?;
-        if !value.contains("=?") {
-            return Some(value.to_owned());
-        }
-        let octets = format!("Subject: {value}\n\n");
-        let parsed = mail_parser::MessageParser::new()
-            .header_text(mail_parser::HeaderName::Subject)
-            .parse_headers(&octets);
-        parsed.and_then(|parsed| Some(parsed.subject()?.to_owned())).or_else(|| Some(value.to_owned()))
+        self.field(name).map(decoded_words)
     }
 
     /// The values of all fields of that name; case is ignored.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |field| field.is(name)).map(|field| field.value.as_str())
     }
+}
+
+/// A value with its encoded words decoded (RFC 2047).
+pub(super) fn decoded_words(value: &str) -> String {
+    if !value.contains("=?") {
+        return value.to_owned();
+    }
+    let octets = format!("Subject: {value}\n\n");
+    let parsed = mail_parser::MessageParser::new()
+        .header_text(mail_parser::HeaderName::Subject)
+        .parse_headers(&octets);
+    parsed.and_then(|parsed| Some(parsed.subject()?.to_owned())).unwrap_or_else(|| value.to_owned())
 }
 
 fn append(value: &mut String, octets: &[u8]) {

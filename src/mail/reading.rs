@@ -226,7 +226,8 @@ impl PartReader {
         // parts were not found.
         let is_text =
             part.kind.media_type.starts_with("text/") || (part.kind.is_multipart() && !part.is_split);
-        if !is_text {
+        // HTML behind the report's own text repeats that text, and takes longest to read.
+        if !is_text || (is_html && self.has_words) {
             return PartContent::Opaque;
         }
         let content = decoded(part, DECODED_OCTETS_MAX, &mut self.text_room);

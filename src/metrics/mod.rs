@@ -46,8 +46,13 @@ metrics! {
         pub(crate) http_unauthorized_total: IntCounter, [];
         /// Evidence written to the journal, by its kind.
         evidence_total: IntCounterVec, ["kind"];
-        /// DNS observations of relays. The outcome is `whole`, `partial` or `dropped`.
+        /// Inquiries of the DNS about evidence. The outcome is `whole`, `partial` (the server asks
+        /// again later) or `deferred` (there was no place, so the server asks at a later time).
         observations_total: IntCounterVec, ["outcome"];
+        /// Inquiries of the DNS about evidence, by state: `waiting`, `behind` (waiting behind the
+        /// others, because servers gave no answer before), `running` or `resting` (until they are
+        /// repeated).
+        inquiries: IntGaugeVec, ["state"];
         /// Journal entries folded by this process.
         entries_applied_total: IntCounter, [];
         /// Changes caused by journal entries, by their kind.
@@ -100,7 +105,12 @@ impl Metrics {
         self.evidence_total.with_label_values(&[kind.name()]).inc();
     }
 
-    /// Counts one observation. `outcome` is `whole`, `partial` or `dropped`.
+    /// Sets the number of inquiries in a state: `waiting`, `behind`, `running` or `resting`.
+    pub fn inquiries(&self, state: &str, number: usize) {
+        self.inquiries.with_label_values(&[state]).set(i64::try_from(number).unwrap_or(i64::MAX));
+    }
+
+    /// Counts one inquiry. `outcome` is `whole`, `partial` or `deferred`.
     pub fn observation(&self, outcome: &str) {
         self.observations_total.with_label_values(&[outcome]).inc();
     }

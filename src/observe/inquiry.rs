@@ -1,5 +1,6 @@
 //! What is asked of the DNS about one piece of evidence.
 
+use crate::classify::{Author, Cause};
 use crate::digest::Digest;
 use crate::evidence::Evidence;
 use crate::relay::Relay;
@@ -21,6 +22,16 @@ pub struct Inquiry {
     pub injector: Option<Relay>,
     /// The trap's domain in clear text. It is used for the inquiry and not stored.
     pub trap_domain: Option<String>,
+}
+
+/// Whether any answer of the DNS could make evidence count.
+pub fn is_asked_about(evidence: &Evidence) -> bool {
+    let facts = &evidence.facts;
+    facts.kind.may_score()
+        && facts.author == Author::MailSystem
+        && facts.cause().is_none_or(Cause::may_score)
+        && !facts.carried
+        && evidence.recipients == 1
 }
 
 impl Inquiry {

@@ -39,6 +39,24 @@ pub struct LaboratoryHost {
     /// The domains whose mail exchangers they are.
     #[serde(default)]
     pub exchanger_of: Vec<String>,
+    /// What they answer when they are asked whether they refuse recipients that do not exist.
+    #[serde(default)]
+    pub answers: LaboratoryAnswer,
+}
+
+/// What a mail server of a laboratory answers when it is asked about recipients that do not exist.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LaboratoryAnswer {
+    /// It takes every recipient. Most servers of a laboratory stand for sources of backscatter.
+    #[default]
+    Takes,
+    /// It refuses recipients that do not exist.
+    Refuses,
+    /// It refuses every recipient.
+    RefusesAll,
+    /// It does not answer.
+    NoAnswer,
 }
 
 /// A source of answers.
@@ -77,6 +95,23 @@ impl Lookups {
         match self {
             Lookups::Dns(dns) => published(dns, domain).await,
             Lookups::Laboratory(_) | Lookups::Nothing => DomainRecords::default(),
+        }
+    }
+
+    /// The addresses of a domain's mail exchangers, the preferred ones first. `None` if the DNS gives
+    /// no answer within `timeout`. Only the DNS knows them.
+    pub async fn exchangers(&self, domain: &str, timeout: Duration) -> Option<Vec<IpAddr>> {
+        match self {
+            Lookups::Dns(dns) => within(timeout, exchangers(dns, domain)).await,
+            Lookups::Laboratory(_) | Lookups::Nothing => None,
+        }
+    }
+
+    /// The table of a laboratory, if this is one.
+    pub fn laboratory(&self) -> Option<&[LaboratoryHost]> {
+        match self {
+            Lookups::Laboratory(hosts) => Some(hosts),
+            Lookups::Dns(_) | Lookups::Nothing => None,
         }
     }
 

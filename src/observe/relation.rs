@@ -80,7 +80,7 @@ fn is_private(address: IpAddr) -> bool {
 
 /// The registered domain of a name (by the Public Suffix List), in lower case; empty when there is
 /// none.
-pub(super) fn organisation(name: Option<&str>) -> String {
+pub fn organisation(name: Option<&str>) -> String {
     let registered = name.and_then(|name| psl::domain_str(name.trim_end_matches('.')));
     registered.unwrap_or_default().to_ascii_lowercase()
 }

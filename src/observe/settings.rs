@@ -27,7 +27,8 @@ pub struct ObserverSettings {
 pub struct ObserverLimits {
     /// Maximum number of inquiries that run at once.
     pub inquiries_max: usize,
-    /// Maximum number of inquiries that run or wait; further ones are dropped.
+    /// Maximum number of inquiries that wait, run or rest before they are repeated; evidence beyond
+    /// it is asked about later.
     pub queue_max: usize,
     /// Maximum time for each question.
     pub timeout: Duration,

@@ -8,7 +8,9 @@ use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use tokio::sync::watch;
 
-use crate::blocklist::{Blocklist, Donors, ListChange, ListChanges, ListStatus, RelayRecord};
+use crate::blocklist::{
+    Blocklist, Donors, ListChange, ListChanges, ListStatus, RelayRecord, VerificationQuestion,
+};
 use crate::evidence::Offset;
 use crate::relay::{Prefix, Relay};
 use crate::trap::KnownTraps;
@@ -26,6 +28,8 @@ pub struct Published {
     pub(super) traps: Arc<ArcSwap<KnownTraps>>,
     pub(super) donors: Arc<ArcSwap<Donors>>,
     mirror: DashMap<Prefix, Arc<RelayRecord>>,
+    /// The questions that are to be put to relays' sides.
+    questions: DashMap<Prefix, Vec<VerificationQuestion>>,
     pub(super) standing: ArcSwap<ListStatus>,
     pub(super) applied: watch::Sender<Offset>,
     /// Directives that had no effect, with the reason.
@@ -39,6 +43,7 @@ impl Published {
             traps: Arc::new(ArcSwap::from_pointee(blocklist.known_traps())),
             donors: Arc::new(ArcSwap::from_pointee(blocklist.donors())),
             mirror: DashMap::new(),
+            questions: DashMap::new(),
             standing: ArcSwap::from_pointee(blocklist.status()),
             applied: watch::Sender::new(blocklist.offset()),
             refusals: DashMap::new(),
@@ -121,6 +126,14 @@ impl Published {
         }
     }
 
+    /// Shows every relay's record, in no order. The fold's thread waits while one part of the
+    /// records is shown.
+    pub fn for_each_relay(&self, mut show: impl FnMut(Prefix, &RelayRecord)) {
+        for record in &self.mirror {
+            show(*record.key(), &record);
+        }
+    }
+
     /// The offset of the last entry that took effect.
     pub fn applied(&self) -> Offset {
         *self.applied.borrow()
@@ -133,7 +146,23 @@ impl Published {
         tokio::time::timeout(REACH_TIMEOUT, reached).await.is_ok_and(|reached| reached.is_ok())
     }
 
+    /// Calls `put` with every question that is to be put to a relay's side now or later.
+    pub fn for_each_question(&self, mut put: impl FnMut(Prefix, &VerificationQuestion)) {
+        for questions in &self.questions {
+            questions.iter().for_each(|question| put(*questions.key(), question));
+        }
+    }
+
+    /// Whether a relay's side was not asked yet although there is a question for it.
+    pub fn has_new_question(&self) -> bool {
+        self.questions.iter().any(|questions| questions.iter().any(|question| question.asked.is_none()))
+    }
+
     pub(super) fn mirror_relay(&self, blocklist: &Blocklist, prefix: Prefix) {
+        match blocklist.questions(prefix) {
+            none if none.is_empty() => drop(self.questions.remove(&prefix)),
+            questions => drop(self.questions.insert(prefix, questions)),
+        }
         match blocklist.relay_record(prefix) {
             Some(record) => {
                 self.mirror.insert(prefix, Arc::new(record));

@@ -175,7 +175,7 @@ impl Follower {
                 }
                 traps |= changes.list.contains(&ListChange::Traps);
                 donors |= matches!(recorded.entry, Entry::Evidence(_) | Entry::Observation(_));
-                decided |= !changes.audit.is_empty();
+                decided |= !changes.audit.is_empty() || changes.list.iter().any(is_about_verification);
                 relays.extend(changes.relays);
                 self.audit.take(changes.audit)?;
             }
@@ -293,6 +293,11 @@ impl Follower {
         self.metrics.published(self.blocklist.offset(), self.blocklist.time(), &snapshot);
         self.metrics.standing(&self.published.standing.load(), &snapshot);
     }
+}
+
+/// Whether a change alters the number of cases that wait for the answer of a relay's side.
+fn is_about_verification(change: &ListChange) -> bool {
+    matches!(change, ListChange::Unverified { .. } | ListChange::Verified { .. })
 }
 
 fn report(changes: &ListChanges) {

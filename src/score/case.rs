@@ -63,8 +63,9 @@ impl<'a> Case<'a> {
     pub fn open(ledger: &'a Ledger, window: &CaseWindow<'_>, policy: &'a Policy) -> Self {
         let oldest = window.now.minus(policy.horizon);
         let counts = |mark: &&CountedReport| {
-            mark.offset > window.after
-                && mark.offset <= window.until
+            let from = mark.counts_from();
+            from > window.after
+                && from <= window.until
                 && window.kinds.contains(&mark.kind)
                 && mark.seen_at >= oldest
                 // A report without weight must not count towards the other rules either.

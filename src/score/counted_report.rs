@@ -78,6 +78,15 @@ pub struct CountedReport {
     #[n(19)]
     #[cbor(default)]
     pub is_of_own_name: bool,
+    /// The entry by which everything about the report was known that counts: its observation, or the
+    /// tick that ended the wait for one. The start if that is the entry that contains the evidence.
+    #[n(20)]
+    #[cbor(default)]
+    pub known_at: Offset,
+    /// Whether the DNS still owes an answer that could make the report count.
+    #[n(21)]
+    #[cbor(default)]
+    pub unanswered: bool,
 }
 
 /// The origin of a piece of evidence, as the fold knows it.
@@ -105,6 +114,7 @@ impl CountedReport {
         offset: Offset,
     ) -> Self {
         let facts = &evidence.facts;
+        let relation = Relation::of(evidence, observation, injector);
         CountedReport {
             offset,
             seen_at,
@@ -119,7 +129,7 @@ impl CountedReport {
             kind: facts.counted_kind(),
             injector,
             sender: facts.sender,
-            relation: Relation::of(evidence, observation, injector),
+            relation,
             cause: facts.cause(),
             forbidden: observation.and_then(|seen| seen.original_forbidden).unwrap_or(false),
             more: 0,
@@ -127,11 +137,40 @@ impl CountedReport {
             channel: evidence.channel,
             discount: source.discount,
             author: facts.author,
-            organisation: observation
-                .and_then(|seen| seen.recipient_organisation.as_ref())
-                .map_or(0, |name| short_organisation(name)),
+            organisation: observation.map_or(0, recipient_organisation),
             is_of_own_name: observation.is_some_and(|seen| seen.same_organisation == Some(true)),
+            known_at: Offset::START,
+            unanswered: relation == Relation::Unknown
+                && !observation.is_some_and(Observation::is_whole)
+                && facts.failed_recipient().is_some_and(|recipient| recipient.domain.is_some()),
         }
+    }
+
+    /// The report after a later observation, which the entry `at` contains. Answers that were known
+    /// stay as they were.
+    pub fn after(
+        &self,
+        evidence: &Evidence,
+        observation: &Observation,
+        injector: Option<InjectorNetwork>,
+        at: Offset,
+    ) -> Self {
+        let relation = Relation::of(evidence, Some(observation), injector);
+        CountedReport {
+            relation,
+            injector: injector.filter(|_| self.injector.is_some()).or(self.injector),
+            forbidden: self.forbidden || observation.original_forbidden == Some(true),
+            known_at: at,
+            organisation: recipient_organisation(observation),
+            is_of_own_name: observation.same_organisation == Some(true),
+            unanswered: relation == Relation::Unknown && !observation.is_whole(),
+            ..self.clone()
+        }
+    }
+
+    /// The entry from which the report counts.
+    pub fn counts_from(&self) -> Offset {
+        self.offset.max(self.known_at)
     }
 
     /// The burst that the report belongs to: kind, trap domain, injector network and hour. The
@@ -143,5 +182,21 @@ impl CountedReport {
     /// Whether `key` is the trap that received it, or the trap's domain.
     pub fn came_to(&self, key: TrapKey) -> bool {
         [self.trap, self.trap_domain].contains(&key.short())
+    }
+}
+
+/// The short digest of the registered domain of the failed recipient's domain; zero if it is not known.
+fn recipient_organisation(observation: &Observation) -> u32 {
+    observation.recipient_organisation.as_ref().map_or(0, |name| short_organisation(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counted_report_is_small() {
+        // A full list has millions of them in memory.
+        assert!(size_of::<CountedReport>() <= 96, "{} octets", size_of::<CountedReport>());
     }
 }

@@ -139,6 +139,19 @@ impl Ledger {
         [Some(shared), organisation, system].into_iter().flatten()
     }
 
+    /// The counted report with this short digest. A report that was merged into another one is not
+    /// found.
+    pub fn report(&self, report: u64) -> Option<&CountedReport> {
+        self.marks.iter().find(|mark| mark.report == report)
+    }
+
+    /// Replaces the counted report of the same evidence.
+    pub fn replace(&mut self, mark: CountedReport) {
+        if let Some(known) = self.marks.iter_mut().find(|known| known.offset == mark.offset) {
+            *known = mark;
+        }
+    }
+
     /// Records a removal at an entry: counted reports start after it.
     pub fn forgive(&mut self, at: Offset) {
         self.forgiven = at;
@@ -149,13 +162,13 @@ impl Ledger {
         self.forgiven
     }
 
-    /// Removes the reports that `struck` selects, and returns their entries.
+    /// Removes the reports that `struck` selects, and returns the entries from which they counted.
     pub fn strike(&mut self, struck: impl Fn(&CountedReport) -> bool) -> Vec<Offset> {
         let mut gone = Vec::new();
         self.marks.retain(|mark| {
             let strikes = struck(mark);
             if strikes {
-                gone.push(mark.offset);
+                gone.push(mark.counts_from());
             }
             !strikes
         });

@@ -73,7 +73,7 @@ impl DnsRelation {
         let claims = [seen.mx_of_recipient, by_spf];
         match seen.same_organisation {
             Some(true) => DnsRelation::OwnName,
-            Some(false) if claims.contains(&Some(true)) => DnsRelation::Claim,
+            _ if claims.contains(&Some(true)) => DnsRelation::Claim,
             Some(false) if !claims.contains(&None) => DnsRelation::Neither,
             _ => DnsRelation::Unknown,
         }

@@ -30,14 +30,20 @@ pub struct VerifiedDomains {
     /// Short digests of the registered domains, in ascending order.
     #[n(1)]
     organisations: Vec<u32>,
+    /// Short digests of registered domains about which the relay's side must not be asked, in ascending
+    /// order.
+    #[n(2)]
+    #[cbor(default)]
+    opted_out: Vec<u32>,
 }
 
 impl VerifiedDomains {
-    /// The verified domains of a relay: short digests of registered domains.
-    pub fn new(mode: VerificationMode, organisations: impl Iterator<Item = u32>) -> Self {
-        let mut organisations: Vec<u32> = organisations.collect();
+    /// The verified domains of a relay, and those about which its side must not be asked: short digests
+    /// of registered domains.
+    pub fn new(mode: VerificationMode, mut organisations: Vec<u32>, mut opted_out: Vec<u32>) -> Self {
         organisations.sort_unstable();
-        VerifiedDomains { mode, organisations }
+        opted_out.sort_unstable();
+        VerifiedDomains { mode, organisations, opted_out }
     }
 
     /// Whether a report may lead to a listing.
@@ -46,7 +52,10 @@ impl VerifiedDomains {
         match self.mode {
             VerificationMode::Off => true,
             VerificationMode::Claims => mark.relation == Relation::Confirmed || is_verified(),
-            VerificationMode::Required => is_verified(),
+            VerificationMode::Required => {
+                let must_not_ask = || self.opted_out.binary_search(&mark.organisation).is_ok();
+                is_verified() || (mark.relation == Relation::Confirmed && must_not_ask())
+            }
         }
     }
 

@@ -61,6 +61,11 @@ impl TrapHasher {
         Digest::keyed(&self.0, format!("recipient {}", mailbox.folded()).as_bytes())
     }
 
+    /// A number that is the same for the same octets, and that nobody without the key can guess.
+    pub fn seed(&self, octets: &[u8]) -> Digest {
+        Digest::keyed(&self.0, &[b"seed ", octets].concat())
+    }
+
     /// The digest of a transaction's reverse-path.
     pub fn reverse_path(&self, address: &str) -> Digest {
         Digest::keyed(&self.0, format!("reverse-path {}", address.to_lowercase()).as_bytes())

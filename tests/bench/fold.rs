@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use backscatterd::blocklist::Blocklist;
-use backscatterd::classify::{Author, Cause, Kind};
+use backscatterd::classify::{Author, Cause, HandedIn, Kind};
 use backscatterd::digest::Digest;
 use backscatterd::evidence::{
     Directive, Entry, Evidence, EvidenceFacts, Observation, Offset, Order, OriginalSender, RecipientFailure,
@@ -102,13 +102,19 @@ impl Journal {
                 solicited: false,
                 follows_rfc3834: false,
                 author: Author::MailSystem,
+                handed_in: HandedIn::Stranger,
             },
             node: "bench".into(),
             wider: Vec::new(),
             channel: Default::default(),
             forwarded_by: None,
         };
-        let observation = Observation { mx_of_recipient: Some(true), ..Observation::unknown(id) };
+        let observation = Observation {
+            mx_of_recipient: Some(true),
+            same_organisation: Some(true),
+            recipient_organisation: Some("relay.example".into()),
+            ..Observation::unknown(id)
+        };
         [self.recorded(Entry::Evidence(Box::new(evidence))), self.recorded(Entry::Observation(observation))]
     }
 }

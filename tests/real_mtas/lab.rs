@@ -20,6 +20,13 @@ pub(crate) const BAD: &str = "198.18.0.25";
 pub(crate) const GOOD: &str = "198.18.0.26";
 /// A mail server that uses the list.
 const CONSUMER: &str = "198.18.0.80";
+/// The hosts of the roles that only verification asks.
+pub(crate) const CUSTOMERS_ONLY: &str = "198.18.0.31";
+pub(crate) const GREYLISTING: &str = "198.18.0.32";
+pub(crate) const GREYLISTING_LAST: &str = "198.18.0.33";
+pub(crate) const TLS_REQUIRED: &str = "198.18.0.34";
+pub(crate) const OLD_TLS_REQUIRED: &str = "198.18.0.35";
+pub(crate) const BLOCKING: &str = "198.18.0.36";
 /// A client that is not listed.
 pub(crate) const CLEAN: &str = "198.18.0.99";
 /// The trap domains.
@@ -41,6 +48,18 @@ pub(crate) enum Role {
     Good,
     /// The mail server at [`CONSUMER`].
     Consumer,
+    /// A server that relays for its authenticated customers only.
+    CustomersOnly,
+    /// A server that defers every recipient, as greylisting does at the first attempt.
+    Greylisting,
+    /// A server that rejects unknown recipients, and greylists the others.
+    GreylistingLast,
+    /// A server that rejects unknown recipients and requires TLS.
+    TlsRequired,
+    /// A server that requires a version of TLS that nobody uses any more.
+    OldTlsRequired,
+    /// A server that refuses clients on a list.
+    Blocking,
 }
 
 impl Role {
@@ -49,6 +68,12 @@ impl Role {
             Role::Bad => ("bad", BAD),
             Role::Good => ("good", GOOD),
             Role::Consumer => ("consumer", CONSUMER),
+            Role::CustomersOnly => ("customers", CUSTOMERS_ONLY),
+            Role::Greylisting => ("greylist", GREYLISTING),
+            Role::GreylistingLast => ("greylast", GREYLISTING_LAST),
+            Role::TlsRequired => ("tls", TLS_REQUIRED),
+            Role::OldTlsRequired => ("oldtls", OLD_TLS_REQUIRED),
+            Role::Blocking => ("blocking", BLOCKING),
         }
     }
 }
@@ -315,19 +340,31 @@ impl Lab {
         self.control("GET", "/metrics", "").expect("the daemon answers")
     }
 
-    /// Opens a connection out of a namespace, in a thread that enters the namespace.
-    fn connect(&self, host: &str, from: &str, to: &str) -> Option<TcpStream> {
+    /// Runs a function in a thread that enters the namespace of a host.
+    pub(crate) fn within<T: Send + 'static>(
+        &self,
+        host: &str,
+        function: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
         let namespace = Path::new("/run/netns").join(self.namespaces.name(host));
-        let (from, to): (Ipv4Addr, Ipv4Addr) = (from.parse().unwrap(), to.parse().unwrap());
-        let opened = std::thread::spawn(move || {
+        let thread = std::thread::spawn(move || {
             let namespace = std::fs::File::open(namespace).unwrap();
             nix::sched::setns(namespace, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+            function()
+        });
+        thread.join().unwrap()
+    }
+
+    /// Opens a connection out of a namespace.
+    fn connect(&self, host: &str, from: &str, to: &str) -> Option<TcpStream> {
+        let (from, to): (Ipv4Addr, Ipv4Addr) = (from.parse().unwrap(), to.parse().unwrap());
+        let opened = self.within(host, move || {
             let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
             socket.bind(&SocketAddr::from((from, 0)).into())?;
             socket.connect_timeout(&SocketAddr::from((to, 25)).into(), Duration::from_secs(5))?;
             std::io::Result::Ok(TcpStream::from(socket))
         });
-        opened.join().unwrap().ok()
+        opened.ok()
     }
 
     fn control(&self, method: &str, path: &str, body: &str) -> Option<(u16, String)> {

@@ -14,6 +14,7 @@ mod lab;
 mod postfix;
 #[path = "../support/smtp_client.rs"]
 mod smtp_client;
+mod verify;
 #[path = "../support/wait.rs"]
 mod wait;
 

@@ -24,6 +24,7 @@ impl Postfix {
         }
         must("chown", &["postfix", folder.join("data").to_str().unwrap()]);
         fs::copy("/usr/share/postfix/master.cf.dist", configuration.join("master.cf")).unwrap();
+        write_certificate(folder);
         fs::write(configuration.join("main.cf"), main_cf(role, folder, trap)).unwrap();
         fs::write(folder.join("aliases"), "forward: someone@nowhere.test\npostmaster: root\n").unwrap();
         let postfix = Postfix { namespace: namespace.to_owned(), configuration, folder: folder.to_owned() };
@@ -68,6 +69,30 @@ fn main_cf(role: Role, folder: &Path, trap: &str) -> String {
                 "mydestination = consumer.test\nlocal_recipient_maps =\nlocal_transport = discard:\n{SHIPPED}"
             ),
         ),
+        Role::CustomersOnly => ("out.relay.test", "mydestination = other.test\n".to_owned()),
+        Role::Greylisting => (
+            "grey.relay.test",
+            "mydestination = relay.test\n\
+             smtpd_recipient_restrictions = check_recipient_access static:{450 4.2.0 Greylisted}\n"
+                .to_owned(),
+        ),
+        Role::GreylistingLast => (
+            "greylast.relay.test",
+            "mydestination = relay.test\n\
+             smtpd_recipient_restrictions = reject_unlisted_recipient, \
+             check_recipient_access static:{450 4.2.0 Greylisted}\n"
+                .to_owned(),
+        ),
+        Role::TlsRequired => ("tls.relay.test", tls(&folder, "")),
+        Role::OldTlsRequired => {
+            ("oldtls.relay.test", tls(&folder, "smtpd_tls_mandatory_protocols = <=TLSv1.1\n"))
+        }
+        Role::Blocking => (
+            "blocking.relay.test",
+            "mydestination = relay.test\nsmtpd_client_restrictions = check_client_access \
+             static:{REJECT Your address is on a blocklist}\n"
+                .to_owned(),
+        ),
     };
     format!(
         "compatibility_level = 3.6\nmyhostname = {host}\nqueue_directory = {folder}/spool\n\
@@ -77,4 +102,19 @@ fn main_cf(role: Role, folder: &Path, trap: &str) -> String {
          alias_maps = hash:{folder}/aliases\nalias_database = hash:{folder}/aliases\nrelayhost = [{trap}]:25\n\
          smtpd_peername_lookup = no\nsmtp_tls_security_level = none\n{own}"
     )
+}
+
+/// Settings that require TLS, with the files that [`write_certificate`] writes.
+fn tls(folder: &std::path::Display<'_>, more: &str) -> String {
+    format!(
+        "mydestination = relay.test\nsmtpd_tls_security_level = encrypt\n\
+         smtpd_tls_chain_files = {folder}/tls.pem\n{more}"
+    )
+}
+
+/// Writes a key and a certificate that nobody signed.
+fn write_certificate(folder: &Path) {
+    let made = rcgen::generate_simple_self_signed(["relay.test".to_owned()]).unwrap();
+    let files = [made.signing_key.serialize_pem(), made.cert.pem()].concat();
+    fs::write(folder.join("tls.pem"), files).unwrap();
 }

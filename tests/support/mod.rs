@@ -9,6 +9,7 @@ use std::time::Duration;
 pub(crate) mod bound;
 pub(crate) mod dns_client;
 pub(crate) mod journal;
+pub(crate) mod mail_host;
 pub(crate) mod messages;
 pub(crate) mod peer;
 pub(crate) mod server;

@@ -38,6 +38,9 @@ pub struct StatusJson {
     pub frozen: bool,
     /// Zones with the numbers of new listings that are held.
     pub held: Vec<(String, HeldCounts)>,
+    /// Zones with the numbers of complete cases that wait for the answer of the relay's side.
+    #[serde(default)]
+    pub unverified: Vec<(String, usize)>,
     /// Zones that are shut down.
     pub shut_down: Vec<String>,
     /// All exemptions.
@@ -93,6 +96,7 @@ pub(super) async fn standing(State(app): State<Arc<App>>) -> Json<StatusJson> {
     Json(StatusJson {
         frozen: standing.frozen,
         held: standing.held.clone().into_iter().collect(),
+        unverified: standing.unverified.clone().into_iter().collect(),
         shut_down: standing.shut_down.clone(),
         exemptions: exemptions.collect(),
         audit_records: standing.audit.number,

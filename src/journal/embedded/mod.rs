@@ -153,6 +153,12 @@ impl Journal for EmbeddedJournal {
         self.store.with(|database| tables::read(database, after, entries_max))
     }
 
+    fn entry(&self, at: Offset) -> Result<Option<RecordedEntry>, JournalError> {
+        let Some(before) = at.number().checked_sub(1) else { return Ok(None) };
+        let next = self.read(Offset::from_number(before), 1)?.pop();
+        Ok(next.filter(|recorded| recorded.offset == at))
+    }
+
     fn report(&self, evidence: Digest) -> Result<Option<SealedReport>, JournalError> {
         self.store.with(|database| tables::report(database, evidence))
     }

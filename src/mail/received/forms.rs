@@ -2,6 +2,9 @@
 //! address.
 
 use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
 
 use super::place::AddressPlace;
 use super::segment::{Segment, holds, segments};
@@ -417,18 +420,45 @@ pub(super) fn shows_address(from: &str) -> bool {
     segments(from).iter().any(Segment::shows_address)
 }
 
+/// Finds the texts of all marks [`FormMark::Host`] in one pass.
+struct HostMarks {
+    automaton: AhoCorasick,
+    /// The index of the form that each text belongs to.
+    forms: Vec<usize>,
+}
+
+static HOST_MARKS: LazyLock<HostMarks> = LazyLock::new(|| {
+    let texts = RECEIVED_FORMS.iter().enumerate().flat_map(|(form, row)| {
+        let texts = if let FormMark::Host(texts) = row.mark { texts } else { &[] };
+        texts.iter().map(move |text| (*text, form))
+    });
+    let (texts, forms): (Vec<&str>, Vec<usize>) = texts.unzip();
+    let automaton = AhoCorasick::new(texts).expect("the marks are few and short");
+    HostMarks { automaton, forms }
+});
+
+impl HostMarks {
+    /// The first form whose text stands after `by`.
+    fn first(&self, by: &str) -> Option<usize> {
+        let found = self.automaton.find_overlapping_iter(by);
+        found.map(|text| self.forms[text.pattern().as_usize()]).min()
+    }
+}
+
 /// The client's address, which the receiving host wrote. `from` is the text between `from` and
 /// `by`, and `by` is the text after `by` in lower case.
 pub(super) fn client_address(from: &str, by: &str) -> Option<IpAddr> {
     let segments = segments(from);
-    let form = RECEIVED_FORMS.iter().find(|form| form.mark.fits(&segments, by));
-    form.map_or(AddressPlace::Comment, |form| form.place).address(&segments)
+    let by_host = HOST_MARKS.first(by).unwrap_or(RECEIVED_FORMS.len());
+    let fits = |(at, form): &(usize, &ReceivedForm)| *at == by_host || form.mark.fits(&segments, by);
+    let form = RECEIVED_FORMS.iter().enumerate().find(fits);
+    form.map_or(AddressPlace::Comment, |(_, form)| form.place).address(&segments)
 }
 
 impl FormMark {
+    /// Whether a mark other than [`FormMark::Host`] fits.
     fn fits(&self, segments: &[Segment<'_>], by: &str) -> bool {
         match self {
-            FormMark::Host(texts) => texts.iter().any(|text| holds(by, text)),
             FormMark::LiteralAlone => {
                 begins_with_literal(segments) && segments.get(1).is_none_or(Segment::is_about_tls)
             }
@@ -439,7 +469,7 @@ impl FormMark {
             FormMark::ProtocolLast => {
                 holds(by, "with ") && by.split_ascii_whitespace().next_back().is_some_and(is_protocol)
             }
-            FormMark::Unmarked => false,
+            FormMark::Host(_) | FormMark::Unmarked => false,
         }
     }
 }
