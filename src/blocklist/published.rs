@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::state::ZoneState;
 use crate::complaint::Complaint;
 use crate::evidence::Offset;
-use crate::listing::{ListingRecord, ReturnCode};
+use crate::listing::ListingRecord;
 use crate::relay::Prefix;
 use crate::score::Points;
 use crate::time::Timestamp;
@@ -61,9 +61,7 @@ pub(super) fn published(
         let (until, confidence) = (Some(listing.until), listing.confidence(asked));
         let standing = |code| zone::ListedCode { code, confidence, until };
         entry.codes.push(standing(code));
-        let of = config.codes.iter().find(|of| of.value == code);
-        let goes_with = |other: &&ReturnCode| of.is_some_and(|of| other.goes_with(of, listing));
-        for code in config.codes.iter().filter(goes_with) {
+        for code in config.beside(code, listing) {
             entry.codes.retain(|other| other.code != code.value);
             entry.codes.push(standing(code.value));
         }

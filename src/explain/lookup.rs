@@ -28,8 +28,7 @@ pub fn answer_mask(relay: Relay, record: &RelayRecord, config: &Config) -> u8 {
         let current = record_of(record, config, code.value).and_then(|record| record.current.as_ref());
         if let Some(listing) = current.filter(listed) {
             mask |= code.value;
-            let beside = config.codes.iter().filter(|other| other.goes_with(code, listing));
-            mask |= beside.fold(0, |mask, other| mask | other.value);
+            mask |= config.beside(code.value, listing).fold(0, |mask, other| mask | other.value);
         }
     }
     mask & config.main.mask

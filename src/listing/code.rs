@@ -84,7 +84,7 @@ impl CodeBasis {
     }
 
     /// Whether a listing under another code entitles the relay to a code on this basis as well.
-    fn goes_with(&self, listing: &Listing) -> bool {
+    pub fn goes_with(&self, listing: &Listing) -> bool {
         match self {
             CodeBasis::Kinds { .. } => false,
             CodeBasis::Repeated { times } => listing.times as usize >= *times,
@@ -93,14 +93,6 @@ impl CodeBasis {
                     && listing.grounds.forbidden_thousandths >= *thousandths
             }
         }
-    }
-}
-
-impl ReturnCode {
-    /// Whether a listing under another code, `of`, entitles the relay to this code as well. A code of the
-    /// main zone goes only with a code of the main zone, because only those are verified.
-    pub fn goes_with(&self, of: &ReturnCode, listing: &Listing) -> bool {
-        self.basis.goes_with(listing) && (of.main || !self.main)
     }
 }
 

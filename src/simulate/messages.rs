@@ -1,10 +1,13 @@
 //! The text of simulated reports, in the styles of real mail servers.
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Timestamp;
 
 /// The mail server whose reports are imitated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ReportStyle {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReportStyle {
     /// Postfix.
     Postfix,
     /// Exim.
@@ -13,9 +16,11 @@ pub(super) enum ReportStyle {
     Sendmail,
     /// qmail.
     Qmail,
+    /// Exchange. It shows neither the recipient of the original nor an alias.
+    Exchange,
 }
 
-/// Every style.
+/// The styles of a kind that names none.
 pub(super) const STYLES: [ReportStyle; 4] =
     [ReportStyle::Postfix, ReportStyle::Exim, ReportStyle::Sendmail, ReportStyle::Qmail];
 
@@ -63,6 +68,7 @@ impl Bounce<'_> {
             ReportStyle::Postfix => self.postfix(),
             ReportStyle::Exim => self.exim(),
             ReportStyle::Sendmail => self.sendmail(),
+            ReportStyle::Exchange => self.exchange(),
             // qmail reports only failures, without machine-readable fields.
             ReportStyle::Qmail if self.action == "failed" => self.qmail(),
             ReportStyle::Qmail => self.postfix(),
@@ -98,7 +104,11 @@ impl Bounce<'_> {
                     date(*at)
                 )
             }
-            _ => format!(
+            ReportStyle::Exchange => format!(
+                "Received: from spam.example ({injector}) by {host}\n (10.0.0.2) with Microsoft SMTP Server id 15.1.2507.6; {}\n",
+                date(*at)
+            ),
+            ReportStyle::Postfix | ReportStyle::Sendmail => format!(
                 "Received: from spam.example (unknown [{injector}])\n\tby {host} with ESMTP id {id:X}\n\tfor <{to}>; {}\n",
                 date(*at)
             ),
@@ -222,6 +232,34 @@ impl Bounce<'_> {
              Diagnostic-Code: SMTP; {diagnostic}\n\n--{id}/{host}\nContent-Type: message/rfc822\n\n{}\n--{id}/{host}--\n",
             self.above,
             date(*at),
+            date(*at),
+            date(*at),
+            date(*at),
+            self.remote_line(),
+            self.returned()
+        )
+    }
+
+    fn exchange(&self) -> String {
+        let Bounce { host, trap, failed, action, status, diagnostic, id, at, .. } = self;
+        let (subject, opening) = match *action {
+            "delayed" => {
+                ("Delivery delayed", "Delivery to these recipients is delayed. The server keeps trying:")
+            }
+            "delivered" => ("Delivered", "Your message was delivered to the following recipients:"),
+            _ => ("Undeliverable", "Delivery has failed to these recipients or groups:"),
+        };
+        format!(
+            "{}Received: from {host} ([::1]) by {host} ([::1]) with Microsoft SMTP\n Server id 15.1.2507.6; {}\nDate: {}\n\
+             From: <postmaster@{host}>\nTo: <{trap}>\nSubject: {subject}: Offer {id}\nMessage-ID: <{id}@{host}>\n\
+             In-Reply-To: <{id}@spam.example>\nAuto-Submitted: auto-replied\nMIME-Version: 1.0\n\
+             Content-Type: multipart/report; report-type=delivery-status;\n\tboundary=\"B{id}\"\n\n--B{id}\n\
+             Content-Type: text/plain; charset=us-ascii\n\n{opening}\n\n{failed}\n\n\
+             Diagnostic information for administrators:\n\nGenerating server: {host}\n\n{failed}\n{diagnostic}\n\n\
+             --B{id}\nContent-Type: message/delivery-status\n\nReporting-MTA: dns;{host}\nArrival-Date: {}\n\n\
+             Final-Recipient: rfc822;{failed}\nAction: {action}\nStatus: {status}\n{}Diagnostic-Code: smtp;{diagnostic}\n\n\
+             --B{id}\nContent-Type: message/rfc822\n\n{}\n--B{id}--\n",
+            self.above,
             date(*at),
             date(*at),
             date(*at),

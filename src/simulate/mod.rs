@@ -7,24 +7,36 @@
 
 mod actors;
 mod answers;
+mod asking;
+mod attackers;
+mod attacks;
+mod behaviours;
+mod causes;
+mod hostile_mail;
+mod kinds;
 mod messages;
 mod outcome;
+mod outcome_text;
 mod population;
 mod random;
+mod responses;
 mod running;
+mod scene;
 mod schedule;
 mod setup;
 mod world;
 
-pub use outcome::{RowOutcome, SimulationOutcome, TruthLine};
+pub use attackers::{AttackMethod, AttackersSpec};
+pub use kinds::{RelaysSpec, SideAnswer, Truth};
+pub use outcome::{AttackOutcome, RowOutcome, SimulationOutcome, TruthLine};
 pub use setup::SimulationSetup;
-pub use world::{SHIPPED, Truth, WorldSpec};
+pub use world::{SHIPPED, WorldSpec};
 
 use self::population::populate;
 use self::running::SimulationRun;
 use self::schedule::Schedule;
 use self::setup::HOUR;
-use crate::evidence::{Entry, RecordedEntry};
+use crate::evidence::RecordedEntry;
 use crate::time::Span;
 
 /// Runs a simulation. `taken` is called with every journal entry after the fold has applied it.
@@ -32,6 +44,7 @@ pub fn run(setup: &SimulationSetup, mut taken: impl FnMut(&RecordedEntry)) -> Si
     let mut run = SimulationRun::new(setup);
     run.begin(&mut taken);
     let mut schedule = Schedule::new(setup, &run.actors);
+    run.attackers = schedule.attackers();
     loop {
         let occasions = schedule.next_batch(&run.actors);
         if occasions.is_empty() {
@@ -40,10 +53,8 @@ pub fn run(setup: &SimulationSetup, mut taken: impl FnMut(&RecordedEntry)) -> Si
         let reports = run.work_out(&occasions);
         for (occasion, report) in occasions.iter().zip(reports) {
             run.advance(occasion.at, &mut taken);
-            if let Some((evidence, observation)) = report {
-                run.reports += 1;
-                run.take(Entry::Evidence(evidence), &mut taken);
-                run.take(Entry::Observation(observation), &mut taken);
+            if let Some(report) = report {
+                run.deliver(occasion, report, &mut taken);
             }
         }
     }

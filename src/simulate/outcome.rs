@@ -1,14 +1,16 @@
 //! The outcome of a simulation, compared with the truth.
 
-use std::fmt::{self, Display, Formatter};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
 use super::actors::Actor;
+use super::attackers::AttackMethod;
+use super::kinds::{RelaysSpec, Truth};
 use super::running::SimulationRun;
 use super::setup::HOUR;
-use super::world::Truth;
 use crate::digest::{Digest, Digester};
+use crate::time::Timestamp;
 
 /// The maximum number of good relays that the outcome names as listed.
 const NAMED_MAX: usize = 20;
@@ -26,13 +28,17 @@ pub struct SimulationOutcome {
     pub reports: u64,
     /// The number of journal entries.
     pub entries: u64,
-    /// The number of good relays whose address was in any zone at any time, under any code.
+    /// The number of good relays that the main zone listed at any time.
     pub good_listed: u64,
-    /// The first of the good relays that were listed.
+    /// The first of these relays.
     pub good_listed_named: Vec<String>,
-    /// The number of persistent sources: sources that were active for at least `persistent_after`.
+    /// The number of good relays that only sublists listed. What sublists show cannot be verified.
+    pub good_listed_in_sublists: u64,
+    /// The number of persistent sources: sources that were active for at least `persistent_after`,
+    /// of a kind that can be listed.
     pub persistent_sources: u64,
-    /// The number of persistent sources that were listed at any time.
+    /// The number of persistent sources that were listed at any time: in the main zone, or in a sublist
+    /// if only sublists can list their kind.
     pub persistent_sources_listed: u64,
     /// The share of persistent sources that were listed, from 0 to 1. Sources that never reported
     /// to a trap are included.
@@ -45,6 +51,8 @@ pub struct SimulationOutcome {
     pub releases: u64,
     /// The results for each kind of relay.
     pub rows: Vec<RowOutcome>,
+    /// The results for each kind of attacker.
+    pub attacks: Vec<AttackOutcome>,
     /// A digest of the list and the fold's state. Equal runs have equal digests.
     pub digest: String,
 }
@@ -56,14 +64,49 @@ pub struct RowOutcome {
     pub name: String,
     /// Whether these relays should be listed.
     pub truth: Truth,
+    /// Why the list cannot name sources of this kind.
+    pub lost: Option<String>,
     /// The number of relays.
     pub relays: u64,
     /// The number of relays that were active for at least `persistent_after`.
     pub persistent: u64,
-    /// The number of relays that were listed at any time.
+    /// The number of relays that were listed at any time, in the main zone or in a sublist.
     pub listed: u64,
-    /// The median time from the beginning of a relay's activity to its first listing, in hours.
+    /// The number of relays that the main zone listed at any time.
+    pub listed_in_main: u64,
+    /// The number of good relays that the main zone listed at any time.
+    pub good_listed: u64,
+    /// The number of relays whose side gave a veto.
+    pub vetoed: u64,
+    /// The number of relays whose side was asked and never gave an answer that decides.
+    pub unanswered: u64,
+    /// The number of relays that reported to traps and were never asked, because no case was
+    /// complete.
+    pub not_asked: u64,
+    /// The number of sources that reported to traps and were never listed where they should be.
+    pub escaped: u64,
+    /// The number of relays whose listing ended early, because they were repaired.
+    pub ended_early: u64,
+    /// The median time from the beginning of a relay's activity to its first listing in the main zone,
+    /// in hours; for kinds that only sublists can list, to its first listing there.
     pub median_hours_to_list: Option<u64>,
+}
+
+/// The results of one kind of attacker.
+#[derive(Clone, Debug, Serialize)]
+pub struct AttackOutcome {
+    /// The name of the kind.
+    pub name: String,
+    /// What the attackers do.
+    pub method: AttackMethod,
+    /// The number of attackers.
+    pub attackers: u64,
+    /// The number of good relays that they attacked.
+    pub good_victims: u64,
+    /// The number of these that the main zone listed.
+    pub good_listed: u64,
+    /// The number of these that only sublists listed.
+    pub good_listed_in_sublists: u64,
 }
 
 /// The median. For an even number of values it is the lower one of the two in the middle.
@@ -72,76 +115,135 @@ fn median(mut hours: Vec<u64>) -> Option<u64> {
     hours.get(hours.len().checked_sub(1)? / 2).copied()
 }
 
+/// The parts of the outcome that are counted over all kinds of relay.
+#[derive(Default)]
+struct Totals {
+    good_listed: u64,
+    good_listed_named: Vec<String>,
+    good_in_sublists: u64,
+    persistent: u64,
+    persistent_listed: u64,
+    hours: Vec<u64>,
+}
+
 impl SimulationRun<'_> {
     /// Compares the listings with the truth.
     pub(super) fn outcome(&self) -> SimulationOutcome {
-        let SimulationRun { setup, actors, listed, .. } = self;
-        let world = &setup.world;
-        let end = u64::from(setup.days) * HOUR * 24;
-        let persistent_after = u64::try_from(world.persistent_after.milliseconds()).unwrap_or(0);
-        let is_persistent =
-            |actor: &Actor| actor.ends.min(end).saturating_sub(actor.begins) >= persistent_after;
-        let hours = |number: u32, actor: &Actor| {
-            let at = listed.get(&number)?.since(world.start).milliseconds();
-            Some((u64::try_from(at).unwrap_or(0).saturating_sub(actor.begins)) / HOUR)
-        };
-        let (mut rows, mut all_hours) = (Vec::new(), Vec::new());
-        let (mut persistent, mut persistent_listed, mut good_listed) = (0, 0, 0);
-        let mut good_listed_named = Vec::new();
-        for (row, spec) in (0..).zip(&world.relays) {
-            let of_row = (0..).zip(actors).filter(|(_, actor)| actor.row == row);
-            let mut outcome = RowOutcome {
-                name: spec.name.clone(),
-                truth: spec.truth,
-                relays: 0,
-                persistent: 0,
-                listed: 0,
-                median_hours_to_list: None,
-            };
-            let mut row_hours = Vec::new();
-            for (number, actor) in of_row {
-                let took = hours(number, actor);
-                outcome.relays += 1;
-                outcome.persistent += u64::from(is_persistent(actor));
-                outcome.listed += u64::from(took.is_some());
-                row_hours.extend(took);
-                match spec.truth {
-                    Truth::Source if is_persistent(actor) => {
-                        persistent += 1;
-                        persistent_listed += u64::from(took.is_some());
-                        all_hours.extend(took);
-                    }
-                    Truth::Good if took.is_some() => {
-                        good_listed += 1;
-                        if good_listed_named.len() < NAMED_MAX {
-                            good_listed_named.push(format!("{} ({})", actor.address, spec.name));
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            outcome.median_hours_to_list = median(row_hours);
-            rows.push(outcome);
-        }
+        let mut totals = Totals::default();
+        let rows = (0..).zip(&self.setup.world.relays);
+        let rows = rows.map(|(row, spec)| self.row(row, spec, &mut totals)).collect();
         SimulationOutcome {
-            seed: setup.seed,
-            relays: setup.relays,
-            days: setup.days,
+            seed: self.setup.seed,
+            relays: self.setup.relays,
+            days: self.setup.days,
             reports: self.reports,
             entries: self.entries,
-            good_listed,
-            good_listed_named,
-            persistent_sources: persistent,
-            persistent_sources_listed: persistent_listed,
-            sources_listed_share: (persistent_listed * 10_000_u64)
-                .checked_div(persistent)
+            good_listed: totals.good_listed,
+            good_listed_named: totals.good_listed_named,
+            good_listed_in_sublists: totals.good_in_sublists,
+            persistent_sources: totals.persistent,
+            persistent_sources_listed: totals.persistent_listed,
+            sources_listed_share: (totals.persistent_listed * 10_000_u64)
+                .checked_div(totals.persistent)
                 .map_or(1.0, |share| f64::from(u32::try_from(share).unwrap_or(0)) / 10_000.0),
-            median_hours_to_list: median(all_hours),
+            median_hours_to_list: median(totals.hours),
             held: self.held,
             releases: self.releases,
             rows,
+            attacks: self.attacks(),
             digest: self.digest().to_string(),
         }
+    }
+
+    fn row(&self, row: u16, spec: &RelaysSpec, totals: &mut Totals) -> RowOutcome {
+        let mut outcome = RowOutcome {
+            name: spec.name.clone(),
+            truth: spec.truth,
+            lost: spec.lost.clone(),
+            relays: 0,
+            persistent: 0,
+            listed: 0,
+            listed_in_main: 0,
+            good_listed: 0,
+            vetoed: 0,
+            unanswered: 0,
+            not_asked: 0,
+            escaped: 0,
+            ended_early: 0,
+            median_hours_to_list: None,
+        };
+        let mut row_hours = Vec::new();
+        for (number, actor) in (0..).zip(&self.actors).filter(|(_, actor)| actor.row == row) {
+            let (listed, in_main) = (self.listed.contains_key(&number), self.in_main.contains_key(&number));
+            // A listing in a sublist is no substitute for one in the main zone.
+            let where_due = if spec.sublists_only { &self.listed } else { &self.in_main };
+            let took = where_due.get(&number).map(|at| self.hours_since_begin(*at, actor));
+            let (side, reported) = (self.sides.get(&number), self.reporters.contains(&number));
+            outcome.relays += 1;
+            outcome.persistent += u64::from(self.is_persistent(actor));
+            outcome.listed += u64::from(listed);
+            outcome.listed_in_main += u64::from(in_main);
+            outcome.vetoed += u64::from(side.is_some_and(|side| side.is_vetoed));
+            outcome.unanswered += u64::from(side.is_some_and(|side| !side.is_decided));
+            outcome.not_asked += u64::from(reported && side.is_none() && !listed);
+            outcome.escaped += u64::from(spec.truth == Truth::Source && reported && took.is_none());
+            outcome.ended_early += u64::from(self.ended_early.contains(&number));
+            row_hours.extend(took);
+            match spec.truth {
+                Truth::Source if spec.lost.is_none() && self.is_persistent(actor) => {
+                    totals.persistent += 1;
+                    totals.persistent_listed += u64::from(took.is_some());
+                    totals.hours.extend(took);
+                }
+                Truth::Good if in_main => {
+                    outcome.good_listed += 1;
+                    totals.good_listed += 1;
+                    if totals.good_listed_named.len() < NAMED_MAX {
+                        totals.good_listed_named.push(format!("{} ({})", actor.address, spec.name));
+                    }
+                }
+                Truth::Good if listed => totals.good_in_sublists += 1,
+                _ => {}
+            }
+        }
+        outcome.median_hours_to_list = median(row_hours);
+        outcome
+    }
+
+    /// Whether a relay was active for at least `persistent_after`.
+    fn is_persistent(&self, actor: &Actor) -> bool {
+        let end = u64::from(self.setup.days) * HOUR * 24;
+        let after = u64::try_from(self.setup.world.persistent_after.milliseconds()).unwrap_or(0);
+        actor.ends.min(end).saturating_sub(actor.begins) >= after
+    }
+
+    fn hours_since_begin(&self, at: Timestamp, actor: &Actor) -> u64 {
+        let at = at.since(self.setup.world.start).milliseconds();
+        u64::try_from(at).unwrap_or(0).saturating_sub(actor.begins) / HOUR
+    }
+
+    fn attacks(&self) -> Vec<AttackOutcome> {
+        let world = &self.setup.world;
+        let is_good = |number: &&u32| {
+            let actor = self.actors.get(**number as usize);
+            actor.is_some_and(|actor| world.relays[usize::from(actor.row)].truth == Truth::Good)
+        };
+        let of_row = |(row, spec): (u16, &super::attackers::AttackersSpec)| {
+            let attackers: Vec<_> = self.attackers.iter().filter(|of| of.attack.row == row).collect();
+            let victims = attackers.iter().flat_map(|attacker| &attacker.victims);
+            let victims: BTreeSet<&u32> = victims.filter(is_good).collect();
+            let in_main = victims.iter().filter(|number| self.in_main.contains_key(number)).count() as u64;
+            let listed = victims.iter().filter(|number| self.listed.contains_key(number)).count() as u64;
+            AttackOutcome {
+                name: spec.name.clone(),
+                method: spec.method,
+                attackers: attackers.len() as u64,
+                good_victims: victims.len() as u64,
+                good_listed: in_main,
+                good_listed_in_sublists: listed - in_main,
+            }
+        };
+        (0..).zip(&world.attackers).map(of_row).collect()
     }
 
     fn digest(&self) -> Digest {
@@ -151,44 +253,6 @@ impl SimulationRun<'_> {
             digester.add(zone.digest().octets());
         }
         digester.digest()
-    }
-}
-
-impl Display for SimulationOutcome {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{:<26} {:>6} {:>8} {:>10} {:>8} {:>12}",
-            "relays", "truth", "count", "persistent", "listed", "median hours"
-        )?;
-        for row in &self.rows {
-            let truth = match row.truth {
-                Truth::Source => "source",
-                Truth::Good => "good",
-                Truth::Other => "other",
-            };
-            let hours = row.median_hours_to_list.map_or_else(String::new, |hours| hours.to_string());
-            writeln!(
-                f,
-                "{:<26} {truth:>6} {:>8} {:>10} {:>8} {hours:>12}",
-                row.name, row.relays, row.persistent, row.listed
-            )?;
-        }
-        let hours = self.median_hours_to_list.map_or_else(|| "none".to_owned(), |hours| hours.to_string());
-        writeln!(
-            f,
-            "\n{} relays, {} days, {} reports; {} listings held, released {} times",
-            self.relays, self.days, self.reports, self.held, self.releases
-        )?;
-        writeln!(f, "good relays listed: {} {}", self.good_listed, self.good_listed_named.join(", "))?;
-        writeln!(
-            f,
-            "persistent sources listed: {} of {} ({:.2} %), median time to list {hours} hours",
-            self.persistent_sources_listed,
-            self.persistent_sources,
-            self.sources_listed_share * 100.0
-        )?;
-        writeln!(f, "digest {}", self.digest)
     }
 }
 

@@ -1,17 +1,19 @@
 //! A running simulation: the fold, the journal's entries and the operator.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::actors::{self, Actor, MailOccasion, respond};
-use super::answers::answer;
+use super::actors::{self, Actor, MailOccasion};
+use super::attacks::starved_for;
 use super::population::populate;
+use super::random::SimulationRandom;
+use super::responses::respond;
+use super::schedule::Attacker;
 use super::setup::SimulationSetup;
-use crate::blocklist::{Blocklist, HoldingGuard, ListChange, VerificationQuestion};
+use crate::blocklist::{Blocklist, HoldingGuard, ListChange};
 use crate::classify::{self, SessionFacts};
 use crate::digest::{Digest, Digester};
-use crate::evidence::{
-    Directive, Entry, Evidence, EvidenceParts, Observation, Offset, Order, RecordedEntry, Verification,
-};
+use crate::evidence::{Directive, Entry, Evidence, EvidenceParts, Observation, Offset, Order, RecordedEntry};
+use crate::listing::ListingEnd;
 use crate::mail::{self, Mailbox, ReversePath};
 use crate::observe::{self, Inquiry};
 use crate::relay::{Prefix, Relay};
@@ -22,31 +24,59 @@ use crate::trap::{Donor, Scope, TrapHasher};
 
 /// How often the donor reports its count of wanted mail.
 const GOOD_MAIL_EVERY: Span = Span::from_days(7);
-/// How often a relay's side is asked about the same domain.
-const ASKED_EVERY: Span = Span::from_days(1);
+
+/// What a relay's side answered in a simulation.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SideAnswers {
+    /// An answer was given.
+    pub is_decided: bool,
+    /// An answer was a veto.
+    pub is_vetoed: bool,
+}
+
+/// A report as the journal gets it.
+pub(super) struct WrittenReport {
+    pub evidence: Box<Evidence>,
+    pub observation: Observation,
+    /// How long after the evidence the observation comes.
+    pub observed_after: Span,
+}
+
 /// A running simulation.
 pub(super) struct SimulationRun<'a> {
     pub(super) setup: &'a SimulationSetup,
     pub(super) actors: Vec<Actor>,
+    /// The attackers.
+    pub(super) attackers: Vec<Attacker>,
     /// The numbers of the actors, by address or IPv6 /64.
-    by_prefix: BTreeMap<Prefix, Vec<u32>>,
+    pub(super) by_prefix: BTreeMap<Prefix, Vec<u32>>,
     /// The domains of failed recipients, by their short digests.
-    domains: BTreeMap<u64, String>,
+    pub(super) domains: BTreeMap<u64, String>,
     hasher: TrapHasher,
     pub(super) blocklist: Blocklist,
     /// Number of entries so far.
     pub(super) entries: u64,
     /// The fold's time.
-    now: Timestamp,
+    pub(super) now: Timestamp,
     /// When the donor last reported its count of wanted mail.
     good_mail_told: Timestamp,
     /// Since when a listing has been held.
     held_since: Option<Timestamp>,
+    /// Observations that come later, by the time at which they come and their number.
+    late: BTreeMap<(Timestamp, u64), Observation>,
     pub(super) reports: u64,
     pub(super) held: u64,
     pub(super) releases: u64,
-    /// When each relay was first listed.
+    /// The relays that brought reports.
+    pub(super) reporters: BTreeSet<u32>,
+    /// When each relay was first listed, in the main zone or in a sublist.
     pub(super) listed: BTreeMap<u32, Timestamp>,
+    /// When the main zone first listed each relay.
+    pub(super) in_main: BTreeMap<u32, Timestamp>,
+    /// The relays whose listing ended early, because they were repaired.
+    pub(super) ended_early: BTreeSet<u32>,
+    /// What the relays' sides answered.
+    pub(super) sides: BTreeMap<u32, SideAnswers>,
 }
 
 impl<'a> SimulationRun<'a> {
@@ -59,6 +89,7 @@ impl<'a> SimulationRun<'a> {
         SimulationRun {
             setup,
             actors,
+            attackers: Vec::new(),
             by_prefix,
             domains: BTreeMap::new(),
             hasher: TrapHasher::new([7; 32]),
@@ -67,10 +98,15 @@ impl<'a> SimulationRun<'a> {
             now: setup.world.start,
             good_mail_told: setup.world.start,
             held_since: None,
+            late: BTreeMap::new(),
             reports: 0,
             held: 0,
             releases: 0,
+            reporters: BTreeSet::new(),
             listed: BTreeMap::new(),
+            in_main: BTreeMap::new(),
+            ended_early: BTreeSet::new(),
+            sides: BTreeMap::new(),
         }
     }
 
@@ -85,12 +121,14 @@ impl<'a> SimulationRun<'a> {
         let honest = (0..world.traps.domains).zip(world.traps.donors.iter().cycle());
         let mut donors: Vec<(u32, String)> = honest.map(|(at, donor)| (at, donor.clone())).collect();
         let mut given = world.traps.domains;
-        for spec in world.attackers.iter().filter(|spec| spec.given_domains > 0) {
-            for liar in 0..spec.count {
+        let mut attacker = 0;
+        for spec in world.scaled_attackers(self.setup.relays) {
+            for _ in 0..spec.count {
                 for _ in 0..spec.given_domains {
-                    donors.push((given, format!("{}-{liar}", spec.name)));
+                    donors.push((given, actors::attacking_donor(attacker)));
                     given += 1;
                 }
+                attacker += 1;
             }
         }
         for (number, donor) in donors {
@@ -103,7 +141,7 @@ impl<'a> SimulationRun<'a> {
     }
 
     /// The evidence and observation that result from each occasion, computed on all processors.
-    pub(super) fn work_out(&self, occasions: &[MailOccasion]) -> Vec<Option<(Box<Evidence>, Observation)>> {
+    pub(super) fn work_out(&self, occasions: &[MailOccasion]) -> Vec<Option<WrittenReport>> {
         let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let share = occasions.len().div_ceil(workers).max(1);
         std::thread::scope(|scope| {
@@ -121,15 +159,19 @@ impl<'a> SimulationRun<'a> {
 
     /// The evidence that a trap receives on an occasion, classified as in an SMTP session, and its
     /// observation. `None` if the relay sends no report.
-    fn report(&self, occasion: &MailOccasion) -> Option<(Box<Evidence>, Observation)> {
+    fn report(&self, occasion: &MailOccasion) -> Option<WrittenReport> {
         let actor = &self.actors[occasion.actor as usize];
         let made = respond(&self.setup.world, self.setup.seed, actor, occasion)?;
         let trap = Mailbox::parse(&made.trap)?;
         let relay = Relay::new(actor.address);
+        let reverse_path = match made.reverse_path.as_deref() {
+            None => ReversePath::Null,
+            Some(address) => ReversePath::Address(Mailbox::parse(address)?.to_string()),
+        };
         let (verdict, report) = match &made.message {
             Some(message) => {
                 let session = SessionFacts {
-                    reverse_path: Some(ReversePath::Null),
+                    reverse_path: Some(reverse_path.clone()),
                     client: Some(actor.address),
                     recipient: Some(trap.clone()),
                     trusted_hops: 0,
@@ -143,7 +185,7 @@ impl<'a> SimulationRun<'a> {
         id.add(&occasion.nth.to_be_bytes()).add(&[u8::from(occasion.again)]);
         let transaction = Transaction {
             traps: vec![trap.clone()],
-            ..Transaction::new(occasion.at, Client::Relay(relay), made.helo, ReversePath::Null)
+            ..Transaction::new(occasion.at, Client::Relay(relay), made.helo, reverse_path)
         };
         let parts = EvidenceParts {
             id: id.digest(),
@@ -153,13 +195,51 @@ impl<'a> SimulationRun<'a> {
             wider: Vec::new(),
             verdict: &verdict,
             report,
-            forwarded_by: None,
+            forwarded_by: made.donor.as_deref().and_then(|donor| Donor::parse(donor).ok()),
             node: "simulated",
         };
         let evidence = Evidence::of(parts, &self.hasher);
         let inquiry = Inquiry::about(&evidence, Some(trap.domain()));
         let observation = observe::observation(&inquiry, &made.answers);
-        Some((Box::new(evidence), observation))
+        let observed_after = made.answers_after.max(self.starved(occasion));
+        Some(WrittenReport { evidence: Box::new(evidence), observation, observed_after })
+    }
+
+    /// How late the DNS answers about a report, because attackers keep the resolvers busy.
+    fn starved(&self, occasion: &MailOccasion) -> Span {
+        let at = occasion.at.since(self.setup.world.start).milliseconds();
+        let lasting = |attacker: &&Attacker| {
+            u64::try_from(at).is_ok_and(|at| (attacker.begins..attacker.ends).contains(&at))
+        };
+        let share = self.attackers.iter().filter(lasting).map(|attacker| attacker.starves_thousandths).max();
+        let mut random = SimulationRandom::new(self.setup.seed, occasion.nth.wrapping_add(1 << 41));
+        if random.happens(share.unwrap_or(0)) { starved_for(random.below(1_000)) } else { Span::ZERO }
+    }
+
+    /// Puts a report into the journal, and its observation when it comes.
+    pub(super) fn deliver(
+        &mut self,
+        occasion: &MailOccasion,
+        report: WrittenReport,
+        taken: &mut impl FnMut(&RecordedEntry),
+    ) {
+        self.reports += 1;
+        self.reporters.insert(occasion.actor);
+        self.take(Entry::Evidence(report.evidence), taken);
+        if report.observed_after == Span::ZERO {
+            self.take(Entry::Observation(report.observation), taken);
+        } else {
+            let at = self.now.plus(report.observed_after);
+            self.late.insert((at, self.reports), report.observation);
+        }
+    }
+
+    /// Puts the observations that come now into the journal.
+    fn observe_late(&mut self, taken: &mut impl FnMut(&RecordedEntry)) {
+        while let Some(first) = self.late.first_entry().filter(|first| first.key().0 <= self.now) {
+            let observation = first.remove();
+            self.take(Entry::Observation(observation), taken);
+        }
     }
 
     /// Advances the fold's time by ticks, and lets the operator and the donor act.
@@ -200,39 +280,8 @@ impl<'a> SimulationRun<'a> {
     fn tick(&mut self, taken: &mut impl FnMut(&RecordedEntry)) {
         let number = self.now.seconds().unsigned_abs();
         self.take(Entry::Tick(number), taken);
+        self.observe_late(taken);
         self.verify(taken);
-    }
-
-    /// Puts the open questions to the relays' sides, each at most once a day.
-    fn verify(&mut self, taken: &mut impl FnMut(&RecordedEntry)) {
-        let due = |question: &VerificationQuestion| {
-            question.asked.is_none_or(|asked| self.now.since(asked) >= ASKED_EVERY)
-        };
-        let mut entries = Vec::new();
-        for prefix in self.blocklist.questioned() {
-            let Some(actor) = self.actor_at(prefix) else { continue };
-            for question in self.blocklist.questions(prefix).iter().filter(|question| due(question)) {
-                entries.extend(self.answered(actor, question));
-            }
-        }
-        for verification in entries {
-            self.take(Entry::Verification(Box::new(verification)), taken);
-        }
-    }
-
-    /// The answer of a relay's side to a question.
-    fn answered(&self, actor: &Actor, question: &VerificationQuestion) -> Option<Verification> {
-        let domain = self.domains.get(&question.domain)?;
-        let answer = answer(self.setup.world.relays[usize::from(actor.row)].behaviour, question.side);
-        let relay = Relay::new(actor.address);
-        Some(Verification::new(relay, domain.clone(), question.side, (answer, answer.name()), self.now))
-    }
-
-    /// The relay with an address.
-    fn actor_at(&self, prefix: Prefix) -> Option<&Actor> {
-        let near = self.by_prefix.get(&Relay::new(prefix.network()).line())?;
-        let mut near = near.iter().map(|&number| &self.actors[number as usize]);
-        near.find(|actor| actor.address == prefix.network())
     }
 
     fn order(&mut self, order: Order, taken: &mut impl FnMut(&RecordedEntry)) {
@@ -255,6 +304,13 @@ impl<'a> SimulationRun<'a> {
                 ListChange::Listed { relay, .. } | ListChange::Extended { relay, .. } => {
                     self.note_listed(*relay)
                 }
+                ListChange::Ended { relay, how: ListingEnd::Repaired, .. } => {
+                    let near = self.by_prefix.get(&Relay::new(relay.network()).line());
+                    let ended = near.into_iter().flatten().copied();
+                    let actors = &self.actors;
+                    self.ended_early
+                        .extend(ended.filter(|&number| actors[number as usize].address == relay.network()));
+                }
                 ListChange::Held { guard, .. } => {
                     self.held += 1;
                     // What the share of a site holds begins by itself.
@@ -275,12 +331,17 @@ impl<'a> SimulationRun<'a> {
         let snapshot = self.blocklist.snapshot();
         for &number in self.by_prefix.get(&Relay::new(prefix.network()).line()).into_iter().flatten() {
             let address = self.actors[number as usize].address;
-            let listed = snapshot
-                .zones()
-                .iter()
-                .any(|zone| zone.entries.find(address, u8::MAX, snapshot.time).is_some());
-            if listed {
+            let is_in = |main: bool| {
+                snapshot.zones().iter().any(|zone| {
+                    let mask = if main { zone.config.main.mask } else { u8::MAX };
+                    zone.entries.find(address, mask, snapshot.time).is_some()
+                })
+            };
+            if is_in(false) {
                 self.listed.entry(number).or_insert(self.now);
+            }
+            if is_in(true) {
+                self.in_main.entry(number).or_insert(self.now);
             }
         }
     }

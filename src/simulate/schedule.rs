@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::actors::{self, Actor, MailOccasion};
+use super::actors::{self, Actor, Attack, MailOccasion};
 use super::random::SimulationRandom;
 use super::setup::{HOUR, SimulationSetup};
 use crate::time::{Span, Timestamp};
@@ -32,20 +32,26 @@ struct Repeat {
     actor: u32,
     trap_domain: u32,
     injector: std::net::Ipv4Addr,
-    own_domain: bool,
+    attack: Option<Attack>,
     /// The time of the first occasion, which the repeated report contains.
     at: Timestamp,
 }
 
 /// One attacker.
-struct Attacker {
+#[derive(Clone, Debug)]
+pub(super) struct Attacker {
+    pub attack: Attack,
+    /// The numbers of the relays that are attacked.
+    pub victims: Vec<u32>,
+    /// The share of all other reports about which the DNS answers late, in thousandths.
+    pub starves_thousandths: u32,
+    /// When the attack begins and ends, in milliseconds from the start of the simulation.
+    pub begins: u64,
+    pub ends: u64,
     first_network: u32,
     networks: u32,
     domains: Vec<u32>,
-    victims: Vec<u32>,
-    own_domain: bool,
     gap: u64,
-    ends: u64,
 }
 
 impl<'a> Schedule<'a> {
@@ -60,7 +66,7 @@ impl<'a> Schedule<'a> {
         }
         let mut attackers = Vec::new();
         let (mut network, mut given) = (0, setup.world.traps.domains);
-        for spec in &setup.world.attackers {
+        for (row, spec) in (0..).zip(&setup.world.scaled_attackers(setup.relays)) {
             let kinds: Vec<u16> = (0..)
                 .zip(&setup.world.relays)
                 .filter(|(_, relays)| spec.victim_kinds.contains(&relays.name))
@@ -82,12 +88,28 @@ impl<'a> Schedule<'a> {
                 let ends = begins + u64::from(spec.days) * 24 * HOUR;
                 let (first_network, networks) = (network, spec.networks.max(1));
                 network += networks;
-                let own_domain = spec.own_domain;
-                attackers.push(Attacker { first_network, networks, domains, victims, own_domain, gap, ends });
+                let attack = Attack { row, attacker: u32::try_from(attackers.len()).unwrap_or(u32::MAX) };
+                let starves_thousandths = spec.starves_thousandths;
+                attackers.push(Attacker {
+                    attack,
+                    victims,
+                    starves_thousandths,
+                    begins,
+                    ends,
+                    first_network,
+                    networks,
+                    domains,
+                    gap,
+                });
             }
         }
         let end = u64::from(setup.days) * 24 * HOUR;
         Schedule { setup, random, end, nth: 0, next, again: BinaryHeap::new(), attackers }
+    }
+
+    /// The attackers.
+    pub(super) fn attackers(&self) -> Vec<Attacker> {
+        self.attackers.clone()
     }
 
     /// The next occasions, in order of time; empty at the end of the simulation.
@@ -101,9 +123,9 @@ impl<'a> Schedule<'a> {
                 Some(at) if at >= self.end => break,
                 Some(at) if again == Some(at) => {
                     if let Some(Reverse((_, nth, repeat))) = self.again.pop() {
-                        let Repeat { actor, trap_domain, injector, own_domain, at } = repeat;
+                        let Repeat { actor, trap_domain, injector, attack, at } = repeat;
                         let again = true;
-                        batch.push(MailOccasion { nth, at, actor, trap_domain, injector, own_domain, again });
+                        batch.push(MailOccasion { nth, at, actor, trap_domain, injector, attack, again });
                     }
                 }
                 Some(at) => {
@@ -120,12 +142,12 @@ impl<'a> Schedule<'a> {
     /// there is one.
     fn act(&mut self, at: u64, who: u32, actors: &[Actor]) -> Option<MailOccasion> {
         let world = &self.setup.world;
-        let (actor, trap_domain, injector, own_domain, gap, ends) = match actors.get(who as usize) {
+        let (actor, trap_domain, injector, attack, gap, ends) = match actors.get(who as usize) {
             Some(actor) => {
                 let network = below_u32(&mut self.random, world.injectors.networks);
                 let host = self.random.below(u64::from(world.injectors.hosts));
                 let domain = below_u32(&mut self.random, world.traps.domains);
-                (who, domain, actors::injector(network, host, false), false, actor.gap?, actor.ends)
+                (who, domain, actors::injector(network, host, false), None, actor.gap?, actor.ends)
             }
             None => {
                 let attacker = self.attackers.get(who as usize - actors.len())?;
@@ -134,7 +156,7 @@ impl<'a> Schedule<'a> {
                 let network = attacker.first_network + below_u32(&mut self.random, attacker.networks);
                 let host = self.random.below(50);
                 let injector = actors::injector(network, host, true);
-                (victim?, domain?, injector, attacker.own_domain, attacker.gap, attacker.ends)
+                (victim?, domain?, injector, Some(attacker.attack), attacker.gap, attacker.ends)
             }
         };
         let next = at + 1 + self.random.below(2 * gap);
@@ -147,18 +169,10 @@ impl<'a> Schedule<'a> {
         self.nth += 1;
         let moment = world.start.plus(Span::from_milliseconds(i64::try_from(at).unwrap_or(i64::MAX)));
         if self.random.happens(world.mail.repeated_thousandths) {
-            let repeat = Repeat { actor, trap_domain, injector, own_domain, at: moment };
+            let repeat = Repeat { actor, trap_domain, injector, attack, at: moment };
             self.again.push(Reverse((at + HOUR, self.nth, repeat)));
         }
-        Some(MailOccasion {
-            nth: self.nth,
-            at: moment,
-            actor,
-            trap_domain,
-            injector,
-            own_domain,
-            again: false,
-        })
+        Some(MailOccasion { nth: self.nth, at: moment, actor, trap_domain, injector, attack, again: false })
     }
 }
 

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::attackers::AttackersSpec;
+use super::causes::{CausesSpec, WordingSpec};
+use super::kinds::RelaysSpec;
 use crate::complaint::{Complaint, Complaints};
 use crate::time::{Span, Timestamp};
 
@@ -37,6 +40,12 @@ pub struct WorldSpec {
     pub mail: MailSpec,
     /// The time after which an active source should be listed.
     pub persistent_after: Span,
+    /// How often relays report each cause of a failure.
+    #[serde(default)]
+    pub causes: Vec<CausesSpec>,
+    /// The words in which programs say the causes.
+    #[serde(default)]
+    pub wordings: Vec<WordingSpec>,
     /// The kinds of relay.
     pub relays: Vec<RelaysSpec>,
     /// The kinds of attacker.
@@ -92,162 +101,12 @@ pub struct MailSpec {
     pub local_parts: u32,
 }
 
-/// A `[[relays]]` table: relays of one kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RelaysSpec {
-    /// The name of the kind.
-    pub name: String,
-    /// What these relays do.
-    pub behaviour: Behaviour,
-    /// Whether these relays should be listed.
-    pub truth: Truth,
-    /// The share of all relays, in millionths.
-    pub share_millionths: u32,
-    /// Numbers of reports to traps within 100 days. Each relay has one of these rates.
-    #[serde(default)]
-    pub reports_per_100_days: Vec<u32>,
-    /// The number of distinct failed recipients, or of users who reply. The default is
-    /// [`MailSpec::local_parts`].
-    #[serde(default)]
-    #[serde(alias = "parties")]
-    pub failed_recipients: Option<u32>,
-    /// Durations of a single period of activity, in hours. Each relay has one of them, at a random
-    /// time. Without a value, a relay is active from its beginning to the end of the simulation.
-    #[serde(default)]
-    pub episode_hours: Vec<u32>,
-    /// The time from the start within which each relay begins.
-    #[serde(default)]
-    pub begins_within: Span,
-    /// The name of another kind. Each relay is in the /64 of a relay of that kind.
-    #[serde(default)]
-    pub beside: Option<String>,
-    /// Whether the relays have IPv6 addresses.
-    #[serde(default)]
-    pub ipv6: bool,
-    /// Whether each relay is the MX host of its own domain. If not, another host is.
-    #[serde(default = "yes")]
-    pub exchanger: bool,
-    /// The confirmed reverse DNS name of each relay.
-    #[serde(default)]
-    pub named: ConfirmedName,
-    /// The number of wanted messages that a donor receives from each relay. It is reported once a
-    /// week.
-    #[serde(default)]
-    pub wanted_messages: u64,
-}
-
-fn yes() -> bool {
-    true
-}
-
-/// The confirmed reverse DNS name of a relay.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ConfirmedName {
-    /// A name in its own domain.
-    #[default]
-    Own,
-    /// A name in the domain of a hosting provider.
-    Provider,
-    /// No name.
-    Nobody,
-}
-
-/// What a relay does with mail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Behaviour {
-    /// Accepts mail for unknown recipients and bounces it.
-    BouncesUnknown,
-    /// Accepts mail for unknown recipients of an internal host, which refuses it, and bounces it.
-    RelaysUnknown,
-    /// Accepts and bounces mail like `BouncesUnknown`, behind a content filter on the same host, so
-    /// that its reports do not show the injector.
-    BouncesBehindFilter,
-    /// Accepts and bounces mail like `BouncesUnknown`, but sends its reports through another host.
-    BouncesThroughOther,
-    /// Sends virus notices to forged senders.
-    SendsNotices,
-    /// Sends a challenge to every sender.
-    ChallengesAll,
-    /// Verifies senders by callouts.
-    CallsOut,
-    /// Refuses mail for unknown recipients in the SMTP session.
-    Rejects,
-    /// Forwards users' mail to hosts that refuse it.
-    Forwards,
-    /// Has aliases that lead to addresses that no longer exist on the same host.
-    HasBrokenAliases,
-    /// Has full mailboxes.
-    HasFullMailboxes,
-    /// Is the gateway of a host that is down, so that accepted mail expires.
-    LosesHost,
-    /// Reports deliveries and delays.
-    ConfirmsDelivery,
-    /// Sends vacation replies that comply with RFC 3834.
-    HasVacationers,
-    /// Runs mailing lists, which request confirmations.
-    RunsLists,
-    /// Sends disposition notifications.
-    SendsReceipts,
-    /// Sends DMARC aggregate reports.
-    SendsAggregateReports,
-    /// Is the smarthost of customers whose servers bounce.
-    CarriesReports,
-    /// Has customers who send forged reports through it, by SMTP or by a script on the same host.
-    HostsForgers,
-    /// Shares its address with a bot that imitates reports.
-    SharesAddressWithBot,
-    /// Is a bot that imitates reports.
-    Imitates,
-    /// Occasionally verifies a sender by a callout.
-    ProbesNowAndThen,
-}
-
-/// Whether a relay should be listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Truth {
-    /// A backscatter source: it should be listed.
-    Source,
-    /// A well-run relay: it must not be listed.
-    Good,
-    /// Neither: it does not matter whether it is listed.
-    Other,
-}
-
-/// An `[[attackers]]` table: attackers of one kind. They send mail to relays in the names of traps
-/// that they know, so that the relays report to the traps.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AttackersSpec {
-    /// The name of the kind.
-    pub name: String,
-    /// The number of attackers.
-    pub count: u32,
-    /// The number of networks that each attacker sends from.
-    pub networks: u32,
-    /// The number of trap domains that each attacker knows.
-    pub trap_domains: u32,
-    /// The number of further trap domains that each attacker gives as a donor.
-    #[serde(default)]
-    pub given_domains: u32,
-    /// Whether the attacker has accounts at the victims that forward to the attacker's own domain,
-    /// whose DNS names the victim as MX host.
-    #[serde(default)]
-    pub own_domain: bool,
-    /// The duration of each attack in days.
-    pub days: u32,
-    /// The number of messages that each attacker sends per day.
-    pub messages_per_day: u32,
-    /// The number of relays that each attacker attacks.
-    pub victims: u32,
-    /// The kinds of relay that are attacked.
-    pub victim_kinds: Vec<String>,
-}
-
 impl WorldSpec {
+    /// The attackers of a world with this number of relays, one row for each `[[attackers]]` table.
+    pub(super) fn scaled_attackers(&self, relays: u32) -> Vec<AttackersSpec> {
+        self.attackers.iter().map(|spec| spec.scaled(relays)).collect()
+    }
+
     /// Reads and checks a world file. `place` is its name in complaints.
     ///
     /// # Errors
@@ -315,6 +174,22 @@ impl WorldSpec {
             "there is no source of spam",
             "networks, hosts and mail.local_parts must be 1 or more",
         );
+        for causes in &self.causes {
+            complaints.require(
+                causes.sum() == 1_000,
+                "causes",
+                format!("the shares of {:?} are {} thousandths", causes.name, causes.sum()),
+                "the sum must be 1000",
+            );
+        }
+        for name in self.relays.iter().filter_map(|relays| relays.causes.as_ref()) {
+            complaints.require(
+                self.causes.iter().any(|causes| causes.name == *name),
+                "relays.causes",
+                format!("there is no table of causes named {name:?}"),
+                "write the name of a [[causes]] table",
+            );
+        }
         let named = |name: &String| self.relays.iter().any(|relays| relays.name == *name);
         let names = self.attackers.iter().flat_map(|attackers| &attackers.victim_kinds);
         for name in names.chain(self.relays.iter().filter_map(|relays| relays.beside.as_ref())) {

@@ -8,7 +8,7 @@ use super::text::{TextTemplate, TxtText};
 use crate::classify::Kind;
 use crate::complaint::Complaints;
 use crate::digest::Digest;
-use crate::listing::{CodeBasis, GuardLimits, ListingTerms, ReturnCode};
+use crate::listing::{CodeBasis, GuardLimits, Listing, ListingTerms, ReturnCode};
 use crate::relay::{Listable, Prefix};
 use crate::score::{Policy, Quorum};
 
@@ -106,6 +106,14 @@ impl ZoneConfig {
             CodeBasis::Kinds { kinds, quorum } => Some((kinds.as_slice(), quorum)),
             _ => None,
         })
+    }
+
+    /// The codes that are returned with a listing under `code`. A code of the main zone goes only with
+    /// other codes of the main zone. What sublists alone show cannot be verified, and never leads to an
+    /// answer of the main zone.
+    pub fn beside(&self, code: u8, listing: &Listing) -> impl Iterator<Item = &ReturnCode> {
+        let is_main = self.codes.iter().any(|of| of.value == code && of.main);
+        self.codes.iter().filter(move |of| (is_main || !of.main) && of.basis.goes_with(listing))
     }
 }
 

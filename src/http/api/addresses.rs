@@ -143,7 +143,7 @@ fn codes(relay: Relay, record: &RelayRecord, config: &Config) -> Vec<CodeJson> {
                 Criterion::Case => RULES.iter().map(|rule| rule.shows).collect(),
                 Criterion::Decision => Vec::new(),
             },
-            beside: beside(config, code, listing),
+            beside: beside(config, code.value, listing),
         })
     });
     listed.collect()
@@ -159,8 +159,8 @@ fn held(record: &RelayRecord, config: &Config) -> Vec<HeldJson> {
     config.codes.iter().filter_map(of_code).collect()
 }
 
-fn beside(config: &Config, of: &ReturnCode, listing: &Listing) -> Vec<FurtherCodeJson> {
-    let goes = config.codes.iter().filter(|code| code.goes_with(of, listing));
+fn beside(config: &Config, code: u8, listing: &Listing) -> Vec<FurtherCodeJson> {
+    let goes = config.beside(code, listing);
     goes.map(|code| FurtherCodeJson { value: code.value, name: code.name.clone(), why: code.meaning.clone() })
         .collect()
 }
