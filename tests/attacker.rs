@@ -137,6 +137,7 @@ fn succeeds(row: &Row, budget: Budget) -> bool {
                 let seen = report.seen.get_or_insert_with(exchanger);
                 seen.recipient_organisation = Some(domain);
                 seen.same_organisation = Some(!row.is_claimed);
+                seen.named_within = Some(!row.is_claimed);
                 report.message = format!("{hour} {nth} {at}");
                 world.send(report);
             }

@@ -23,15 +23,13 @@ pub(super) fn without_addresses(text: &str) -> String {
     let mut words = TextBuilder { text: String::with_capacity(text.len()) };
     let mut at = 0;
     for address in addresses_in(text) {
-        words.add(
-            text.get(at..address.start)
-                .unwrap_or_default()
-                .trim_end_matches("mailto:")
-                .trim_end_matches(OPENING),
-        );
+        let before = text.get(at..address.start).unwrap_or_default();
+        if !before.is_empty() {
+            words.add(before.strip_suffix("mailto:").unwrap_or(before).trim_end_matches(OPENING));
+        }
         at = at.max(address.end);
         at += text[at..].len() - text[at..].trim_start_matches(CLOSING).len();
-        words.add(" ");
+        words.end_word();
     }
     words.add(&text[at..]);
     words.text
@@ -56,7 +54,14 @@ impl TextBuilder {
             self.text.push_str(word);
             is_first = false;
         }
-        if text.ends_with(char::is_whitespace) && self.needs_space_before("") {
+        if text.ends_with(char::is_whitespace) {
+            self.end_word();
+        }
+    }
+
+    /// Ends a word, as white space does.
+    fn end_word(&mut self) {
+        if self.needs_space_before("") {
             self.text.push(' ');
         }
     }

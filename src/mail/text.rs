@@ -1,5 +1,8 @@
 //! Separates the text of a report from a copy of the original that follows it in the same part.
 
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
 use memchr::memchr;
 
 use super::Header;
@@ -38,6 +41,10 @@ const COPY_MARKS: [&str; 17] = [
     "returned mail",
     "undelivered message",
 ];
+static COPY_MARKS_SEARCH: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    let search = AhoCorasickBuilder::new().ascii_case_insensitive(true).build(COPY_MARKS);
+    search.expect("the marks are few and short")
+});
 /// Whole lines without dashes that announce the copied original, in lower case.
 const COPY_LINES: [&str; 9] = [
     "original message follows",
@@ -139,8 +146,7 @@ fn copied_header(copy: &str) -> Option<Header> {
 pub(super) fn announces_copy(line: &str) -> bool {
     let line = line.trim();
     if line.starts_with("--") || line.starts_with("|--") {
-        let line = line.to_lowercase();
-        return COPY_MARKS.iter().any(|mark| line.contains(mark));
+        return COPY_MARKS_SEARCH.is_match(line);
     }
     let words = line.trim_end_matches([':', '.', ' ']);
     COPY_LINES.iter().any(|alone| words.eq_ignore_ascii_case(alone))

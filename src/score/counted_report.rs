@@ -143,7 +143,7 @@ impl CountedReport {
             discount: source.discount,
             author: facts.author,
             organisation: observation.map_or(0, recipient_organisation),
-            is_of_own_name: observation.is_some_and(|seen| seen.named_within == Some(true)),
+            is_of_own_name: observation.is_some_and(is_of_own_name),
             domain: facts
                 .failed_recipient()
                 .and_then(|recipient| recipient.domain)
@@ -171,7 +171,7 @@ impl CountedReport {
             forbidden: self.forbidden || observation.original_forbidden == Some(true),
             known_at: at,
             organisation: recipient_organisation(observation),
-            is_of_own_name: observation.named_within == Some(true),
+            is_of_own_name: is_of_own_name(observation),
             unanswered: relation == Relation::Unknown && !observation.is_whole(),
             ..self.clone()
         }
@@ -192,6 +192,11 @@ impl CountedReport {
     pub fn came_to(&self, key: TrapKey) -> bool {
         [self.trap, self.trap_domain].contains(&key.short())
     }
+}
+
+/// Whether the relay's own name lies in the failed recipient's domain.
+fn is_of_own_name(observation: &Observation) -> bool {
+    observation.same_organisation == Some(true) && observation.named_within == Some(true)
 }
 
 /// The short digest of the registered domain of the failed recipient's domain; zero if it is not known.
