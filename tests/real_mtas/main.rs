@@ -52,6 +52,11 @@ fn forge_until_listed(lab: &Lab) -> usize {
         lab.wait_for_journal(head + 2);
         let arrived = Instant::now();
         lab.wait_for_fold(head + 2);
+        // A complete case waits until the relay's side has answered.
+        let waits = || lab.explain(BAD).contains("the relay's side is to be asked");
+        while !lab.is_listed(BAD) && waits() {
+            assert!(arrived.elapsed() < ANSWER_WITHIN, "the relay's side has not answered within a second");
+        }
         if !lab.is_listed(BAD) {
             continue;
         }
@@ -100,8 +105,7 @@ fn an_accept_then_bounce_postfix_is_listed_within_a_second_and_a_rejecting_one_n
 
     assert_eq!(lab.dig(GOOD, "A").status, "NXDOMAIN");
     let explained = lab.explain(GOOD);
-    let answered = explained.replace("domain: no answer", "");
-    assert_eq!(answered.matches("domain: no").count(), FORWARDS, "{explained}");
+    assert_eq!(explained.matches("relation refuted").count(), FORWARDS, "{explained}");
     println!(
         "{refused} forged messages refused in the session, {FORWARDS} reports about a forward: never listed"
     );
