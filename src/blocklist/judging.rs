@@ -9,7 +9,7 @@ use crate::classify::Kind;
 use crate::evidence::Offset;
 use crate::listing::{ListingEnd, ListingGrounds, ListingRecord};
 use crate::relay::Prefix;
-use crate::score::{Case, CaseWindow, CountedReport, Ledger, VerificationMode, VerifiedDomains, is_made};
+use crate::score::{Case, CaseWindow, CountedReport, Ledger, VerifiedDomains, is_made};
 use crate::zone;
 
 impl Blocklist {
@@ -72,12 +72,9 @@ impl Blocklist {
         });
     }
 
-    /// The answers that a case under a code needs; `None` if it needs none. Only the main zone's codes
-    /// are about failures that can be verified.
+    /// The answers that a case under a code needs; `None` if it needs none.
     fn needed_answers(&self, config: &zone::Config, prefix: Prefix, code: u8) -> Option<VerifiedDomains> {
-        let is_main = config.codes.iter().any(|of| of.value == code && of.main);
-        let mode = config.policy.verification;
-        (is_main && mode != VerificationMode::Off).then(|| self.verified(prefix, mode))
+        config.verifies(code).then(|| self.verified(prefix, config.policy.verification))
     }
 
     /// The window of a relay's next case under a code.

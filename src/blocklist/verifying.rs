@@ -1,8 +1,8 @@
 //! Verification: before a relay is listed in the main zone, its side is asked whether it refuses
 //! recipients that do not exist.
 //!
-//! A veto excludes the reports about its domain from every case. The other reports lead to a listing
-//! only if the relay's side takes all recipients of their domains.
+//! A veto excludes the reports about its domain from every case under a code of the main zone. The other
+//! reports lead to a listing there only if the relay's side takes all recipients of their domains.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,15 +49,16 @@ impl Blocklist {
         let (prefix, now) = (Prefix::host(verification.relay), self.state.time);
         let domain = short_domain(&verification.domain);
         self.make_answer_room(prefix, domain);
-        let entry = self.state.offset;
-        let known = self.state.answers.entry((prefix, domain)).or_insert_with(|| RelayAnswer {
+        let given = RelayAnswer {
             domain: verification.domain.clone(),
-            answer: VerificationAnswer::NoAnswer,
+            answer: verification.answer,
             answered: now,
-            entry,
+            entry: self.state.offset,
             asked: now,
             reply: verification.reply.clone(),
-        });
+        };
+        let none = || RelayAnswer { answer: VerificationAnswer::NoAnswer, ..given.clone() };
+        let known = self.state.answers.entry((prefix, domain)).or_insert_with(none);
         known.asked = now;
         // Only an answer of the relay's side takes back a veto.
         let is_answer = match verification.answer {
@@ -66,14 +67,7 @@ impl Blocklist {
             _ => true,
         };
         if is_answer {
-            *known = RelayAnswer {
-                domain: verification.domain.clone(),
-                answer: verification.answer,
-                answered: now,
-                entry,
-                asked: now,
-                reply: verification.reply.clone(),
-            };
+            *known = given;
         }
         turn.changes.relays.insert(prefix);
         turn.change(ListChange::Verified { relay: verification.relay, answer: verification.answer });

@@ -137,7 +137,8 @@ pub(super) async fn verify(parts: VerifyingParts, stop: CancellationToken) {
 }
 
 impl VerifyingParts {
-    /// Puts a question and appends the answer. Returns whether an answer was appended.
+    /// Puts a question and appends the answer. Returns whether the fold has taken an answer: until then
+    /// the question would seem to be open.
     async fn put(&self, prefix: Prefix, question: VerificationQuestion) -> bool {
         let relay = Relay::new(prefix.network());
         let Some((domain, asked)) = self.domain(&question) else {
@@ -188,7 +189,7 @@ impl VerifyingParts {
     async fn append(&self, entry: Entry) -> bool {
         loop {
             match self.journal.append(entry.clone().into()).await {
-                Ok(_) => return true,
+                Ok(offset) => return self.published.reached(offset).await,
                 Err(error) if error.is_passing() => tokio::time::sleep(JOURNAL_PAUSE).await,
                 Err(error) => {
                     tracing::warn!(%error, "cannot store the answer of a relay's side");

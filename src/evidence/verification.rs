@@ -56,7 +56,7 @@ pub enum VerificationAnswer {
     /// The hosts take mail for the domain, and refuse recipients that do not exist.
     #[n(2)]
     RefusesUnknown,
-    /// The hosts take no mail for the domain at all.
+    /// The hosts refuse the recipients, and it is not clear that they do so because these do not exist.
     #[n(3)]
     RefusesAll,
     /// The operators of the relay asked not to be asked. Only a confirmed relation counts then.
@@ -76,7 +76,7 @@ impl VerificationAnswer {
             VerificationAnswer::NoAnswer => "no answer",
             VerificationAnswer::TakesAll => "takes all recipients",
             VerificationAnswer::RefusesUnknown => "refuses unknown recipients",
-            VerificationAnswer::RefusesAll => "refuses all recipients",
+            VerificationAnswer::RefusesAll => "refuses the recipients that were asked about",
             VerificationAnswer::OptedOut => "must not be asked",
         }
     }

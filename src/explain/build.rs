@@ -15,9 +15,7 @@ use crate::classify::{Cause, Kind};
 use crate::evidence::{Offset, OriginalSender};
 use crate::listing::{Criterion, Listing, ListingRecord, ReturnCode};
 use crate::relay::{Prefix, Relay};
-use crate::score::{
-    Case, CaseWindow, CountedReport, FACTORS, Points, Quorum, Relation, VerificationMode, decay, findings,
-};
+use crate::score::{Case, CaseWindow, CountedReport, FACTORS, Points, Quorum, Relation, decay, findings};
 use crate::time::Timestamp;
 use crate::zone::{Config, Snapshot};
 
@@ -91,7 +89,7 @@ fn explain_code(
         now: time,
         good_messages: record.good_messages,
     };
-    let needs_answer = code.main && config.policy.verification != VerificationMode::Off;
+    let needs_answer = config.verifies(code.value);
     let is_open = |mark: &CountedReport| {
         let known = record.answers.get(&mark.domain);
         !needs_answer || !known.is_some_and(|known| known.vetoes(time, config.policy.horizon))

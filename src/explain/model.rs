@@ -224,7 +224,7 @@ pub struct EvidenceExplanation {
     pub injector_network: Option<String>,
     /// The sender of the original: `the trap`, `unknown` or `another`.
     pub original_sender: &'static str,
-    /// Whether the DNS says that the relay serves the failed recipient's domain: `confirmed`,
+    /// The relation between the relay and the mail: `confirmed`, `claimed`,
     /// `unknown`, `refuted` or `not asked`.
     pub relation: &'static str,
     /// Why delivery failed; `None` for a kind that reports no failed delivery.

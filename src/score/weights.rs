@@ -23,7 +23,7 @@ pub struct WeightsSpec {
     pub injector_known: u32,
     /// If the report does not show the injector.
     pub injector_unknown: u32,
-    /// If the DNS says that the relay serves the failed recipient's domain.
+    /// If the relation is confirmed: see [`Relation`](super::Relation).
     pub relation_confirmed: u32,
     /// A relation that only records of the failed recipient's domain claim, or about which the relay's
     /// own Received field says nothing. Codes of the main zone also need verification.

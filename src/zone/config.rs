@@ -10,7 +10,7 @@ use crate::complaint::Complaints;
 use crate::digest::Digest;
 use crate::listing::{CodeBasis, GuardLimits, Listing, ListingTerms, ReturnCode};
 use crate::relay::{Listable, Prefix};
-use crate::score::{Policy, Quorum};
+use crate::score::{Policy, Quorum, VerificationMode};
 
 /// Smallest number of octets of an access key in a query name. A label of this length is neither
 /// part of an address nor a sublist's label.
@@ -106,6 +106,13 @@ impl ZoneConfig {
             CodeBasis::Kinds { kinds, quorum } => Some((kinds.as_slice(), quorum)),
             _ => None,
         })
+    }
+
+    /// Whether a listing under a code waits for the answer of the relay's side. Only the main zone's codes
+    /// are about failures that can be verified.
+    pub fn verifies(&self, code: u8) -> bool {
+        let is_main = self.codes.iter().any(|of| of.value == code && of.main);
+        is_main && self.policy.verification != VerificationMode::Off
     }
 
     /// The codes that are returned with a listing under `code`. A code of the main zone goes only with
