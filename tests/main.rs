@@ -29,6 +29,7 @@ mod mutations;
 mod name_servers;
 mod observe;
 mod pressure;
+mod publication;
 mod replay;
 mod resolvers;
 mod rfc5782;

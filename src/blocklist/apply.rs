@@ -31,6 +31,7 @@ impl Blocklist {
             Entry::Verification(verification) => self.verification(verification, &mut turn),
             Entry::Tick(_) => self.tick(recorded.at, &mut turn),
         }
+        self.count_serials();
         turn.changes
     }
 
@@ -40,6 +41,7 @@ impl Blocklist {
         let now = self.state.time;
         self.let_in(turn);
         self.end_waits(now, turn);
+        self.publish_at_slot(turn);
         self.expire(now, turn);
         if now.day() != before.day() {
             self.forget(now, &mut turn.changes);

@@ -18,7 +18,7 @@ pub enum ListChange {
         /// The relay that brought the evidence.
         relay: Relay,
     },
-    /// A listing began.
+    /// A listing was decided. It becomes public at a slot, or at once if the zone has none.
     Listed {
         /// The zone's origin.
         origin: String,
@@ -29,8 +29,19 @@ pub enum ListChange {
         /// When the listing ends.
         until: Timestamp,
     },
-    /// A listing was extended.
+    /// An extension of a listing was decided. It becomes public like a new listing.
     Extended {
+        /// The zone's origin.
+        origin: String,
+        /// The prefix of the ledger.
+        relay: Prefix,
+        /// The code of the listing.
+        code: u8,
+        /// When the listing ends.
+        until: Timestamp,
+    },
+    /// A new listing, or a change of one, became public at a slot.
+    Published {
         /// The zone's origin.
         origin: String,
         /// The prefix of the ledger.

@@ -113,7 +113,7 @@ impl Blocklist {
     }
 
     /// The known sites of a relay.
-    fn sites(&self, prefix: Prefix) -> Vec<RelaySite> {
+    pub(super) fn sites(&self, prefix: Prefix) -> Vec<RelaySite> {
         let unknown = Ledger::default();
         self.state.ledgers.get(&prefix).unwrap_or(&unknown).sites(prefix.network()).collect()
     }

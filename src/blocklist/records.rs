@@ -1,17 +1,14 @@
 //! The records of listings: every change of one, with what it changes in the published zone and its
 //! audit record.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use super::Blocklist;
 use super::audit::AuditRecord;
 use super::changes::{EntryContext, ListChange};
-use super::published::{published, records_of};
+use super::publication::publish_or_wait;
+use super::published::records_of;
 use super::state::ZoneState;
 use crate::listing::{Listing, ListingEnd, ListingRecord};
 use crate::relay::Prefix;
-use crate::zone;
 
 /// What a change of a record did to its listing, for [`Blocklist::change_record`].
 pub(super) enum RecordChange {
@@ -24,8 +21,7 @@ pub(super) enum RecordChange {
 }
 
 impl Blocklist {
-    /// Changes a record. Every change of a record uses this function, which also updates the
-    /// published entries, the times at which listings end, and the serial.
+    /// Changes a record, and publishes the change or lets it wait for the next slot.
     pub(super) fn change_record(
         &mut self,
         origin: &str,
@@ -35,38 +31,20 @@ impl Blocklist {
         change: impl FnOnce(&mut ListingRecord) -> Option<RecordChange>,
     ) {
         let (offset, now) = (self.state.offset, self.state.time);
+        let ledger = self.state.ledgers.get(&prefix);
         let (Some(zone), Some(derived)) = (self.state.zones.get_mut(origin), self.zones.get_mut(origin))
         else {
             return;
         };
-        let before = published(&zone.records, prefix, &derived.config);
-        let record = zone.records.entry((prefix, code)).or_default();
-        let listed_before = record.current.clone();
-        if let Some(listing) = &listed_before {
-            derived.due.remove(&(listing.until, prefix, code));
-        }
-        let outcome = change(record);
-        let listed = record.current.clone();
-        if let Some(listing) = &listed {
-            derived.due.insert((listing.until, prefix, code));
-        }
         turn.changes.relays.insert(prefix);
-        let after = published(&zone.records, prefix, &derived.config);
-        if before != after {
-            let entries = Arc::make_mut(&mut derived.entries);
-            for gone in before.keys().filter(|prefix| !after.contains_key(prefix)) {
-                entries.set(*gone, zone::ListedCodes::default());
-            }
-            let mask = |published: &BTreeMap<Prefix, zone::ListedCodes>| {
-                published.iter().map(|(prefix, entry)| (*prefix, entry.mask())).collect::<Vec<_>>()
-            };
-            if mask(&before) != mask(&after) {
-                zone.changed = offset;
-            }
-            for (prefix, entry) in after {
-                entries.set(prefix, entry);
-            }
-        }
+        let (listed_before, outcome, listed) = derived.change(zone, prefix, |zone, config| {
+            let record = zone.records.entry((prefix, code)).or_default();
+            let listed_before = record.current.clone();
+            let outcome = change(record);
+            let listed = record.current.clone();
+            publish_or_wait(zone, (prefix, code), config, ledger, (offset, now));
+            (listed_before, outcome, listed)
+        });
         let Some(outcome) = outcome else { return };
         let (relay, zone_name) = (prefix, origin.to_owned());
         let until = listed.as_ref().map(|listing| listing.until).unwrap_or_default();

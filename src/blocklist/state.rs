@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 use super::answers::RelayAnswer;
 use super::audit::AuditHead;
 use super::guard::HourlyGuard;
+use super::publication::PublicationQueue;
 use crate::digest::Digest;
 use crate::evidence::{Evidence, Offset};
 use crate::listing::ListingRecord;
@@ -72,9 +73,9 @@ pub(super) struct ZoneState {
     /// By ledger prefix and code.
     #[n(1)]
     pub(super) records: BTreeMap<(Prefix, u8), ListingRecord>,
-    /// The last entry that changed the published zone.
+    /// The serial of the published zone (RFC 1035 §3.3.13).
     #[n(2)]
-    pub(super) changed: Offset,
+    pub(super) serial: u32,
     /// Whether the zone is published. A withdrawn zone keeps its records.
     #[n(3)]
     pub(super) published: bool,
@@ -87,6 +88,9 @@ pub(super) struct ZoneState {
     #[n(6)]
     #[cbor(default)]
     pub(super) unverified: BTreeSet<(Prefix, u8)>,
+    /// What was decided and waits for a slot to become public.
+    #[n(7)]
+    pub(super) publication: PublicationQueue,
 }
 
 /// The operator's decision never to list a prefix.

@@ -10,7 +10,7 @@ use super::Blocklist;
 use super::answers::RelayAnswer;
 use super::audit::AuditHead;
 use super::holds::{HeldListings, HoldingGuard, ListingHold, WAITING_SITES_MAX};
-use super::published::{records_of, serial};
+use super::published::records_of;
 use super::state::{Exemption, PublicNote, ZoneState};
 use crate::evidence::{Evidence, Offset};
 use crate::listing::ListingRecord;
@@ -96,6 +96,9 @@ pub struct ListStatus {
     pub held: BTreeMap<String, HeldCounts>,
     /// The numbers of complete cases that wait for the answer of the relay's side, by origin.
     pub unverified: BTreeMap<String, usize>,
+    /// The numbers of listings and changes of listings that wait for a slot, by origin. Zones in which
+    /// nothing waits are omitted.
+    pub unpublished: BTreeMap<String, usize>,
     /// The origins of the zones that are shut down.
     pub shut_down: Vec<String>,
     /// The exemptions, by prefix.
@@ -178,6 +181,11 @@ impl Blocklist {
                 .filter(|(_, zone)| !zone.unverified.is_empty())
                 .map(|(origin, zone)| (origin.clone(), zone.unverified.len()))
                 .collect(),
+            unpublished: zones
+                .iter()
+                .filter(|(_, zone)| zone.publication.len() > 0)
+                .map(|(origin, zone)| (origin.clone(), zone.publication.len()))
+                .collect(),
             shut_down: zones
                 .iter()
                 .filter(|(_, zone)| zone.shut_down)
@@ -196,7 +204,7 @@ impl Blocklist {
             Some(zone::JudgedZone {
                 config: Arc::clone(&derived.config),
                 entries: Arc::clone(&derived.entries),
-                serial: serial(derived.config.serial_base, state.changed),
+                serial: state.serial,
                 shut_down: state.shut_down,
             })
         });

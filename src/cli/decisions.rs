@@ -246,6 +246,11 @@ pub(super) async fn status(config: &Config) -> Result<(), CommandFailure> {
             "{zone}: {cases} complete cases wait until the relay's side is asked about made-up recipients\n"
         ));
     }
+    for (zone, changes) in &standing.unpublished {
+        told.push_str(&format!(
+            "{zone}: {changes} new or changed listings become public at the next slots\n"
+        ));
+    }
     for zone in &standing.shut_down {
         told.push_str(&format!("{zone} is shut down\n"));
     }

@@ -193,7 +193,8 @@ impl DaemonCore {
         let refused = zones
             .iter()
             .find(|file| !snapshot.zones().iter().any(|zone| zone.config.digest == file.zone.digest));
-        refused.map_or(Ok(()), |file| Err(StartError::NotAdopted { path: file.path.clone() }))
+        let why = app.published.refusal(last).unwrap_or("another zone of the configuration has its origin");
+        refused.map_or(Ok(()), |file| Err(StartError::NotAdopted { path: file.path.clone(), why }))
     }
 
     fn directive(&self, why: &str, order: Order) -> Entry {

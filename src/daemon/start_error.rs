@@ -39,10 +39,8 @@ pub enum StartError {
     #[error("cannot set up the DNS resolver: {0}; see /etc/resolv.conf, or set observe.enabled = false")]
     Resolver(String),
     /// A zone file was refused.
-    #[error(
-        "{path}: the zone file was not adopted, because its serial_base would decrease the zone's serial; raise serial_base"
-    )]
-    NotAdopted { path: PathBuf },
+    #[error("{path}: the zone file was not adopted: {why}")]
+    NotAdopted { path: PathBuf, why: &'static str },
     /// The clock is too far ahead of the journal.
     #[error(
         "the clock says {now}, but the journal's last entry is from {last}, more than {leap_max} earlier: correct the \

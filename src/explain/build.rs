@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::letters::Letters;
-use super::lookup::{answer_mask, hold_of, record_of};
+use super::lookup::{hold_of, record_of};
 use super::model::{
     AnswerExplanation, CodeExplanation, EvidenceExplanation, Explanation, FactorExplanation, HoldExplanation,
     ListingExplanation, PastExplanation, RuleExplanation, ScoreExplanation, TrapDomainExplanation,
@@ -16,7 +16,7 @@ use crate::evidence::{Offset, OriginalSender};
 use crate::listing::{Criterion, Listing, ListingRecord, ReturnCode};
 use crate::relay::{Prefix, Relay};
 use crate::score::{Case, CaseWindow, CountedReport, FACTORS, Points, Quorum, Relation, decay, findings};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use crate::zone::{Config, Snapshot};
 
 /// Explains an address from its record, at the snapshot's time. `offset` is the last entry applied.
@@ -29,11 +29,11 @@ pub fn explain(
 ) -> Explanation {
     let none = RelayRecord::default();
     let record = record.unwrap_or(&none);
-    let letters = Letters::of(record);
+    let (letters, public) = (Letters::of(record), record.public(relay));
     let configs: Vec<&Config> = snapshot.zones().iter().map(|zone| &*zone.config).collect();
     let explain_zone = |config: &&Config| ZoneExplanation {
         zone: config.apex.origin.to_string(),
-        answer: match answer_mask(relay, record, config) {
+        answer: match public.answer_mask(config) {
             0 => None,
             mask => Some(Ipv4Addr::new(127, 0, 0, mask).to_string()),
         },
@@ -114,10 +114,10 @@ fn explain_code(
         name: code.name.clone(),
         standing: if held.is_some() { "held" } else { standing },
         held,
-        listing: of_code
-            .current
-            .as_ref()
-            .map(|listing| explain_listing(listing, kinds, record, config, letters)),
+        listing: of_code.current.as_ref().map(|listing| {
+            let next_slot = next_slot(of_code, listing, config, time);
+            explain_listing(listing, next_slot, kinds, (record, config), letters)
+        }),
         past: past.collect(),
         floor: of_code.floor.max(record.ledger.forgiven()),
         rules,
@@ -133,6 +133,7 @@ fn explain_rules(
 ) -> (&'static str, Vec<RuleExplanation>) {
     let found: Vec<_> = findings(case, quorum).collect();
     let standing = match &record.current {
+        Some(_) if record.published.is_none() => "decided",
         Some(_) => "listed",
         None if case.marks().is_empty() => "clear",
         None if found.iter().all(|(_, finding)| finding.met) => "met",
@@ -220,11 +221,23 @@ fn explain_mark(
     }
 }
 
+/// The slot at which a listing or its extension becomes public, if it waits for one.
+fn next_slot(
+    of_code: &ListingRecord,
+    listing: &Listing,
+    config: &Config,
+    time: Timestamp,
+) -> Option<Timestamp> {
+    let is_public = of_code.published.as_ref().is_some_and(|published| published.until >= listing.until);
+    let after = time.plus(Span::from_milliseconds(1));
+    (!is_public).then(|| config.slots.first(after))
+}
+
 fn explain_listing(
     listing: &Listing,
+    next_slot: Option<Timestamp>,
     kinds: &[Kind],
-    record: &RelayRecord,
-    config: &Config,
+    (record, config): (&RelayRecord, &Config),
     letters: &Letters,
 ) -> ListingExplanation {
     let grounds = &listing.grounds;
@@ -235,6 +248,7 @@ fn explain_listing(
         published: listing.prefix.to_string(),
         since: listing.since,
         until: listing.until,
+        next_slot,
         times: listing.times,
         policy: listing.policy.to_string(),
         criterion: match grounds.criterion {

@@ -1,8 +1,7 @@
 //! What the record of a relay says in one zone.
 
 use crate::blocklist::{ListingHold, RelayRecord};
-use crate::listing::{Listing, ListingRecord};
-use crate::relay::Relay;
+use crate::listing::ListingRecord;
 use crate::zone::Config;
 
 /// The listings of a relay under a code in a zone.
@@ -18,18 +17,4 @@ pub fn hold_of(record: &RelayRecord, config: &Config, code: u8) -> Option<Listin
     let origin = config.apex.origin.to_string();
     let held = record.held.iter().find(|(of, value, _)| **of == *origin && *value == code);
     held.filter(|_| !is_listed).map(|(.., hold)| *hold)
-}
-
-/// The codes that the main zone returns for the relay, as a bit mask; zero if it is not listed.
-pub fn answer_mask(relay: Relay, record: &RelayRecord, config: &Config) -> u8 {
-    let listed = |listing: &&Listing| listing.prefix.contains(relay.address());
-    let mut mask = 0;
-    for code in &config.codes {
-        let current = record_of(record, config, code.value).and_then(|record| record.current.as_ref());
-        if let Some(listing) = current.filter(listed) {
-            mask |= code.value;
-            mask |= config.beside(code.value, listing).fold(0, |mask, other| mask | other.value);
-        }
-    }
-    mask & config.main.mask
 }

@@ -9,7 +9,7 @@ mod notice;
 mod text;
 
 pub use build::explain;
-pub use lookup::{answer_mask, hold_of, record_of};
+pub use lookup::{hold_of, record_of};
 pub use model::{
     CodeExplanation, EvidenceExplanation, Explanation, FactorExplanation, HoldExplanation,
     ListingExplanation, PastExplanation, RuleExplanation, ScoreExplanation, TrapDomainExplanation,

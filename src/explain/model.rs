@@ -65,7 +65,8 @@ pub struct CodeExplanation {
     /// One of: `clear` (no counted reports), `noted` (there are counted reports), `warned` (at
     /// least half of every requirement is satisfied), `unverified` (every rule is satisfied, and the
     /// relay's side has not answered yet), `met` (every rule is satisfied), `held` (the case was
-    /// complete, and a guard or a freeze holds the listing), `listed`.
+    /// complete, and a guard or a freeze holds the listing), `decided` (the listing becomes public at the
+    /// next slot), `listed`.
     pub standing: &'static str,
     /// What holds the listing, if it is held.
     pub held: Option<HoldExplanation>,
@@ -102,10 +103,12 @@ pub struct HoldExplanation {
 pub struct ListingExplanation {
     /// The published address or network.
     pub published: String,
-    /// When the listing began.
+    /// When the listing was decided or, once it is public, the slot at which it was published.
     pub since: Timestamp,
     /// When the listing ends.
     pub until: Timestamp,
+    /// The slot at which the listing or its extension becomes public; `None` if all of it is public.
+    pub next_slot: Option<Timestamp>,
     /// The number of listings within the repeat window, this one included.
     pub times: u32,
     /// The digest of the zone file whose policy was applied.

@@ -3,8 +3,7 @@
 //! The operator of the list sends the notice; this program never sends mail. The notice names no
 //! trap, rounds times to the hour, and contains of the report only what every report to a trap has.
 
-use super::lookup::record_of;
-use crate::blocklist::RelayRecord;
+use crate::blocklist::PublicRelay;
 use crate::mail::Mailbox;
 use crate::relay::Relay;
 use crate::time::Timestamp;
@@ -24,24 +23,20 @@ pub struct NoticeEnvelope<'a> {
     pub now: Timestamp,
 }
 
-/// Writes the notice about a relay. Returns `None` if the relay is not listed.
+/// Writes the notice about a relay. Returns `None` if no listing of the relay is public.
 pub fn notice(
     relay: Relay,
-    record: &RelayRecord,
+    record: &PublicRelay,
     snapshot: &Snapshot,
     envelope: &NoticeEnvelope<'_>,
 ) -> Option<String> {
     let address = relay.address();
     let (zone, code, listing) = snapshot.zones().iter().find_map(|zone| {
         let config = &zone.config;
-        config.codes.iter().find_map(|code| {
-            let listing = record_of(record, config, code.value)?.current.as_ref();
-            let listing = listing.filter(|listing| listing.prefix.contains(address))?;
-            Some((config, code, listing))
-        })
+        config.codes.iter().find_map(|code| Some((config, code, record.listing(config, code.value)?)))
     })?;
     let NoticeEnvelope { from, to, now } = envelope;
-    let (last, url) = (listing.grounds.at.whole_hour(), zone.texts.url(address));
+    let (last, url) = (listing.since.whole_hour(), zone.texts.url(address));
     let date = now.rfc5322();
     let boundary = format!("notice-{}", now.seconds());
     Some(format!(

@@ -57,6 +57,7 @@ impl CodeExplanation {
             }
             "met" => "every rule is satisfied",
             "held" => "the listing is held",
+            "decided" => "the listing is decided and not public yet",
             other => other,
         }
     }
@@ -123,6 +124,12 @@ impl Display for ListingExplanation {
             "    {} is listed from {} until {} (number {} within the repeat window, based on a {})",
             self.published, self.since, self.until, self.times, self.criterion
         )?;
+        if let Some(slot) = self.next_slot {
+            writeln!(
+                f,
+                "    this becomes public at {slot}, or at a later slot if another relay of the same site comes first"
+            )?;
+        }
         let evidence: Vec<String> = self.evidence.iter().map(Offset::to_string).collect();
         writeln!(
             f,

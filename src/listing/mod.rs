@@ -3,13 +3,17 @@
 mod code;
 mod grounds;
 mod guards;
+mod published;
 mod record;
+mod slots;
 mod terms;
 
 pub use code::{CodeBasis, ReturnCode, ReturnCodeSpec};
 pub use grounds::{Criterion, ListingGrounds};
 pub use guards::GuardLimits;
+pub use published::{PublishedListing, ShownWithListing};
 pub use record::ListingRecord;
+pub use slots::PublicationSlots;
 pub use terms::{ListingTerms, ListingTermsSpec};
 
 use minicbor::{Decode, Encode};
@@ -19,16 +23,17 @@ use crate::relay::Prefix;
 use crate::score::Points;
 use crate::time::Timestamp;
 
-/// A listing: an address that is published under a code. Every listing has an end.
+/// A listing: an address that is listed under a code. Every listing has an end. What the public sees of
+/// it is a [`PublishedListing`].
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Listing {
     /// The published address or, by decision of the operator, IPv6 /64.
     #[n(0)]
     pub prefix: Prefix,
-    /// When the listing began.
+    /// When the listing began: the slot at which it was published or, before that, when it was decided.
     #[n(1)]
     pub since: Timestamp,
-    /// When the listing ends.
+    /// When the listing ends. The publication of a new listing or of an extension moves it to a slot.
     #[n(2)]
     pub until: Timestamp,
     /// The digest of the zone file whose policy was applied.
@@ -75,6 +80,9 @@ pub struct PastListing {
     /// record if its evidence is voided later.
     #[n(3)]
     pub grounds: ListingGrounds,
+    /// The slot at which the listing was published; `None` if it ended before.
+    #[n(4)]
+    pub published: Option<Timestamp>,
 }
 
 /// Why a listing ended.

@@ -2,7 +2,10 @@
 
 use minicbor::{Decode, Encode};
 
-use super::{Criterion, Listing, ListingEnd, ListingGrounds, ListingTerms, PastListing};
+use super::{
+    Criterion, Listing, ListingEnd, ListingGrounds, ListingTerms, PastListing, PublicationSlots,
+    PublishedListing, ShownWithListing,
+};
 use crate::digest::Digest;
 use crate::evidence::Offset;
 use crate::relay::Prefix;
@@ -21,6 +24,9 @@ pub struct ListingRecord {
     /// entry that caused it.
     #[n(2)]
     pub floor: Offset,
+    /// What is published of the current listing.
+    #[n(3)]
+    pub published: Option<PublishedListing>,
 }
 
 impl ListingRecord {
@@ -58,14 +64,51 @@ impl ListingRecord {
         self.current = Some(Listing { prefix, since, until, policy, grounds, times });
     }
 
+    /// Whether what is published differs from the current listing.
+    pub fn is_unpublished(&self, shown: ShownWithListing) -> bool {
+        let published = |listing: &Listing| {
+            self.published
+                .as_ref()
+                .map(|published| published.since)
+                .map(|since| PublishedListing::of(listing, since, shown))
+        };
+        self.current
+            .as_ref()
+            .is_some_and(|listing| published(listing) != self.published || self.published.is_none())
+    }
+
+    /// Publishes the current listing at a slot. The time that evidence adds to a listing counts from
+    /// the slot, and ends on a slot, so that neither tells when the case was complete.
+    pub fn publish(&mut self, at: Timestamp, slots: PublicationSlots, shown: ShownWithListing) {
+        let Some(listing) = &mut self.current else { return };
+        let before = self.published.as_ref();
+        let is_longer = before.is_none_or(|published| listing.until > published.until);
+        if is_longer && listing.grounds.criterion == Criterion::Case {
+            let term = listing.until.since(listing.grounds.at);
+            listing.until = slots.first(at.plus(term));
+        }
+        let since = before.map_or(at, |published| published.since);
+        listing.since = since;
+        self.published = Some(PublishedListing::of(listing, since, shown));
+    }
+
+    /// Shortens what is published to the end of the current listing. An earlier end is public at once.
+    pub fn shorten(&mut self) {
+        if let (Some(listing), Some(published)) = (&self.current, &mut self.published) {
+            published.until = published.until.min(listing.until);
+        }
+    }
+
     /// Whether the current listing is a decision of the operator.
     pub fn is_decided(&self) -> bool {
         self.current.as_ref().is_some_and(|listing| listing.grounds.criterion == Criterion::Decision)
     }
 
-    /// Ends the listing if its end is reached, and returns it.
+    /// Ends a published listing if its end is reached, and returns it. The term of a listing that is not
+    /// published yet has not begun.
     pub fn expire(&mut self, now: Timestamp) -> Option<Listing> {
-        let due = self.current.as_ref().is_some_and(|listing| listing.until <= now);
+        let due =
+            self.published.is_some() && self.current.as_ref().is_some_and(|listing| listing.until <= now);
         if due { self.end(now, ListingEnd::Expired) } else { None }
     }
 
@@ -79,10 +122,11 @@ impl ListingRecord {
     /// Ends the listing early and returns it. Its evidence does not count again.
     pub fn end(&mut self, ended: Timestamp, how: ListingEnd) -> Option<Listing> {
         let listing = self.current.take()?;
+        let published = self.published.take().map(|published| published.since);
         // A listing based on voided evidence must not prolong later ones.
         if how != ListingEnd::Voided {
             let grounds = listing.grounds.clone();
-            self.past.push(PastListing { since: listing.since, ended, how, grounds });
+            self.past.push(PastListing { since: listing.since, ended, how, grounds, published });
         }
         Some(listing)
     }

@@ -138,6 +138,7 @@ impl Metrics {
                 | ListChange::Burned => continue,
                 ListChange::Listed { .. } => "listed",
                 ListChange::Extended { .. } => "extended",
+                ListChange::Published { .. } => "published",
                 ListChange::Ended { .. } => "ended",
                 ListChange::Held { .. } => "held",
                 ListChange::Crowded { .. } => "crowded",

@@ -9,7 +9,7 @@ use dashmap::DashMap;
 use tokio::sync::watch;
 
 use crate::blocklist::{
-    Blocklist, Donors, ListChange, ListChanges, ListStatus, RelayRecord, VerificationQuestion,
+    Blocklist, Donors, ListChange, ListChanges, ListStatus, PublicRelay, RelayRecord, VerificationQuestion,
 };
 use crate::evidence::Offset;
 use crate::relay::{Prefix, Relay};
@@ -108,7 +108,7 @@ impl Published {
         }
     }
 
-    /// The record of a relay. For an IPv6 relay it includes what was decided about the network
+    /// The record of a relay, for the operator. For an IPv6 relay it includes what was decided about the network
     /// around the relay.
     pub fn relay(&self, relay: Relay) -> Option<Arc<RelayRecord>> {
         let of = |prefix| self.mirror.get(&prefix).map(|record| Arc::clone(&record));
@@ -124,6 +124,11 @@ impl Published {
             }
             (host, around) => host.or(around),
         }
+    }
+
+    /// What the public may know of a relay. Pages and the API for everyone use nothing else.
+    pub fn public_relay(&self, relay: Relay) -> PublicRelay {
+        self.relay(relay).map(|record| record.public(relay)).unwrap_or_default()
     }
 
     /// Shows every relay's record, in no order. The fold's thread waits while one part of the

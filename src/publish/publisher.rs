@@ -304,10 +304,13 @@ fn report(changes: &ListChanges) {
     for change in &changes.list {
         match change {
             ListChange::Listed { origin, relay, code, until } => {
-                tracing::info!(%relay, code, zone = origin, %until, "listed");
+                tracing::info!(%relay, code, zone = origin, %until, "listing decided");
             }
             ListChange::Extended { origin, relay, code, until } => {
-                tracing::info!(%relay, code, zone = origin, %until, "listing extended");
+                tracing::info!(%relay, code, zone = origin, %until, "extension of a listing decided");
+            }
+            ListChange::Published { origin, relay, code, until } => {
+                tracing::info!(%relay, code, zone = origin, %until, "listing published");
             }
             ListChange::Ended { origin, relay, code, how } => {
                 tracing::info!(%relay, code, zone = origin, ?how, "listing ended");

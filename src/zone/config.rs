@@ -8,7 +8,7 @@ use super::text::{TextTemplate, TxtText};
 use crate::classify::Kind;
 use crate::complaint::Complaints;
 use crate::digest::Digest;
-use crate::listing::{CodeBasis, GuardLimits, Listing, ListingTerms, ReturnCode};
+use crate::listing::{CodeBasis, GuardLimits, Listing, ListingTerms, PublicationSlots, ReturnCode};
 use crate::relay::{Listable, Prefix};
 use crate::score::{Policy, Quorum, VerificationMode};
 
@@ -27,9 +27,11 @@ pub struct ZoneConfig {
     pub digest: Digest,
     /// Which addresses may be listed.
     pub listable: Listable,
-    /// The number that is added to the journal offset of the zone's last change to make its serial
-    /// number.
+    /// The first serial of the zone (RFC 1035 §3.3.13). Every change of the published zone raises it by
+    /// one.
     pub serial_base: u32,
+    /// When what was decided becomes public.
+    pub slots: PublicationSlots,
     /// The TTLs of the zone's records.
     pub ttls: Ttls,
     /// The texts of the zone's TXT records.

@@ -59,7 +59,9 @@ impl JudgedZone {
         digester.add(self.config.digest.octets()).add(&self.serial.to_be_bytes());
         digester.add(&[u8::from(self.shut_down)]);
         for (prefix, entry) in self.entries.iter() {
-            digester.add(prefix.to_string().as_bytes()).add(&[entry.mask()]);
+            let codes: Vec<u8> =
+                entry.codes.iter().flat_map(|listed| [listed.code, listed.confidence]).collect();
+            digester.add(prefix.to_string().as_bytes()).add(&codes);
         }
         digester.digest()
     }

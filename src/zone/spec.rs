@@ -12,7 +12,9 @@ use super::text::TXT_OCTETS_MAX;
 
 use crate::complaint::{Complaint, Complaints};
 use crate::digest::Digest;
-use crate::listing::{CodeBasis, GuardLimits, ListingTermsSpec, ReturnCode, ReturnCodeSpec};
+use crate::listing::{
+    CodeBasis, GuardLimits, ListingTermsSpec, PublicationSlots, ReturnCode, ReturnCodeSpec,
+};
 use crate::relay::Listable;
 use crate::score::{Policy, PolicySpec};
 use crate::time::Span;
@@ -34,6 +36,8 @@ struct ZoneSpec {
     laboratory_networks: Vec<IpNet>,
     #[serde(default = "serial_base")]
     serial_base: u32,
+    #[serde(default = "publish_every")]
+    publish_every: Span,
     soa: SoaSpec,
     ttl: TtlSpec,
     texts: TextsSpec,
@@ -47,6 +51,10 @@ struct ZoneSpec {
 
 fn serial_base() -> u32 {
     1
+}
+
+fn publish_every() -> Span {
+    Span::from_seconds(900)
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -140,6 +148,7 @@ impl ZoneSpec {
         let texts = self.texts.check(&mut complaints);
         let policy = self.policy.check(&mut complaints);
         let terms = self.listing.check(&mut complaints);
+        let slots = PublicationSlots::check(self.publish_every, &mut complaints);
         self.guards.check(&mut complaints);
         let codes = self.check_codes(&policy, &mut complaints);
         let mask = |wanted: &dyn Fn(&ReturnCode) -> bool| {
@@ -166,6 +175,7 @@ impl ZoneSpec {
             digest,
             listable: Listable { laboratory_networks: self.laboratory_networks.clone() },
             serial_base: self.serial_base,
+            slots,
             ttls,
             texts,
             codes,

@@ -26,15 +26,18 @@ pub(crate) const ORIGIN: &str = "bl.backscatter.example.";
 /// The text of the shipped zone's file.
 pub(crate) const SHIPPED: &str = include_str!("../../zones/backscatter.toml");
 
-/// The shipped zone's file, with the documentation and benchmarking networks permitted.
+/// The shipped zone's file, with the documentation and benchmarking networks permitted, without
+/// verification and without slots.
 pub(crate) fn laboratory_zone() -> String {
     let networks =
         r#"["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32"]"#;
     let zone = SHIPPED.replace("laboratory_networks = []", &format!("laboratory_networks = {networks}"));
     let quiet = zone.replace("verification = \"required\"", "verification = \"off\"");
+    let immediate = quiet.replace("publish_every = \"15m\"", "publish_every = \"0s\"");
     assert_ne!(zone, SHIPPED);
     assert_ne!(zone, quiet);
-    quiet
+    assert_ne!(quiet, immediate);
+    immediate
 }
 
 /// The time at which every test's clock starts.

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use crate::blocklist::Blocklist;
 use crate::blocklist::changes::{EntryContext, ListChange};
-use crate::blocklist::published::{DerivedZone, serial};
+use crate::blocklist::publication::PublicationQueue;
+use crate::blocklist::published::DerivedZone;
 use crate::blocklist::records::RecordChange;
+use crate::blocklist::state::ZoneState;
 use crate::listing::{CodeBasis, ListingEnd};
 use crate::relay::Prefix;
 use crate::zone;
@@ -19,24 +21,14 @@ impl Blocklist {
         if config.apex.origin.to_string() != origin {
             return turn.ignore("the zone's file has another origin");
         }
-        let (now, changed) = (self.state.time, self.state.offset);
+        let now = self.state.time;
         // Secondaries remember the serial of a zone that was withdrawn, so it counts too.
-        let before = self
-            .state
-            .zones
-            .get(origin)
-            .and_then(|state| Some((state, zone::read(origin, &state.text).ok()?)));
-        if let Some((state, known)) = before {
-            let published = serial(known.serial_base, state.changed);
-            let ahead = serial(config.serial_base, changed).wrapping_sub(published);
-            // Secondaries would treat the zone as older (RFC 1982 §3.2).
-            if ahead == 0 || ahead > i32::MAX as u32 {
-                return turn.ignore("the serial would go backwards; raise serial_base");
-            }
-        }
-        let state = self.state.zones.entry(origin.to_owned()).or_default();
+        let serial = self.state.zones.get(origin).map(|state| state.serial);
+        let state = self.state.zones.entry(origin.to_owned()).or_insert_with(|| ZoneState {
+            publication: PublicationQueue::since(now),
+            ..ZoneState::default()
+        });
         text.clone_into(&mut state.text);
-        state.changed = changed;
         state.published = true;
         // Listings end if the code no longer exists or the address may no longer be listed. The
         // records are kept, so that evidence before their floor does not count again.
@@ -51,11 +43,18 @@ impl Blocklist {
             .collect();
         turn.changes.relays.extend(state.records.keys().map(|(prefix, _)| *prefix));
         let digest = config.digest.to_string();
-        self.zones.insert(origin.to_owned(), DerivedZone::of(state, Arc::new(config)));
+        let derived = DerivedZone::of(state, Arc::new(config));
+        state.serial = derived.serial_after(serial);
+        self.zones.insert(origin.to_owned(), derived);
         for (prefix, code) in lost {
             self.change_record(origin, prefix, code, turn, |record| {
                 record.end(now, ListingEnd::Withdrawn).map(|_| RecordChange::Ended(ListingEnd::Withdrawn))
             });
+        }
+        self.publish_again(origin);
+        // The serial of the adopted file stands for all changes of this entry.
+        if let Some(derived) = self.zones.get_mut(origin) {
+            derived.is_changed = false;
         }
         self.note(turn, "adopt-zone", origin, digest);
         turn.change(ListChange::Zone { origin: origin.to_owned() });
@@ -84,11 +83,12 @@ impl Blocklist {
 
     /// Shuts a zone down, or reopens it.
     pub(super) fn set_shut_down(&mut self, origin: &str, shut_down: bool, turn: &mut EntryContext<'_>) {
-        let offset = self.state.offset;
         match self.state.zones.get_mut(origin).filter(|zone| zone.published) {
             Some(zone) if zone.shut_down != shut_down => {
                 zone.shut_down = shut_down;
-                zone.changed = offset;
+                if let Some(derived) = self.zones.get_mut(origin) {
+                    derived.is_changed = true;
+                }
                 self.note(turn, if shut_down { "shut-down" } else { "reopen" }, origin, String::new());
                 turn.change(ListChange::Zone { origin: origin.to_owned() });
             }

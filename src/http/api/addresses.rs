@@ -11,12 +11,11 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
 
-use crate::blocklist::RelayRecord;
-use crate::explain::{answer_mask, hold_of, record_of};
+use crate::blocklist::PublicRelay;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::extract::RequestPart;
-use crate::listing::{Criterion, Listing, ListingGrounds, ReturnCode};
+use crate::listing::{Criterion, PublishedListing};
 use crate::relay::{Relay, special_purpose};
 use crate::score::RULES;
 use crate::time::{Span, Timestamp};
@@ -44,21 +43,6 @@ pub(in crate::http) struct ZoneJson {
     pub answer: Option<IpAddr>,
     pub url: String,
     pub codes: Vec<CodeJson>,
-    /// The listings that a guard or a freeze holds.
-    pub held: Vec<HeldJson>,
-}
-
-/// A listing under one code that a guard or a freeze holds.
-#[derive(Debug, Serialize)]
-pub(in crate::http) struct HeldJson {
-    pub value: u8,
-    pub name: String,
-    /// What holds it: `freeze`, `zone` or `site`.
-    pub guard: &'static str,
-    /// Why it is held, in words.
-    pub why: String,
-    /// What ends the hold, in words.
-    pub ends: String,
 }
 
 /// A listing under one code.
@@ -98,20 +82,19 @@ pub(super) async fn address(
 
 /// The public information about an address.
 pub(in crate::http) fn describe(app: &App, relay: Relay) -> AddressJson {
-    let record = app.published.relay(relay).unwrap_or_default();
+    let known = app.published.public_relay(relay);
     let snapshot = app.published.snapshot();
     let zones: Vec<ZoneJson> = snapshot
         .zones()
         .iter()
         .map(|zone| {
             let origin = zone.config.apex.origin.to_string();
-            let mask = answer_mask(relay, &record, &zone.config);
+            let mask = known.answer_mask(&zone.config);
             ZoneJson {
                 query: format!("{}.{origin}", reversed(relay.address())),
                 answer: (mask != 0).then(|| IpAddr::from([127, 0, 0, mask])),
                 url: zone.config.texts.url(relay.address()),
-                codes: codes(relay, &record, &zone.config),
-                held: held(&record, &zone.config),
+                codes: codes(&known, &zone.config),
                 zone: origin,
             }
         })
@@ -124,50 +107,29 @@ pub(in crate::http) fn describe(app: &App, relay: Relay) -> AddressJson {
     }
 }
 
-fn codes(relay: Relay, record: &RelayRecord, config: &Config) -> Vec<CodeJson> {
+fn codes(known: &PublicRelay, config: &Config) -> Vec<CodeJson> {
     let listed = config.codes.iter().filter_map(|code| {
-        let listing = record_of(record, config, code.value)?
-            .current
-            .as_ref()
-            .filter(|listing| listing.prefix.contains(relay.address()))?;
+        let listing = known.listing(config, code.value)?;
         Some(CodeJson {
             value: code.value,
             name: code.name.clone(),
             why: code.meaning.clone(),
-            // A more precise time would reveal which report completed the case.
             since: listing.since.whole_hour(),
             until: listing.until.plus(Span::from_hours(1)).whole_hour(),
             policy: listing.policy.to_string(),
-            reports: months(record, &listing.grounds),
-            rules: match listing.grounds.criterion {
+            reports: listing.shown.reported.map(|(first, last)| [first.month(), last.month()]),
+            rules: match listing.criterion {
                 Criterion::Case => RULES.iter().map(|rule| rule.shows).collect(),
                 Criterion::Decision => Vec::new(),
             },
-            beside: beside(config, code.value, listing),
+            beside: beside(config, listing),
         })
     });
     listed.collect()
 }
 
-/// The held listings. They show no more than a listing would.
-fn held(record: &RelayRecord, config: &Config) -> Vec<HeldJson> {
-    let of_code = |code: &ReturnCode| {
-        let guard = hold_of(record, config, code.value)?.guard;
-        let (value, name) = (code.value, code.name.clone());
-        Some(HeldJson { value, name, guard: guard.name(), why: guard.to_string(), ends: guard.ends() })
-    };
-    config.codes.iter().filter_map(of_code).collect()
-}
-
-fn beside(config: &Config, code: u8, listing: &Listing) -> Vec<FurtherCodeJson> {
-    let goes = config.beside(code, listing);
+fn beside(config: &Config, listing: &PublishedListing) -> Vec<FurtherCodeJson> {
+    let goes = config.codes.iter().filter(|code| code.value & listing.shown.beside != 0);
     goes.map(|code| FurtherCodeJson { value: code.value, name: code.name.clone(), why: code.meaning.clone() })
         .collect()
-}
-
-/// The months of the first and the last report of a case.
-fn months(record: &RelayRecord, grounds: &ListingGrounds) -> Option<[String; 2]> {
-    let of_case = record.ledger.marks().iter().filter(|mark| grounds.evidence.contains(&mark.offset));
-    let seen: Vec<Timestamp> = of_case.map(|mark| mark.seen_at).collect();
-    Some([seen.iter().min()?.month(), seen.iter().max()?.month()])
 }

@@ -31,26 +31,24 @@ pub(super) async fn history(
     RequestPart(Path(address)): RequestPart<Path<String>>,
 ) -> Result<Json<Vec<PublicListing>>, ApiError> {
     let relay: Relay = address.parse().map_err(ApiError::InvalidValue)?;
-    let mut listings = Vec::new();
-    let record = app.published.relay(relay).unwrap_or_default();
-    for ((zone, code), record) in &record.records {
-        listings.extend(record.past.iter().map(|past| PublicListing {
-            zone: zone.to_string(),
-            code: *code,
-            since: past.since.whole_hour(),
-            until: past.ended.whole_hour(),
-            ended: Some(past.how.name()),
-            policy: None,
-        }));
-        listings.extend(record.current.iter().map(|listing| PublicListing {
-            zone: zone.to_string(),
-            code: *code,
-            since: listing.since.whole_hour(),
-            until: listing.until.whole_hour(),
-            ended: None,
-            policy: Some(listing.policy.to_string()),
-        }));
-    }
+    let known = app.published.public_relay(relay);
+    let past = known.past.iter().map(|past| PublicListing {
+        zone: past.origin.to_string(),
+        code: past.code,
+        since: past.since.whole_hour(),
+        until: past.ended.whole_hour(),
+        ended: Some(past.how.name()),
+        policy: None,
+    });
+    let current = known.listings.iter().map(|((zone, code), listing)| PublicListing {
+        zone: zone.to_string(),
+        code: *code,
+        since: listing.since.whole_hour(),
+        until: listing.until.whole_hour(),
+        ended: None,
+        policy: Some(listing.policy.to_string()),
+    });
+    let mut listings: Vec<PublicListing> = past.chain(current).collect();
     listings.sort_by_key(|listing| listing.since);
     Ok(Json(listings))
 }

@@ -41,12 +41,7 @@ pub(in crate::http) async fn remove_oneself(
     ClientNetwork(client): ClientNetwork,
     relay: Relay,
 ) -> Result<Json<DirectiveDone>, ApiError> {
-    let listed = app.published.relay(relay).is_some_and(|record| {
-        record.records.values().any(|record| {
-            record.current.as_ref().is_some_and(|listing| listing.prefix.contains(relay.address()))
-        })
-    });
-    if !listed {
+    if app.published.public_relay(relay).listings.is_empty() {
         return Err(ApiError::NotListed(relay));
     }
     // The waiting time does not apply to requests from the relay's own network. Otherwise others
@@ -65,12 +60,8 @@ pub(in crate::http) async fn remove_oneself(
 /// immediate. After the second listing the wait is one day from the last removal, and it doubles
 /// with each further removal, up to 32 days.
 fn locked_until(app: &App, relay: Relay) -> Option<Timestamp> {
-    let record = app.published.relay(relay)?;
-    let removed = record
-        .records
-        .values()
-        .flat_map(|record| &record.past)
-        .filter(|past| past.how == ListingEnd::Removed);
+    let known = app.published.public_relay(relay);
+    let removed = known.past.iter().filter(|past| past.how == ListingEnd::Removed);
     let ends: BTreeSet<Timestamp> = removed.map(|past| past.ended).collect();
     let doublings = u32::try_from(ends.len().checked_sub(1)?).unwrap_or(u32::MAX).min(LOCK_DOUBLINGS_MAX);
     let until = ends.last()?.plus(Span::from_days(1 << doublings));

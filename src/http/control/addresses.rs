@@ -66,6 +66,6 @@ pub(super) async fn notice(
     let relay: Relay = address.parse().map_err(ApiError::InvalidValue)?;
     let (from, to) = (mailbox(&between.from)?, mailbox(&between.to)?);
     let envelope = explain::NoticeEnvelope { from: &from, to: &to, now: app.clock.now() };
-    let record = app.published.relay(relay).unwrap_or_default();
+    let record = app.published.public_relay(relay);
     explain::notice(relay, &record, &app.published.snapshot(), &envelope).ok_or(ApiError::NotListed(relay))
 }

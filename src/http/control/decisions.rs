@@ -41,6 +41,9 @@ pub struct StatusJson {
     /// Zones with the numbers of complete cases that wait for the answer of the relay's side.
     #[serde(default)]
     pub unverified: Vec<(String, usize)>,
+    /// Zones with the numbers of listings and changes of listings that wait for a slot.
+    #[serde(default)]
+    pub unpublished: Vec<(String, usize)>,
     /// Zones that are shut down.
     pub shut_down: Vec<String>,
     /// All exemptions.
@@ -97,6 +100,7 @@ pub(super) async fn standing(State(app): State<Arc<App>>) -> Json<StatusJson> {
         frozen: standing.frozen,
         held: standing.held.clone().into_iter().collect(),
         unverified: standing.unverified.clone().into_iter().collect(),
+        unpublished: standing.unpublished.clone().into_iter().collect(),
         shut_down: standing.shut_down.clone(),
         exemptions: exemptions.collect(),
         audit_records: standing.audit.number,

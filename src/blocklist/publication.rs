@@ -1,0 +1,239 @@
+//! Publication: what was decided waits for a slot, and becomes public there. What ends is public at
+//! once.
+//!
+//! At one slot, a site gets at most one new listing. Otherwise the owner of a network of relays could
+//! try one address with each of them, and learn at one slot which of them are traps.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use minicbor::{Decode, Encode};
+
+use super::Blocklist;
+use super::audit::AuditRecord;
+use super::changes::{EntryContext, ListChange};
+use super::published::DerivedZone;
+use super::state::ZoneState;
+use crate::evidence::Offset;
+use crate::listing::{Criterion, Listing, ListingRecord, ShownWithListing};
+use crate::relay::{Prefix, RelaySite};
+use crate::score::{Ledger, Points};
+use crate::time::Timestamp;
+use crate::zone;
+
+/// What was decided about one zone and is not public yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub(super) struct PublicationQueue {
+    /// The last slot at which the zone was published.
+    #[n(0)]
+    slot: Timestamp,
+    /// By ledger prefix and code: the entry that made the first decision that waits.
+    #[n(1)]
+    waiting: BTreeMap<(Prefix, u8), Offset>,
+}
+
+impl PublicationQueue {
+    /// An empty queue of a zone that is adopted at this time. Its first slot is the next one.
+    pub(super) fn since(now: Timestamp) -> Self {
+        PublicationQueue { slot: now, waiting: BTreeMap::new() }
+    }
+
+    /// The number of listings and changes of listings that wait for a slot.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// What waits, the earliest decision first.
+    fn in_order(&self) -> Vec<(Prefix, u8)> {
+        let mut waiting: Vec<_> = self.waiting.iter().map(|(key, decided)| (*decided, *key)).collect();
+        waiting.sort_unstable();
+        waiting.into_iter().map(|(_, key)| key).collect()
+    }
+}
+
+/// After a change of a record: publishes it at once if the zone has no slots, else lets it wait.
+pub(super) fn publish_or_wait(
+    zone: &mut ZoneState,
+    (prefix, code): (Prefix, u8),
+    config: &zone::Config,
+    ledger: Option<&Ledger>,
+    (offset, now): (Offset, Timestamp),
+) {
+    let Some(record) = zone.records.get_mut(&(prefix, code)) else { return };
+    record.shorten();
+    let shown = record.current.as_ref().map(|listing| shown_with(listing, code, config, ledger));
+    match shown.filter(|shown| record.is_unpublished(*shown)) {
+        None => drop(zone.publication.waiting.remove(&(prefix, code))),
+        Some(shown) if config.slots.is_immediate() => {
+            zone.publication.waiting.remove(&(prefix, code));
+            record.publish(now, config.slots, shown);
+        }
+        Some(_) => drop(zone.publication.waiting.entry((prefix, code)).or_insert(offset)),
+    }
+}
+
+/// What is shown with a listing under a code.
+fn shown_with(
+    listing: &Listing,
+    code: u8,
+    config: &zone::Config,
+    ledger: Option<&Ledger>,
+) -> ShownWithListing {
+    let asked = config.quorum(code).map_or(Points::default(), |(_, quorum)| quorum.points());
+    let marks = ledger.map(Ledger::marks).unwrap_or_default().iter();
+    let seen = marks.filter(|mark| listing.grounds.evidence.contains(&mark.offset)).map(|mark| mark.seen_at);
+    ShownWithListing {
+        confidence: listing.confidence(asked),
+        beside: config.beside(code, listing).fold(0, |mask, code| mask | code.value),
+        reported: seen.clone().min().zip(seen.max()),
+    }
+}
+
+impl Blocklist {
+    /// At the first tick of a slot, publishes what waits. Nothing is published while the list is frozen.
+    pub(super) fn publish_at_slot(&mut self, turn: &mut EntryContext<'_>) {
+        if self.state.frozen {
+            return;
+        }
+        let now = self.state.time;
+        let origins: Vec<String> = self.zones.keys().cloned().collect();
+        for origin in origins {
+            let Some(zone) = self.state.zones.get_mut(&origin) else { continue };
+            let slots = self.zones[&origin].config.slots;
+            let slot = slots.last(now);
+            if slot > zone.publication.slot {
+                zone.publication.slot = slot;
+                self.publish_waiting(&origin, slot, turn);
+            }
+        }
+    }
+
+    fn publish_waiting(&mut self, origin: &str, slot: Timestamp, turn: &mut EntryContext<'_>) {
+        let Some(zone) = self.state.zones.get(origin) else { return };
+        let mut used = BTreeSet::new();
+        for key in zone.publication.in_order() {
+            if self.admits(origin, key, &mut used) {
+                self.publish_record(origin, key, slot, turn);
+            }
+        }
+    }
+
+    /// Whether a record may become public at this slot. A new listing by evidence uses up the slot for
+    /// its sites.
+    fn admits(&self, origin: &str, key: (Prefix, u8), used: &mut BTreeSet<RelaySite>) -> bool {
+        let record = self.state.zones.get(origin).and_then(|zone| zone.records.get(&key));
+        let Some(listing) =
+            record.filter(|record| record.published.is_none()).and_then(|record| record.current.as_ref())
+        else {
+            return true;
+        };
+        if listing.grounds.criterion == Criterion::Decision {
+            return true;
+        }
+        let sites: Vec<RelaySite> =
+            self.sites(key.0).into_iter().filter(|site| is_one_owner(*site, key.0)).collect();
+        let is_free = !sites.iter().any(|site| used.contains(site));
+        if is_free {
+            used.extend(sites);
+        }
+        is_free
+    }
+
+    fn publish_record(
+        &mut self,
+        origin: &str,
+        (prefix, code): (Prefix, u8),
+        slot: Timestamp,
+        turn: &mut EntryContext<'_>,
+    ) {
+        let ledger = self.state.ledgers.get(&prefix);
+        let (Some(zone), Some(derived)) = (self.state.zones.get_mut(origin), self.zones.get_mut(origin))
+        else {
+            return;
+        };
+        let listing = derived.change(zone, prefix, |zone, config| {
+            zone.publication.waiting.remove(&(prefix, code));
+            let record = zone.records.get_mut(&(prefix, code))?;
+            let shown = shown_with(record.current.as_ref()?, code, config, ledger);
+            record.publish(slot, config.slots, shown);
+            record.current.clone()
+        });
+        let Some(listing) = listing else { return };
+        turn.changes.relays.insert(prefix);
+        turn.change(ListChange::Published {
+            origin: origin.to_owned(),
+            relay: prefix,
+            code,
+            until: listing.until,
+        });
+        let record = AuditRecord {
+            zone: origin.to_owned(),
+            about: listing.prefix.to_string(),
+            code: Some(code),
+            until: Some(listing.until),
+            policy: listing.policy.to_string(),
+            evidence: listing.grounds.evidence.clone(),
+            ..self.record(turn, "published", listing.grounds.figures())
+        };
+        turn.changes.audit.push(self.state.audit.link(record));
+    }
+
+    /// Lets every listing wait for the next slot whose published part differs from it, because the
+    /// zone's file was replaced.
+    pub(super) fn publish_again(&mut self, origin: &str) {
+        let at = (self.state.offset, self.state.time);
+        let (Some(zone), Some(derived)) = (self.state.zones.get_mut(origin), self.zones.get_mut(origin))
+        else {
+            return;
+        };
+        let ledgers = &self.state.ledgers;
+        let differs = |((prefix, code), record): (&(Prefix, u8), &ListingRecord)| {
+            let listing = record.current.as_ref()?;
+            let shown = shown_with(listing, *code, &derived.config, ledgers.get(prefix));
+            record.is_unpublished(shown).then_some((*prefix, *code))
+        };
+        let changed: Vec<(Prefix, u8)> = zone.records.iter().filter_map(differs).collect();
+        for (prefix, code) in changed {
+            derived.change(zone, prefix, |zone, config| {
+                publish_or_wait(zone, (prefix, code), config, ledgers.get(&prefix), at);
+            });
+        }
+    }
+
+    /// Counts the serials of the zones that the entry changed. An entry raises a serial by one, however
+    /// much it changed.
+    pub(super) fn count_serials(&mut self) {
+        for (origin, derived) in &mut self.zones {
+            if std::mem::take(&mut derived.is_changed)
+                && let Some(zone) = self.state.zones.get_mut(origin)
+            {
+                zone.serial = zone.serial.wrapping_add(1);
+            }
+        }
+    }
+}
+
+/// Whether one owner controls all relays of a site, so that each of them could test one address.
+fn is_one_owner(site: RelaySite, relay: Prefix) -> bool {
+    match site {
+        RelaySite::Network(network) => network == Prefix::shared(relay.network()),
+        RelaySite::Organisation(_) => true,
+        RelaySite::System(_) => false,
+    }
+}
+
+impl DerivedZone {
+    /// The serial of a zone whose file is adopted: the base that the file sets or, if that is not ahead,
+    /// the next number. It never goes back (RFC 1982 §3.2).
+    pub(super) fn serial_after(&self, published: Option<u32>) -> u32 {
+        let base = self.config.serial_base;
+        match published {
+            Some(published) if !is_ahead(base, published) => published.wrapping_add(1),
+            _ => base,
+        }
+    }
+}
+
+/// Whether a serial is greater than another one (RFC 1982 §3.2).
+fn is_ahead(serial: u32, other: u32) -> bool {
+    (1..=i32::MAX.cast_unsigned()).contains(&serial.wrapping_sub(other))
+}
