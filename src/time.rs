@@ -58,6 +58,13 @@ impl Timestamp {
         Timestamp(self.0 - self.0.rem_euclid(24 * MILLISECONDS_PER_HOUR))
     }
 
+    /// This time rounded down to the first day of its UTC month.
+    pub fn whole_month(self) -> Self {
+        let date = jiff::tz::Offset::UTC.to_datetime(self.jiff()).date();
+        let days = i64::from(date.day()) - 1;
+        self.whole_day().minus(Span::from_days(days))
+    }
+
     /// Parses a date and time of a message header (RFC 5322 §3.3). A wrong day of the week is
     /// accepted.
     pub fn parse_rfc5322(text: &str) -> Option<Self> {

@@ -8,6 +8,7 @@
 )]
 
 mod attacker;
+mod bait;
 mod classify_samples;
 mod config;
 mod corpora;

@@ -80,7 +80,8 @@ fn shown_with(
 ) -> ShownWithListing {
     let asked = config.quorum(code).map_or(Points::default(), |(_, quorum)| quorum.points());
     let marks = ledger.map(Ledger::marks).unwrap_or_default().iter();
-    let seen = marks.filter(|mark| listing.grounds.evidence.contains(&mark.offset)).map(|mark| mark.seen_at);
+    let seen = marks.filter(|mark| listing.grounds.evidence.contains(&mark.offset));
+    let seen = seen.map(|mark| mark.seen_at.whole_month());
     ShownWithListing {
         confidence: listing.confidence(asked),
         beside: config.beside(code, listing).fold(0, |mask, code| mask | code.value),

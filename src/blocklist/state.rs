@@ -90,6 +90,7 @@ pub(super) struct ZoneState {
     pub(super) unverified: BTreeSet<(Prefix, u8)>,
     /// What was decided and waits for a slot to become public.
     #[n(7)]
+    #[cbor(default)]
     pub(super) publication: PublicationQueue,
 }
 

@@ -183,7 +183,8 @@ async fn show(config: &Config, daemon: &Daemon) -> Result<(), CommandFailure> {
     };
     tell(&format!(
         "backscatterd runs on loopback: SMTP {smtp} (PROXY protocol), DNS {dns} (UDP and TCP), HTTP http://{http}/\n\
-         The zone is {ORIGIN} with the shipped policy. The demo sets the clock.\n\n"
+         The zone is {ORIGIN} with the shipped policy. The demo sets the clock.\n\
+         New listings become public at slots, a quarter of an hour apart.\n\n"
     ))?;
     for domain in TRAP_DOMAINS {
         let new = NewTrap {
@@ -199,15 +200,20 @@ async fn show(config: &Config, daemon: &Daemon) -> Result<(), CommandFailure> {
     let mut schedule: Vec<(&DemoServer, &DemoReport)> =
         SERVERS.iter().flat_map(|server| server.reports.iter().map(move |report| (server, report))).collect();
     schedule.sort_by_key(|(_, report)| report.hour);
-    let mut hour = 0;
+    // The time since the demo began.
+    let mut now = Timestamp::default();
     for (server, report) in schedule {
-        let advance = ClockAdvance { advance: Span::from_hours(report.hour - hour) };
-        hour = report.hour;
-        ControlClient::to_write(config).await?.post("/control/v1/clock", &advance).await?;
+        let hour = report.hour;
+        let due = Timestamp::default().plus(Span::from_hours(hour)).max(now);
+        advance(config, due.since(now)).await?;
         let reply = deliver(*smtp, *dns, server, report)
             .await
             .map_err(|error| CommandFailure::of_io(&error, format!("the demo's mail: {error}")))?;
-        let said = settled(daemon, *dns, server.address).await?;
+        settle(daemon).await;
+        // What the report decided becomes public at the next slot.
+        advance(config, SLOT).await?;
+        now = due.plus(SLOT);
+        let said = asked(*dns, server.address).await?;
         let answer = said.addresses.first().map_or(said.rcode, ToString::to_string);
         tell(&format!(
             "hour {hour:>3}  {} -> {:<18}  {reply}  dns: {answer}\n",
@@ -220,12 +226,20 @@ async fn show(config: &Config, daemon: &Daemon) -> Result<(), CommandFailure> {
     Ok(())
 }
 
+/// Advances the clock, and waits until the list knows the time.
+async fn advance(config: &Config, advance: Span) -> Result<(), CommandFailure> {
+    let advance = ClockAdvance { advance };
+    ControlClient::to_write(config).await?.post("/control/v1/clock", &advance).await.map(drop)
+}
+
 /// How often the demo looks whether all relays' sides have answered, and how many times at most.
 const VERIFIED_LOOK: Duration = Duration::from_millis(20);
 const VERIFIED_LOOKS_MAX: usize = 250;
+/// The time between two slots in the shipped zone file.
+const SLOT: Span = Span::from_seconds(900);
 
-/// Queries the DNS after the fold has applied all entries of the journal.
-async fn settled(daemon: &Daemon, dns: SocketAddr, address: &str) -> Result<LookupAnswer, CommandFailure> {
+/// Waits until the fold has applied all entries of the journal.
+async fn settle(daemon: &Daemon) {
     daemon.observed().await;
     let head = *daemon.app().journal.head().borrow();
     daemon.published().reached(head).await;
@@ -236,7 +250,6 @@ async fn settled(daemon: &Daemon, dns: SocketAddr, address: &str) -> Result<Look
         }
         tokio::time::sleep(VERIFIED_LOOK).await;
     }
-    asked(dns, address).await
 }
 
 async fn asked(dns: SocketAddr, address: &str) -> Result<LookupAnswer, CommandFailure> {

@@ -39,8 +39,8 @@ pub struct ShownWithListing {
     /// The codes that are returned with the code of the listing, as bits.
     #[n(1)]
     pub beside: u8,
-    /// When the first and the last report of the case were seen, if they are known. Only their months
-    /// are shown.
+    /// The months in which the first and the last report of the case were seen, if they are known. A
+    /// more precise time would tell which report completed the case.
     #[n(2)]
     pub reported: Option<(Timestamp, Timestamp)>,
 }
