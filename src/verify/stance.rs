@@ -3,6 +3,10 @@
 use super::reply::ServerReply;
 use crate::classify::{RefusalSense, refusal_sense};
 
+/// The code with which OpenSMTPD refuses a name that its table of virtual users lacks, as "mailing list
+/// expansion problem" (5.2.4).
+const NO_VIRTUAL_USER: u16 = 524;
+
 /// What a server does with one recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecipientStance {
@@ -49,6 +53,7 @@ fn sense(code: u16, reply: &ServerReply) -> RefusalSense {
 
 fn refused(code: u16, sense: RefusalSense) -> RecipientStance {
     match sense {
+        RefusalSense::Mailbox if code == NO_VIRTUAL_USER => RecipientStance::Unknown,
         RefusalSense::Address => RecipientStance::Unknown,
         RefusalSense::RelayDenied => RecipientStance::RelayDenied,
         RefusalSense::Temporary => RecipientStance::Deferred,
@@ -82,6 +87,7 @@ mod tests {
             (551, "", Unknown),
             (553, "go away", Unknown),
             (511, "no such user", Unknown),
+            (524, "5.2.4 Mailing list expansion problem: <a@relay.example>", Unknown),
             (501, "no such user", Unknown),
             (554, "5.7.1 Relay access denied", RelayDenied),
             (552, "5.2.2 Mailbox full", Refused),

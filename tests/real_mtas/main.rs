@@ -1,8 +1,8 @@
-//! Tests with real Postfix servers in network namespaces: which of them get listed, and how they
-//! use the list.
+//! Tests with real mail servers in network namespaces: which of them get listed, what verification finds
+//! out about them, and how they use the list.
 //!
-//! The tests need root, Postfix, iproute2 and dig, which `tests/run` installs. Without them they
-//! are skipped with a message; under CI they fail.
+//! The tests need root, and mail servers and tools that `tests/run` installs. Without them they are
+//! skipped with a message; under CI they fail.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,10 +10,20 @@
     reason = "a test that cannot continue should panic, and may print what it measured"
 )]
 
+mod attacks;
+mod exim;
 mod lab;
+#[path = "../support/mail_host.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod mail_host;
+mod name_server;
+mod network;
+mod opensmtpd;
 mod postfix;
+mod sendmail;
 #[path = "../support/smtp_client.rs"]
 mod smtp_client;
+mod unpacked;
 mod verify;
 #[path = "../support/wait.rs"]
 mod wait;
@@ -21,6 +31,7 @@ mod wait;
 use std::time::{Duration, Instant};
 
 use lab::{BAD, GOOD, Lab, TRAP_DOMAINS};
+use postfix::Role;
 
 /// The longest time from the entry that completes a case to an answer of the DNS.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -74,7 +85,7 @@ fn forge_until_listed(lab: &Lab) -> usize {
 
 #[test]
 fn an_accept_then_bounce_postfix_is_listed_within_a_second_and_a_rejecting_one_never() {
-    let Some(lab) = Lab::up("list", &[lab::Role::Bad, lab::Role::Good]) else { return };
+    let Some(lab) = Lab::up("list", &[Role::Bad, Role::Good]) else { return };
     // The well-run server gets the same forged mail first. It has one broken forward.
     let mut refused = 0;
     for (nth, sender) in ["sales", "info", "jdoe", "bait"].iter().cycle().take(12).enumerate() {
@@ -113,7 +124,7 @@ fn an_accept_then_bounce_postfix_is_listed_within_a_second_and_a_rejecting_one_n
 
 #[test]
 fn the_shipped_postfix_files_refuse_a_listed_relays_reports_and_take_its_other_mail() {
-    let Some(lab) = Lab::up("use", &[lab::Role::Bad, lab::Role::Consumer]) else { return };
+    let Some(lab) = Lab::up("use", &[Role::Bad, Role::Consumer]) else { return };
     let null_before = lab.offer(BAD, "", "alice@consumer.test");
     assert!(null_before.starts_with("250"), "before the listing: {null_before}");
     forge_until_listed(&lab);
@@ -143,7 +154,7 @@ fn the_shipped_postfix_files_refuse_a_listed_relays_reports_and_take_its_other_m
 #[test]
 fn rfc5321_s1_ten_thousand_null_sender_messages_draw_no_connection_from_the_trap() {
     let Some(lab) = Lab::up("mute", &[]) else { return };
-    assert_eq!(lab.connections_opened_by("trap"), 0);
+    assert_eq!(lab.network.connections_opened_by("trap"), 0);
     std::thread::scope(|scope| {
         for (client, injector) in INJECTORS.iter().chain([&lab::CLEAN]).enumerate() {
             let lab = &lab;
@@ -152,6 +163,6 @@ fn rfc5321_s1_ten_thousand_null_sender_messages_draw_no_connection_from_the_trap
     });
     let (_, metrics) = lab.metrics();
     assert!(metrics.contains("backscatterd_messages_total{outcome=\"durable\"} 10000"), "{metrics}");
-    assert!(lab.connections_opened_by("outside") >= 20, "the connection counter does not work");
-    assert_eq!(lab.connections_opened_by("trap"), 0, "the trap opened a connection");
+    assert!(lab.network.connections_opened_by("outside") >= 20, "the connection counter does not work");
+    assert_eq!(lab.network.connections_opened_by("trap"), 0, "the trap opened a connection");
 }

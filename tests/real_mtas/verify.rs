@@ -1,6 +1,5 @@
-//! What verification finds out about real Postfix servers.
+//! What verification finds out about real mail servers: what is asked, answered and concluded.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use backscatterd::digest::Digest;
@@ -13,31 +12,63 @@ use backscatterd::verify::{
     VerifierSettings, VerifyRequest,
 };
 
-use crate::lab::{self, BAD, CLEAN, GOOD, Lab, Role};
+use crate::exim::{EXIM, EXIM_REQUIRES_TLS, exim_conf};
+use crate::lab::{BAD, CLEAN, CLEAN_V6, GOOD, WAIT_LIMIT};
+use crate::network::{Network, can_run};
+use crate::opensmtpd::{OPENSMTPD, smtpd_conf};
+use crate::postfix::{
+    BAD_V6, BLOCKING, CUSTOMERS_ONLY, GOOD_V6, GREYLISTING, GREYLISTING_LAST, HOSTING, OLD_TLS_REQUIRED,
+    POSTGREY_HOST, Postfix, Role, TLS_REQUIRED,
+};
+use crate::sendmail::{SENDMAIL, SENDMAIL_REQUIRES_TLS, sendmail_files};
+use crate::unpacked::{Software, Unpacked};
+use crate::wait::happens_within;
 
-/// An address in the lab at which no server listens.
+/// Addresses in the lab at which no server listens.
 const DOWN: &str = "198.51.100.66";
+const DOWN_V6: &str = "2001:db8::99";
+/// The hosts of the servers that are not Postfix; the second one of each requires TLS.
+const EXIM_HOSTS: [&str; 2] = ["198.18.1.25", "198.18.1.26"];
+const OPENSMTPD_HOSTS: [&str; 2] = ["198.18.2.25", "198.18.2.26"];
+const SENDMAIL_HOSTS: [&str; 2] = ["198.18.3.25", "198.18.3.26"];
 
-/// Asks a host about `relay.test` from inside the lab.
-fn ask(lab: &Lab, host: &str) -> SideFinding {
-    let (host, from): (Relay, Ipv4Addr) = (host.parse().unwrap(), CLEAN.parse().unwrap());
-    lab.within("outside", move || {
+/// What is asked, answered and concluded.
+struct Case {
+    host: &'static str,
+    domain: &'static str,
+    /// The replies to the questions about postmaster and two made-up names, or what was replied before.
+    answered: &'static str,
+    concluded: Finding,
+}
+
+const fn case(host: &'static str, domain: &'static str, answered: &'static str, concluded: Finding) -> Case {
+    Case { host, domain, answered, concluded }
+}
+
+/// Asks a host about a domain from inside the lab.
+fn ask(network: &Network, host: &str, domain: &'static str) -> SideFinding {
+    let host: Relay = host.parse().unwrap();
+    network.within("outside", move || {
         let settings = VerifierSettings {
-            addresses: LocalAddresses { v4: Some(from), v6: None },
+            addresses: LocalAddresses {
+                v4: Some(CLEAN.parse().unwrap()),
+                v6: Some(CLEAN_V6.parse().unwrap()),
+            },
             ehlo: "verify.outside.test".to_owned(),
             page: "https://verify.outside.test/".to_owned(),
             limits: VerifierLimits { sessions_max: 1, per_hour: 100 },
             opt_out: Vec::new(),
             port: 25,
         };
-        let networks = ["198.18.0.0/15", "198.51.100.0/24"].map(|network| network.parse().unwrap());
-        let listable = Listable { laboratory_networks: networks.to_vec() };
+        let networks = ["198.18.0.0/15", "198.51.100.0/24", "2001:db8::/32"];
+        let laboratory_networks = networks.map(|network| network.parse().unwrap()).to_vec();
+        let listable = Listable { laboratory_networks };
         let clock = Arc::new(SystemClock::start());
         let times = SessionTimes::default();
         let verifier = Verifier::new(Arc::new(Lookups::Nothing), settings, listable, clock, times);
         let request = VerifyRequest {
             relay: host,
-            domain: AskedDomain::parse("relay.test").unwrap(),
+            domain: AskedDomain::parse(domain).unwrap(),
             side: AskedSide::Relay,
             seed: Digest::of(b"seed"),
         };
@@ -46,8 +77,60 @@ fn ask(lab: &Lab, host: &str) -> SideFinding {
     })
 }
 
+/// The replies of a host: what each is about, and its code.
+fn answered(found: &SideFinding) -> String {
+    let parts = found.hosts[0].replies.iter().map(|reply| {
+        let (about, text) = reply.split_once(": ").unwrap_or((reply, ""));
+        let code = text.split(' ').next().unwrap_or_default();
+        if about == "a made-up name" { code.to_owned() } else { format!("{about} {code}") }
+    });
+    parts.collect::<Vec<String>>().join(" ")
+}
+
+/// Asks all, prints the table, and compares.
+fn check(network: &Network, cases: &[Case], logs: impl Fn() -> String) {
+    let mut wrong = Vec::new();
+    for Case { host, domain, answered: expected, concluded } in cases {
+        let found = ask(network, host, domain);
+        let answered = answered(&found);
+        println!("{host:<13} {domain:<14} {answered:<24} {:?}", found.finding);
+        if (answered.as_str(), found.finding) != (*expected, *concluded) {
+            wrong.push(format!("{host} {domain}: expected {expected} {concluded:?}, and found {found:#?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), logs());
+}
+
+/// Waits until a host listens.
+fn wait_for(network: &Network, host: &str, logs: impl Fn() -> String) {
+    let listens = || network.connect("outside", CLEAN, host).is_some();
+    assert!(happens_within(WAIT_LIMIT, listens), "{host} does not listen:\n{}", logs());
+}
+
+/// Asks a greylisting host again, with the same names, until it answers.
+fn check_greylisting(network: &Network, host: &str, concluded: Finding) {
+    let mut found = Vec::new();
+    let is_over = || {
+        found.push(ask(network, host, "grey.test"));
+        found.last().is_some_and(|found| found.finding != Finding::NoAnswer(Unanswered::Deferred))
+    };
+    assert!(happens_within(WAIT_LIMIT, is_over), "{host} greylists for ever: {found:#?}");
+    assert!(found.len() > 1, "{host} did not greylist: {found:#?}");
+    let last = &found[found.len() - 1];
+    println!("{host:<13} grey.test later {:<24} {:?}", answered(last), last.finding);
+    assert_eq!(last.finding, concluded, "{host}: {last:#?}");
+}
+
+const fn no(why: Unanswered) -> Finding {
+    Finding::NoAnswer(why)
+}
+
 #[test]
 fn every_postfix_is_understood() {
+    let files = ["/usr/sbin/postfix", "/usr/sbin/postgrey", "/usr/sbin/ip"].map(Into::into);
+    if !can_run(&files) {
+        return;
+    }
     let roles = [
         Role::Bad,
         Role::Good,
@@ -57,22 +140,120 @@ fn every_postfix_is_understood() {
         Role::TlsRequired,
         Role::OldTlsRequired,
         Role::Blocking,
+        Role::Hosting,
+        Role::Postgrey,
     ];
-    let Some(lab) = Lab::up("ask", &roles) else { return };
-    let no = Finding::NoAnswer;
-    for (host, expected) in [
-        (BAD, Finding::TakesAll),
-        (GOOD, Finding::RefusesUnknown),
-        (lab::CUSTOMERS_ONLY, Finding::Refuses),
-        (lab::GREYLISTING, no(Unanswered::Deferred)),
-        (lab::GREYLISTING_LAST, Finding::Refuses),
-        (lab::TLS_REQUIRED, Finding::RefusesUnknown),
-        (lab::OLD_TLS_REQUIRED, no(Unanswered::AboutUs)),
-        (lab::BLOCKING, no(Unanswered::AboutUs)),
-        (DOWN, no(Unanswered::Unreachable)),
-    ] {
-        let found = ask(&lab, host);
-        println!("{host}: {} {:#?}", found.finding, found.hosts[0].replies);
-        assert_eq!(found.finding, expected, "{host}: {found:?}");
+    let mut network = Network::new("ask", "127.0.0.1");
+    network.host("outside", &[CLEAN, DOWN, CLEAN_V6]);
+    let folder = reachable_folder();
+    let mut servers = Vec::new();
+    for role in roles {
+        let (host, addresses) = role.host();
+        network.host(host, addresses);
+        servers.push(Postfix::start(role, &network.namespace(host), &folder.path().join(host), ""));
     }
+    let logs = || servers.iter().map(Postfix::log).collect::<String>();
+    for role in roles {
+        wait_for(&network, role.host().1[0], logs);
+    }
+    let cases = [
+        case(BAD, "relay.test", "postmaster 250 250 250", Finding::TakesAll),
+        case(GOOD, "relay.test", "postmaster 250 550 550", Finding::RefusesUnknown),
+        case(BAD_V6, "relay.test", "postmaster 250 250 250", Finding::TakesAll),
+        case(GOOD_V6, "relay.test", "postmaster 250 550 550", Finding::RefusesUnknown),
+        case(GOOD_V6, "elsewhere.test", "postmaster 454 454 454", Finding::Refuses),
+        case(CUSTOMERS_ONLY, "relay.test", "postmaster 454 454 454", Finding::Refuses),
+        case(GREYLISTING, "relay.test", "postmaster 450 450 450", no(Unanswered::Deferred)),
+        case(GREYLISTING_LAST, "relay.test", "postmaster 450 550 550", Finding::Refuses),
+        case(TLS_REQUIRED, "relay.test", "postmaster 250 550 550", Finding::RefusesUnknown),
+        case(
+            OLD_TLS_REQUIRED,
+            "relay.test",
+            "TLS failed; the session went on without it  MAIL FROM:<> 530",
+            no(Unanswered::AboutUs),
+        ),
+        case(BLOCKING, "relay.test", "postmaster 554", no(Unanswered::AboutUs)),
+        case(HOSTING, "hosted.test", "postmaster 250 550 550", Finding::RefusesUnknown),
+        case(HOSTING, "catchall.test", "postmaster 250 250 250", Finding::TakesAll),
+        case(HOSTING, "late.test", "postmaster 250 250 250", Finding::TakesAll),
+        case(HOSTING, "gateway.test", "postmaster 250 250 250", Finding::TakesAll),
+        case(HOSTING, "elsewhere.test", "postmaster 454 454 454", Finding::Refuses),
+        case(DOWN, "relay.test", "", no(Unanswered::Unreachable)),
+        case(DOWN_V6, "relay.test", "", no(Unanswered::Unreachable)),
+    ];
+    check(&network, &cases, logs);
+    check_greylisting(&network, POSTGREY_HOST, Finding::RefusesUnknown);
+}
+
+/// A folder in which servers find their files after they have dropped their privileges.
+fn reachable_folder() -> tempfile::TempDir {
+    let folder = tempfile::Builder::new().prefix("backscatterd-lab").tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    folder
+}
+
+/// The files of a server, with a key and a certificate that nobody signed.
+fn with_certificate(mut files: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
+    let made = rcgen::generate_simple_self_signed(["mx.lab.test".to_owned()]).unwrap();
+    files.push(("etc/lab/key", made.signing_key.serialize_pem()));
+    files.push(("etc/lab/cert", made.cert.pem()));
+    files
+}
+
+#[test]
+fn exim_opensmtpd_and_sendmail_are_understood() {
+    let all = [EXIM, OPENSMTPD, SENDMAIL];
+    if !can_run(&all.map(Software::needed)) || !can_run(&["/usr/sbin/ip".into()]) {
+        return;
+    }
+    let mut network = Network::new("others", "127.0.0.1");
+    network.host("outside", &[CLEAN, CLEAN_V6]);
+    let folder = reachable_folder();
+    let exim = |at_mail| vec![("etc/exim4/exim.conf", exim_conf(at_mail))];
+    let opensmtpd = |tls| vec![("etc/smtpd.conf", smtpd_conf(tls))];
+    let mut servers: Vec<Unpacked> = Vec::new();
+    for (software, address, files) in [
+        (EXIM, EXIM_HOSTS[0], exim("")),
+        (EXIM, EXIM_HOSTS[1], exim(EXIM_REQUIRES_TLS)),
+        (OPENSMTPD, OPENSMTPD_HOSTS[0], opensmtpd("tls pki mx.opensmtpd.test")),
+        (OPENSMTPD, OPENSMTPD_HOSTS[1], opensmtpd("tls-require pki mx.opensmtpd.test")),
+        (SENDMAIL, SENDMAIL_HOSTS[0], sendmail_files("")),
+        (SENDMAIL, SENDMAIL_HOSTS[1], sendmail_files(SENDMAIL_REQUIRES_TLS)),
+    ] {
+        let host = format!("s{}", servers.len());
+        network.host(&host, &[address]);
+        let place = folder.path().join(&host);
+        let name = format!("mx.{}.test", software.name);
+        servers.push(software.start(&network.namespace(&host), &name, &place, &with_certificate(files)));
+    }
+    let logs = || servers.iter().map(Unpacked::log).collect::<String>();
+    for host in [EXIM_HOSTS, OPENSMTPD_HOSTS, SENDMAIL_HOSTS].concat() {
+        wait_for(&network, host, logs);
+    }
+    let mut cases = Vec::new();
+    for [host, tls_required] in [EXIM_HOSTS, OPENSMTPD_HOSTS, SENDMAIL_HOSTS] {
+        cases.extend([
+            case(host, "relay.test", "postmaster 250 550 550", Finding::RefusesUnknown),
+            case(tls_required, "relay.test", "postmaster 250 550 550", Finding::RefusesUnknown),
+            case(host, "hosted.test", "postmaster 250 550 550", Finding::RefusesUnknown),
+            case(host, "catchall.test", "postmaster 250 250 250", Finding::TakesAll),
+            // Accepted, and refused at the end of the message or by the next host.
+            case(host, "late.test", "postmaster 250 250 250", Finding::TakesAll),
+            case(host, "gateway.test", "postmaster 250 250 250", Finding::TakesAll),
+        ]);
+    }
+    cases.extend([
+        case(EXIM_HOSTS[0], "elsewhere.test", "postmaster 550 550 550", Finding::Refuses),
+        case(OPENSMTPD_HOSTS[0], "elsewhere.test", "postmaster 550 550 550", Finding::Refuses),
+        case(SENDMAIL_HOSTS[0], "elsewhere.test", "postmaster 550 550 550", Finding::Refuses),
+        case(EXIM_HOSTS[0], "grey.test", "postmaster 451 451 451", no(Unanswered::Deferred)),
+        case(OPENSMTPD_HOSTS[0], "grey.test", "postmaster 450 450 450", no(Unanswered::Deferred)),
+        case(SENDMAIL_HOSTS[0], "grey.test", "postmaster 450 450 450", no(Unanswered::Deferred)),
+    ]);
+    check(&network, &cases, logs);
+    // Exim's own greylisting lets the same names pass later.
+    check_greylisting(&network, EXIM_HOSTS[1], Finding::RefusesUnknown);
+    servers.clear();
+    let down = |host| case(host, "relay.test", "", no(Unanswered::Unreachable));
+    check(&network, &[EXIM_HOSTS[0], OPENSMTPD_HOSTS[0], SENDMAIL_HOSTS[0]].map(down), String::new);
 }
