@@ -56,6 +56,7 @@ impl Blocklist {
         for (origin, zone) in &mut state.zones {
             zone.records.clear();
             zone.guard = Default::default();
+            zone.unverified.clear();
             if let Some(known) = self.zones.get(origin) {
                 derived.insert(origin.clone(), DerivedZone::of(zone, Arc::clone(&known.config)));
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::blocklist::Blocklist;
 use crate::blocklist::changes::{EntryContext, ListChange};
+use crate::blocklist::judging::GuardCheck;
 use crate::blocklist::published::{DerivedZone, serial};
 use crate::blocklist::records::RecordChange;
 use crate::listing::{CodeBasis, ListingEnd};
@@ -50,12 +51,20 @@ impl Blocklist {
             .copied()
             .collect();
         turn.changes.relays.extend(state.records.keys().map(|(prefix, _)| *prefix));
+        // Cases wait for an answer under the codes of the new file only.
+        turn.changes.relays.extend(state.unverified.iter().map(|(prefix, _)| *prefix));
+        state.unverified.retain(|(_, code)| config.quorum(*code).is_some());
+        let waiting: Vec<(Prefix, u8)> = state.unverified.iter().copied().collect();
         let digest = config.digest.to_string();
         self.zones.insert(origin.to_owned(), DerivedZone::of(state, Arc::new(config)));
         for (prefix, code) in lost {
             self.change_record(origin, prefix, code, turn, |record| {
                 record.end(now, ListingEnd::Withdrawn).map(|_| RecordChange::Ended(ListingEnd::Withdrawn))
             });
+        }
+        // The new policy may need no answer, or fewer.
+        for (prefix, code) in waiting {
+            self.judge_code(origin, prefix, code, GuardCheck::Guarded, turn);
         }
         self.note(turn, "adopt-zone", origin, digest);
         turn.change(ListChange::Zone { origin: origin.to_owned() });
@@ -76,6 +85,8 @@ impl Blocklist {
         if let Some(state) = self.state.zones.get_mut(origin) {
             state.published = false;
             turn.changes.relays.extend(state.guard.held.drop_if(|_| true));
+            let waiting = std::mem::take(&mut state.unverified);
+            turn.changes.relays.extend(waiting.into_iter().map(|(prefix, _)| prefix));
         }
         self.zones.remove(origin);
         self.note(turn, "withdraw-zone", origin, String::new());
