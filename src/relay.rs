@@ -48,9 +48,8 @@ impl Relay {
         }
     }
 
-    /// The addresses that one operator of relays is assumed to control: a single IPv4 address, or
-    /// an IPv6 /48.
-    pub fn site(self) -> Prefix {
+    /// The relays that share one turn in the look-ups: a single IPv4 address, or an IPv6 /48.
+    pub fn lookup_group(self) -> Prefix {
         match self.0 {
             IpAddr::V4(_) => Prefix::host(self),
             IpAddr::V6(_) => Prefix::around(self.0, IPV6_SITE_BITS),

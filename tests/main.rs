@@ -7,6 +7,7 @@
     reason = "a test that cannot continue should panic, and may print what it measured"
 )]
 
+mod asker;
 mod attacker;
 mod bait;
 mod classify_samples;

@@ -272,6 +272,6 @@ fn silent_domains_starve_no_true_report() {
     };
     let (whole, deferred): (u32, u32) = (outcome("whole"), outcome("deferred"));
     assert_eq!(whole, 30);
-    assert!(deferred >= STARVERS / 2, "a quarter of the places is kept for new sites: {deferred}");
+    assert!(deferred >= STARVERS / 2, "a quarter of the places is kept for new groups: {deferred}");
     runtime.block_on(observer.stop());
 }

@@ -1,20 +1,31 @@
 //! What the fold makes of the answers of relays' sides.
 
-use backscatterd::blocklist::ListChange;
+use std::collections::BTreeSet;
+
+use backscatterd::blocklist::{ListChange, VerificationQuestion};
 use backscatterd::classify::Kind;
-use backscatterd::evidence::{AskedSide, Entry, Observation, Verification, VerificationAnswer};
+use backscatterd::evidence::{
+    AskedHost, AskedSide, Channel, Entry, Observation, Order, Verification, VerificationAnswer,
+};
 use backscatterd::relay::Relay;
-use backscatterd::time::Span;
+use backscatterd::score::short_domain;
+use backscatterd::time::{Span, Timestamp};
+use backscatterd::trap::Donor;
 use backscatterd::zone::{QueryType, Rcode};
 
-use crate::support::world::{ORIGIN, World, exchanger, laboratory_zone, told};
+use crate::support::world::{ORIGIN, Report, World, exchanger, laboratory_zone, prefix, told};
 
 const RELAY: &str = "198.18.0.25";
 
-/// A world in which a listing in the main zone needs the answer of the relay's side.
+/// The laboratory's zone, in which a listing in the main zone needs the answer of the relay's side.
+fn required() -> String {
+    laboratory_zone().replace("verification = \"off\"", "verification = \"required\"")
+}
+
+/// A world with that zone.
 fn world(answer: VerificationAnswer) -> World {
     let mut world = World::new();
-    world.adopt(&laboratory_zone().replace("verification = \"off\"", "verification = \"required\""));
+    world.adopt(&required());
     world.answers.insert(RELAY.parse::<Relay>().unwrap(), answer);
     world
 }
@@ -118,4 +129,199 @@ fn a_checkpoint_between_the_question_and_the_answer_changes_nothing() {
     world.tick(Span::from_hours(25));
     assert!(is_listed(&world, ORIGIN));
     assert_eq!(world.blocklist.status().unverified.len(), 0);
+}
+
+/// Enters the answer of the relay's side about a domain, from a session that ended at a time.
+fn answer(world: &mut World, domain: &str, answer: VerificationAnswer, ended: Timestamp) {
+    let (relay, said) = (RELAY.parse().unwrap(), (answer, answer.name()));
+    let session = AskedHost { host: [198, 18, 0, 25].into(), ended, answer, is_unreachable: false };
+    let verification = Verification::new(relay, domain.to_owned(), AskedSide::Exchangers, said, world.now);
+    world.take(Entry::Verification(Box::new(verification.by_sessions(vec![session]))));
+}
+
+/// The questions to the relay's side.
+fn questions(world: &World) -> Vec<VerificationQuestion> {
+    world.blocklist.questions(prefix(RELAY))
+}
+
+#[test]
+fn an_answer_lasts_as_long_as_the_listing_is_held() {
+    for (answer, is_listed_later) in [
+        (VerificationAnswer::NoAnswer, true),
+        (VerificationAnswer::TakesAll, true),
+        (VerificationAnswer::RefusesUnknown, false),
+    ] {
+        let mut world = world(VerificationAnswer::TakesAll);
+        world.order(Order::Freeze);
+        case(&mut world, |_| {});
+        case(&mut world, |_| {});
+        assert_eq!(world.blocklist.status().held[ORIGIN].freeze, 1);
+        // Its side is asked every day while the list is frozen.
+        world.answers.insert(RELAY.parse::<Relay>().unwrap(), answer);
+        for _ in 0..5 {
+            world.tick(Span::from_hours(25));
+        }
+        assert_eq!(questions(&world).len(), usize::from(is_listed_later), "{answer:?}");
+        assert_eq!(world.blocklist.status().unverified.len(), 0, "{answer:?}: the case waits for no answer");
+        assert!(!is_listed(&world, ORIGIN));
+        world.order(Order::Release);
+        assert_eq!(is_listed(&world, ORIGIN), is_listed_later, "{answer:?} after five days");
+    }
+}
+
+#[test]
+fn no_case_waits_in_a_zone_that_is_withdrawn_or_asks_for_no_answer() {
+    let waiting = || {
+        let mut world = world(VerificationAnswer::NoAnswer);
+        case(&mut world, |_| {});
+        assert_eq!(world.blocklist.status().unverified[ORIGIN], 1);
+        world
+    };
+    let mut withdrawn = waiting();
+    let changes = withdrawn.order(Order::WithdrawZone { origin: ORIGIN.to_owned() });
+    assert!(changes.relays.contains(&prefix(RELAY)), "readers learn that there is no question");
+    assert_eq!(withdrawn.blocklist.status().unverified.len(), 0);
+    assert_eq!((withdrawn.blocklist.questioned().count(), questions(&withdrawn).len()), (0, 0));
+    for (verification, is_listed_now) in [("off", true), ("claims", true), ("required", false)] {
+        let mut world = waiting();
+        let zone = required().replace("\"required\"", &format!("\"{verification}\""));
+        world.adopt(&zone.replace("points_thousandths = 3000", "points_thousandths = 2900"));
+        assert_eq!(is_listed(&world, ORIGIN), is_listed_now, "{verification}");
+        assert_eq!(world.blocklist.status().unverified.is_empty(), is_listed_now, "{verification}");
+    }
+    // A case that the new file does not complete waits for nothing.
+    let mut stricter = waiting();
+    stricter.adopt(&required().replace("points_thousandths = 3000", "points_thousandths = 9000"));
+    assert_eq!(stricter.blocklist.status().unverified.len(), 0);
+}
+
+#[test]
+fn a_listing_is_asked_about_again_in_the_commonest_domains_of_its_case() {
+    let mut names: Vec<String> = (1..=5).map(|nth| format!("d{nth}.relay.example")).collect();
+    names.sort_by_key(|name| short_domain(name));
+    // The domains with the highest digests have the most reports, and the last report is about another.
+    let order = [4, 3, 0, 4, 1, 3, 4, 2];
+    let mut world = world(VerificationAnswer::TakesAll);
+    for name in &names {
+        let now = world.now;
+        answer(&mut world, name, VerificationAnswer::TakesAll, now);
+    }
+    for at in order {
+        world.tick(Span::from_hours(5));
+        let mut report = world.report(RELAY);
+        report.failed = report.failed.replace("relay.example", &names[at]);
+        world.send(report);
+    }
+    assert!(is_listed(&world, ORIGIN));
+    let asked: BTreeSet<u64> = questions(&world).iter().map(|question| question.domain).collect();
+    let commonest: BTreeSet<u64> = [4, 3, 0].iter().map(|&at| short_domain(&names[at])).collect();
+    assert_eq!(asked, commonest, "the lowest digest of those with one report each");
+    // The listing ends when these three refuse, and not before.
+    for (at, stays) in [(1, true), (2, true), (4, true), (3, true), (0, false)] {
+        let now = world.now;
+        answer(&mut world, &names[at], VerificationAnswer::RefusesUnknown, now);
+        assert_eq!(is_listed(&world, ORIGIN), stays, "{}", names[at]);
+    }
+}
+
+#[test]
+fn an_answer_counts_from_its_session_for_two_days_and_a_veto_for_longer() {
+    // The answer of another relay's question may be up to a day old when it is entered.
+    let policy = |world: &mut World| {
+        let zone =
+            required().replace("span = \"24h\"", "span = \"0s\"").replace("occasions = 3", "occasions = 1");
+        world.adopt(&zone);
+    };
+    let listed_after = |given, hours| {
+        let mut world = world(VerificationAnswer::NoAnswer);
+        policy(&mut world);
+        let ended = world.now.minus(Span::from_hours(20));
+        answer(&mut world, "relay.example", given, ended);
+        world.tick(Span::from_hours(hours));
+        for nth in 0..12 {
+            let mut report = world.report(RELAY);
+            report.seen_at = Some(world.now.minus(Span::from_hours(nth)));
+            world.send(report);
+        }
+        (is_listed(&world, ORIGIN), questions(&world))
+    };
+    let (listed, asked) = listed_after(VerificationAnswer::TakesAll, 27);
+    assert!(listed, "47 hours after the session");
+    assert_eq!(asked.len(), 1, "it is asked again while it is listed");
+    let (listed, asked) = listed_after(VerificationAnswer::TakesAll, 29);
+    assert!(!listed, "49 hours after the session");
+    assert_eq!(asked.len(), 1, "the case waits for a new answer");
+    let (listed, asked) = listed_after(VerificationAnswer::RefusesUnknown, 24 * 14);
+    assert!(!listed && asked.is_empty(), "a veto holds, and nothing is asked");
+}
+
+#[test]
+fn a_domain_with_a_veto_takes_no_place_in_a_burst() {
+    let with_veto = |is_known: bool| {
+        let mut world = world(VerificationAnswer::NoAnswer);
+        let say = |world: &mut World, domain: &str, said: VerificationAnswer| {
+            let now = world.now;
+            answer(world, domain, said, now);
+        };
+        if is_known {
+            say(&mut world, "refuses.example", VerificationAnswer::RefusesUnknown);
+        }
+        for _ in 0..8 {
+            world.tick(Span::from_hours(5));
+            let last = world.report(RELAY);
+            // Reports of the same burst come first.
+            for nth in 0..12 {
+                let failed = format!("user{nth}of{}@refuses.example", world.nth);
+                let report = Report { failed, message: format!("{nth} of {}", world.nth), ..last.clone() };
+                world.send(report);
+            }
+            world.send(last);
+        }
+        say(&mut world, "refuses.example", VerificationAnswer::RefusesUnknown);
+        say(&mut world, "relay.example", VerificationAnswer::TakesAll);
+        let record = world.blocklist.relay_record(prefix(RELAY)).unwrap();
+        (is_listed(&world, ORIGIN), record.ledger.marks().len())
+    };
+    assert_eq!(with_veto(true), (true, 8 * (8 + 1)), "the reports of the two domains are kept apart");
+    assert_eq!(with_veto(false), (true, 8 * 8), "each domain has a share of the burst");
+}
+
+#[test]
+fn a_line_of_a_log_adds_weight_to_verified_reports_and_asks_nobody() {
+    let world_with = |points: usize, lines: usize, answer: VerificationAnswer| {
+        let mut world = world(answer);
+        world.adopt(
+            &required().replace("points_thousandths = 3000", &format!("points_thousandths = {points}")),
+        );
+        for _ in 0..lines {
+            let mut entry = world.report(RELAY);
+            (entry.kind, entry.seen) = (Kind::NullRejected, None);
+            let mut entry = world.evidence(entry);
+            if let Entry::Evidence(evidence) = &mut entry {
+                evidence.facts.failures.clear();
+                evidence.report = None;
+                evidence.channel = Channel::Logged;
+                evidence.forwarded_by = Donor::parse("own").ok();
+            }
+            world.take(entry);
+        }
+        world
+    };
+    let alone = world_with(100, 50, VerificationAnswer::TakesAll);
+    assert!(!is_listed(&alone, ORIGIN) && questions(&alone).is_empty(), "no report, no question");
+    // The number of points that the reports reach alone, and with the lines.
+    let reached = |lines: usize, answer: VerificationAnswer| {
+        let is_reached = |points: &usize| {
+            let mut world = world_with(*points, lines, answer);
+            case(&mut world, |_| {});
+            is_listed(&world, ORIGIN)
+        };
+        (2_000..5_000).step_by(50).rfind(is_reached)
+    };
+    let (without, with) = (
+        reached(0, VerificationAnswer::TakesAll).unwrap(),
+        reached(50, VerificationAnswer::TakesAll).unwrap(),
+    );
+    assert!(with > without && with < without * 110 / 100, "{without} and {with}");
+    assert_eq!(reached(50, VerificationAnswer::RefusesUnknown), None);
 }

@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::evidence::{Offset, VerificationAnswer};
+use crate::evidence::{AskedHost, Offset, VerificationAnswer};
 use crate::time::{Span, Timestamp};
 
 /// The last answer of a relay's side about one registered domain.
@@ -14,7 +14,7 @@ pub struct RelayAnswer {
     /// The last answer that decided; [`VerificationAnswer::NoAnswer`] if there was none.
     #[n(1)]
     pub answer: VerificationAnswer,
-    /// When that answer was given.
+    /// When that answer was given: when the first of its sessions ended.
     #[n(2)]
     pub answered: Timestamp,
     /// The entry with that answer.
@@ -26,6 +26,10 @@ pub struct RelayAnswer {
     /// The SMTP reply that decided.
     #[n(5)]
     pub reply: String,
+    /// The sessions of the last time.
+    #[n(6)]
+    #[cbor(default)]
+    pub sessions: Vec<AskedHost>,
 }
 
 impl RelayAnswer {

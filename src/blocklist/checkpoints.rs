@@ -57,6 +57,7 @@ impl Blocklist {
             zone.records.clear();
             zone.guard = Default::default();
             zone.publication = Default::default();
+            zone.unverified.clear();
             if let Some(known) = self.zones.get(origin) {
                 derived.insert(origin.clone(), DerivedZone::of(zone, Arc::clone(&known.config)));
             }

@@ -155,9 +155,15 @@ impl Blocklist {
         if !self.has_room(evidence.relay, counts) {
             return turn.ignore("there are too many ledgers; evidence against a new relay is not kept");
         }
-        let zones = &self.zones;
-        let by_any =
-            |mark: &CountedReport| zones.values().any(|zone| weighs(mark, &zone.config.policy.weights));
+        let horizon = self.zones.values().map(|zone| zone.config.policy.horizon).max().unwrap_or_default();
+        let (zones, vetoes) = (&self.zones, self.vetoes(prefix, horizon));
+        // Reports that a veto excludes must not take the places of others.
+        let by_any = |mark: &CountedReport| {
+            let is_vetoed = vetoes.contains(&mark.domain);
+            zones.values().any(|zone| {
+                weighs(mark, &zone.config.policy.weights) && !(is_vetoed && verifies(zone, mark.kind))
+            })
+        };
         let ledger = self.state.ledgers.entry(prefix).or_default();
         observation.into_iter().for_each(|observation| ledger.locate(observation));
         let added = ledger.add(mark, by_any);
@@ -297,6 +303,12 @@ impl Blocklist {
         }
         burned
     }
+}
+
+/// Whether a listing for reports of this kind waits for the answer of the relay's side.
+fn verifies(zone: &DerivedZone, kind: Kind) -> bool {
+    let code = zone.config.codes.iter().find(|code| code.basis.judges(kind).is_some());
+    code.is_some_and(|code| zone.config.verifies(code.value))
 }
 
 /// Whether the DNS is asked about evidence of this kind. A session without a message names no

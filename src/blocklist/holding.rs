@@ -24,24 +24,24 @@ impl Blocklist {
         turn: &mut EntryContext<'_>,
     ) -> bool {
         let sites = self.sites(prefix);
-        let (now, since) = (self.state.time, self.state.offset);
+        let (at, since) = (self.state.time, self.state.offset);
         let (Some(zone), Some(derived)) = (self.state.zones.get_mut(origin), self.zones.get(origin)) else {
             return true;
         };
-        if zone.guard.held.contains(prefix, code) {
+        if zone.guard.held.get(prefix, code).is_some() {
             return true;
         }
         let holding = if self.state.frozen {
             Some(HoldingGuard::Freeze)
         } else {
-            zone.guard.holding(now, code, &sites, derived.entries.len(), &derived.config.guards)
+            zone.guard.holding(at, code, &sites, derived.entries.len(), &derived.config.guards)
         };
         let Some(guard) = holding else {
             zone.guard.add(code, &sites);
             return false;
         };
         let was_crowded = zone.guard.held.is_crowded();
-        zone.guard.held.insert(prefix, code, ListingHold { since, guard });
+        zone.guard.held.insert(prefix, code, ListingHold { since, guard, at });
         let is_crowded = zone.guard.held.is_crowded();
         turn.change(ListChange::Held { origin: origin.to_owned(), relay: prefix, code, guard });
         let why = format!("{guard}; {}", guard.ends());
@@ -79,11 +79,10 @@ impl Blocklist {
             let mut full = BTreeSet::new();
             for _ in 0..LET_IN_PER_TICK_MAX {
                 let Some((prefix, code)) = self.next_to_let_in(&origin, &mut full) else { break };
-                if let Some(zone) = self.state.zones.get_mut(&origin) {
-                    zone.guard.held.remove(prefix, code);
-                }
+                let zone = self.state.zones.get_mut(&origin);
+                let Some(hold) = zone.and_then(|zone| zone.guard.held.remove(prefix, code)) else { break };
                 turn.changes.relays.insert(prefix);
-                self.judge_code(&origin, prefix, code, GuardCheck::Guarded, turn);
+                self.judge_code(&origin, prefix, code, GuardCheck::LetIn(hold), turn);
             }
         }
     }

@@ -10,6 +10,7 @@ use minicbor::{Decode, Decoder, Encode, Encoder};
 
 use crate::evidence::Offset;
 use crate::relay::{Prefix, RelaySite};
+use crate::time::Timestamp;
 
 /// The maximum number of sites with waiting listings while waiting listings are let in by
 /// themselves. More sites at one time look like a fault or an attack, so the operator decides.
@@ -75,6 +76,10 @@ pub struct ListingHold {
     /// What holds the listing.
     #[n(1)]
     pub guard: HoldingGuard,
+    /// The fold's time at that entry.
+    #[n(2)]
+    #[cbor(default)]
+    pub at: Timestamp,
 }
 
 /// The listings of one site under one code that wait for the site's share.
@@ -98,27 +103,29 @@ impl HeldListings {
         self.listings.insert((prefix, code), hold);
     }
 
-    pub(super) fn remove(&mut self, prefix: Prefix, code: u8) {
-        let Some(hold) = self.listings.remove(&(prefix, code)) else { return };
-        let HoldingGuard::Site(site) = hold.guard else { return };
-        if let Some(queue) = self.waiting.get_mut(&(site, code)) {
+    pub(super) fn remove(&mut self, prefix: Prefix, code: u8) -> Option<ListingHold> {
+        let hold = self.listings.remove(&(prefix, code))?;
+        if let HoldingGuard::Site(site) = hold.guard
+            && let Some(queue) = self.waiting.get_mut(&(site, code))
+        {
             queue.remove(&(hold.since, prefix));
             if queue.is_empty() {
                 self.waiting.remove(&(site, code));
             }
         }
+        Some(hold)
     }
 
     /// Drops the held listings of the ledgers that `dropped` selects, and returns their prefixes.
     pub(super) fn drop_if(&mut self, dropped: impl Fn(Prefix) -> bool) -> Vec<Prefix> {
         let gone: Vec<(Prefix, u8)> =
             self.listings.keys().filter(|(prefix, _)| dropped(*prefix)).copied().collect();
-        gone.iter().for_each(|&(prefix, code)| self.remove(prefix, code));
+        gone.iter().for_each(|&(prefix, code)| drop(self.remove(prefix, code)));
         gone.into_iter().map(|(prefix, _)| prefix).collect()
     }
 
-    pub(super) fn contains(&self, prefix: Prefix, code: u8) -> bool {
-        self.listings.contains_key(&(prefix, code))
+    pub(super) fn get(&self, prefix: Prefix, code: u8) -> Option<ListingHold> {
+        self.listings.get(&(prefix, code)).copied()
     }
 
     /// The held listings of one ledger, by code.
@@ -182,7 +189,7 @@ mod tests {
     }
 
     fn hold(since: u64, guard: HoldingGuard) -> ListingHold {
-        ListingHold { since: Offset::from_number(since), guard }
+        ListingHold { since: Offset::from_number(since), guard, at: Timestamp::default() }
     }
 
     fn of_site(number: usize) -> HoldingGuard {

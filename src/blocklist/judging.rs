@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::Blocklist;
 use super::changes::EntryContext;
+use super::holds::ListingHold;
 use super::records::RecordChange;
 use crate::classify::Kind;
 use crate::evidence::Offset;
 use crate::listing::{ListingEnd, ListingGrounds, ListingRecord};
 use crate::relay::Prefix;
-use crate::score::{Case, CaseWindow, CountedReport, Ledger, VerifiedDomains, is_made};
-use crate::zone;
+use crate::score::{Case, CaseWindow, CountedReport, Ledger, is_made};
 
 impl Blocklist {
     /// Judges the relay under the code for a kind of report. Lists it or extends its listing if
@@ -41,12 +41,14 @@ impl Blocklist {
         // A listing by decision is not changed by evidence. The evidence counts after the listing
         // ends.
         if record.is_some_and(ListingRecord::is_decided) {
-            return;
+            return self.await_no_answer(origin, prefix, code);
         }
         let is_new = record.is_none_or(|record| record.current.is_none());
+        let hold = pass.held().or_else(|| zone.guard.held.get(prefix, code));
         let window = self.case_window(origin, prefix, code, kinds);
         let policy = &config.policy;
-        let verified = self.needed_answers(&config, prefix, code);
+        // A hold must not wear out the answers that the listing stands on.
+        let verified = self.needed_answers(&config, prefix, code, hold.map_or(now, |hold| hold.at));
         let vetoes = verified.as_ref().map(|_| self.vetoes(prefix, policy.horizon)).unwrap_or_default();
         let case = Case::open(ledger, &window, policy).only(|mark| !vetoes.contains(&mark.domain));
         if !is_made(&case, quorum)
@@ -63,18 +65,13 @@ impl Blocklist {
         let verified = verified.map(|verified| verified.of_case(&case));
         let grounds = ListingGrounds::of(&case, window.after, offset, now, verified);
         self.await_no_answer(origin, prefix, code);
-        if is_new && pass == GuardCheck::Guarded && self.holds(origin, prefix, code, turn) {
+        if is_new && pass.is_guarded() && self.holds(origin, prefix, code, turn) {
             return;
         }
         self.change_record(origin, prefix, code, turn, |record| {
             record.complete(prefix, grounds, config.digest, &config.terms);
             Some(if is_new { RecordChange::Listed } else { RecordChange::Extended })
         });
-    }
-
-    /// The answers that a case under a code needs; `None` if it needs none.
-    fn needed_answers(&self, config: &zone::Config, prefix: Prefix, code: u8) -> Option<VerifiedDomains> {
-        config.verifies(code).then(|| self.verified(prefix, config.policy.verification))
     }
 
     /// The window of a relay's next case under a code.
@@ -185,6 +182,22 @@ impl Blocklist {
 pub(super) enum GuardCheck {
     /// The guards apply.
     Guarded,
-    /// The operator released the listing.
-    Released,
+    /// The guards apply to a listing that was held until now.
+    LetIn(ListingHold),
+    /// The operator released the held listing.
+    Released(ListingHold),
+}
+
+impl GuardCheck {
+    const fn is_guarded(self) -> bool {
+        matches!(self, GuardCheck::Guarded | GuardCheck::LetIn(_))
+    }
+
+    /// How the listing was held until now.
+    const fn held(self) -> Option<ListingHold> {
+        match self {
+            GuardCheck::Guarded => None,
+            GuardCheck::LetIn(hold) | GuardCheck::Released(hold) => Some(hold),
+        }
+    }
 }

@@ -4,21 +4,25 @@
 //! A veto excludes the reports about its domain from every case under a code of the main zone. The other
 //! reports lead to a listing there only if the relay's side takes all recipients of their domains.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Blocklist;
 use super::answers::RelayAnswer;
 use super::changes::{EntryContext, ListChange};
 use super::judging::GuardCheck;
+use super::published::records_of;
 use super::records::RecordChange;
 use super::state::ZoneState;
-use crate::evidence::{AskedSide, Offset, Verification, VerificationAnswer};
+use crate::evidence::{ASKED_HOSTS_MAX, AskedHost, AskedSide, Offset, Verification, VerificationAnswer};
 use crate::listing::{Listing, ListingEnd};
 use crate::relay::Prefix;
 use crate::score::{Case, CountedReport, VerificationMode, VerifiedDomains, is_made, short_domain};
 use crate::time::{Span, Timestamp};
+use crate::zone;
 
-/// How long the answer that a host takes all recipients, or must not be asked, holds.
+/// How long the answer that a host takes all recipients, or must not be asked, lets reports count. It
+/// says nothing of what the host does later.
 const TAKES_ALL_HOLDS: Span = Span::from_days(2);
 /// The maximum number of domains of one relay whose answers are kept. The oldest answer gives way.
 const DOMAINS_MAX: usize = 32;
@@ -49,17 +53,21 @@ impl Blocklist {
         let (prefix, now) = (Prefix::host(verification.relay), self.state.time);
         let domain = short_domain(&verification.domain);
         self.make_answer_room(prefix, domain);
+        // A host may have been asked for another relay within the last day.
+        let answered = verification.given_at(now);
         let given = RelayAnswer {
             domain: verification.domain.clone(),
             answer: verification.answer,
-            answered: now,
+            answered,
             entry: self.state.offset,
-            asked: now,
+            asked: answered,
             reply: verification.reply.clone(),
+            sessions: verification.sessions.iter().take(ASKED_HOSTS_MAX).cloned().collect(),
         };
         let none = || RelayAnswer { answer: VerificationAnswer::NoAnswer, ..given.clone() };
         let known = self.state.answers.entry((prefix, domain)).or_insert_with(none);
-        known.asked = now;
+        known.asked = given.asked;
+        known.sessions.clone_from(&given.sessions);
         // Only an answer of the relay's side takes back a veto.
         let is_answer = match verification.answer {
             VerificationAnswer::NoAnswer => false,
@@ -97,14 +105,14 @@ impl Blocklist {
     ) -> bool {
         let record = self.state.zones.get(origin).and_then(|zone| zone.records.get(&(prefix, code)));
         let Some(listing) = record.and_then(|record| record.current.as_ref()) else { return false };
-        let domains = verified_domains(listing);
         let refuses = |domain: &u64| {
             self.state
                 .answers
                 .get(&(prefix, *domain))
                 .is_some_and(|known| known.answer == VerificationAnswer::RefusesUnknown)
         };
-        if domains.is_empty() || !domains.iter().take(QUESTIONS_MAX).all(refuses) {
+        let domains = self.asked_again(origin, prefix, code, listing);
+        if domains.is_empty() || !domains.iter().all(refuses) {
             return false;
         }
         let now = self.state.time;
@@ -122,9 +130,10 @@ impl Blocklist {
         vetoes.map(|(domain, _)| domain).collect()
     }
 
-    /// The domains in which the relay's side takes all recipients.
-    pub(super) fn verified(&self, prefix: Prefix, mode: VerificationMode) -> VerifiedDomains {
-        let oldest = self.state.time.minus(TAKES_ALL_HOLDS);
+    /// The domains in which the relay's side takes all recipients, for a case that was complete at `at`: now,
+    /// or when its listing was held. An answer of the two days before counts, and so does each later one.
+    pub(super) fn verified(&self, prefix: Prefix, mode: VerificationMode, at: Timestamp) -> VerifiedDomains {
+        let oldest = at.minus(TAKES_ALL_HOLDS);
         let with = |answer: VerificationAnswer| {
             let fresh = self.answers_of(prefix);
             let fresh = fresh.filter(|(_, known)| known.answer == answer && known.answered >= oldest);
@@ -161,21 +170,32 @@ impl Blocklist {
         }
     }
 
+    /// The sessions with hosts of relays' sides since a time, each with the domain that it was about.
+    pub fn sessions_since<'a>(&'a self, oldest: Timestamp) -> impl Iterator<Item = (&'a str, &'a AskedHost)> {
+        let of_answer = |known: &'a RelayAnswer| {
+            known.sessions.iter().map(move |session| (known.domain.as_str(), session))
+        };
+        let sessions = self.state.answers.values().flat_map(of_answer);
+        sessions.filter(move |(_, session)| session.ended >= oldest)
+    }
+
     /// The relays about which there are questions: those with a complete case that waits for an answer,
-    /// and those that are listed.
+    /// those whose listing is held, and those that are listed.
     pub fn questioned(&self) -> impl Iterator<Item = Prefix> {
         let of = |zone: &ZoneState| {
             let waiting = zone.unverified.iter().map(|(prefix, _)| *prefix);
+            let held = zone.guard.held.iter().map(|(prefix, _, _)| prefix);
             let listed = zone.records.iter().filter(|(_, record)| {
                 record.current.as_ref().is_some_and(|listing| !verified_domains(listing).is_empty())
             });
-            waiting.chain(listed.map(|((prefix, _), _)| *prefix)).collect::<BTreeSet<_>>()
+            waiting.chain(held).chain(listed.map(|((prefix, _), _)| *prefix)).collect::<BTreeSet<_>>()
         };
         self.state.zones.values().flat_map(of).collect::<BTreeSet<_>>().into_iter()
     }
 
     /// The questions that are to be put to a relay's side now or later: about the commonest domains of
-    /// its complete cases that no answer covers, and about the domains that its listings stand on.
+    /// its complete cases that no answer covers, and again about the commonest domains that its listings
+    /// stand on, also while they are held.
     pub fn questions(&self, prefix: Prefix) -> Vec<VerificationQuestion> {
         let mut questions: BTreeMap<u64, VerificationQuestion> = BTreeMap::new();
         for (origin, zone) in &self.state.zones {
@@ -183,9 +203,13 @@ impl Blocklist {
             for code in waiting {
                 self.ask_about_case(origin, prefix, code, &mut questions);
             }
-            for (_, record) in super::published::records_of(&zone.records, prefix) {
+            for (code, _) in zone.guard.held.of(prefix) {
+                self.ask_about_held(origin, prefix, code, &mut questions);
+            }
+            for (code, record) in records_of(&zone.records, prefix) {
                 if let Some(listing) = &record.current {
-                    self.ask_again(prefix, listing, &mut questions);
+                    let domains = self.asked_again(origin, prefix, code, listing);
+                    self.ask_again(prefix, &domains, &mut questions);
                 }
             }
         }
@@ -199,46 +223,89 @@ impl Blocklist {
         code: u8,
         questions: &mut BTreeMap<u64, VerificationQuestion>,
     ) {
-        let Some(derived) = self.zones.get(origin) else { return };
-        let (Some((kinds, quorum)), Some(ledger)) =
-            (derived.config.quorum(code), self.state.ledgers.get(&prefix))
-        else {
-            return;
-        };
-        let policy = &derived.config.policy;
-        let window = self.case_window(origin, prefix, code, kinds);
-        let (verified, vetoes) =
-            (self.verified(prefix, policy.verification), self.vetoes(prefix, policy.horizon));
-        let case = Case::open(ledger, &window, policy).only(|mark| !vetoes.contains(&mark.domain));
-        // Evidence may have become too old while the case waited.
-        if !is_made(&case, quorum) {
-            return;
-        }
-        let case = case.only(|mark| !verified.permits(mark));
-        let mut by_domain: BTreeMap<u64, Vec<&CountedReport>> = BTreeMap::new();
-        for mark in case.marks().iter().filter(|mark| mark.domain != 0) {
-            by_domain.entry(mark.domain).or_default().push(mark);
-        }
-        let mut commonest: Vec<_> = by_domain.into_iter().collect();
+        let Some((case, verified)) = self.complete_case(origin, prefix, code) else { return };
+        let mut commonest = commonest(&case.only(|mark| !verified.permits(mark)));
         // Domains that gave no answer stand behind the others, so that they keep none of them away.
-        let gave_none = |domain: u64| {
-            let known = self.state.answers.get(&(prefix, domain));
+        commonest.sort_by_key(|(domain, _)| {
+            let known = self.state.answers.get(&(prefix, *domain));
             known.is_some_and(|known| known.answer == VerificationAnswer::NoAnswer)
-        };
-        commonest.sort_by_key(|(domain, marks)| (gave_none(*domain), usize::MAX - marks.len(), *domain));
+        });
         for (domain, marks) in commonest.into_iter().take(QUESTIONS_MAX) {
             questions.entry(domain).or_insert_with(|| self.question(prefix, domain, &marks));
         }
     }
 
+    /// Asks again about the verified domains of a case whose listing is held, so that a repaired relay is
+    /// not listed later.
+    fn ask_about_held(
+        &self,
+        origin: &str,
+        prefix: Prefix,
+        code: u8,
+        questions: &mut BTreeMap<u64, VerificationQuestion>,
+    ) {
+        let Some((case, verified)) = self.complete_case(origin, prefix, code) else { return };
+        let verified = case.only(|mark| verified.domains().contains(&mark.domain));
+        let domains: Vec<u64> = commonest(&verified).into_iter().map(|(domain, _)| domain).collect();
+        self.ask_again(prefix, &domains[..domains.len().min(QUESTIONS_MAX)], questions);
+    }
+
+    /// The case of a relay under a code without the reports that a veto excludes, and the answers that it
+    /// needs. `None` if the case is not complete: evidence may have become too old while it waited; or if
+    /// it needs no answers.
+    fn complete_case(&self, origin: &str, prefix: Prefix, code: u8) -> Option<(Case<'_>, VerifiedDomains)> {
+        let config = &self.zones.get(origin)?.config;
+        let ((kinds, quorum), ledger) = (config.quorum(code)?, self.state.ledgers.get(&prefix)?);
+        let hold = self.state.zones.get(origin).and_then(|zone| zone.guard.held.get(prefix, code));
+        let at = hold.map_or(self.state.time, |hold| hold.at);
+        let verified = self.needed_answers(config, prefix, code, at)?;
+        let (window, policy) = (self.case_window(origin, prefix, code, kinds), &config.policy);
+        let vetoes = self.vetoes(prefix, policy.horizon);
+        let case = Case::open(ledger, &window, policy).only(|mark| !vetoes.contains(&mark.domain));
+        is_made(&case, quorum).then_some((case, verified))
+    }
+
+    /// The answers that a case under a code needs, if the case was complete at `at`; `None` if it needs
+    /// none.
+    pub(super) fn needed_answers(
+        &self,
+        config: &zone::Config,
+        prefix: Prefix,
+        code: u8,
+        at: Timestamp,
+    ) -> Option<VerifiedDomains> {
+        config.verifies(code).then(|| self.verified(prefix, config.policy.verification, at))
+    }
+
+    /// The domains of a listing that its relay's side is asked about again every day: the commonest of the
+    /// listing's case. So the questions do not tell which report came last.
+    fn asked_again(&self, origin: &str, prefix: Prefix, code: u8, listing: &Listing) -> Vec<u64> {
+        let verified = verified_domains(listing);
+        if verified.is_empty() {
+            return Vec::new();
+        }
+        let mut reports: BTreeMap<u64, usize> = verified.iter().map(|&domain| (domain, 0)).collect();
+        let config = self.zones.get(origin).map(|zone| &zone.config);
+        let kinds = config.and_then(|config| Some((config, config.quorum(code)?.0)));
+        if let (Some((config, kinds)), Some(ledger)) = (kinds, self.state.ledgers.get(&prefix)) {
+            let case = Case::open(ledger, &listing.grounds.window(kinds), &config.policy);
+            for mark in case.marks().iter().filter(|mark| listing.grounds.permits(mark)) {
+                reports.entry(mark.domain).and_modify(|count| *count += 1);
+            }
+        }
+        let mut domains: Vec<(u64, usize)> = reports.into_iter().collect();
+        domains.sort_by_key(|&(domain, count)| (Reverse(count), domain));
+        domains.into_iter().map(|(domain, _)| domain).take(QUESTIONS_MAX).collect()
+    }
+
     fn ask_again(
         &self,
         prefix: Prefix,
-        listing: &Listing,
+        domains: &[u64],
         questions: &mut BTreeMap<u64, VerificationQuestion>,
     ) {
         let Some(ledger) = self.state.ledgers.get(&prefix) else { return };
-        for &domain in verified_domains(listing).iter().take(QUESTIONS_MAX) {
+        for &domain in domains {
             let marks: Vec<&CountedReport> =
                 ledger.marks().iter().filter(|mark| mark.domain == domain).collect();
             questions.entry(domain).or_insert_with(|| self.question(prefix, domain, &marks));
@@ -282,6 +349,18 @@ impl Blocklist {
             zone.unverified.retain(|(prefix, _)| ledgers.contains_key(prefix));
         }
     }
+}
+
+/// The domains of a case with their reports, the commonest first; of equally common ones, the one with
+/// the lowest digest.
+fn commonest<'m>(case: &Case<'m>) -> Vec<(u64, Vec<&'m CountedReport>)> {
+    let mut by_domain: BTreeMap<u64, Vec<&CountedReport>> = BTreeMap::new();
+    for mark in case.marks().iter().copied().filter(|mark| mark.domain != 0) {
+        by_domain.entry(mark.domain).or_default().push(mark);
+    }
+    let mut commonest: Vec<_> = by_domain.into_iter().collect();
+    commonest.sort_by_key(|(_, marks)| Reverse(marks.len()));
+    commonest
 }
 
 /// The verified domains that a listing stands on, as short digests.

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::recalling::recall;
 use super::start_error::StartError;
-use super::verifying::{VerifyingParts, verify};
+use super::verifying::{VerifyingParts, look_of, past_session, verify};
 use crate::audit::AuditLog;
 use crate::config::{ClockSettings, Config, JournalSettings, ZoneFile};
 use crate::evidence::{Directive, Entry, Offset, Order};
@@ -95,11 +95,13 @@ impl DaemonCore {
         let recalling = tokio::spawn(recall);
         let verifier = Arc::new(verifier_of(config, lookups, Arc::clone(&clock)));
         warn_if_nothing_can_be_asked(config, &verifier);
+        verifier.remember(publisher.sessions.iter().cloned().map(past_session));
         let parts = VerifyingParts {
             published: Arc::clone(&published),
             journal: Arc::clone(&journal),
             keys: Arc::clone(&keys),
             clock: Arc::clone(&clock),
+            look: look_of(&verifier),
             verifier,
             nonce: keys.nonce()?,
         };

@@ -7,6 +7,7 @@
 #![deny(unused_variables)]
 
 mod core;
+mod questions;
 mod recalling;
 mod serving;
 mod start_error;
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::core::{DaemonCore, STORE_FILE, lookups, verifier_of};
 pub use serving::BoundAddresses;
 pub use start_error::StartError;
+pub use verifying::{VerifyingParts, past_session, verify};
 
 use serving::Serving;
 

@@ -32,7 +32,7 @@ pub(super) async fn recall(
             let search = tokio::task::spawn_blocking(move || {
                 let mut search = recall.search(now, places);
                 published.for_each_relay(|prefix, record| {
-                    search.look(Relay::new(prefix.network()).site(), &record.ledger);
+                    search.look(Relay::new(prefix.network()).lookup_group(), &record.ledger);
                 });
                 let found = search.found();
                 let evidence = read(&*journal, &found);

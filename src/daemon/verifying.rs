@@ -1,136 +1,116 @@
 //! Verifying: the fold's questions are put to relays' sides, and the answers become journal entries.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::questions::{QuestionBook, QuestionKey};
 use crate::blocklist::VerificationQuestion;
-use crate::digest::{Digest, Digester};
-use crate::evidence::{Entry, Offset, Verification, VerificationAnswer};
+use crate::digest::Digest;
+use crate::evidence::{AskedHost, Entry, Offset, Verification, VerificationAnswer};
 use crate::journal::Journal;
 use crate::keys::Keys;
 use crate::publish::Published;
 use crate::relay::{Prefix, Relay};
 use crate::score::short_domain;
-use crate::time::{Clock, Span, Timestamp};
-use crate::verify::{AskedDomain, Finding, SideFinding, Unanswered, Verifier, VerifyRequest};
+use crate::time::{Clock, Span};
+use crate::verify::{AskedDomain, Finding, HostFinding, SideFinding, Unanswered, Verifier, VerifyRequest};
 
-/// How often the questions are looked at.
+/// How often the questions are looked at, and whether the budgets allow further sessions.
 const LOOK: Duration = Duration::from_millis(500);
 /// How often they are looked at in a laboratory, where a table answers at once.
 const LABORATORY_LOOK: Duration = Duration::from_millis(20);
-/// How long a relay's side is left alone about a domain after it was asked.
-const ASKED_EVERY: Span = Span::from_days(1);
 /// The longest random delay of a question. A reporter who owns a relay's side must not learn from
 /// the time of the question which report completed a case.
 const DELAY_MAX: Span = Span::from_hours(1);
-/// The largest number of questions that wait for their session, and how many of them may be about
-/// relays of one network (an IPv4 /24, an IPv6 /48). The fold keeps the others.
-const OPEN_MAX: usize = 10_000;
-const OPEN_PER_NETWORK_MAX: usize = 16;
 /// Pause before an answer is appended again after a passing error of the journal.
 const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
 
-/// A relay, and the short digest of the domain that its side is asked about.
-type QuestionKey = (Prefix, u64);
-
 /// What verifying works with.
-pub(super) struct VerifyingParts {
-    pub(super) published: Arc<Published>,
-    pub(super) journal: Arc<dyn Journal>,
-    pub(super) keys: Arc<Keys>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) verifier: Arc<Verifier>,
+pub struct VerifyingParts {
+    /// The results of the fold, with its questions.
+    pub published: Arc<Published>,
+    /// Takes the answers.
+    pub journal: Arc<dyn Journal>,
+    /// Makes the made-up names.
+    pub keys: Arc<Keys>,
+    /// Tells when an answer is entered.
+    pub clock: Arc<dyn Clock>,
+    /// Asks the hosts.
+    pub verifier: Arc<Verifier>,
+    /// How often the questions and the budgets are looked at.
+    pub look: Duration,
     /// Makes the delays, which nobody can guess.
-    pub(super) nonce: [u8; 16],
+    pub nonce: [u8; 16],
 }
 
-/// When each question is put.
-struct QuestionTimes {
-    nonce: [u8; 16],
-    /// The longest delay; zero in a laboratory, where nothing is connected to.
-    delay_max: Span,
-    /// From when on each question may be put: when it was first seen, or a day after it could not be
-    /// put.
-    noticed: BTreeMap<QuestionKey, Timestamp>,
+/// The questions that are put at this moment, each by a task of its own.
+#[derive(Default)]
+struct OpenQuestions {
+    tasks: JoinSet<bool>,
+    keys: HashMap<Id, QuestionKey>,
 }
 
-impl QuestionTimes {
-    /// Whether a question is to be put now.
-    fn is_due(&mut self, key: QuestionKey, question: &VerificationQuestion, now: Timestamp) -> bool {
-        let noticed = *self.noticed.entry(key).or_insert(now);
-        let from = match question.asked {
-            Some(asked) => asked.plus(ASKED_EVERY).max(noticed),
-            None => noticed,
+impl OpenQuestions {
+    /// Puts a question.
+    fn put(&mut self, parts: Arc<VerifyingParts>, key: QuestionKey, question: VerificationQuestion) {
+        let task = self.tasks.spawn(async move { parts.put(key.0, question).await });
+        self.keys.insert(task.id(), key);
+    }
+
+    /// The next question that ended, and whether it could be put. `None` if none is open.
+    async fn ended(&mut self) -> Option<(QuestionKey, bool)> {
+        let (id, was_put) = match self.tasks.join_next_with_id().await? {
+            Ok(ended) => ended,
+            // A panic is a fault of the program. The question is put again on another day.
+            Err(error) => {
+                tracing::error!(%error, "a verification failed");
+                (error.id(), false)
+            }
         };
-        now >= from && now >= from.plus(self.delay(key, from))
-    }
-
-    /// The delay of a question that could be put from a time on.
-    fn delay(&self, key: QuestionKey, from: Timestamp) -> Span {
-        let mut digester = Digester::default();
-        digester.add(&self.nonce).add(key.0.to_string().as_bytes()).add(&key.1.to_be_bytes());
-        let random = digester.add(&from.milliseconds().to_be_bytes()).digest().short() >> 1;
-        Span::from_seconds(i64::try_from(random).unwrap_or_default() % (self.delay_max.seconds() + 1))
-    }
-
-    /// Forgets questions that no longer stand.
-    fn keep(&mut self, standing: &BTreeSet<QuestionKey>) {
-        self.noticed.retain(|key, _| standing.contains(key));
+        self.keys.remove(&id).map(|key| (key, was_put))
     }
 }
 
-/// Whether a question may wait for its session beside those that do.
-fn has_room(open: &BTreeSet<QuestionKey>, key: QuestionKey) -> bool {
-    let network = Prefix::shared(key.0.network());
-    let near = open.range((Prefix::lowest(network.network()), 0)..);
-    let near = near.take_while(|(relay, _)| network.contains(relay.network()));
-    open.len() < OPEN_MAX && near.take(OPEN_PER_NETWORK_MAX).count() < OPEN_PER_NETWORK_MAX
+/// How often the questions to this verifier are looked at.
+pub(super) fn look_of(verifier: &Verifier) -> Duration {
+    if verifier.opens_connections() { LOOK } else { LABORATORY_LOOK }
 }
 
 /// Puts the questions of the fold, until it is stopped.
-pub(super) async fn verify(parts: VerifyingParts, stop: CancellationToken) {
+pub async fn verify(parts: VerifyingParts, stop: CancellationToken) {
     let parts = Arc::new(parts);
-    let (delay_max, look) =
-        if parts.verifier.opens_connections() { (DELAY_MAX, LOOK) } else { (Span::ZERO, LABORATORY_LOOK) };
-    let mut times = QuestionTimes { nonce: parts.nonce, delay_max, noticed: BTreeMap::new() };
-    let (mut open, mut sessions) = (BTreeSet::new(), JoinSet::new());
+    // In a laboratory without connections, nobody learns anything from a time.
+    let delay_max = if parts.verifier.opens_connections() { DELAY_MAX } else { Span::ZERO };
+    let mut book = QuestionBook::new(parts.nonce, delay_max);
+    let mut open = OpenQuestions::default();
     let budgets = tokio::spawn({
         let (parts, stop) = (Arc::clone(&parts), stop.clone());
-        async move { parts.verifier.run(stop).await }
+        async move { parts.verifier.run(parts.look, stop).await }
     });
     loop {
-        let now = parts.published.snapshot().time;
-        let mut standing = BTreeSet::new();
-        parts.published.for_each_question(|prefix, question| {
-            let key = (prefix, question.domain);
-            standing.insert(key);
-            if has_room(&open, key) && !open.contains(&key) && times.is_due(key, question, now) {
-                open.insert(key);
-                let (parts, question) = (Arc::clone(&parts), question.clone());
-                sessions.spawn(async move { parts.put(prefix, question).await.then_some(key).ok_or(key) });
-            }
-        });
-        times.keep(&standing);
-        tokio::select! {
-            () = tokio::time::sleep(look) => {}
-            Some(ended) = sessions.join_next() => match ended {
-                Ok(Ok(key)) => drop(open.remove(&key)),
-                // A question that cannot be put rests for a day.
-                Ok(Err(key)) => {
-                    open.remove(&key);
-                    times.noticed.insert(key, now.plus(ASKED_EVERY));
-                }
-                Err(error) => tracing::error!(%error, "a verification failed"),
-            },
+        let ended = tokio::select! {
+            () = tokio::time::sleep(parts.look) => None,
+            Some(ended) = open.ended() => Some(ended),
             () = stop.cancelled() => break,
+        };
+        let now = parts.published.snapshot().time;
+        for (relay, questions) in parts.published.changed_questions() {
+            book.learn(relay, questions, now);
+        }
+        // The fold has taken the answer by now, so the question has its new time.
+        if let Some((key, was_put)) = ended {
+            book.close(key, was_put, now);
+        }
+        while let Some((key, question)) = book.next(now) {
+            open.put(Arc::clone(&parts), key, question);
         }
     }
     // Sessions that are open are closed, and asked again after the next start.
-    sessions.shutdown().await;
+    open.tasks.shutdown().await;
     if let Err(error) = budgets.await {
         tracing::error!(%error, "the budgets of verification failed");
     }
@@ -149,7 +129,9 @@ impl VerifyingParts {
         let request = VerifyRequest { relay, domain: asked, side: question.side, seed };
         let found = self.verifier.ask(&request).await;
         let said = (answer(&found), &*reply(&found));
+        let sessions = found.hosts.iter().filter_map(session).collect();
         let verification = Verification::new(relay, domain, question.side, said, self.clock.now());
+        let verification = verification.by_sessions(sessions);
         self.append(Entry::Verification(Box::new(verification))).await
     }
 
@@ -203,13 +185,44 @@ impl VerifyingParts {
 /// What a finding means for the relay's cases.
 fn answer(found: &SideFinding) -> VerificationAnswer {
     match found.finding {
+        // Without a host, the relay itself must not be asked.
+        Finding::NoAnswer(Unanswered::OptedOut) if found.hosts.is_empty() => VerificationAnswer::OptedOut,
+        finding => answer_of(finding),
+    }
+}
+
+const fn answer_of(finding: Finding) -> VerificationAnswer {
+    match finding {
         Finding::RefusesUnknown => VerificationAnswer::RefusesUnknown,
         Finding::Refuses => VerificationAnswer::RefusesAll,
         Finding::TakesAll => VerificationAnswer::TakesAll,
-        // Without a host, the relay itself must not be asked.
-        Finding::NoAnswer(Unanswered::OptedOut) if found.hosts.is_empty() => VerificationAnswer::OptedOut,
         Finding::NoAnswer(_) => VerificationAnswer::NoAnswer,
     }
+}
+
+/// The session with a host, as the entry names it. `None` if there was none.
+fn session(found: &HostFinding) -> Option<AskedHost> {
+    Some(AskedHost {
+        host: found.host,
+        ended: found.ended?,
+        answer: answer_of(found.finding),
+        is_unreachable: found.finding == Finding::NoAnswer(Unanswered::Unreachable),
+    })
+}
+
+/// What a session of an earlier process found, with the domain that it was about.
+pub fn past_session((domain, session): (String, AskedHost)) -> (String, HostFinding) {
+    let finding = match session.answer {
+        VerificationAnswer::RefusesUnknown => Finding::RefusesUnknown,
+        VerificationAnswer::RefusesAll => Finding::Refuses,
+        VerificationAnswer::TakesAll => Finding::TakesAll,
+        VerificationAnswer::NoAnswer | VerificationAnswer::OptedOut if session.is_unreachable => {
+            Finding::NoAnswer(Unanswered::Unreachable)
+        }
+        VerificationAnswer::NoAnswer | VerificationAnswer::OptedOut => Finding::NoAnswer(Unanswered::Earlier),
+    };
+    let ended = Some(session.ended);
+    (domain, HostFinding { ended, ..HostFinding::not_asked(session.host, finding) })
 }
 
 /// The replies of the host that decided, or what is known instead.
@@ -224,59 +237,23 @@ fn reply(found: &SideFinding) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::AskedSide;
-
-    fn times(delay_max: Span) -> QuestionTimes {
-        QuestionTimes { nonce: [7; 16], delay_max, noticed: BTreeMap::new() }
-    }
-
-    fn question(asked: Option<Timestamp>) -> VerificationQuestion {
-        VerificationQuestion { domain: 1, side: AskedSide::Relay, evidence: Vec::new(), name: None, asked }
-    }
-
-    fn key(relay: &str) -> QuestionKey {
-        (Prefix::host(relay.parse().unwrap()), 1)
-    }
+    use crate::time::Timestamp;
 
     #[test]
-    fn a_question_is_put_after_a_delay_that_nobody_can_foresee() {
-        let now = Timestamp::from_milliseconds(1_000_000_000);
-        let delays: BTreeSet<i64> = (1..=50)
-            .map(|nth| times(DELAY_MAX).delay(key(&format!("192.0.2.{nth}")), now).seconds())
-            .collect();
-        assert!(delays.len() > 40 && delays.last().unwrap() <= &DELAY_MAX.seconds(), "{delays:?}");
-        assert!(delays.last().unwrap() > &(DELAY_MAX.seconds() / 2), "{delays:?}");
-        let mut times = times(DELAY_MAX);
-        let delay = times.delay(key("192.0.2.1"), now);
-        assert!(!times.is_due(key("192.0.2.1"), &question(None), now) || delay == Span::ZERO);
-        assert!(times.is_due(key("192.0.2.1"), &question(None), now.plus(delay)));
-    }
-
-    #[test]
-    fn a_question_that_cannot_be_put_rests_for_a_day() {
-        let (asked, mut times) = (Timestamp::from_milliseconds(1_000_000_000), times(Span::ZERO));
-        let now = asked.plus(Span::from_hours(30));
-        times.noticed.insert(key("192.0.2.1"), now.plus(ASKED_EVERY));
-        assert!(!times.is_due(key("192.0.2.1"), &question(Some(asked)), now.plus(Span::from_hours(23))));
-        assert!(times.is_due(key("192.0.2.1"), &question(Some(asked)), now.plus(Span::from_hours(24))));
-    }
-
-    #[test]
-    fn one_network_cannot_keep_the_others_away() {
-        let crowd = (1..=u64::try_from(OPEN_PER_NETWORK_MAX).unwrap()).map(|nth| (key("192.0.2.1").0, nth));
-        let open: BTreeSet<QuestionKey> = crowd.collect();
-        assert!(!has_room(&open, key("192.0.2.200")));
-        assert!(has_room(&open, key("198.51.100.1")));
-    }
-
-    #[test]
-    fn a_relays_side_is_left_alone_for_a_day() {
-        let asked = Timestamp::from_milliseconds(1_000_000_000);
-        let mut times = times(Span::ZERO);
-        let due = |times: &mut QuestionTimes, after: Span| {
-            times.is_due(key("192.0.2.1"), &question(Some(asked)), asked.plus(after))
-        };
-        assert!(!due(&mut times, Span::from_hours(23)));
-        assert!(due(&mut times, Span::from_hours(24)));
+    fn a_session_of_an_earlier_process_says_what_it_said_then() {
+        let ended = Some(Timestamp::from_milliseconds(1_000));
+        let no = Finding::NoAnswer;
+        for (finding, after) in [
+            (Finding::TakesAll, Finding::TakesAll),
+            (Finding::RefusesUnknown, Finding::RefusesUnknown),
+            (Finding::Refuses, Finding::Refuses),
+            (no(Unanswered::Unreachable), no(Unanswered::Unreachable)),
+            (no(Unanswered::Deferred), no(Unanswered::Earlier)),
+        ] {
+            let asked = HostFinding { ended, ..HostFinding::not_asked([192, 0, 2, 1].into(), finding) };
+            let (domain, known) = past_session(("a.example".to_owned(), session(&asked).unwrap()));
+            assert_eq!((&*domain, &known), ("a.example", &HostFinding { finding: after, ..asked }));
+        }
+        assert_eq!(session(&HostFinding::not_asked([192, 0, 2, 1].into(), Finding::TakesAll)), None);
     }
 }

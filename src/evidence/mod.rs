@@ -17,7 +17,10 @@ pub use entry::{Entry, RecordedEntry};
 pub use facts::{EvidenceFacts, FAILURES_MAX, FailedRecipient, OriginalSender, RecipientFailure};
 pub use observation::Observation;
 pub use offset::Offset;
-pub use verification::{AskedSide, REPLY_OCTETS_MAX, Verification, VerificationAnswer};
+pub use verification::{
+    ASK_AGAIN_AFTER, ASKED_HOSTS_MAX, AskedHost, AskedSide, REPLY_OCTETS_MAX, Verification,
+    VerificationAnswer,
+};
 
 use crate::classify::Verdict;
 use crate::digest::Digest;

@@ -1,13 +1,20 @@
 //! The answers of a relay's side to questions about made-up recipients.
 
+use std::net::IpAddr;
+
 use minicbor::{Decode, Encode};
 
 use crate::digest::{Digest, Digester};
 use crate::relay::Relay;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// The maximum number of octets that are kept of an SMTP reply.
 pub const REPLY_OCTETS_MAX: usize = 200;
+/// The maximum number of hosts that are asked about one domain, and that an entry names.
+pub const ASKED_HOSTS_MAX: usize = 8;
+/// A host is asked about a domain at most once in this time (RFC 6471 §3.6.3). Until then, its last
+/// answer counts for every relay that it is asked about.
+pub const ASK_AGAIN_AFTER: Span = Span::from_days(1);
 
 /// What the relay's side said when it was asked about made-up recipients in one domain.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -30,6 +37,29 @@ pub struct Verification {
     /// The SMTP reply that decided, cut at [`REPLY_OCTETS_MAX`].
     #[n(5)]
     pub reply: String,
+    /// The sessions that gave the answer, at most [`ASKED_HOSTS_MAX`]. After a restart they tell which
+    /// hosts must not be asked again yet.
+    #[n(6)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub sessions: Vec<AskedHost>,
+}
+
+/// One session with one host.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct AskedHost {
+    /// The host.
+    #[n(0)]
+    pub host: IpAddr,
+    /// When the session ended.
+    #[n(1)]
+    pub ended: Timestamp,
+    /// What the host's replies showed.
+    #[n(2)]
+    pub answer: VerificationAnswer,
+    /// Whether no connection to the host could be opened.
+    #[n(3)]
+    #[cbor(default)]
+    pub is_unreachable: bool,
 }
 
 /// The hosts that are asked about a domain.
@@ -95,6 +125,19 @@ impl Verification {
         digester.add(b"verification").add(relay.to_string().as_bytes()).add(domain.as_bytes());
         digester.add(&at.milliseconds().to_be_bytes());
         let reply = reply[..reply.floor_char_boundary(REPLY_OCTETS_MAX)].to_owned();
-        Verification { id: digester.digest(), relay, domain, asked, answer, reply }
+        Verification { id: digester.digest(), relay, domain, asked, answer, reply, sessions: Vec::new() }
+    }
+
+    /// The same answer, with the sessions that gave it.
+    pub fn by_sessions(self, mut sessions: Vec<AskedHost>) -> Self {
+        sessions.truncate(ASKED_HOSTS_MAX);
+        Verification { sessions, ..self }
+    }
+
+    /// When the answer was given, if it is entered at a time: when the first of its sessions ended, at
+    /// most [`ASK_AGAIN_AFTER`] before. Without a session, it is that time itself.
+    pub fn given_at(&self, entered: Timestamp) -> Timestamp {
+        let first = self.sessions.iter().map(|session| session.ended).min();
+        first.map_or(entered, |first| first.clamp(entered.minus(ASK_AGAIN_AFTER), entered))
     }
 }

@@ -10,8 +10,8 @@ use crate::relay::Prefix;
 pub(super) struct Place {
     /// The id of the evidence.
     pub(super) evidence: Digest,
-    /// The site of the relay.
-    pub(super) site: Prefix,
+    /// The look-up group of the relay.
+    pub(super) group: Prefix,
     /// The organisation of the failed recipient's domain; empty if the report names no domain.
     pub(super) organisation: String,
     /// Whether nothing was asked about the evidence yet.
@@ -31,7 +31,7 @@ impl Place {
         };
         Place {
             evidence: inquiry.evidence,
-            site: inquiry.relay.site(),
+            group: inquiry.relay.lookup_group(),
             organisation,
             is_first,
             is_behind: false,

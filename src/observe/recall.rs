@@ -46,8 +46,8 @@ pub struct RecallSearch<'a> {
     recall: &'a Recall,
     now: Timestamp,
     places: usize,
-    by_site: HashMap<Prefix, u32>,
-    /// The chosen reports: how many of the same site came before, and the entry; with the try.
+    by_group: HashMap<Prefix, u32>,
+    /// The chosen reports: how many of the same group came before, and the entry; with the try.
     chosen: BTreeMap<(u32, Offset), u16>,
     has_all: bool,
 }
@@ -55,7 +55,7 @@ pub struct RecallSearch<'a> {
 /// The result of a search.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Recalled {
-    /// The entries of the evidence to ask about, each with the number of the try; sites take turns.
+    /// The entries of the evidence to ask about, each with the number of the try; groups take turns.
     pub evidence: Vec<(Offset, u16)>,
     /// Whether no report was left out for lack of places.
     pub has_all: bool,
@@ -73,7 +73,7 @@ impl Recall {
             recall: self,
             now,
             places,
-            by_site: HashMap::new(),
+            by_group: HashMap::new(),
             chosen: BTreeMap::new(),
             has_all: true,
         }
@@ -101,13 +101,13 @@ impl Recall {
 }
 
 impl RecallSearch<'_> {
-    /// Looks through the ledger of a relay. `site` is the relay's.
-    pub fn look(&mut self, site: Prefix, ledger: &Ledger) {
+    /// Looks through the ledger of a relay. `group` is the relay's look-up group.
+    pub fn look(&mut self, group: Prefix, ledger: &Ledger) {
         for mark in ledger.marks().iter().filter(|mark| mark.offset > ledger.forgiven()) {
             let Some(attempt) = self.recall.due(mark, self.now, super::TRIES_BEFORE_COUNTING) else {
                 continue;
             };
-            let before = self.by_site.entry(site).or_insert(0);
+            let before = self.by_group.entry(group).or_insert(0);
             self.chosen.insert((*before, mark.offset), attempt);
             *before += 1;
             if self.chosen.len() > self.places {
@@ -200,8 +200,8 @@ mod tests {
 
     fn search(recall: &Recall, now: Timestamp, places: usize, ledgers: &[(u8, &Ledger)]) -> Recalled {
         let mut search = recall.search(now, places);
-        for &(site, ledger) in ledgers {
-            search.look(Prefix::host(Relay::new([9, 9, 9, site].into())), ledger);
+        for &(group, ledger) in ledgers {
+            search.look(Prefix::host(Relay::new([9, 9, 9, group].into())), ledger);
         }
         search.found()
     }
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_had_no_place_comes_next_and_sites_take_turns() {
+    fn what_had_no_place_comes_next_and_groups_take_turns() {
         let (many, few) = (ledger(1..=8), ledger([100]));
         let mut recall = Recall::default();
         let now = start().plus(HOUR);

@@ -1,10 +1,10 @@
 //! The schedule of inquiries: which of them have a place, and which one runs next. It has no side
 //! effects.
 //!
-//! Nobody can take the places or the slots of others. The sites of the relays take turns. One site
-//! and one organisation have a share of the places and of the slots. Inquiries about sites and
+//! Nobody can take the places or the slots of others. The look-up groups of the relays take turns. One group
+//! and one organisation have a share of the places and of the slots. Inquiries about groups and
 //! organisations that were silent stand behind the others, have few slots, and give way when the
-//! places are full; so do those of sites with many places. Some places are kept for sites that have
+//! places are full; so do those of groups with many places. Some places are kept for groups that have
 //! none.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -15,14 +15,14 @@ use super::turns::Turns;
 use crate::digest::Digest;
 use crate::relay::Prefix;
 
-/// One site, and one organisation, has at most this fraction of the places.
+/// One group, and one organisation, has at most this fraction of the places.
 const PLACES_SHARE: usize = 16;
-/// One site, and one organisation, has at most this fraction of the slots.
+/// One group, and one organisation, has at most this fraction of the slots.
 const SLOTS_SHARE: usize = 8;
 /// Inquiries that stand behind the others have at most this fraction of the slots.
 const BEHIND_SHARE: usize = 4;
-/// This fraction of the places is kept for sites that have none.
-const NEW_SITES_SHARE: usize = 4;
+/// This fraction of the places is kept for groups that have none.
+const NEW_GROUPS_SHARE: usize = 4;
 /// At most this fraction of the places is held by inquiries that wait for their repetition.
 const RESTING_SHARE: usize = 2;
 
@@ -37,7 +37,7 @@ pub(super) struct InquirySchedule<T> {
     behind: Turns<T>,
     /// The evidence of every inquiry that has a place.
     known: HashSet<Digest>,
-    sites: HashMap<Prefix, Load>,
+    groups: HashMap<Prefix, Load>,
     organisations: HashMap<String, Load>,
     running: usize,
     running_behind: usize,
@@ -51,7 +51,7 @@ pub(super) struct InquirySchedule<T> {
     is_ageing: bool,
 }
 
-/// What one site or organisation has of the schedule.
+/// What one group or organisation has of the schedule.
 #[derive(Clone, Copy, Debug, Default)]
 struct Load {
     places: usize,
@@ -91,7 +91,7 @@ impl<T> InquirySchedule<T> {
             waiting: Turns::default(),
             behind: Turns::default(),
             known: HashSet::new(),
-            sites: HashMap::new(),
+            groups: HashMap::new(),
             organisations: HashMap::new(),
             running: 0,
             running_behind: 0,
@@ -108,18 +108,18 @@ impl<T> InquirySchedule<T> {
         if self.known.contains(&place.evidence) {
             return Admission::Known;
         }
-        let (site, organisation) = (self.load_of_site(&place), self.load_of_organisation(&place));
+        let (group, organisation) = (self.load_of_group(&place), self.load_of_organisation(&place));
         let share = share(self.places_max, PLACES_SHARE);
-        if site.places >= share || organisation.places >= share {
+        if group.places >= share || organisation.places >= share {
             return Admission::Full;
         }
-        let kept = if site.places == 0 { 0 } else { self.places_max / NEW_SITES_SHARE };
+        let kept = if group.places == 0 { 0 } else { self.places_max / NEW_GROUPS_SHARE };
         let is_full = self.known.len() >= self.places_max - kept;
-        if is_full && (self.is_silent(&place) || !self.displace(site.places)) {
+        if is_full && (self.is_silent(&place) || !self.displace(group.places)) {
             return Admission::Full;
         }
         self.known.insert(place.evidence);
-        self.sites.entry(place.site).or_default().places += 1;
+        self.groups.entry(place.group).or_default().places += 1;
         if !place.organisation.is_empty() {
             self.organisations.entry(place.organisation.clone()).or_default().places += 1;
         }
@@ -128,13 +128,13 @@ impl<T> InquirySchedule<T> {
         if is_full { Admission::Displaced } else { Admission::Taken }
     }
 
-    /// Drops an inquiry for another one whose site has `places`: one behind the others, one that
-    /// rests, or one of a site that is silent by now or would still have more places.
+    /// Drops an inquiry for another one whose group has `places`: one behind the others, one that
+    /// rests, or one of a group that is silent by now or would still have more places.
     fn displace(&mut self, places: usize) -> bool {
-        let (silence, sites) = (&self.silence, &self.sites);
+        let (silence, groups) = (&self.silence, &self.groups);
         let gives_way = |other: &Place| {
-            silence.covers(other.site, &other.organisation)
-                || sites.get(&other.site).is_some_and(|load| load.places > places + 1)
+            silence.covers(other.group, &other.organisation)
+                || groups.get(&other.group).is_some_and(|load| load.places > places + 1)
         };
         let dropped = self.behind.drop_last(|_| true);
         let dropped = dropped.or_else(|| self.resting.pop_last().map(|(_, place)| place));
@@ -156,14 +156,15 @@ impl<T> InquirySchedule<T> {
             return None;
         }
         let share = share(self.slots_max, SLOTS_SHARE);
-        let (sites, organisations) = (&self.sites, &self.organisations);
+        let (groups, organisations) = (&self.groups, &self.organisations);
         let may_run = |place: &Place| {
-            running(sites.get(&place.site)) < share && running(organisations.get(&place.organisation)) < share
+            running(groups.get(&place.group)) < share
+                && running(organisations.get(&place.organisation)) < share
         };
-        // A site or an organisation may have become silent while its inquiries waited.
+        // A group or an organisation may have become silent while its inquiries waited.
         let next = loop {
             match self.waiting.take(may_run) {
-                Some((place, what)) if self.silence.covers(place.site, &place.organisation) => {
+                Some((place, what)) if self.silence.covers(place.group, &place.organisation) => {
                     self.behind.push(place, what);
                 }
                 Some(next) => break Some(next),
@@ -179,7 +180,7 @@ impl<T> InquirySchedule<T> {
         let (place, what) = next?;
         self.running += 1;
         self.running_behind += usize::from(place.is_behind);
-        self.sites.entry(place.site).or_default().running += 1;
+        self.groups.entry(place.group).or_default().running += 1;
         if !place.organisation.is_empty() {
             self.organisations.entry(place.organisation.clone()).or_default().running += 1;
         }
@@ -190,16 +191,16 @@ impl<T> InquirySchedule<T> {
     pub(super) fn ended(&mut self, place: &Place, is_answered: bool) {
         self.running -= 1;
         self.running_behind -= usize::from(place.is_behind);
-        if let Some(load) = self.sites.get_mut(&place.site) {
+        if let Some(load) = self.groups.get_mut(&place.group) {
             load.running -= 1;
         }
         if let Some(load) = self.organisations.get_mut(&place.organisation) {
             load.running -= 1;
         }
         if is_answered {
-            self.silence.answered(place.site, &place.organisation);
+            self.silence.answered(place.group, &place.organisation);
         } else {
-            self.silence.remember(place.site, &place.organisation);
+            self.silence.remember(place.group, &place.organisation);
         }
     }
 
@@ -226,7 +227,7 @@ impl<T> InquirySchedule<T> {
     pub(super) fn leave(&mut self, place: &Place) {
         self.known.remove(&place.evidence);
         self.firsts -= usize::from(place.is_first);
-        release(&mut self.sites, &place.site);
+        release(&mut self.groups, &place.group);
         release(&mut self.organisations, &place.organisation);
     }
 
@@ -261,11 +262,11 @@ impl<T> InquirySchedule<T> {
     }
 
     fn is_silent(&self, place: &Place) -> bool {
-        self.silence.covers(place.site, &place.organisation)
+        self.silence.covers(place.group, &place.organisation)
     }
 
-    fn load_of_site(&self, place: &Place) -> Load {
-        self.sites.get(&place.site).copied().unwrap_or_default()
+    fn load_of_group(&self, place: &Place) -> Load {
+        self.groups.get(&place.group).copied().unwrap_or_default()
     }
 
     fn load_of_organisation(&self, place: &Place) -> Load {
@@ -308,7 +309,7 @@ mod tests {
     fn place(nth: u64, relay: u32, organisation: &str) -> Place {
         Place {
             evidence: Digest::of(&nth.to_be_bytes()),
-            site: Prefix::host(Relay::new(std::net::Ipv4Addr::from(relay).into())),
+            group: Prefix::host(Relay::new(std::net::Ipv4Addr::from(relay).into())),
             organisation: organisation.to_owned(),
             is_first: true,
             is_behind: false,
@@ -333,10 +334,10 @@ mod tests {
         no_place: usize,
     }
 
-    /// Simulates eleven minutes: a starver with `sites` addresses sends 100 reports a second about
+    /// Simulates eleven minutes: a starver with `groups` addresses sends 100 reports a second about
     /// domains whose servers never answer, each of the organisation that `organisation` says, and
     /// thirty true relays send a report every twenty seconds.
-    fn starve(places: usize, sites: u32, organisation: impl Fn(u64) -> String) -> Waits {
+    fn starve(places: usize, groups: u32, organisation: impl Fn(u64) -> String) -> Waits {
         const STEP: usize = 10;
         const TIMEOUT: u64 = 4_000;
         const ANSWER: u64 = 50;
@@ -347,7 +348,7 @@ mod tests {
         let mut nth = 0;
         for now in (0..660_000_u64).step_by(STEP) {
             let number = now / STEP as u64;
-            let starver = 0x0900_0000 + u32::try_from(number % u64::from(sites)).unwrap();
+            let starver = 0x0900_0000 + u32::try_from(number % u64::from(groups)).unwrap();
             let mut reports = vec![(starver, organisation(number), false)];
             if now % 20_000 == 10 {
                 reports.extend((0..30).map(|nth| (0x0808_0800 + nth, format!("true{nth}.example"), true)));
@@ -401,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn one_site_and_one_organisation_have_a_share_of_the_slots_and_places() {
+    fn one_group_and_one_organisation_have_a_share_of_the_slots_and_places() {
         let mut schedule: InquirySchedule<()> = InquirySchedule::new(PLACES, SLOTS);
         let admitted = |schedule: &mut InquirySchedule<()>, of: &dyn Fn(u64) -> Place| {
             (0..PLACES as u64).filter(|nth| schedule.admit(of(*nth), ()) == Admission::Taken).count()
@@ -420,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_site_takes_the_place_of_a_silent_one_and_never_the_other_way_round() {
+    fn a_new_group_takes_the_place_of_a_silent_one_and_never_the_other_way_round() {
         let mut schedule: InquirySchedule<()> = InquirySchedule::new(16, 1);
         schedule.admit(place(0, 1, "silent.example"), ());
         let (first, ()) = schedule.next().unwrap();
@@ -428,7 +429,7 @@ mod tests {
         schedule.leave(&first);
         let silent = |nth: u64| place(nth, 100 + nth as u32, "");
         for nth in 1..=16 {
-            schedule.silence.remember(silent(nth).site, "");
+            schedule.silence.remember(silent(nth).group, "");
             assert_eq!(schedule.admit(silent(nth), ()), Admission::Taken);
         }
         assert_eq!((schedule.room(), schedule.counts().behind), (0, 16));
@@ -436,7 +437,7 @@ mod tests {
             assert_eq!(schedule.admit(place(nth, nth as u32, ""), ()), Admission::Displaced);
         }
         assert_eq!(schedule.admit(silent(16), ()), Admission::Full);
-        assert_eq!(schedule.admit(place(50, 50, ""), ()), Admission::Full, "all sites are as good");
+        assert_eq!(schedule.admit(place(50, 50, ""), ()), Admission::Full, "all groups are as good");
         assert_eq!(schedule.counts().firsts, 16);
     }
 
@@ -445,18 +446,18 @@ mod tests {
         let mut schedule: InquirySchedule<()> = InquirySchedule::new(PLACES, SLOTS);
         assert!(!schedule.begins_ageing(), "nothing is remembered");
         let silent = place(1, 1, "silent.example");
-        schedule.silence.remember(silent.site, &silent.organisation);
+        schedule.silence.remember(silent.group, &silent.organisation);
         assert!(schedule.begins_ageing() && !schedule.begins_ageing());
-        schedule.silence.answered(silent.site, &silent.organisation);
-        schedule.silence.remember(silent.site, &silent.organisation);
+        schedule.silence.answered(silent.group, &silent.organisation);
+        schedule.silence.remember(silent.group, &silent.organisation);
         assert!(!schedule.begins_ageing(), "the row goes on");
         assert!(schedule.age_silence() && !schedule.age_silence());
-        schedule.silence.remember(silent.site, &silent.organisation);
+        schedule.silence.remember(silent.group, &silent.organisation);
         assert!(schedule.begins_ageing(), "the last row ended");
     }
 
     #[test]
-    fn a_site_with_many_places_gives_way_to_a_new_one() {
+    fn a_group_with_many_places_gives_way_to_a_new_one() {
         let mut schedule: InquirySchedule<()> = InquirySchedule::new(64, 1);
         for nth in 0..16 {
             for times in 0..3 {
@@ -471,12 +472,12 @@ mod tests {
         for nth in 300..332 {
             assert_eq!(schedule.admit(place(nth * 100, nth as u32, ""), ()), Admission::Displaced, "{nth}");
         }
-        assert!(schedule.sites.values().all(|load| load.places == 1), "every site has one place");
+        assert!(schedule.groups.values().all(|load| load.places == 1), "every group has one place");
         assert_eq!(schedule.admit(place(50_000, 500, ""), ()), Admission::Full);
     }
 
     #[test]
-    fn an_inquiry_that_rests_gives_way_to_a_new_site() {
+    fn an_inquiry_that_rests_gives_way_to_a_new_group() {
         let mut schedule: InquirySchedule<()> = InquirySchedule::new(2, 2);
         let mut rests = Vec::new();
         for nth in 1..=2 {
@@ -512,7 +513,7 @@ mod tests {
         schedule.leave(&again);
         assert_eq!(schedule.room(), PLACES);
         assert!(
-            schedule.sites.is_empty() && schedule.organisations.is_empty() && schedule.silence.is_empty()
+            schedule.groups.is_empty() && schedule.organisations.is_empty() && schedule.silence.is_empty()
         );
     }
 }

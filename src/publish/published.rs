@@ -1,7 +1,8 @@
 //! What readers see of the fold: the snapshot behind one pointer, the mirror of relays, the traps,
 //! the donors, and how far the fold has come.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -30,6 +31,8 @@ pub struct Published {
     mirror: DashMap<Prefix, Arc<RelayRecord>>,
     /// The questions that are to be put to relays' sides.
     questions: DashMap<Prefix, Vec<VerificationQuestion>>,
+    /// The relays whose questions changed since somebody looked.
+    changed: Mutex<BTreeSet<Prefix>>,
     pub(super) standing: ArcSwap<ListStatus>,
     pub(super) applied: watch::Sender<Offset>,
     /// Directives that had no effect, with the reason.
@@ -44,6 +47,7 @@ impl Published {
             donors: Arc::new(ArcSwap::from_pointee(blocklist.donors())),
             mirror: DashMap::new(),
             questions: DashMap::new(),
+            changed: Mutex::default(),
             standing: ArcSwap::from_pointee(blocklist.status()),
             applied: watch::Sender::new(blocklist.offset()),
             refusals: DashMap::new(),
@@ -151,11 +155,12 @@ impl Published {
         tokio::time::timeout(REACH_TIMEOUT, reached).await.is_ok_and(|reached| reached.is_ok())
     }
 
-    /// Calls `put` with every question that is to be put to a relay's side now or later.
-    pub fn for_each_question(&self, mut put: impl FnMut(Prefix, &VerificationQuestion)) {
-        for questions in &self.questions {
-            questions.iter().for_each(|question| put(*questions.key(), question));
-        }
+    /// The relays whose questions to their sides changed since the last call, with all questions about each
+    /// of them. The first call names every relay with a question. There is one caller.
+    pub fn changed_questions(&self) -> Vec<(Prefix, Vec<VerificationQuestion>)> {
+        let changed = std::mem::take(&mut *self.changed.lock().unwrap_or_else(PoisonError::into_inner));
+        let now = |prefix| self.questions.get(&prefix).map(|questions| questions.clone()).unwrap_or_default();
+        changed.into_iter().map(|prefix| (prefix, now(prefix))).collect()
     }
 
     /// Whether a relay's side was not asked yet although there is a question for it.
@@ -164,10 +169,7 @@ impl Published {
     }
 
     pub(super) fn mirror_relay(&self, blocklist: &Blocklist, prefix: Prefix) {
-        match blocklist.questions(prefix) {
-            none if none.is_empty() => drop(self.questions.remove(&prefix)),
-            questions => drop(self.questions.insert(prefix, questions)),
-        }
+        self.ask(prefix, blocklist.questions(prefix));
         match blocklist.relay_record(prefix) {
             Some(record) => {
                 self.mirror.insert(prefix, Arc::new(record));
@@ -176,5 +178,19 @@ impl Published {
                 self.mirror.remove(&prefix);
             }
         }
+    }
+
+    /// Replaces the questions to a relay's side.
+    fn ask(&self, prefix: Prefix, questions: Vec<VerificationQuestion>) {
+        let known = self.questions.get(&prefix).map(|known| known.clone()).unwrap_or_default();
+        if known == questions {
+            return;
+        }
+        if questions.is_empty() {
+            self.questions.remove(&prefix);
+        } else {
+            self.questions.insert(prefix, questions);
+        }
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner).insert(prefix);
     }
 }

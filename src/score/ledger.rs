@@ -17,7 +17,9 @@ use crate::time::{Span, Timestamp};
 /// A full ledger drops reports without weight first, and then reports of the hours with the most
 /// reports. A relay therefore cannot displace its older reports by sending many new ones.
 pub const MARKS_MAX: usize = 512;
-/// The maximum number of reports stored for one burst. A burst weighs as one report in any case.
+/// The maximum number of reports stored for one burst. A burst weighs as one report in any case. The
+/// domains of the failed recipients have equal shares: the answers of the relay's side decide by domain
+/// which reports count.
 pub const BURST_MARKS_MAX: usize = 8;
 /// The maximum number of merged reports that are remembered to recognise a repeated one.
 const MERGED_MAX: usize = 256;
@@ -67,29 +69,31 @@ impl Ledger {
         self.merged.contains(&report) || self.marks.iter().any(|mark| mark.report == report)
     }
 
-    /// Adds a report. `weighs` decides whether a report has any weight under the policy of any
+    /// Adds a report. `weighs` decides whether a report may have weight under the policy of any
     /// zone.
     pub fn add(&mut self, mark: CountedReport, weighs: impl Fn(&CountedReport) -> bool) -> LedgerAddition {
         if self.knows(mark.report) {
             return LedgerAddition::Repeated;
         }
-        let burst = mark.burst();
         let counts = weighs(&mark);
         // A report without weight must not take the place of one that has weight.
-        let mut of_burst =
-            self.marks.iter_mut().filter(|known| known.burst() == burst && weighs(known) == counts);
-        let (mut count, mut last, mut adds) = (0, None, true);
-        for known in of_burst.by_ref() {
+        let is_beside = |known: &CountedReport| known.burst() == mark.burst() && weighs(known) == counts;
+        let (mut count, mut adds, mut nearest) = (0, true, None);
+        for (at, known) in self.marks.iter().enumerate().filter(|(_, known)| is_beside(known)) {
             (count, adds) = (count + 1, adds && known.adds_to(&mark));
-            last = Some(known);
-        }
-        if let (Some(last), true) = (last, !adds || count >= BURST_MARKS_MAX) {
-            last.more = last.more.saturating_add(1);
-            if self.merged.len() >= MERGED_MAX {
-                self.merged.remove(0);
+            // A report is merged into one about the same domain, if there is one.
+            let is_nearer = |nearest: usize| self.marks[nearest].domain != mark.domain;
+            if known.domain == mark.domain || nearest.is_none_or(is_nearer) {
+                nearest = Some(at);
             }
-            self.merged.push(mark.report);
-            return LedgerAddition::Merged;
+        }
+        if let (Some(nearest), true) = (nearest, !adds || count >= BURST_MARKS_MAX) {
+            let Some((last, other)) = self.crowding(&mark, is_beside).filter(|_| adds) else {
+                self.merge(mark.report, 0, nearest);
+                return LedgerAddition::Merged;
+            };
+            let gone = self.marks.remove(last);
+            self.merge(gone.report, gone.more, other);
         }
         if self.marks.len() >= MARKS_MAX && !self.make_room(counts, weighs) {
             return LedgerAddition::Merged;
@@ -100,6 +104,33 @@ impl Ledger {
         }
         self.marks.push(mark);
         LedgerAddition::Counted
+    }
+
+    /// Merges a report, with `more` that were merged into it, into the stored one at a place before it.
+    fn merge(&mut self, report: u64, more: u32, into: usize) {
+        let into = &mut self.marks[into];
+        into.more = into.more.saturating_add(more).saturating_add(1);
+        if self.merged.len() >= MERGED_MAX {
+            self.merged.remove(0);
+        }
+        self.merged.push(report);
+    }
+
+    /// The places of the last two reports about the domain that has most reports of the burst: the last
+    /// and the one before. `None` if the domain of the new report has its share of the burst.
+    fn crowding(
+        &self,
+        mark: &CountedReport,
+        is_beside: impl Fn(&CountedReport) -> bool,
+    ) -> Option<(usize, usize)> {
+        let mut domains: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for (at, known) in self.marks.iter().enumerate().filter(|(_, known)| is_beside(known)) {
+            domains.entry(known.domain).or_default().push(at);
+        }
+        let own = domains.get(&mark.domain).map_or(0, Vec::len);
+        let most = domains.into_values().max_by_key(Vec::len).filter(|most| most.len() > own + 1)?;
+        let (last, others) = most.split_last()?;
+        Some((*last, *others.last()?))
     }
 
     /// Drops a report without weight. If there is none and the new report `counts`, drops the last

@@ -4,18 +4,14 @@ use super::answers::{SideQuestion, answer};
 use super::attackers::AttackMethod;
 use super::running::SimulationRun;
 use crate::blocklist::VerificationQuestion;
-use crate::evidence::{Entry, RecordedEntry, Verification, VerificationAnswer};
+use crate::evidence::{ASK_AGAIN_AFTER, Entry, RecordedEntry, Verification, VerificationAnswer};
 use crate::relay::{Prefix, Relay};
-use crate::time::Span;
-
-/// How often a relay's side is asked about the same domain.
-const ASKED_EVERY: Span = Span::from_days(1);
 
 impl SimulationRun<'_> {
     /// Puts the open questions to the relays' sides, each at most once a day.
     pub(super) fn verify(&mut self, taken: &mut impl FnMut(&RecordedEntry)) {
         let due = |question: &VerificationQuestion| {
-            question.asked.is_none_or(|asked| self.now.since(asked) >= ASKED_EVERY)
+            question.asked.is_none_or(|asked| self.now.since(asked) >= ASK_AGAIN_AFTER)
         };
         let mut answered = Vec::new();
         for prefix in self.blocklist.questioned() {

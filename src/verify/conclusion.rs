@@ -203,11 +203,7 @@ mod tests {
         ] {
             let found: Vec<HostFinding> = hosts
                 .iter()
-                .map(|&(host, finding)| HostFinding {
-                    host: host.parse().unwrap(),
-                    finding,
-                    replies: Vec::new(),
-                })
+                .map(|&(host, finding)| HostFinding::not_asked(host.parse().unwrap(), finding))
                 .collect();
             assert_eq!(together(relay, &found), expected, "{hosts:?}");
             let decided = hosts.iter().any(|&(host, finding)| host == own || finding == takes);

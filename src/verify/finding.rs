@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::time::Timestamp;
+
 /// What a host, or the hosts of a domain, do with recipients that do not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Finding {
@@ -44,6 +46,8 @@ pub enum Unanswered {
     Contradiction,
     /// The session was given up, because nobody waited for its result.
     GivenUp,
+    /// The host gave no answer that decides earlier within the day, before this process began.
+    Earlier,
 }
 
 /// What was found about a relay's side.
@@ -64,6 +68,15 @@ pub struct HostFinding {
     pub finding: Finding,
     /// The replies about recipients, and the reply that ended the dialogue. The host wrote them.
     pub replies: Vec<String>,
+    /// When the session with the host ended; `None` if there was none.
+    pub ended: Option<Timestamp>,
+}
+
+impl HostFinding {
+    /// A host with which there was no session.
+    pub const fn not_asked(host: IpAddr, finding: Finding) -> Self {
+        HostFinding { host, finding, replies: Vec::new(), ended: None }
+    }
 }
 
 impl Finding {
@@ -116,6 +129,7 @@ impl Unanswered {
             Unanswered::Nonsense => "the replies of the host make no sense",
             Unanswered::Contradiction => "the host takes made-up names and refuses postmaster",
             Unanswered::GivenUp => "the session was given up",
+            Unanswered::Earlier => "the host gave no answer earlier within the day",
         }
     }
 }

@@ -19,11 +19,10 @@ pub(super) fn from_table(hosts: &[LaboratoryHost], request: &VerifyRequest) -> S
     };
     let hosts: Vec<HostFinding> = asked
         .into_iter()
-        .map(|host| HostFinding {
+        .map(|host| {
             // Every address of the network is one server.
-            host: if is_relay(&host) { relay } else { host.addresses.addr() },
-            finding: finding(host.answers),
-            replies: Vec::new(),
+            let address = if is_relay(&host) { relay } else { host.addresses.addr() };
+            HostFinding::not_asked(address, finding(host.answers))
         })
         .collect();
     let unknown = Finding::NoAnswer(match request.side {

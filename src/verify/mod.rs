@@ -7,6 +7,7 @@
 //! The module takes a request and returns a finding. It knows nothing of the list.
 
 mod conclusion;
+mod counts;
 mod dialogue;
 mod finding;
 mod laboratory;
@@ -14,6 +15,7 @@ mod names;
 mod reach;
 mod reply;
 mod request;
+mod rotation;
 mod session;
 mod settings;
 mod stance;
@@ -22,14 +24,16 @@ mod turns;
 mod verifier;
 
 pub use conclusion::HostReplies;
+pub use counts::KeyCounts;
 pub use dialogue::{Dialogue, NextAct, Script, StartTls};
 pub use finding::{Finding, HostFinding, SideFinding, Unanswered};
 pub use names::made_up_names;
 pub use reach::PortReach;
 pub use reply::{ReplyFault, ReplyReader, ServerReply};
 pub use request::{AskedDomain, VerifyRequest};
+pub use rotation::{NetworkPlace, NetworkRotation};
 pub use session::{HostSession, SessionTimes};
 pub use settings::{LocalAddresses, VerifierLimits, VerifierSettings};
 pub use stance::RecipientStance;
-pub use turns::{SessionTurns, Turn, TurnLimits, TurnStart};
+pub use turns::{PastSession, SessionTurns, Turn, TurnLimits, TurnStart};
 pub use verifier::Verifier;

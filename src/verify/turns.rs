@@ -5,19 +5,19 @@
 //! its number.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
 use std::net::IpAddr;
 
+use super::counts::KeyCounts;
+use super::rotation::{NetworkPlace, NetworkRotation};
+use crate::evidence::ASK_AGAIN_AFTER;
 use crate::relay::Prefix;
 use crate::time::{Span, Timestamp};
 
-/// A host is asked about a domain at most once in this time (RFC 6471 §3.6.3).
-const ASK_AGAIN_AFTER: Span = Span::from_hours(24);
 /// The time that the budgets are for.
 const BUDGET_TIME: Span = Span::from_hours(1);
 /// Most sessions at one time with hosts of one network.
 const SESSIONS_PER_NETWORK_MAX: u32 = 1;
-/// How many waiting turns of one site are looked at in one search for the next session.
+/// How many waiting turns of one network of relays are looked at in one search for the next session.
 const LOOK_MAX: usize = 64;
 
 /// How much may be asked.
@@ -36,8 +36,8 @@ pub struct TurnLimits {
 /// A wish to ask one host about one domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turn {
-    /// The network (an IPv4 /24, an IPv6 /48) of the relay that brought the evidence: sites take turns.
-    pub site: Prefix,
+    /// The place of the relay that brought the evidence: the networks of relays take turns.
+    pub place: NetworkPlace,
     /// The host.
     pub host: IpAddr,
     /// The domain.
@@ -58,49 +58,35 @@ pub enum TurnStart<A> {
 /// Which host, about which domain.
 type Key = (IpAddr, String);
 
+/// A session that was held before these turns began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastSession<A> {
+    /// The host.
+    pub host: IpAddr,
+    /// The domain.
+    pub domain: String,
+    /// The organisation of the domain.
+    pub organisation: String,
+    /// When the session ended.
+    pub ended: Timestamp,
+    /// Its result.
+    pub result: A,
+}
+
 /// The turns that wait, each with a token of the caller, and what was asked before.
 #[derive(Debug)]
 pub struct SessionTurns<T, A> {
     limits: TurnLimits,
-    /// The sites with waiting turns, in the order in which they come to their turn.
-    sites: VecDeque<Prefix>,
-    waiting: HashMap<Prefix, VecDeque<(Turn, T)>>,
+    waiting: NetworkRotation<(Turn, T)>,
     running: HashMap<Key, Prefix>,
-    running_networks: Counts<Prefix>,
+    running_networks: KeyCounts<Prefix>,
     /// The sessions of the last hour, the oldest first.
     recent: VecDeque<(Timestamp, Prefix, String)>,
-    networks: Counts<Prefix>,
-    organisations: Counts<String>,
+    networks: KeyCounts<Prefix>,
+    organisations: KeyCounts<String>,
     /// The results of the last day, and their keys, the oldest first.
     known: HashMap<Key, A>,
     known_since: VecDeque<(Timestamp, Key)>,
-}
-
-/// Counts by key; a key without a count takes no memory.
-#[derive(Debug)]
-struct Counts<K>(HashMap<K, u32>);
-
-impl<K: Eq + Hash> Counts<K> {
-    fn new() -> Self {
-        Counts(HashMap::new())
-    }
-
-    fn of(&self, key: &K) -> u32 {
-        self.0.get(key).copied().unwrap_or(0)
-    }
-
-    fn add(&mut self, key: K) {
-        *self.0.entry(key).or_insert(0) += 1;
-    }
-
-    fn remove(&mut self, key: &K) {
-        if let Some(count) = self.0.get_mut(key) {
-            *count -= 1;
-            if *count == 0 {
-                self.0.remove(key);
-            }
-        }
-    }
 }
 
 impl Turn {
@@ -118,61 +104,65 @@ impl<T, A: Clone> SessionTurns<T, A> {
     pub fn new(limits: TurnLimits) -> Self {
         SessionTurns {
             limits,
-            sites: VecDeque::new(),
-            waiting: HashMap::new(),
+            waiting: NetworkRotation::default(),
             running: HashMap::new(),
-            running_networks: Counts::new(),
+            running_networks: KeyCounts::default(),
             recent: VecDeque::new(),
-            networks: Counts::new(),
-            organisations: Counts::new(),
+            networks: KeyCounts::default(),
+            organisations: KeyCounts::default(),
             known: HashMap::new(),
             known_since: VecDeque::new(),
         }
     }
 
+    /// Notes the sessions that were held before these turns began: their results stand for the rest of
+    /// their day, and they count for the budgets.
+    pub fn remember(&mut self, mut sessions: Vec<PastSession<A>>, now: Timestamp) {
+        sessions.sort_by_key(|session| session.ended);
+        for PastSession { host, domain, organisation, ended, result } in sessions {
+            // One session may have answered for several relays.
+            let key = (host, domain);
+            if self.known.insert(key.clone(), result).is_none() {
+                self.known_since.push_back((ended.min(now), key));
+                self.count(Prefix::shared(host), organisation, ended.min(now));
+            }
+        }
+        self.forget(now);
+    }
+
     /// Lets a turn begin at once if it can, else lets it wait with its token.
     pub fn begin_or_wait(&mut self, turn: Turn, token: T, now: Timestamp) -> Option<TurnStart<A>> {
         self.forget(now);
-        // A site waits for its own earlier turns.
-        let start = if self.waiting.contains_key(&turn.site) { None } else { self.start(&turn) };
+        // A network waits for its own earlier turns.
+        let start = if self.waiting.has(turn.place) { None } else { self.start(&turn) };
         match &start {
             Some(TurnStart::Session) => self.begin(&turn, now),
             Some(TurnStart::Known(_)) => {}
-            None => {
-                let site = turn.site;
-                let queue = self.waiting.entry(site).or_default();
-                queue.push_back((turn, token));
-                if queue.len() == 1 {
-                    self.sites.push_back(site);
-                }
-            }
+            None => self.waiting.push(turn.place, (turn, token)),
         }
         start
     }
 
-    /// The next waiting turn that can begin. Sites take turns.
+    /// The next waiting turn that can begin. The networks of relays take turns.
     pub fn next(&mut self, now: Timestamp) -> Option<(Turn, T, TurnStart<A>)> {
         self.forget(now);
         if self.is_full() {
             return None;
         }
-        for at in 0..self.sites.len() {
-            let site = self.sites[at];
-            let Some(queue) = self.waiting.get(&site) else { continue };
-            let found = queue
-                .iter()
-                .take(LOOK_MAX)
-                .enumerate()
-                .find_map(|(nth, (turn, _))| self.start(turn).map(|start| (nth, start)));
-            if let Some((nth, start)) = found {
-                let (turn, token) = self.take(at, site, nth)?;
-                if matches!(start, TurnStart::Session) {
-                    self.begin(&turn, now);
-                }
-                return Some((turn, token, start));
-            }
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let taken = waiting.take(
+            |_| true,
+            |_, queue| {
+                let mut first = queue.iter().take(LOOK_MAX).enumerate();
+                first.find_map(|(nth, (turn, _))| self.start(turn).map(|start| (nth, start)))
+            },
+        );
+        self.waiting = waiting;
+        let ((turn, token), start) = taken?;
+        if matches!(start, TurnStart::Session) {
+            self.begin(&turn, now);
         }
-        None
+        Some((turn, token, start))
     }
 
     /// Notes the result of a session. It stands for a day.
@@ -201,20 +191,7 @@ impl<T, A: Clone> SessionTurns<T, A> {
 
     /// How many turns wait.
     pub fn waiting(&self) -> usize {
-        self.waiting.values().map(VecDeque::len).sum()
-    }
-
-    /// Takes a waiting turn out. Its site goes to the end of the line.
-    fn take(&mut self, at: usize, site: Prefix, nth: usize) -> Option<(Turn, T)> {
-        self.sites.remove(at);
-        let queue = self.waiting.get_mut(&site)?;
-        let taken = queue.remove(nth);
-        if queue.is_empty() {
-            self.waiting.remove(&site);
-        } else {
-            self.sites.push_back(site);
-        }
-        taken
+        self.waiting.len()
     }
 
     /// Whether no session at all can begin now.
@@ -241,9 +218,14 @@ impl<T, A: Clone> SessionTurns<T, A> {
         let network = turn.network();
         self.running.insert(turn.key(), network);
         self.running_networks.add(network);
+        self.count(network, turn.organisation.clone(), now);
+    }
+
+    /// Counts a session for the budgets.
+    fn count(&mut self, network: Prefix, organisation: String, at: Timestamp) {
         self.networks.add(network);
-        self.organisations.add(turn.organisation.clone());
-        self.recent.push_back((now, network, turn.organisation.clone()));
+        self.organisations.add(organisation.clone());
+        self.recent.push_back((at, network, organisation));
     }
 
     /// Forgets what is too old to count.
@@ -280,9 +262,9 @@ mod tests {
         Timestamp::from_milliseconds(0).plus(Span::from_seconds(minutes * 60))
     }
 
-    fn turn(site: u32, host: u32, domain: &str) -> Turn {
+    fn turn(network: u32, host: u32, domain: &str) -> Turn {
         Turn {
-            site: Prefix::host(crate::relay::Relay::new(Ipv4Addr::from(site).into())),
+            place: NetworkPlace::of(Ipv4Addr::from(network << 8).into()),
             host: Ipv4Addr::from(host).into(),
             domain: domain.to_owned(),
             organisation: domain.to_owned(),
@@ -336,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_thousand_requests_of_one_site_do_not_delay_another_one() {
+    fn ten_thousand_requests_of_one_network_do_not_delay_another_one() {
         let mut turns = TestTurns::new(LIMITS);
         let begin = |turns: &mut TestTurns, wish: Turn, token: usize| {
             if turns.begin_or_wait(wish.clone(), token, at(0)) == Some(TurnStart::Session) {
@@ -352,12 +334,12 @@ mod tests {
         }
         let mut order = Vec::new();
         while let Some((turn, _, _)) = turns.next(at(60)) {
-            order.push(turn.site);
+            order.push(turn.place.network);
             turns.done(&turn, "x", at(60));
         }
         assert_eq!(order.len(), 600, "the budget of the second hour");
         let first: BTreeSet<Prefix> = order[..101].iter().copied().collect();
-        assert_eq!(first.len(), 101, "every site has a turn before one has its second");
+        assert_eq!(first.len(), 101, "every network has a turn before one has its second");
     }
 
     #[test]
@@ -390,12 +372,73 @@ mod tests {
     }
 
     #[test]
+    fn an_ipv6_32_has_one_turn_in_each_round_however_many_networks_it_has() {
+        let mut turns = TestTurns::new(TurnLimits { per_hour: 10, ..LIMITS });
+        let of = |relay: &str, nth: u32| Turn {
+            place: NetworkPlace::of(relay.parse().unwrap()),
+            ..turn(0, (1 << 24) + nth * 256, &format!("{nth}.example"))
+        };
+        let begin = |turns: &mut TestTurns, wish: Turn| {
+            if turns.begin_or_wait(wish.clone(), 0, at(0)) == Some(TurnStart::Session) {
+                turns.done(&wish, "x", at(0));
+            }
+        };
+        for nth in 0..1_000 {
+            begin(&mut turns, of(&format!("2001:db8:{nth:x}::25"), nth));
+        }
+        for nth in 1_000..1_004 {
+            begin(&mut turns, of(&format!("2001:db9:{nth:x}::25"), nth));
+            begin(&mut turns, of(&format!("192.0.{}.25", nth % 256), 1_000 + nth));
+        }
+        let mut crowd = 0;
+        while let Some((turn, _, _)) = turns.next(at(60)) {
+            crowd += usize::from(turn.place.provider.to_string() == "2001:db8::/32");
+            turns.done(&turn, "x", at(60));
+        }
+        assert_eq!(crowd, 3, "of ten turns; four networks of IPv4 and another /32 have the others");
+    }
+
+    #[test]
+    fn sessions_before_a_restart_count_as_before() {
+        let limits = TurnLimits { per_organisation_hour: 2, ..LIMITS };
+        let mut before = TestTurns::new(limits);
+        let asked: Vec<Turn> = (1..=3).map(|nth| turn(nth, nth << 24, &format!("{nth}.example"))).collect();
+        let mut sessions = Vec::new();
+        for (wish, minute) in asked.iter().zip([0, 1_000, 1_410]) {
+            assert_eq!(before.begin_or_wait(wish.clone(), 0, at(minute)), Some(TurnStart::Session));
+            before.done(wish, "takes", at(minute));
+            let Turn { host, domain, .. } = wish.clone();
+            let session = PastSession {
+                host,
+                domain,
+                organisation: "big.example".to_owned(),
+                ended: at(minute),
+                result: "takes",
+            };
+            // The last one answered for two relays.
+            sessions.extend([session.clone(), session]);
+        }
+        sessions.reverse();
+        let mut after = TestTurns::new(limits);
+        let now = at(24 * 60);
+        after.remember(sessions, now);
+        let known = |turns: &mut TestTurns, wish: &Turn| turns.begin_or_wait(wish.clone(), 0, now);
+        assert_eq!(known(&mut after, &asked[1]), Some(TurnStart::Known("takes")));
+        assert_eq!(known(&mut after, &asked[2]), Some(TurnStart::Known("takes")));
+        assert_eq!(after.organisations.of(&"big.example".to_owned()), 1, "one session in the last hour");
+        assert_eq!(known(&mut after, &asked[0]), Some(TurnStart::Session), "a day is over");
+        let late = at(24 * 60 + 1_410);
+        after.next(late);
+        assert_eq!((after.known.len(), after.known_since.len()), (0, 0), "nothing is kept for longer");
+    }
+
+    #[test]
     fn a_turn_that_is_given_back_costs_nothing() {
         let mut turns = TestTurns::new(TurnLimits { per_hour: 1, ..LIMITS });
         let wish = turn(1, 1 << 24, "a.example");
         assert_eq!(turns.begin_or_wait(wish.clone(), 1, at(0)), Some(TurnStart::Session));
         turns.give_back(&wish);
-        assert_eq!((turns.running.len(), turns.networks.0.len(), turns.recent.len()), (0, 0, 0));
+        assert_eq!((turns.running.len(), turns.networks.keys(), turns.recent.len()), (0, 0, 0));
         assert_eq!(turns.begin_or_wait(wish, 2, at(0)), Some(TurnStart::Session));
     }
 
@@ -407,9 +450,9 @@ mod tests {
             turns.begin_or_wait(wish.clone(), 0, at(0));
             turns.done(&wish, "x", at(0));
         }
-        assert_eq!((turns.known.len(), turns.networks.0.len(), turns.organisations.0.len()), (100, 100, 100));
+        assert_eq!((turns.known.len(), turns.networks.keys(), turns.organisations.keys()), (100, 100, 100));
         turns.next(at(24 * 60));
-        assert_eq!((turns.known.len(), turns.networks.0.len(), turns.organisations.0.len()), (0, 0, 0));
-        assert_eq!((turns.running.len(), turns.running_networks.0.len(), turns.recent.len()), (0, 0, 0));
+        assert_eq!((turns.known.len(), turns.networks.keys(), turns.organisations.keys()), (0, 0, 0));
+        assert_eq!((turns.running.len(), turns.running_networks.keys(), turns.recent.len()), (0, 0, 0));
     }
 }

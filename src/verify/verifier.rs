@@ -14,25 +14,22 @@ use super::finding::{Finding, HostFinding, SideFinding, Unanswered};
 use super::laboratory::from_table;
 use super::reach::PortReach;
 use super::request::{AskedDomain, VerifyRequest};
+use super::rotation::NetworkPlace;
 use super::session::{HostSession, SessionTimes};
 use super::settings::VerifierSettings;
 use super::tls::connector;
-use super::turns::{SessionTurns, Turn, TurnLimits, TurnStart};
-use crate::evidence::AskedSide;
+use super::turns::{PastSession, SessionTurns, Turn, TurnLimits, TurnStart};
+use crate::evidence::{ASKED_HOSTS_MAX, AskedSide};
 use crate::observe::{Lookups, organisation};
-use crate::relay::{Listable, Prefix, Relay};
+use crate::relay::{Listable, Relay};
 use crate::time::Clock;
 
-/// Most hosts of one domain that are asked.
-const HOSTS_MAX: usize = 8;
 /// Most sessions in an hour with hosts of one network, an IPv4 /24 or an IPv6 /48.
 const PER_NETWORK_HOUR: u32 = 10;
 /// Most sessions in an hour about domains of one organisation.
 const PER_ORGANISATION_HOUR: u32 = 20;
 /// The longest time for a question about mail exchangers.
 const DNS_TIMEOUT: Duration = Duration::from_secs(20);
-/// How often waiting turns are looked at, because budgets renew with time.
-const LOOK: Duration = Duration::from_secs(1);
 /// Most hosts that are tried to learn whether port 25 can be reached.
 const REACH_HOSTS_MAX: usize = 3;
 
@@ -128,11 +125,24 @@ impl Verifier {
         SideFinding { finding: together(request.relay, &found), hosts: found }
     }
 
-    /// Begins the sessions that wait for the budgets to renew, until `stop` is cancelled.
-    pub async fn run(&self, stop: CancellationToken) {
+    /// Notes the sessions that were held within the last day, before this process began. Each is a domain
+    /// and what its host showed.
+    pub fn remember(&self, sessions: impl IntoIterator<Item = (String, HostFinding)>) {
+        let past = |(domain, found): (String, HostFinding)| {
+            let ended = found.ended?;
+            let organisation = organisation(Some(&domain));
+            Some(PastSession { host: found.host, domain, organisation, ended, result: found })
+        };
+        let sessions = sessions.into_iter().filter_map(past).collect();
+        self.turns().remember(sessions, self.clock.now());
+    }
+
+    /// Begins the sessions that wait for the budgets to renew, until `stop` is cancelled. Looks again after
+    /// each `look`.
+    pub async fn run(&self, look: Duration, stop: CancellationToken) {
         loop {
             tokio::select! {
-                () = tokio::time::sleep(LOOK) => self.start_waiting(),
+                () = tokio::time::sleep(look) => self.start_waiting(),
                 () = stop.cancelled() => return,
             }
         }
@@ -200,7 +210,7 @@ impl Verifier {
         }
         let mut hosts: Vec<IpAddr> = Vec::new();
         for host in found {
-            if hosts.len() < HOSTS_MAX && !hosts.contains(&host) {
+            if hosts.len() < ASKED_HOSTS_MAX && !hosts.contains(&host) {
                 hosts.push(host);
             }
         }
@@ -211,10 +221,10 @@ impl Verifier {
     async fn ask_host(&self, request: &VerifyRequest, host: IpAddr) -> HostFinding {
         let from = match self.local(host) {
             Ok(from) => from,
-            Err(why) => return HostFinding { host, finding: Finding::NoAnswer(why), replies: Vec::new() },
+            Err(why) => return HostFinding::not_asked(host, Finding::NoAnswer(why)),
         };
         let turn = Turn {
-            site: Prefix::shared(request.relay.address()),
+            place: NetworkPlace::of(request.relay.address()),
             host,
             domain: request.domain.as_str().to_owned(),
             organisation: organisation(Some(request.domain.as_str())),
@@ -231,7 +241,8 @@ impl Verifier {
             times: self.times,
         };
         let (answered, quotes) = session.ask().await;
-        open.result = HostFinding { host, finding: answered.finding(), replies: quotes };
+        let ended = Some(self.clock.now());
+        open.result = HostFinding { host, finding: answered.finding(), replies: quotes, ended };
         open.result.clone()
     }
 
@@ -242,11 +253,7 @@ impl Verifier {
     async fn wait_for(&self, turn: Turn) -> Result<OpenTurn<'_>, HostFinding> {
         let (waiter, told) = oneshot::channel();
         let begun = self.turns().begin_or_wait(turn.clone(), waiter, self.clock.now());
-        let given_up = HostFinding {
-            host: turn.host,
-            finding: HostReplies::none(Unanswered::GivenUp).finding(),
-            replies: Vec::new(),
-        };
+        let given_up = HostFinding::not_asked(turn.host, HostReplies::none(Unanswered::GivenUp).finding());
         let start = match begun {
             Some(start) => start,
             None => {
@@ -256,7 +263,10 @@ impl Verifier {
             }
         };
         match start {
-            TurnStart::Session => Ok(OpenTurn { verifier: self, turn, result: given_up }),
+            TurnStart::Session => {
+                let result = HostFinding { ended: Some(self.clock.now()), ..given_up };
+                Ok(OpenTurn { verifier: self, turn, result })
+            }
             TurnStart::Known(known) => Err(known),
         }
     }

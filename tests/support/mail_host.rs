@@ -104,6 +104,11 @@ impl MailHost {
         self.clients.lock().unwrap().clone()
     }
 
+    /// How many clients there are now.
+    pub(crate) fn open(&self) -> usize {
+        self.now.load(Ordering::SeqCst)
+    }
+
     /// The most clients at one time.
     pub(crate) fn most(&self) -> usize {
         self.most.load(Ordering::SeqCst)

@@ -128,9 +128,9 @@ impl Blocklist {
         let origins: Vec<String> = self.zones.keys().cloned().collect();
         for origin in origins {
             let Some(zone) = self.state.zones.get_mut(&origin) else { continue };
-            for (prefix, code, _) in std::mem::take(&mut zone.guard.held).iter() {
+            for (prefix, code, hold) in std::mem::take(&mut zone.guard.held).iter() {
                 turn.changes.relays.insert(prefix);
-                self.judge_code(&origin, prefix, code, GuardCheck::Released, turn);
+                self.judge_code(&origin, prefix, code, GuardCheck::Released(hold), turn);
             }
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::blocklist::Blocklist;
 use crate::blocklist::changes::{EntryContext, ListChange};
+use crate::blocklist::judging::GuardCheck;
 use crate::blocklist::publication::PublicationQueue;
 use crate::blocklist::published::DerivedZone;
 use crate::blocklist::records::RecordChange;
@@ -42,6 +43,10 @@ impl Blocklist {
             .copied()
             .collect();
         turn.changes.relays.extend(state.records.keys().map(|(prefix, _)| *prefix));
+        // Cases wait for an answer under the codes of the new file only.
+        turn.changes.relays.extend(state.unverified.iter().map(|(prefix, _)| *prefix));
+        state.unverified.retain(|(_, code)| config.quorum(*code).is_some());
+        let waiting: Vec<(Prefix, u8)> = state.unverified.iter().copied().collect();
         let digest = config.digest.to_string();
         let derived = DerivedZone::of(state, Arc::new(config));
         state.serial = derived.serial_after(serial);
@@ -50,6 +55,10 @@ impl Blocklist {
             self.change_record(origin, prefix, code, turn, |record| {
                 record.end(now, ListingEnd::Withdrawn).map(|_| RecordChange::Ended(ListingEnd::Withdrawn))
             });
+        }
+        // The new policy may need no answer, or fewer.
+        for (prefix, code) in waiting {
+            self.judge_code(origin, prefix, code, GuardCheck::Guarded, turn);
         }
         self.publish_again(origin);
         // The serial of the adopted file stands for all changes of this entry.
@@ -75,6 +84,8 @@ impl Blocklist {
         if let Some(state) = self.state.zones.get_mut(origin) {
             state.published = false;
             turn.changes.relays.extend(state.guard.held.drop_if(|_| true));
+            let waiting = std::mem::take(&mut state.unverified);
+            turn.changes.relays.extend(waiting.into_iter().map(|(prefix, _)| prefix));
         }
         self.zones.remove(origin);
         self.note(turn, "withdraw-zone", origin, String::new());
