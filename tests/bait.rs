@@ -150,29 +150,32 @@ fn the_price_of_a_bait_is_the_stated_one() {
     assert!(rows >= 5, "{rows} rows");
 }
 
-/// Ten thousand times, an attacker sends one report to a trap or to another name, at a random second of
-/// a slot, and looks at once and until right before the slot. Nothing differs.
+/// Ten thousand times, an attacker reports to a trap or to another name, at any second of a slot, and
+/// looks again and again until right before the next slot. Nothing differs.
 #[test]
 fn ten_thousand_tries_tell_nothing_before_the_slot() {
-    let prepared = Attacker::new(1, Sites::One, 0);
-    let stored = prepared.world.blocklist.to_checkpoint();
-    let (began, entries) = (prepared.world.now, prepared.world.entries.len());
-    let mut attacker = prepared;
-    let mut seen: [BTreeSet<String>; 2] = Default::default();
-    for nth in 0..10_000_usize {
-        attacker.world.blocklist = Blocklist::from_checkpoint(&stored).unwrap();
-        attacker.world.now = began;
-        attacker.world.entries.truncate(entries);
-        // A step that shares no factor with the length of the slot visits all seconds alike.
-        let second = (nth * 337 % 899) as i64;
-        attacker.world.tick(Span::from_seconds(second));
-        let is_bait = nth % 2 == 0;
-        attacker.report(0, names()[usize::from(!is_bait)]);
-        let at_once = attacker.sees();
-        attacker.world.tick(Span::from_seconds(899 - second));
-        let before_slot = attacker.sees();
-        assert_eq!(attacker.world.blocklist.status().unpublished.len(), usize::from(is_bait));
-        seen[usize::from(is_bait)].extend([at_once, before_slot]);
+    const RELAYS: usize = 250;
+    const SECONDS: usize = 899;
+    const TRIES_PER_RELAY: usize = 40;
+    let [bait, other] = [0, 1].map(|nth| names()[nth]);
+    let mut attacker = Attacker::new(RELAYS, Sites::Each, 0);
+    let (unseen, mut tries) = (attacker.sees(), 0);
+    for second in 0..SECONDS {
+        attacker.world.tick(Span::from_seconds(1));
+        for nth in 0..RELAYS {
+            // Every relay has seconds of its own, and every other relay names the trap once.
+            let turn = (second + nth * 337) % SECONDS;
+            if turn < TRIES_PER_RELAY {
+                let names_trap = nth % 2 == 0 && turn == nth % TRIES_PER_RELAY;
+                attacker.report(nth, if names_trap { bait } else { other });
+                tries += 1;
+            }
+        }
+        if second % 90 == 0 || second == SECONDS - 1 {
+            assert_eq!(attacker.sees(), unseen, "second {second}");
+        }
     }
-    assert_eq!(seen[0], seen[1]);
+    assert_eq!(tries, RELAYS * TRIES_PER_RELAY);
+    let decided = attacker.world.blocklist.status().unpublished.values().sum::<usize>();
+    assert_eq!(decided, RELAYS / 2, "these reports completed their cases, and nothing shows it");
 }

@@ -216,10 +216,7 @@ fn start_servers(lab: &mut Lab) -> (Vec<Unpacked>, MailHost) {
         ("nameless", "nameless.test", NAMELESS),
     ] {
         lab.network.host(host, &[address]);
-        let files = [
-            ("etc/smtpd.conf", forwarding_smtpd_conf(&forwards)),
-            ("etc/lab/key", String::new()),
-        ];
+        let files = [("etc/smtpd.conf", forwarding_smtpd_conf(&forwards)), ("etc/lab/key", String::new())];
         servers.push(OPENSMTPD.start(&lab.network.namespace(host), name, &lab.folder().join(host), &files));
         lab.wait(name, || lab.network.connect("outside", ATTACKER, address).is_some());
     }
@@ -274,8 +271,7 @@ impl Sender {
 fn listed_with(lab: &Lab, verification: &str) -> Vec<String> {
     let policy = lab.folder().join(format!("{verification}.toml"));
     let text = lab::zone();
-    let other =
-        text.replace("verification = \"required\"", &format!("verification = \"{verification}\""));
+    let other = text.replace("verification = \"required\"", &format!("verification = \"{verification}\""));
     assert_ne!(text, other);
     std::fs::write(&policy, other).unwrap();
     let told = lab.verb(&["backtest", "--json", "--policy", policy.to_str().unwrap()]);
@@ -307,7 +303,11 @@ fn attackers_who_own_domains_list_no_relay_that_refuses() {
             lab.wait(&what, || sender.relations(&lab).len() > nth);
         }
         if nth == 0 {
-            assert_eq!(lab.network.connections_opened_by("trap"), 0, "nobody is asked before a case is complete");
+            assert_eq!(
+                lab.network.connections_opened_by("trap"),
+                0,
+                "nobody is asked before a case is complete"
+            );
         }
     }
     // The random delay of a question is at most an hour.
@@ -323,7 +323,12 @@ fn attackers_who_own_domains_list_no_relay_that_refuses() {
     let mut questions = 0;
     for sender in &SENDERS {
         let (relations, answers) = (sender.relations(&lab), sender.answers(&lab));
-        println!("{:<15} {:<9} {answers:?} listed {}", sender.relay, relations[0], lab.is_listed(sender.relay));
+        println!(
+            "{:<15} {:<9} {answers:?} listed {}",
+            sender.relay,
+            relations[0],
+            lab.is_listed(sender.relay)
+        );
         let explained = lab.explain(sender.relay);
         assert!(relations.iter().all(|relation| relation == sender.relation), "{relations:?}\n{explained}");
         assert_eq!(answers, sender.expected_answers(), "{explained}");

@@ -215,7 +215,8 @@ impl Lab {
         let mut sent = 0;
         while sent < count {
             let mut smtp =
-                Smtp::greeted(self.network.connect("outside", from, TRAP).expect("the trap listens")).unwrap();
+                Smtp::greeted(self.network.connect("outside", from, TRAP).expect("the trap listens"))
+                    .unwrap();
             assert!(smtp.greeting().starts_with("220"), "{}", smtp.greeting());
             smtp.say("EHLO relay.test").unwrap();
             for nth in sent..count.min(sent + 500) {

@@ -198,10 +198,9 @@ fn own_lines(role: Role, folder: &Path) -> (&'static str, String) {
             ),
         ),
         Role::TlsRequired => ("tls.relay.test", relay_test(&tls(&folder, ""))),
-        Role::OldTlsRequired => (
-            "oldtls.relay.test",
-            relay_test(&tls(&folder, "smtpd_tls_mandatory_protocols = <=TLSv1.1\n")),
-        ),
+        Role::OldTlsRequired => {
+            ("oldtls.relay.test", relay_test(&tls(&folder, "smtpd_tls_mandatory_protocols = <=TLSv1.1\n")))
+        }
         Role::Blocking => (
             "blocking.relay.test",
             relay_test(
@@ -300,7 +299,8 @@ fn write_login(folder: &Path) {
         ),
     )
     .unwrap();
-    let script = format!("printf {password} | saslpasswd2 -p -c -f {} -u isp.test {user}", accounts.display());
+    let script =
+        format!("printf {password} | saslpasswd2 -p -c -f {} -u isp.test {user}", accounts.display());
     must("sh", &["-c", &script]);
     must("chown", &["postfix", accounts.to_str().unwrap()]);
 }
