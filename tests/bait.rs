@@ -14,6 +14,7 @@ use crate::support::world::{ORIGIN, World, laboratory_zone, prefix, relay};
 
 const TABLE: &str = include_str!("../docs/JUDGING.md");
 const KNOWN: &str = "a@known.example";
+const INJECTORS: [&str; 3] = ["192.0.2.44", "198.51.100.66", "203.0.113.9"];
 /// The number of names of which one is a trap.
 const NAMES: usize = 8;
 
@@ -33,6 +34,8 @@ struct Attacker {
     world: World,
     relays: Vec<String>,
     sites: Sites,
+    /// The injector of the next reports.
+    injector: usize,
 }
 
 impl Attacker {
@@ -46,10 +49,11 @@ impl Attacker {
             Sites::Each => format!("198.18.{nth}.1"),
         };
         let relays: Vec<String> = (0..count).map(address).collect();
-        let mut attacker = Attacker { world, relays, sites };
+        let mut attacker = Attacker { world, relays, sites, injector: 0 };
         for _ in 0..8 {
             attacker.world.tick(Span::from_hours(5));
             (0..count).for_each(|nth| attacker.report(nth, KNOWN));
+            attacker.injector = (attacker.injector + 1) % INJECTORS.len();
         }
         attacker
     }
@@ -57,6 +61,7 @@ impl Attacker {
     fn report(&mut self, nth: usize, trap: &'static str) {
         let mut report = self.world.report(&self.relays[nth].clone());
         report.trap = trap;
+        report.injector = INJECTORS[self.injector].parse().ok();
         let owner = if self.sites == Sites::One { 0 } else { nth };
         report.seen.as_mut().unwrap().organisation = Some(format!("owner-{owner}.example"));
         self.world.send(report);
@@ -167,6 +172,8 @@ fn ten_thousand_tries_tell_nothing_before_the_slot() {
             let turn = (second + nth * 337) % SECONDS;
             if turn < TRIES_PER_RELAY {
                 let names_trap = nth % 2 == 0 && turn == nth % TRIES_PER_RELAY;
+                // A trap that only one network uses would be burned.
+                attacker.injector = tries % INJECTORS.len();
                 attacker.report(nth, if names_trap { bait } else { other });
                 tries += 1;
             }

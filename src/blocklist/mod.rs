@@ -21,6 +21,7 @@ mod judging;
 mod late;
 mod public;
 mod publication;
+mod publication_queue;
 mod published;
 mod records;
 mod state;

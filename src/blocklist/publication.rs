@@ -4,9 +4,7 @@
 //! At one slot, a site gets at most one new listing. Otherwise the owner of a network of relays could
 //! try one address with each of them, and learn at one slot which of them are traps.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use minicbor::{Decode, Encode};
+use std::collections::BTreeSet;
 
 use super::Blocklist;
 use super::audit::AuditRecord;
@@ -20,36 +18,6 @@ use crate::score::{Ledger, Points};
 use crate::time::Timestamp;
 use crate::zone;
 
-/// What was decided about one zone and is not public yet.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
-pub(super) struct PublicationQueue {
-    /// The last slot at which the zone was published.
-    #[n(0)]
-    slot: Timestamp,
-    /// By ledger prefix and code: the entry that made the first decision that waits.
-    #[n(1)]
-    waiting: BTreeMap<(Prefix, u8), Offset>,
-}
-
-impl PublicationQueue {
-    /// An empty queue of a zone that is adopted at this time. Its first slot is the next one.
-    pub(super) fn since(now: Timestamp) -> Self {
-        PublicationQueue { slot: now, waiting: BTreeMap::new() }
-    }
-
-    /// The number of listings and changes of listings that wait for a slot.
-    pub(super) fn len(&self) -> usize {
-        self.waiting.len()
-    }
-
-    /// What waits, the earliest decision first.
-    fn in_order(&self) -> Vec<(Prefix, u8)> {
-        let mut waiting: Vec<_> = self.waiting.iter().map(|(key, decided)| (*decided, *key)).collect();
-        waiting.sort_unstable();
-        waiting.into_iter().map(|(_, key)| key).collect()
-    }
-}
-
 /// After a change of a record: publishes it at once if the zone has no slots, else lets it wait.
 pub(super) fn publish_or_wait(
     zone: &mut ZoneState,
@@ -62,12 +30,12 @@ pub(super) fn publish_or_wait(
     record.shorten();
     let shown = record.current.as_ref().map(|listing| shown_with(listing, code, config, ledger));
     match shown.filter(|shown| record.is_unpublished(*shown)) {
-        None => drop(zone.publication.waiting.remove(&(prefix, code))),
+        None => zone.publication.remove(prefix, code),
         Some(shown) if config.slots.is_immediate() => {
-            zone.publication.waiting.remove(&(prefix, code));
+            zone.publication.remove(prefix, code);
             record.publish(now, config.slots, shown);
         }
-        Some(_) => drop(zone.publication.waiting.entry((prefix, code)).or_insert(offset)),
+        Some(_) => zone.publication.insert(prefix, code, offset),
     }
 }
 
@@ -101,8 +69,7 @@ impl Blocklist {
             let Some(zone) = self.state.zones.get_mut(&origin) else { continue };
             let slots = self.zones[&origin].config.slots;
             let slot = slots.last(now);
-            if slot > zone.publication.slot {
-                zone.publication.slot = slot;
+            if zone.publication.begins(slot) {
                 self.publish_waiting(&origin, slot, turn);
             }
         }
@@ -152,7 +119,7 @@ impl Blocklist {
             return;
         };
         let listing = derived.change(zone, prefix, |zone, config| {
-            zone.publication.waiting.remove(&(prefix, code));
+            zone.publication.remove(prefix, code);
             let record = zone.records.get_mut(&(prefix, code))?;
             let shown = shown_with(record.current.as_ref()?, code, config, ledger);
             record.publish(slot, config.slots, shown);

@@ -7,7 +7,7 @@ use minicbor::{Decode, Encode};
 use super::answers::RelayAnswer;
 use super::audit::AuditHead;
 use super::guard::HourlyGuard;
-use super::publication::PublicationQueue;
+use super::publication_queue::PublicationQueue;
 use crate::digest::Digest;
 use crate::evidence::{Evidence, Offset};
 use crate::listing::ListingRecord;
