@@ -69,16 +69,14 @@ pub async fn serve_control(listener: UnixListener, app: Arc<App>, stop: Cancella
     }
 }
 
-/// Binds the control socket with mode 0600. A socket that a terminated daemon left behind is
+/// Binds the control socket, to which only this user can connect. A socket that a terminated daemon left behind is
 /// replaced.
 ///
 /// # Errors
 /// `AddrInUse` when another daemon listens on the socket or the path is not a socket; any error of
 /// the file system.
 pub fn bind_control(path: &Path) -> std::io::Result<UnixListener> {
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)?;
-    }
+    crate::folder::make(crate::folder::of(path))?;
     if let Ok(found) = std::fs::symlink_metadata(path) {
         let dead = std::os::unix::fs::FileTypeExt::is_socket(&found.file_type())
             && std::os::unix::net::UnixStream::connect(path)
@@ -91,9 +89,7 @@ pub fn bind_control(path: &Path) -> std::io::Result<UnixListener> {
         }
         std::fs::remove_file(path)?;
     }
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    Ok(listener)
+    crate::sockets::unix(path)
 }
 
 /// All routes of the public server: those that anyone may use, and those that authenticate clients
