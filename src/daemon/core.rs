@@ -137,6 +137,7 @@ impl DaemonCore {
             operators,
             proxies,
             removals: http::HourlyLimit::new(removals_per_client_max),
+            removals_of_hour: http::HourlyCount::default(),
             wrong_tokens: http::HourlyLimit::new(http::WRONG_TOKENS_MAX),
             places: http::RequestPlaces::default(),
             intake: Arc::new(intake),
