@@ -125,8 +125,9 @@ pub(super) async fn remove_oneself(
         return Err(ApiError::TooManyRemovals);
     }
     let order = Order::RemoveOnRequest { relay, network };
-    let done = direct(app, "self-service".to_owned(), "requested".to_owned(), order).await;
-    done.map_err(|error| told(error, relay))?;
+    if let Err(error) = direct(app, "self-service".to_owned(), "requested".to_owned(), order).await {
+        return Err(told(error, relay));
+    }
     count(app, at);
     let receipt = receipt(app.keys.hasher(), relay, at);
     Ok(RemovalDone { at, receipt, decided_by: options.decided_by })

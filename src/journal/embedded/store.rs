@@ -184,7 +184,7 @@ fn begin(path: &Path) -> Result<(), JournalError> {
     let _ = std::fs::remove_file(&fresh);
     let made = folder::create_private(&fresh)
         .map_err(io_error)
-        .and_then(|file| Database::builder().create_file(file).map_err(store_error))
+        .and_then(|_| open_file(&fresh))
         .and_then(|database| prepare(&database));
     if made.is_err() {
         let _ = std::fs::remove_file(&fresh);
