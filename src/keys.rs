@@ -367,7 +367,8 @@ mod tests {
         keys.seal(day, Digest::of(b"evidence"), b"report").unwrap();
         for name in [TRAP_KEY_FILE, "reports-20261123.key"] {
             let path = folder.path().join(name);
-            for (mode, fits) in [(0o604, false), (0o640, false), (0o660, false), (0o400, true), (0o600, true)] {
+            for (mode, fits) in [(0o604, false), (0o640, false), (0o660, false), (0o400, true), (0o600, true)]
+            {
                 fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
                 let opened = Keys::open(folder.path()).err();
                 let told = opened.map(|error| error.to_string()).unwrap_or_default();

@@ -11,8 +11,8 @@ use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 
 use crate::dns::{
-    self, AccessKey, AccessRule, AccessTable, CookieSecret, CookieSecrets, DnsListener, DnsService, DnsSettings, Nsid,
-    ResponseLimits, TcpLimits,
+    self, AccessKey, AccessRule, AccessTable, CookieSecret, CookieSecrets, DnsListener, DnsService,
+    DnsSettings, Nsid, ResponseLimits, TcpLimits,
 };
 use crate::keys::{self, KeyError};
 use crate::lists::WatchedLists;

@@ -260,11 +260,15 @@ fn rfc5782_d11_a_removal_takes_effect_at_once_and_forgives_what_came_before() {
 fn a_removal_on_request_leaves_what_the_operator_decided() {
     let (network, until) = ("203.0.113.0/24".parse().unwrap(), "2026-06-01T00:00:00Z".parse().unwrap());
     let on_request = |relay_text: &str| Order::RemoveOnRequest { relay: relay(relay_text), network };
-    let list = |text: &str, code| Order::List { origin: ORIGIN.to_owned(), prefix: prefix(text), code, until };
+    let list =
+        |text: &str, code| Order::List { origin: ORIGIN.to_owned(), prefix: prefix(text), code, until };
     let mut world = World::new();
     // By decision alone: nothing goes.
     world.order(list("198.18.0.30", 2));
-    assert_eq!(ignored(&world.order(on_request("198.18.0.30"))), "no listing of the relay stands on evidence");
+    assert_eq!(
+        ignored(&world.order(on_request("198.18.0.30"))),
+        "no listing of the relay stands on evidence"
+    );
     assert!(world.is_listed("198.18.0.30"));
     // Beside a case: the case goes, and what came before is forgiven.
     world.make_case(RELAY);
@@ -281,7 +285,8 @@ fn a_removal_on_request_leaves_what_the_operator_decided() {
     assert_eq!(ended, [2], "{changes:?}");
     assert_eq!(changes.audit[0].by, "test from 203.0.113.0/24");
     let record = world.blocklist.relay_record(prefix(RELAY)).unwrap();
-    let standing: Vec<u8> = record.records.iter().filter(|(_, of)| of.current.is_some()).map(|((_, code), _)| *code).collect();
+    let standing: Vec<u8> =
+        record.records.iter().filter(|(_, of)| of.current.is_some()).map(|((_, code), _)| *code).collect();
     assert_eq!(standing, [16]);
     assert_eq!(ignored(&world.order(on_request(RELAY))), "no listing of the relay stands on evidence");
     world.tick(Span::from_hours(5));
@@ -290,7 +295,10 @@ fn a_removal_on_request_leaves_what_the_operator_decided() {
     assert!(!world.is_listed(RELAY), "one report does not list again");
     // A request from an address of a /64 that is listed by decision does not end that listing.
     world.order(list("2001:db8:1:2::/64", 2));
-    assert_eq!(ignored(&world.order(on_request("2001:db8:1:2::99"))), "no listing of the relay stands on evidence");
+    assert_eq!(
+        ignored(&world.order(on_request("2001:db8:1:2::99"))),
+        "no listing of the relay stands on evidence"
+    );
     assert!(world.is_listed("2001:db8:1:2::99"));
     world.make_case("2001:db8:1:2::25");
     world.order(on_request("2001:db8:1:2::25"));
@@ -308,7 +316,8 @@ fn the_first_trap_key_holds() {
     assert_eq!((&changes.list[..], changes.audit.len()), (&[ListChange::Decided][..], 1));
     assert_eq!(ignored(&world.order(of(b"key"))), "the key is known already");
     assert_eq!(ignored(&world.order(of(b"other"))), "the traps are hashed under another key");
-    let restored = backscatterd::blocklist::Blocklist::from_checkpoint(&world.blocklist.to_checkpoint()).unwrap();
+    let restored =
+        backscatterd::blocklist::Blocklist::from_checkpoint(&world.blocklist.to_checkpoint()).unwrap();
     assert_eq!(restored.trap_key(), Some(backscatterd::digest::Digest::of(b"key")));
 }
 

@@ -162,7 +162,8 @@ fn no_output_shows_a_secret() {
             digest(subscriber)
         ),
     );
-    let operators = format!("[http]\noperators = [{{ name = \"anna\", token_digest = \"{}\" }}]\n", digest(operator));
+    let operators =
+        format!("[http]\noperators = [{{ name = \"anna\", token_digest = \"{}\" }}]\n", digest(operator));
     installation.configure("[http]\n", &operators);
     installation.configure("filter = \"warn,backscatterd::cli=info\"", "filter = \"trace\"");
     let server = installation.start();
@@ -187,7 +188,14 @@ fn no_output_shows_a_secret() {
     for path in ["/", "/ip/198.18.0.25", "/api/v1/addresses/198.18.0.25", "/readyz", "/metrics"] {
         told += &installation.get(path).unwrap().1;
     }
-    for verb in [&["check"][..], &["status"], &["audit"], &["donor", "list"], &["explain", "198.18.0.25"], &["trap", "list"]] {
+    for verb in [
+        &["check"][..],
+        &["status"],
+        &["audit"],
+        &["donor", "list"],
+        &["explain", "198.18.0.25"],
+        &["trap", "list"],
+    ] {
         told += &installation.ok(verb);
     }
     told += &installation.control_get("/metrics");

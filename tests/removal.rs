@@ -45,7 +45,11 @@ fn askers(installation: &Installation) -> Vec<Asker> {
     let asker = |(nth, row): (usize, &Vec<String>)| {
         let origin = row[2].replace("this list", &format!("http://{}", installation.http_address()));
         let mut headers = vec![("Host", installation.http_address().to_string())];
-        headers.extend([("Sec-Fetch-Site", row[1].clone()), ("Origin", origin)].into_iter().filter(|(_, value)| value != "-"));
+        headers.extend(
+            [("Sec-Fetch-Site", row[1].clone()), ("Origin", origin)]
+                .into_iter()
+                .filter(|(_, value)| value != "-"),
+        );
         Asker { name: row[0].clone(), is_own: nth < 3, headers }
     };
     let askers: Vec<Asker> = rows.iter().enumerate().map(asker).collect();
@@ -103,7 +107,8 @@ fn removed(installation: &Installation, relay: &str) -> (u16, Value) {
 
 fn decide(installation: &Installation, relay: &str) {
     let until = ["--until", "2026-06-01T00:00:00Z", "--why", "a test"];
-    installation.ok(&[&["list", relay, "--zone", "bl.backscatter.example", "--code", "16"][..], &until].concat());
+    installation
+        .ok(&[&["list", relay, "--zone", "bl.backscatter.example", "--code", "16"][..], &until].concat());
 }
 
 #[test]
@@ -147,7 +152,10 @@ fn every_request_does_what_the_page_says() {
         for asker in who {
             for of in LISTINGS.into_iter().filter(|of| listing == "any" || of == listing) {
                 assert!(REQUESTS.contains(&request.as_str()), "{request}");
-                assert!(tried.insert((request.clone(), asker.name.clone(), of)), "{row:?} repeats another row");
+                assert!(
+                    tried.insert((request.clone(), asker.name.clone(), of)),
+                    "{row:?} repeats another row"
+                );
                 let does_remove = happens == "removed";
                 let relay = match (of, does_remove) {
                     ("none", _) => "198.18.4.1",
@@ -206,11 +214,21 @@ fn the_pages_lead_to_a_receipt_without_a_script() {
     let sent = format!("token={}", field(&again, "token"));
     let answer = installation.exchange("POST /ip/198.18.0.25/removal", &[], sent.as_bytes());
     let receipt = answer.split("location: ").nth(1).and_then(|rest| rest.lines().next()).unwrap_or_default();
-    assert!(answer.starts_with("HTTP/1.1 303") && receipt.starts_with("/ip/198.18.0.25/removal?receipt="), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 303") && receipt.starts_with("/ip/198.18.0.25/removal?receipt="),
+        "{answer}"
+    );
     assert!(codes(&installation, "198.18.0.25").is_empty());
     let (status, page) = installation.get(receipt).unwrap();
-    assert!(status == 200 && page.contains("198.18.0.25 was removed") && page.contains("2026-01-02T12:11:00Z"), "{page}");
-    for wrong in [&receipt[..receipt.len() - 1], &receipt.replace(".0.25", ".0.26"), "/ip/198.18.0.25/removal?receipt="] {
+    assert!(
+        status == 200 && page.contains("198.18.0.25 was removed") && page.contains("2026-01-02T12:11:00Z"),
+        "{page}"
+    );
+    for wrong in [
+        &receipt[..receipt.len() - 1],
+        &receipt.replace(".0.25", ".0.26"),
+        "/ip/198.18.0.25/removal?receipt=",
+    ] {
         assert_eq!(installation.get(wrong).unwrap().0, 404, "{wrong}");
     }
     assert_eq!(installation.get("/ip/198.18.0.25/removal").unwrap().0, 303);
@@ -255,15 +273,24 @@ fn a_passed_verification_lifts_the_lock() {
         }
     }
     let (_, page) = installation.get(&format!("/ip/{relay}")).unwrap();
-    assert!(page.contains("about once a day this list asks") && page.contains("takes all recipients"), "{page}");
+    assert!(
+        page.contains("about once a day this list asks") && page.contains("takes all recipients"),
+        "{page}"
+    );
     assert!(!page.contains("<form"), "{page}");
     for client in [relay, "198.18.0.200", "203.0.113.7"] {
         let (status, body) = from(client);
-        assert!(status == 429 && body.contains("removed_before") && body.contains("refuse recipients"), "{client}: {body}");
+        assert!(
+            status == 429 && body.contains("removed_before") && body.contains("refuse recipients"),
+            "{client}: {body}"
+        );
     }
     server.stop();
     // The mail servers refuse all recipients from now on: no repair, but a veto.
-    installation.configure("exchanger_of = [\"relay.example\"]", "exchanger_of = [\"relay.example\"]\nanswers = \"refuses-all\"");
+    installation.configure(
+        "exchanger_of = [\"relay.example\"]",
+        "exchanger_of = [\"relay.example\"]\nanswers = \"refuses-all\"",
+    );
     let server = installation.start();
     installation.ok(&["advance", "25h"]);
     let free = || installation.get(&format!("/ip/{relay}")).unwrap().1.contains("<form");

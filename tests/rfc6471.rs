@@ -440,7 +440,8 @@ fn rfc6471_o6_o8_o9_a_listed_client_is_off_at_once_by_asking() {
     let form = page.split("<form").nth(1).unwrap().split("</form>").next().unwrap();
     assert_eq!((form.matches("<input").count(), form.matches("type=\"hidden\"").count()), (1, 1), "{form}");
     let token = form.split("value=\"").nth(1).unwrap().split('"').next().unwrap();
-    let (status, _) = installation.post("/ip/198.18.0.25/removal", format!("token={token}").as_bytes()).unwrap();
+    let (status, _) =
+        installation.post("/ip/198.18.0.25/removal", format!("token={token}").as_bytes()).unwrap();
     assert_eq!(status, 303);
     assert!(!listed("198.18.0.25"));
     let remove = |address: &str| {

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::section::section;
 use crate::complaint::Complaints;
 use crate::digest::Digest;
-use crate::dns::{AccessAction, AccessKey, AccessRule, CookieSecret, Nsid, ResponseLimits, SECRET_OCTETS, TcpLimits};
+use crate::dns::{
+    AccessAction, AccessKey, AccessRule, CookieSecret, Nsid, ResponseLimits, SECRET_OCTETS, TcpLimits,
+};
 use crate::lists::ListSpec;
 use crate::name_server::NameServerSettings;
 use crate::time::Span;

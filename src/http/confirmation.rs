@@ -17,7 +17,13 @@ pub(super) fn token(hasher: &TrapHasher, relay: Relay, client: Prefix, now: Time
 }
 
 /// Whether a text is a token for this relay and client that can still be used.
-pub(super) fn is_token(hasher: &TrapHasher, relay: Relay, client: Prefix, now: Timestamp, text: &str) -> bool {
+pub(super) fn is_token(
+    hasher: &TrapHasher,
+    relay: Relay,
+    client: Prefix,
+    now: Timestamp,
+    text: &str,
+) -> bool {
     opened(hasher, &format!("confirmation {relay} {client}"), text)
         .is_some_and(|made| made <= now && now.since(made) <= TOKEN_LIFETIME)
 }

@@ -108,7 +108,9 @@ pub(super) enum ApiError {
         contact: String,
     },
     /// The removal was recorded, and the fold has not reached it in time.
-    #[error("the removal is recorded and has not taken effect yet; look at the page of the address again in a minute")]
+    #[error(
+        "the removal is recorded and has not taken effect yet; look at the page of the address again in a minute"
+    )]
     RemovalNotInEffectYet,
     /// The relay was removed and listed again.
     #[error(
@@ -252,7 +254,9 @@ impl ApiError {
             },
             ApiError::NoLaboratoryClock => (StatusCode::CONFLICT, "no_laboratory_clock"),
             ApiError::NoEffect { .. } => (StatusCode::CONFLICT, "no_effect"),
-            ApiError::NotInEffectYet(_) | ApiError::RemovalNotInEffectYet => (StatusCode::GATEWAY_TIMEOUT, "not_in_effect_yet"),
+            ApiError::NotInEffectYet(_) | ApiError::RemovalNotInEffectYet => {
+                (StatusCode::GATEWAY_TIMEOUT, "not_in_effect_yet")
+            }
             ApiError::Journal(error) => match error {
                 JournalError::Busy => (StatusCode::SERVICE_UNAVAILABLE, code_of_journal(error)),
                 _ => (StatusCode::INTERNAL_SERVER_ERROR, code_of_journal(error)),

@@ -117,7 +117,12 @@ mod tests {
         const OWN: &str = "https://bl-info.example";
         let hosts = [host_of("https://BL-info.example/ip/127.0.0.2").unwrap()];
         let foreign = ["https://evil.example", "null", "https://bl-info.example.evil.example", "x", ""];
-        let near = ["https://bl-info.example:8443", "https://www.bl-info.example", "file://", "ftp://bl-info.example"];
+        let near = [
+            "https://bl-info.example:8443",
+            "https://www.bl-info.example",
+            "file://",
+            "ftp://bl-info.example",
+        ];
         for (site, origins, is) in [
             (Some("same-origin"), &[OWN, "null", "https://other-name.example"][..], false),
             (None, &[OWN, "http://bl-info.example", "https://BL-INFO.example:443"], false),
@@ -132,7 +137,8 @@ mod tests {
         ] {
             for origin in origins {
                 let site = site.map(|site| ("Sec-Fetch-Site", site));
-                let all: Vec<_> = site.into_iter().chain([("Origin", *origin), ("Host", "bl-info.example")]).collect();
+                let all: Vec<_> =
+                    site.into_iter().chain([("Origin", *origin), ("Host", "bl-info.example")]).collect();
                 assert_eq!(is_foreign(&headers(&all), &hosts), is, "{all:?}");
             }
         }
@@ -165,7 +171,11 @@ mod tests {
             ("localhost.evil.example", "http://localhost.evil.example", true),
             ("127.0.0.1.evil.example", "http://127.0.0.1.evil.example", true),
         ] {
-            assert_eq!(is_foreign(&headers(&[("Host", host), ("Origin", origin)]), &[]), is, "{host} {origin}");
+            assert_eq!(
+                is_foreign(&headers(&[("Host", host), ("Origin", origin)]), &[]),
+                is,
+                "{host} {origin}"
+            );
         }
     }
 }

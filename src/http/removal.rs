@@ -84,9 +84,7 @@ impl RemovalOptions {
     pub(super) fn permit(&self, relay: Relay, now: Timestamp) -> Result<(), ApiError> {
         match (self.has_case, &self.decided_by, self.locked_until) {
             (false, None, _) => Err(ApiError::NotListed(relay)),
-            (false, Some(contact), _) => {
-                Err(ApiError::ListedByDecision { relay, contact: contact.clone() })
-            }
+            (false, Some(contact), _) => Err(ApiError::ListedByDecision { relay, contact: contact.clone() }),
             (true, _, Some(until)) => Err(ApiError::RemovedBefore { relay, until, wait: until.since(now) }),
             (true, _, None) => Ok(()),
         }
@@ -167,7 +165,8 @@ fn locked_until(record: &RelayRecord, now: Timestamp) -> Option<Timestamp> {
     let refused = record.answers.values().filter(|known| known.answer.is_veto()).map(|known| known.answered);
     let passed = repaired.chain(refused).max();
     let removed = past().filter(|past| past.how == ListingEnd::Removed).map(|past| past.ended);
-    let removals: BTreeSet<Timestamp> = removed.filter(|ended| passed.is_none_or(|passed| *ended > passed)).collect();
+    let removals: BTreeSet<Timestamp> =
+        removed.filter(|ended| passed.is_none_or(|passed| *ended > passed)).collect();
     let doublings = u32::try_from(removals.len().checked_sub(1)?).unwrap_or(u32::MAX).min(LOCK_DOUBLINGS_MAX);
     let until = removals.last()?.plus(Span::from_days(1 << doublings));
     (until > now).then_some(until)

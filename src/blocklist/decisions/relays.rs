@@ -44,12 +44,7 @@ impl Blocklist {
 
     /// Removes the listings of a relay that stand on evidence, as anybody may ask. What the operator
     /// decided stays. Evidence that was recorded before no longer counts.
-    pub(super) fn remove_on_request(
-        &mut self,
-        relay: Relay,
-        network: Prefix,
-        turn: &mut EntryContext<'_>,
-    ) {
+    pub(super) fn remove_on_request(&mut self, relay: Relay, network: Prefix, turn: &mut EntryContext<'_>) {
         let host = Prefix::host(relay);
         let stands_on_evidence = |origin: &str, code: u8| {
             let record = self.state.zones.get(origin).and_then(|zone| zone.records.get(&(host, code)));
