@@ -218,8 +218,8 @@ mod tests {
         create(&folder).unwrap();
         assert_eq!(mode(&folder), 0o700);
         let set = |mode| fs::set_permissions(&folder, Permissions::from_mode(mode)).unwrap();
-        for (names, found, left) in [
-            (&[][..], 0o755, Some(0o700)),
+        let cases: &[(&[&str], u32, Option<u32>)] = &[
+            (&[], 0o755, Some(0o700)),
             (&["ours"], 0o777, Some(0o700)),
             (&["ours"], 0o770, Some(0o700)),
             (&["ours", "other"], 0o700, Some(0o700)),
@@ -227,7 +227,8 @@ mod tests {
             (&["ours", "other"], 0o775, None),
             (&["ours", "other"], 0o757, None),
             (&["ours"], 0o1777, None),
-        ] {
+        ];
+        for &(names, found, left) in cases {
             for entry in fs::read_dir(&folder).unwrap() {
                 fs::remove_file(entry.unwrap().path()).unwrap();
             }

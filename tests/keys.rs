@@ -174,7 +174,7 @@ fn no_output_shows_a_secret() {
         ("POST /api/v1/decisions", operator),
         ("GET /api/v1/donor", donor.as_str()),
         ("GET /api/v1/donor", operator),
-        ("POST /api/v1/traps", &donor),
+        ("POST /api/v1/traps", donor.as_str()),
     ] {
         let token = format!("Bearer {token}");
         let headers = [("Authorization", token.as_str()), ("Content-Type", "application/json")];

@@ -120,6 +120,7 @@ fn every_request_does_what_the_page_says() {
     let locked = "198.18.9.1".to_owned();
     for round in 0..3 {
         installation.make_cases(&[&locked], round);
+        installation.ok(&["advance", "24h"]);
         assert_eq!(removed(&installation, &locked).0, 200, "round {round}");
     }
     let of = |network: u8| (1..=6).map(|nth| format!("198.18.{network}.{nth}")).collect::<Vec<_>>();
@@ -268,6 +269,7 @@ fn a_passed_verification_lifts_the_lock() {
         installation.make_cases(&[relay], round);
         until_listed();
         if round < 3 {
+            installation.ok(&["advance", "24h"]);
             let (status, body) = from(relay);
             assert_eq!(status, 200, "round {round}: {body}");
         }
@@ -287,10 +289,10 @@ fn a_passed_verification_lifts_the_lock() {
     }
     server.stop();
     // The mail servers refuse all recipients from now on: no repair, but a veto.
-    installation.configure(
-        "exchanger_of = [\"relay.example\"]",
-        "exchanger_of = [\"relay.example\"]\nanswers = \"refuses-all\"",
-    );
+    for addresses in ["198.18.0.0/15", "2001:db8::/32"] {
+        let host = format!("addresses = \"{addresses}\"\n");
+        installation.configure(&host, &format!("{host}answers = \"refuses-all\"\n"));
+    }
     let server = installation.start();
     installation.ok(&["advance", "25h"]);
     let free = || installation.get(&format!("/ip/{relay}")).unwrap().1.contains("<form");

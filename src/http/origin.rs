@@ -123,8 +123,8 @@ mod tests {
             "file://",
             "ftp://bl-info.example",
         ];
-        for (site, origins, is) in [
-            (Some("same-origin"), &[OWN, "null", "https://other-name.example"][..], false),
+        let cases: &[(Option<&str>, &[&str], bool)] = &[
+            (Some("same-origin"), &[OWN, "null", "https://other-name.example"], false),
             (None, &[OWN, "http://bl-info.example", "https://BL-INFO.example:443"], false),
             (Some("none"), &[OWN], false),
             (None, &foreign, true),
@@ -134,7 +134,8 @@ mod tests {
             (Some("cross-site"), &[OWN, "https://evil.example", "null"], true),
             (Some("Same-Origin"), &[OWN], true),
             (Some(""), &[OWN], true),
-        ] {
+        ];
+        for &(site, origins, is) in cases {
             for origin in origins {
                 let site = site.map(|site| ("Sec-Fetch-Site", site));
                 let all: Vec<_> =
@@ -142,15 +143,16 @@ mod tests {
                 assert_eq!(is_foreign(&headers(&all), &hosts), is, "{all:?}");
             }
         }
-        for (all, is) in [
-            (&[][..], false),
+        let cases: &[(&[(&str, &str)], bool)] = &[
+            (&[], false),
             (&[("Sec-Fetch-Site", "none")], false),
             (&[("Sec-Fetch-Site", "same-origin")], false),
             (&[("Sec-Fetch-Site", "same-site")], true),
             (&[("Sec-Fetch-Site", "cross-site")], true),
             (&[("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Site", "cross-site")], true),
             (&[("Origin", OWN), ("Origin", "https://evil.example")], true),
-        ] {
+        ];
+        for &(all, is) in cases {
             assert_eq!(is_foreign(&headers(all), &hosts), is, "{all:?}");
         }
     }

@@ -171,3 +171,73 @@ fn locked_until(record: &RelayRecord, now: Timestamp) -> Option<Timestamp> {
     let until = removals.last()?.plus(Span::from_days(1 << doublings));
     (until > now).then_some(until)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blocklist::RelayAnswer;
+    use crate::evidence::{Offset, VerificationAnswer};
+    use crate::listing::{ListingGrounds, ListingRecord, PastListing};
+
+    fn day(days: i64) -> Timestamp {
+        Timestamp::default().plus(Span::from_days(1_000 + days))
+    }
+
+    /// A record with listings that ended, and answers, each on a day.
+    fn record(ends: &[(ListingEnd, i64)], answers: &[(VerificationAnswer, i64)]) -> RelayRecord {
+        let past = ends.iter().map(|&(how, ended)| PastListing {
+            since: day(ended).minus(Span::from_hours(1)),
+            ended: day(ended),
+            how,
+            grounds: ListingGrounds::decision(Offset::from_number(1), day(ended)),
+        });
+        let listing = ListingRecord { past: past.collect(), ..ListingRecord::default() };
+        let answers = answers.iter().enumerate().map(|(domain, &(answer, at))| {
+            let (answered, asked, entry) = (day(at), day(at), Offset::from_number(2));
+            let (domain_name, reply) = ("relay.example".to_owned(), String::new());
+            (domain as u64, RelayAnswer { domain: domain_name, answer, answered, entry, asked, reply })
+        });
+        RelayRecord {
+            records: [(("bl.example.".into(), 2), listing)].into(),
+            answers: answers.collect(),
+            ..RelayRecord::default()
+        }
+    }
+
+    #[test]
+    fn the_lock_doubles_with_each_removal_and_a_refusal_since_lifts_it() {
+        use ListingEnd::{Expired, Removed, Repaired};
+        use VerificationAnswer::{NoAnswer, OptedOut, RefusesAll, RefusesUnknown, TakesAll};
+        let removed = |days: &[i64]| days.iter().map(|day| (Removed, *day)).collect::<Vec<_>>();
+        type Ends = Vec<(ListingEnd, i64)>;
+        let cases: Vec<(Ends, Vec<(VerificationAnswer, i64)>, Option<i64>)> = vec![
+            (vec![], vec![], None),
+            (vec![(Expired, 10)], vec![], None),
+            (removed(&[10]), vec![], Some(11)),
+            (removed(&[0, 10]), vec![], Some(12)),
+            (removed(&[0, 5, 10]), vec![], Some(14)),
+            (removed(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), vec![], Some(42)),
+            (removed(&[0, 5, 10]), vec![(RefusesUnknown, 11)], None),
+            (removed(&[0, 5, 10]), vec![(RefusesAll, 11)], None),
+            (removed(&[0, 5, 10]), vec![(TakesAll, 11), (RefusesUnknown, 11)], None),
+            ([removed(&[0, 5, 10]), vec![(Repaired, 11)]].concat(), vec![], None),
+            (removed(&[0, 5, 10]), vec![(TakesAll, 11), (NoAnswer, 12), (OptedOut, 12)], Some(14)),
+            // An older refusal excuses what came before it, and nothing after it.
+            (removed(&[0, 5, 10]), vec![(RefusesUnknown, 6)], Some(11)),
+            (removed(&[0, 5, 10]), vec![(RefusesUnknown, 1)], Some(12)),
+        ];
+        for (ends, answers, until) in cases {
+            let record = record(&ends, &answers);
+            assert_eq!(locked_until(&record, day(10)), until.map(day), "{ends:?} {answers:?}");
+            let over = until.map(|until| locked_until(&record, day(until)));
+            assert_eq!(over.flatten(), None, "{ends:?}: the wait is over at its end");
+        }
+    }
+
+    #[test]
+    fn a_mailbox_is_read_from_its_name() {
+        let read = |name: &str| mailbox(&DomainName::parse(name).unwrap());
+        assert_eq!(read("hostmaster.backscatter.example."), "hostmaster@backscatter.example");
+        assert_eq!(read("hostmaster"), "hostmaster.");
+    }
+}
