@@ -70,12 +70,17 @@ pub fn load(path: &Path) -> Result<Config, Vec<Complaint>> {
     }
 }
 
+/// A text in quotes of at least so many letters may be a secret.
+const SECRET_LETTERS_MIN: usize = 16;
+
 /// What is wrong in the file, and where. Repeats nothing of the file that may be a secret: neither
-/// the line nor a text in quotes.
+/// the line nor a long text in quotes.
 fn problem_in(text: &str, error: &toml::de::Error) -> String {
     let message = error.message();
     let message = match (message.find('"'), message.rfind('"')) {
-        (Some(first), Some(last)) => format!("{}\"...\"{}", &message[..first], &message[last + 1..]),
+        (Some(first), Some(last)) if last - first > SECRET_LETTERS_MIN => {
+            format!("{}\"...\"{}", &message[..first], &message[last + 1..])
+        }
         _ => message.to_owned(),
     };
     match error.span() {
