@@ -5,11 +5,13 @@
 //! this file had it. Each record holds a digest of the one before it, so that an altered, missing
 //! or inserted record is detected.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::blocklist::AuditRecord;
+use crate::folder;
 use crate::relay::Prefix;
 
 /// Maximum length of a line, in octets.
@@ -50,12 +52,18 @@ pub struct AuditLog {
 }
 
 impl AuditLog {
-    /// Opens the folder, and removes an incomplete last line that a crash left.
+    /// Opens the folder, and removes an incomplete last line that a crash left. Nobody but this user
+    /// can use the folder and its files.
     ///
     /// # Errors
-    /// When a file can't be read or repaired, or a line is not an audit record.
+    /// When a file can't be read or repaired, a mode can't be corrected, or a line is not an audit
+    /// record.
     pub fn open(directory: &Path) -> Result<Self, AuditError> {
-        crate::folder::make(directory).map_err(at(directory))?;
+        folder::make(directory).map_err(at(directory))?;
+        folder::keep_private(directory, is_ours).map_err(at(directory))?;
+        for path in files(directory)? {
+            folder::keep_file_private(&path).map_err(at(&path))?;
+        }
         let mut log = AuditLog { directory: directory.to_owned(), last: 0, first: None, waiting: Vec::new() };
         if let Some(path) = files(directory)?.pop() {
             cut_torn_line(&path).map_err(at(&path))?;
@@ -116,7 +124,7 @@ impl AuditLog {
                 lines.push('\n');
             }
             append(&path, lines.as_bytes()).map_err(at(&path))?;
-            crate::folder::sync(&self.directory).map_err(at(&self.directory))?;
+            folder::sync(&self.directory).map_err(at(&self.directory))?;
             self.last = self.waiting[of_month - 1].number;
             self.waiting.drain(..of_month);
         }
@@ -209,8 +217,8 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> AuditError {
 fn files(directory: &Path) -> Result<Vec<PathBuf>, AuditError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).map_err(at(directory))? {
-        let name = entry.map_err(at(directory))?.file_name().to_string_lossy().into_owned();
-        if name.starts_with(PREFIX) && name.ends_with(SUFFIX) {
+        let name = entry.map_err(at(directory))?.file_name();
+        if is_ours(&name) {
             found.push(directory.join(name));
         }
     }
@@ -233,8 +241,16 @@ fn records(path: &Path) -> Result<Vec<AuditRecord>, AuditError> {
     Ok(found)
 }
 
+/// Whether a file's name is that of an audit file.
+fn is_ours(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX))
+}
+
 fn append(path: &Path, octets: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+    let mut file = match OpenOptions::new().append(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => folder::create_private(path)?,
+        opened => opened?,
+    };
     let before = file.metadata()?.len();
     let written = file.write_all(octets).and_then(|()| file.sync_data());
     if written.is_err() {

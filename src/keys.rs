@@ -4,6 +4,7 @@
 //! They are kept in a folder of their own outside the data, so that a stolen journal reveals
 //! neither addresses nor mail. Destroying a day's key erases that day's mail.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -81,6 +82,16 @@ pub enum KeyError {
         "{0}: the key under which this journal's traps are hashed does not exist; restore it from a backup"
     )]
     Lost(PathBuf),
+    /// Others than the owner can use a key's file.
+    #[error(
+        "{path}: the mode {mode:o} lets other users read or change this key; run \"chmod 600\" on it, and if another user may have read it, take it as known: sealed reports can be opened with it, and guessed traps can be confirmed"
+    )]
+    Exposed { path: PathBuf, mode: u32 },
+    /// The trap key is another one than that of the journal.
+    #[error(
+        "{path}: this is not the key under which this journal's traps are hashed, so no trap would be recognised: its fingerprint is {found}, and the journal's is {known}; restore the right key from a backup, or set keys.directory and journal.directory to folders that belong together"
+    )]
+    Other { path: PathBuf, found: Digest, known: Digest },
     /// The day's key was destroyed.
     #[error("the key of {0} was destroyed; the reports of that day can no longer be read")]
     Destroyed(Day),
@@ -123,10 +134,13 @@ impl Keys {
     /// Opens the folder, and creates it and the trap key when they do not exist.
     ///
     /// # Errors
-    /// When a file can't be read or written, or does not hold a key.
+    /// When a file can't be read or written, or does not hold a key; `Exposed` when others than the
+    /// owner can use a key's file.
     pub fn open(directory: &Path) -> Result<Self, KeyError> {
         let failed = |source| KeyError::File { path: directory.to_owned(), source };
         folder::make(directory).map_err(failed)?;
+        refuse_exposed(directory)?;
+        folder::keep_private(directory, is_key_name).map_err(failed)?;
         let random = SystemRandom::new();
         let hasher = TrapHasher::new(read_or_make(&directory.join(TRAP_KEY_FILE), &random)?);
         Ok(Keys {
@@ -145,6 +159,19 @@ impl Keys {
     /// `Random` when the system provides none.
     pub fn nonce(&self) -> Result<[u8; 16], KeyError> {
         filled(&self.random)
+    }
+
+    /// Checks that the trap key is the one with this fingerprint, under which a journal's traps are
+    /// hashed.
+    ///
+    /// # Errors
+    /// `Other` when it is not.
+    pub fn check_trap_key(&self, known: Digest) -> Result<(), KeyError> {
+        let found = self.hasher.fingerprint();
+        if found == known {
+            return Ok(());
+        }
+        Err(KeyError::Other { path: self.directory.join(TRAP_KEY_FILE), found, known })
     }
 
     /// The hasher with the trap key.
@@ -245,6 +272,26 @@ impl Keys {
     }
 }
 
+/// Whether a file's name is that of a key, or of one that is being written.
+fn is_key_name(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with("traps.") || name.starts_with("reports-"))
+}
+
+/// Checks that nobody but the owner can use a key's file.
+fn refuse_exposed(directory: &Path) -> Result<(), KeyError> {
+    let failed = |source| KeyError::File { path: directory.to_owned(), source };
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if !is_key_name(&entry.file_name()) {
+            continue;
+        }
+        if let Some(mode) = folder::exposing_mode(&entry.path()).map_err(failed)? {
+            return Err(KeyError::Exposed { path: entry.path(), mode });
+        }
+    }
+    Ok(())
+}
+
 fn read(path: &Path) -> Result<[u8; KEY_OCTETS], KeyError> {
     let failed = |source| KeyError::File { path: path.to_owned(), source };
     let mut octets = Vec::new();
@@ -264,7 +311,7 @@ fn read_or_make(path: &Path, random: &SystemRandom) -> Result<[u8; KEY_OCTETS], 
     let mut suffix = [0; 4];
     random.fill(&mut suffix).map_err(|_| KeyError::Random)?;
     let fresh = path.with_extension(format!("new-{:08x}", u32::from_be_bytes(suffix)));
-    let file = folder::write_temporary(&fresh, 0o600, &key).map_err(failed)?;
+    let file = folder::write_private(&fresh, &key).map_err(failed)?;
     file.sync_all().map_err(failed)?;
     // Two threads may create the day's key at once. The first one to link its file wins, and both
     // use that key.
@@ -301,5 +348,33 @@ mod tests {
         assert_eq!(key(&Keys::open(folder.path()).unwrap()), first);
         fs::write(folder.path().join(TRAP_KEY_FILE), b"short").unwrap();
         assert!(matches!(Keys::open(folder.path()), Err(KeyError::Damaged(_))));
+    }
+
+    #[test]
+    fn another_trap_key_is_recognised_by_its_fingerprint() {
+        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let known = Keys::open(folder.path()).unwrap().hasher().fingerprint();
+        assert!(Keys::open(folder.path()).unwrap().check_trap_key(known).is_ok());
+        let wrong = Keys::open(other.path()).unwrap().check_trap_key(known);
+        assert!(matches!(wrong, Err(KeyError::Other { known: told, .. }) if told == known), "{wrong:?}");
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = Keys::open(folder.path()).unwrap();
+        let day = Day::from_yyyymmdd(20_261_123);
+        keys.seal(day, Digest::of(b"evidence"), b"report").unwrap();
+        for name in [TRAP_KEY_FILE, "reports-20261123.key"] {
+            let path = folder.path().join(name);
+            for (mode, fits) in [(0o604, false), (0o640, false), (0o660, false), (0o400, true), (0o600, true)]
+            {
+                fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+                let opened = Keys::open(folder.path()).err();
+                let told = opened.map(|error| error.to_string()).unwrap_or_default();
+                assert_eq!(told.is_empty(), fits, "{name} {mode:o}: {told}");
+                assert!(fits || told.contains("chmod 600") && told.contains(name), "{told}");
+            }
+        }
     }
 }

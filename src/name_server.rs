@@ -11,8 +11,8 @@ use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 
 use crate::dns::{
-    self, AccessKey, AccessRule, AccessTable, CookieSecrets, DnsListener, DnsService, DnsSettings, Nsid,
-    ResponseLimits, TcpLimits,
+    self, AccessKey, AccessRule, AccessTable, CookieSecret, CookieSecrets, DnsListener, DnsService,
+    DnsSettings, Nsid, ResponseLimits, TcpLimits,
 };
 use crate::keys::{self, KeyError};
 use crate::lists::WatchedLists;
@@ -32,7 +32,7 @@ pub struct NameServerSettings {
     /// The keys that may stand in query names.
     pub access_keys: Vec<AccessKey>,
     /// The secrets of DNS cookies; if empty, a random one is used.
-    pub cookie_secrets: Vec<[u8; dns::SECRET_OCTETS]>,
+    pub cookie_secrets: Vec<CookieSecret>,
     /// The server's identifier; `None` if it has none.
     pub nsid: Option<Nsid>,
     /// The text of the answer to CH queries for the version. If empty, they are refused.
@@ -49,7 +49,7 @@ pub struct NameServerSettings {
 
 /// Random values that clients must not be able to guess.
 pub struct NameServerSecrets {
-    cookie_secret: [u8; dns::SECRET_OCTETS],
+    cookie_secret: CookieSecret,
     seed: u64,
 }
 
@@ -71,7 +71,7 @@ impl NameServerSecrets {
     pub fn new() -> Result<Self, KeyError> {
         let [a, b, c, d, e, f, g, h, ..] = keys::random()?;
         Ok(NameServerSecrets {
-            cookie_secret: keys::random()?,
+            cookie_secret: CookieSecret::new(keys::random()?),
             seed: u64::from_be_bytes([a, b, c, d, e, f, g, h]),
         })
     }

@@ -1,16 +1,20 @@
 //! Socket creation, the same for every protocol.
 
+use std::fs::Permissions;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo};
+use rustix::fs::Mode;
 use rustix::net::sockopt::{
     Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
 };
-use socket2::{Domain, Socket, Type};
-use tokio::net::TcpListener;
+use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::net::{TcpListener, UnixListener};
 
 /// Length of the queue of connections that wait to be accepted. Clients with many queued reports
 /// stall on a short one.
@@ -33,6 +37,25 @@ pub fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
+}
+
+/// The mode of a Unix socket that only its owner can connect to.
+const UNIX_MODE: u32 = 0o600;
+
+/// A listening Unix socket that only its owner can connect to, whatever the process's mask is.
+///
+/// # Errors
+/// When the socket can't be created or bound.
+pub fn unix(path: &Path) -> io::Result<UnixListener> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    // Linux gives the file the mode of the socket, without the bits of the mask. So nobody else can
+    // connect before the mode is set below.
+    rustix::fs::fchmod(&socket, Mode::from_raw_mode(UNIX_MODE))?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    std::fs::set_permissions(path, Permissions::from_mode(UNIX_MODE))?;
+    socket.listen(BACKLOG)?;
+    UnixListener::from_std(socket.into())
 }
 
 /// Size of a UDP socket's receive buffer and of its send buffer, in octets.

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 
-use backscatterd::blocklist::Blocklist;
 use backscatterd::time::Span;
 use backscatterd::zone::QueryType;
 

@@ -257,6 +257,71 @@ fn rfc5782_d11_a_removal_takes_effect_at_once_and_forgives_what_came_before() {
 }
 
 #[test]
+fn a_removal_on_request_leaves_what_the_operator_decided() {
+    let (network, until) = ("203.0.113.0/24".parse().unwrap(), "2026-06-01T00:00:00Z".parse().unwrap());
+    let on_request = |relay_text: &str| Order::RemoveOnRequest { relay: relay(relay_text), network };
+    let list =
+        |text: &str, code| Order::List { origin: ORIGIN.to_owned(), prefix: prefix(text), code, until };
+    let mut world = World::new();
+    // By decision alone: nothing goes.
+    world.order(list("198.18.0.30", 2));
+    assert_eq!(
+        ignored(&world.order(on_request("198.18.0.30"))),
+        "no listing of the relay stands on evidence"
+    );
+    assert!(world.is_listed("198.18.0.30"));
+    // Beside a case: the case goes, and what came before is forgiven.
+    world.make_case(RELAY);
+    world.order(list(RELAY, 16));
+    let changes = world.order(on_request(RELAY));
+    let ended: Vec<u8> = changes
+        .list
+        .iter()
+        .filter_map(|change| match change {
+            ListChange::Ended { code, how: ListingEnd::Removed, .. } => Some(*code),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ended, [2], "{changes:?}");
+    assert_eq!(changes.audit[0].by, "test from 203.0.113.0/24");
+    let record = world.blocklist.relay_record(prefix(RELAY)).unwrap();
+    let standing: Vec<u8> =
+        record.records.iter().filter(|(_, of)| of.current.is_some()).map(|((_, code), _)| *code).collect();
+    assert_eq!(standing, [16]);
+    assert_eq!(ignored(&world.order(on_request(RELAY))), "no listing of the relay stands on evidence");
+    world.tick(Span::from_hours(5));
+    let report = world.report(RELAY);
+    world.send(report);
+    assert!(!world.is_listed(RELAY), "one report does not list again");
+    // A request from an address of a /64 that is listed by decision does not end that listing.
+    world.order(list("2001:db8:1:2::/64", 2));
+    assert_eq!(
+        ignored(&world.order(on_request("2001:db8:1:2::99"))),
+        "no listing of the relay stands on evidence"
+    );
+    assert!(world.is_listed("2001:db8:1:2::99"));
+    world.make_case("2001:db8:1:2::25");
+    world.order(on_request("2001:db8:1:2::25"));
+    assert!(world.is_listed("2001:db8:1:2::25"), "the network is listed by decision");
+    // The operator's own removal ends both.
+    world.order(Order::Remove { relay: relay("2001:db8:1:2::25") });
+    assert!(!world.is_listed("2001:db8:1:2::25"));
+}
+
+#[test]
+fn the_first_trap_key_holds() {
+    let mut world = World::new();
+    let of = |text: &[u8]| Order::SetTrapKey { fingerprint: backscatterd::digest::Digest::of(text) };
+    let changes = world.order(of(b"key"));
+    assert_eq!((&changes.list[..], changes.audit.len()), (&[ListChange::Decided][..], 1));
+    assert_eq!(ignored(&world.order(of(b"key"))), "the key is known already");
+    assert_eq!(ignored(&world.order(of(b"other"))), "the traps are hashed under another key");
+    let restored =
+        backscatterd::blocklist::Blocklist::from_checkpoint(&world.blocklist.to_checkpoint()).unwrap();
+    assert_eq!(restored.trap_key(), Some(backscatterd::digest::Digest::of(b"key")));
+}
+
+#[test]
 fn an_unlisted_half_case_is_forgiven_by_a_removal_too() {
     let mut world = World::new();
     for _ in 0..5 {

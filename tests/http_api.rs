@@ -141,6 +141,7 @@ fn every_error_has_one_shape() {
     let server = installation.start();
     let json = ("Content-Type", "application/json");
     let wrong = ("Authorization", "Bearer wrong");
+    let foreign = ("Origin", "https://other.example");
     for (head, headers, body, want) in [
         ("GET /nowhere", vec![], "", (404, "unknown_path")),
         ("GET /control/v1/zones", vec![], "", (404, "unknown_path")),
@@ -150,8 +151,9 @@ fn every_error_has_one_shape() {
         ("GET /ip/%FF", vec![], "", (400, "invalid_path")),
         ("GET /?address=nonsense", vec![], "", (400, "invalid_value")),
         ("POST /api/v1/classify?client=nonsense", vec![], "", (400, "invalid_query")),
-        ("POST /ip/198.18.0.25/removal", vec![], "", (404, "not_listed")),
-        ("POST /api/v1/addresses/198.18.0.25/removal", vec![], "", (404, "not_listed")),
+        ("POST /api/v1/addresses/198.18.0.25/removal", vec![json], "", (404, "not_listed")),
+        ("POST /api/v1/addresses/198.18.0.25/removal", vec![], "", (415, "unsupported_media_type")),
+        ("POST /api/v1/addresses/198.18.0.25/removal", vec![json, foreign], "", (403, "foreign_origin")),
         // The token comes before everything else, also before the body.
         ("POST /api/v1/decisions", vec![json], "{", (401, "no_valid_token")),
         ("POST /api/v1/decisions", vec![json, wrong], "{", (401, "no_valid_token")),

@@ -465,6 +465,12 @@ fn golden_entries() -> Vec<(String, Entry)> {
         };
         named.push(("observation-late".to_owned(), Entry::Observation(late)));
     }
+    let relay = "198.18.0.25".parse().unwrap();
+    let network = prefix("203.0.113.0/24");
+    named.extend([
+        ("remove-on-request".to_owned(), directive(Order::RemoveOnRequest { relay, network })),
+        ("set-trap-key".to_owned(), directive(Order::SetTrapKey { fingerprint: id })),
+    ]);
     named
 }
 

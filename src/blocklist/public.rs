@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::view::RelayRecord;
+use crate::evidence::VerificationAnswer;
 use crate::listing::{ListingEnd, PublishedListing};
 use crate::relay::Relay;
 use crate::time::Timestamp;
@@ -17,6 +18,11 @@ pub struct PublicRelay {
     pub listings: BTreeMap<(Arc<str>, u8), PublishedListing>,
     /// The listings that were published and ended, the oldest first.
     pub past: Vec<EndedListing>,
+    /// Whether the relay's side is asked once a day about made-up recipients, because a published
+    /// listing stands on its answers.
+    pub is_asked: bool,
+    /// The last answers of the relay's side, with their times; none unless a listing is published.
+    pub answers: Vec<(VerificationAnswer, Timestamp)>,
 }
 
 /// A listing that was published and ended.
@@ -47,9 +53,17 @@ impl RelayRecord {
                 Some(EndedListing { origin, code, since: past.published?, ended: past.ended, how: past.how })
             })
         });
-        let mut past: Vec<_> = past.collect();
+        let (listings, mut past): (BTreeMap<_, _>, Vec<_>) = (listings.collect(), past.collect());
         past.sort_by_key(|past| past.since);
-        PublicRelay { listings: listings.collect(), past }
+        let stands_on_answers = |key| {
+            let current = self.records.get(key).and_then(|record| record.current.as_ref());
+            let verified = current.and_then(|listing| listing.grounds.verified.as_ref());
+            verified.is_some_and(|verified| !verified.domains().is_empty())
+        };
+        let is_asked = listings.keys().any(stands_on_answers);
+        let answers = self.answers.values().filter(|_| !listings.is_empty());
+        let answers = answers.map(|known| (known.answer, known.answered)).collect();
+        PublicRelay { listings, past, is_asked, answers }
     }
 }
 

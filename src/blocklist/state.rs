@@ -62,6 +62,10 @@ pub(super) struct FoldState {
     #[n(15)]
     #[cbor(default)]
     pub(super) answers: BTreeMap<(Prefix, u64), RelayAnswer>,
+    /// The fingerprint of the key under which the traps are hashed.
+    #[n(21)]
+    #[cbor(default)]
+    pub(super) trap_key: Option<Digest>,
 }
 
 /// The state of one zone.

@@ -12,6 +12,7 @@ use super::audit::AuditHead;
 use super::holds::{HeldListings, HoldingGuard, ListingHold, WAITING_SITES_MAX};
 use super::published::records_of;
 use super::state::{Exemption, PublicNote, ZoneState};
+use crate::digest::Digest;
 use crate::evidence::{Evidence, Offset};
 use crate::listing::ListingRecord;
 use crate::relay::Prefix;
@@ -107,6 +108,8 @@ pub struct ListStatus {
     pub notes: Vec<PublicNote>,
     /// The end of the audit chain.
     pub audit: AuditHead,
+    /// The fingerprint of the key under which the journal's traps are hashed, once it is recorded.
+    pub trap_key: Option<Digest>,
 }
 
 impl Blocklist {
@@ -118,6 +121,11 @@ impl Blocklist {
     /// The fold's time: the time of the last tick.
     pub fn time(&self) -> Timestamp {
         self.state.time
+    }
+
+    /// The fingerprint of the key under which the journal's traps are hashed, once it is recorded.
+    pub fn trap_key(&self) -> Option<Digest> {
+        self.state.trap_key
     }
 
     /// The registered traps.
@@ -194,6 +202,7 @@ impl Blocklist {
             exemptions: self.state.exemptions.clone(),
             notes: self.state.notes.clone(),
             audit: self.state.audit.clone(),
+            trap_key: self.state.trap_key,
         }
     }
 

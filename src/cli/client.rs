@@ -59,7 +59,7 @@ impl ControlClient {
             Ok(stream) => Ok(ControlClient::Daemon(stream)),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
                 let core = DaemonCore::open(config)?;
-                core.tell_time().await?;
+                core.begin().await?;
                 let router = http::control(std::sync::Arc::clone(&core.app));
                 Ok(ControlClient::Store(Box::new(core), router))
             }

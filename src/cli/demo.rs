@@ -129,7 +129,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), CommandFailure> {
     let failed =
         |error: io::Error| CommandFailure::of_io(&error, format!("the demo's temporary folder: {error}"));
     let scratch = std::env::temp_dir().join(format!("backscatterd-demo-{}", std::process::id()));
-    std::fs::create_dir(&scratch).map_err(failed)?;
+    crate::folder::create(&scratch).map_err(failed)?;
     let outcome = in_scratch(&scratch, args).await;
     std::fs::remove_dir_all(&scratch).map_err(failed)?;
     outcome
@@ -150,7 +150,7 @@ async fn in_scratch(scratch: &Path, args: DemoArgs) -> Result<(), CommandFailure
 fn configuration(scratch: &Path) -> Result<Config, CommandFailure> {
     let failed = |error: io::Error| CommandFailure::of_io(&error, format!("{}: {error}", scratch.display()));
     let zones = scratch.join("zones");
-    std::fs::create_dir(&zones).map_err(failed)?;
+    crate::folder::create(&zones).map_err(failed)?;
     let zone = ZONE.replace(NO_LABORATORY, LABORATORY);
     std::fs::write(zones.join("backscatter.toml"), zone).map_err(failed)?;
     let loopback = vec![SocketAddr::from(([127, 0, 0, 1], 0))];

@@ -63,7 +63,9 @@ impl From<StartError> for CommandFailure {
             StartError::Journal(JournalError::Version { .. }) | StartError::Publish(_) => {
                 CommandFailure::new(EX_DATA, line)
             }
-            StartError::Keys(KeyError::Damaged(_) | KeyError::Lost(_)) => CommandFailure::new(EX_DATA, line),
+            StartError::Keys(KeyError::Damaged(_) | KeyError::Lost(_) | KeyError::Exposed { .. }) => {
+                CommandFailure::new(EX_DATA, line)
+            }
             StartError::Keys(KeyError::File { source, .. })
             | StartError::Folder { source, .. }
             | StartError::Listen { source, .. } => CommandFailure::of_io(source, line),

@@ -1,14 +1,17 @@
 //! The section `[dns]`: the name server.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::section::section;
 use crate::complaint::Complaints;
 use crate::digest::Digest;
-use crate::dns::{AccessAction, AccessKey, AccessRule, Nsid, ResponseLimits, SECRET_OCTETS, TcpLimits};
+use crate::dns::{
+    AccessAction, AccessKey, AccessRule, CookieSecret, Nsid, ResponseLimits, SECRET_OCTETS, TcpLimits,
+};
 use crate::lists::ListSpec;
 use crate::name_server::NameServerSettings;
 use crate::time::Span;
@@ -40,7 +43,7 @@ section!(
         /// Secrets of DNS cookies (RFC 9018), each of 32 hexadecimal digits. New cookies are made
         /// with the first; cookies of the others are still valid. If empty, a random secret is
         /// used.
-        cookie_secrets: Vec<String> = Vec::new(),
+        cookie_secrets: Vec<CookieSecretSpec> = Vec::new(),
         /// The name server identifier (RFC 5001), also the answer to `id.server` and
         /// `hostname.bind`; empty for none.
         nsid: String = String::new(),
@@ -63,6 +66,23 @@ section!(
         lists: Vec<String> = Vec::new(),
     }
 );
+
+/// A secret of DNS cookies, as it is written. No output shows it.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct CookieSecretSpec(String);
+
+impl fmt::Debug for CookieSecretSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CookieSecretSpec(hidden)")
+    }
+}
+
+impl Serialize for CookieSecretSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("hidden")
+    }
+}
 
 /// What the name server does with queries from some networks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -190,9 +210,10 @@ fn read_keys(written: Vec<AccessKeySpec>, complaints: &mut Complaints) -> Vec<Ac
     for (at, AccessKeySpec { name, digest }) in written.into_iter().enumerate() {
         match digest.parse() {
             Ok(digest) => keys.push(AccessKey { name, digest }),
-            Err(problem) => complaints.add(
+            // The text may be the key itself, so it is not repeated.
+            Err(_) => complaints.add(
                 &format!("dns.keys[{at}].digest"),
-                problem,
+                "it is not a digest of 32 hexadecimal digits",
                 "write the digest that \"backscatterd token\" prints",
             ),
         }
@@ -200,11 +221,13 @@ fn read_keys(written: Vec<AccessKeySpec>, complaints: &mut Complaints) -> Vec<Ac
     keys
 }
 
-fn read_secrets(written: &[String], complaints: &mut Complaints) -> Vec<[u8; SECRET_OCTETS]> {
+fn read_secrets(written: &[CookieSecretSpec], complaints: &mut Complaints) -> Vec<CookieSecret> {
     let mut secrets = Vec::new();
-    for (at, secret) in written.iter().enumerate() {
+    for (at, CookieSecretSpec(secret)) in written.iter().enumerate() {
         match secret.parse::<Digest>() {
-            Ok(secret) if *secret.octets() != [0; SECRET_OCTETS] => secrets.push(*secret.octets()),
+            Ok(secret) if *secret.octets() != [0; SECRET_OCTETS] => {
+                secrets.push(CookieSecret::new(*secret.octets()));
+            }
             Ok(_) | Err(_) => complaints.add(
                 &format!("dns.cookie_secrets[{at}]"),
                 "it is not a valid secret",

@@ -42,9 +42,10 @@ impl HttpSection {
         for (at, OperatorTokenSpec { name, token_digest }) in written.into_iter().enumerate() {
             match token_digest.parse() {
                 Ok(digest) => operators.push((name, digest)),
-                Err(problem) => complaints.add(
+                // The text may be the token itself, so it is not repeated.
+                Err(_) => complaints.add(
                     &format!("http.operators[{at}].token_digest"),
-                    problem,
+                    "it is not a digest of 32 hexadecimal digits",
                     "write the digest that \"backscatterd token\" prints",
                 ),
             }

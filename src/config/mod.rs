@@ -64,9 +64,33 @@ pub fn load(path: &Path) -> Result<Config, Vec<Complaint>> {
     match toml::from_str::<ConfigSpec>(&text) {
         Ok(spec) => check(path, spec),
         Err(error) => {
-            complaints.add("", error.to_string().trim_end().replace('\n', "\n    "), EXAMPLE);
+            complaints.add("", problem_in(&text, &error), EXAMPLE);
             Err(complaints.into_vec())
         }
+    }
+}
+
+/// A text in quotes of at least so many letters may be a secret.
+const SECRET_LETTERS_MIN: usize = 16;
+
+/// What is wrong in the file, and where. Repeats nothing of the file that may be a secret: neither
+/// the line nor a long text in quotes.
+fn problem_in(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message();
+    let message = match (message.find('"'), message.rfind('"')) {
+        (Some(first), Some(last)) if last - first > SECRET_LETTERS_MIN => {
+            format!("{}\"...\"{}", &message[..first], &message[last + 1..])
+        }
+        _ => message.to_owned(),
+    };
+    match error.span() {
+        Some(span) => {
+            let before = text.get(..span.start).unwrap_or(text);
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            format!("line {line}, column {column}: {message}")
+        }
+        None => message,
     }
 }
 
@@ -156,6 +180,40 @@ mod tests {
         http.check(&mut complaints);
         log.check(&mut complaints);
         assert_eq!(complaints.into_vec(), Vec::new());
+    }
+
+    /// The digests of tokens may be printed; the tokens and the secrets of cookies may not.
+    #[test]
+    fn no_complaint_and_no_output_repeats_a_secret() {
+        let secret = "0123456789abcdef0123456789abcdef";
+        for wrong in [
+            format!("cookie_secrets = \"{secret}\""),
+            format!("cookie_secrets = [{secret}]"),
+            format!("cookie_secrets = [\"{secret}"),
+            format!("cookie_secrets = [\"{secret}\" \"{secret}\"]"),
+            format!("keys = [\"{secret}\"]"),
+        ] {
+            let text = format!("version = 1\n[dns]\n{wrong}\n");
+            let error = toml::from_str::<ConfigSpec>(&text).expect_err(&wrong);
+            let told = problem_in(&text, &error);
+            assert!(!told.contains("0123") && told.starts_with("line 3, column"), "{wrong}: {told}");
+        }
+        let text = format!(
+            "[dns]\ncookie_secrets = [\"{secret}\", \"{secret}x\"]\n\
+             keys = [{{ name = \"a\", digest = \"{secret}x\" }}]\n\
+             [http]\noperators = [{{ name = \"a\", token_digest = \"{secret}x\" }}]\n"
+        );
+        let spec: ConfigSpec = toml::from_str(&text).unwrap();
+        assert!(!format!("{:?}", spec.dns).contains("cookie_secrets: [\"0123"), "{:?}", spec.dns);
+        let mut complaints = Complaints::about("a file");
+        let ConfigSpec { dns, http, .. } = spec;
+        let effective = toml::to_string(&dns).unwrap();
+        assert!(effective.contains("cookie_secrets = [\"hidden\", \"hidden\"]"), "{effective}");
+        let (settings, _) = dns.check(&mut complaints);
+        http.check(&mut complaints);
+        let told = format!("{settings:?} {:?}", complaints.into_vec());
+        assert!(told.contains("dns.keys[0]") && told.contains("http.operators[0]"), "{told}");
+        assert!(told.contains("dns.cookie_secrets[1]") && !told.contains("0123"), "{told}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What runs without listeners: the journal, the keys, the fold, the observer and the intake.
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -12,6 +14,7 @@ use super::verifying::{VerifyingParts, look_of, past_session, verify};
 use crate::audit::AuditLog;
 use crate::config::{ClockSettings, Config, JournalSettings, ZoneFile};
 use crate::evidence::{Directive, Entry, Offset, Order};
+use crate::folder;
 use crate::http::{self, HttpSettings};
 use crate::intake::{Intake, IntakeSettings};
 use crate::journal::{EmbeddedJournal, Journal, JournalError};
@@ -54,9 +57,10 @@ impl DaemonCore {
             None => Arc::new(SystemClock::start()),
         };
         let directory = config.journal.directory();
-        let folder = |source| StartError::Folder { path: directory.to_owned(), source };
-        crate::folder::make(directory).map_err(folder)?;
+        let failed = |source| StartError::Folder { path: directory.to_owned(), source };
+        folder::make(directory).map_err(failed)?;
         let store = directory.join(STORE_FILE);
+        keep_private(config, &store)?;
         let journal: Arc<dyn Journal> =
             Arc::new(EmbeddedJournal::open_with_room(&store, Arc::clone(&clock), reserve.clone())?);
         let begun = *journal.head().borrow() > Offset::START;
@@ -135,6 +139,7 @@ impl DaemonCore {
             operators,
             proxies,
             removals: http::HourlyLimit::new(removals_per_client_max),
+            removals_of_hour: http::HourlyCount::default(),
             wrong_tokens: http::HourlyLimit::new(http::WRONG_TOKENS_MAX),
             places: http::RequestPlaces::default(),
             intake: Arc::new(intake),
@@ -142,22 +147,30 @@ impl DaemonCore {
         Ok(DaemonCore { app, observer, publisher, recalling, verifying, stop })
     }
 
-    /// Appends a tick for the current time, because the fold's time moves only by entries.
+    /// Appends a tick for the current time, because the fold's time moves only by entries. In a new
+    /// journal, also records the key under which its traps are hashed.
     ///
     /// # Errors
-    /// When the journal failed permanently, or the tick does not take effect in time.
-    pub async fn tell_time(&self) -> Result<(), StartError> {
+    /// When the journal failed permanently, or the entries do not take effect in time.
+    pub async fn begin(&self) -> Result<(), StartError> {
         let app = &self.app;
         let tick = Entry::Tick(tick_number(app.clock.now(), app.tick_interval));
-        let offset = match app.journal.append(tick.into()).await {
-            // The list stays available, although out of date; mail has to wait.
-            Err(error) if error.is_passing() => {
-                tracing::error!(%error, "the journal cannot be written; the list is out of date");
-                return Ok(());
-            }
-            taken => taken?,
-        };
-        if app.published.reached(offset).await {
+        let key = app.published.standing().trap_key.is_none().then(|| {
+            let fingerprint = app.keys.hasher().fingerprint();
+            self.directive("the journal is new", Order::SetTrapKey { fingerprint })
+        });
+        let mut last = Offset::START;
+        for entry in [Some(tick), key].into_iter().flatten() {
+            last = match app.journal.append(entry.into()).await {
+                // The list stays available, although out of date; mail has to wait.
+                Err(error) if error.is_passing() => {
+                    tracing::error!(%error, "the journal cannot be written; the list is out of date");
+                    return Ok(());
+                }
+                taken => taken?,
+            };
+        }
+        if app.published.reached(last).await {
             Ok(())
         } else {
             Err(StartError::Publish(PublishError::Behind))
@@ -215,6 +228,25 @@ impl DaemonCore {
             tracing::error!(%error, "the verification of cases failed");
         }
     }
+}
+
+/// Makes sure that nobody but this user can change the journal's folder or use the store.
+fn keep_private(config: &Config, store: &Path) -> Result<(), StartError> {
+    let directory = config.journal.directory();
+    let beside = [&config.audit_directory, &config.intake.operator_maildir, &config.control_socket];
+    let is_ours = |name: &OsStr| {
+        let path = directory.join(name);
+        path.with_extension("") == store.with_extension("") || beside.contains(&&path)
+    };
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| StartError::Folder { path, source }
+    };
+    folder::keep_private(directory, is_ours).map_err(failed(directory))?;
+    if store.exists() {
+        folder::keep_file_private(store).map_err(failed(store))?;
+    }
+    Ok(())
 }
 
 /// An observer without inquiries.

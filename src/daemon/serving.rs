@@ -53,7 +53,7 @@ impl Serving {
         lists: WatchedLists,
         tls: Option<smtp::Tls>,
     ) -> Result<Self, StartError> {
-        core.tell_time().await?;
+        core.begin().await?;
         core.adopt(&config.zones).await?;
         let app = &core.app;
         let mut bound = BoundAddresses::default();

@@ -23,7 +23,7 @@ pub enum StartError {
     /// The keys can't be read or created.
     #[error(transparent)]
     Keys(#[from] KeyError),
-    /// The journal's folder can't be created.
+    /// The journal's folder can't be created, or others than this user can change it.
     #[error("{path}: {source}")]
     Folder { path: PathBuf, source: io::Error },
     /// The table of autonomous systems can't be read.

@@ -9,7 +9,7 @@ use hickory_server::net::xfer::Protocol;
 use ipnet::IpNet;
 
 use super::access::{AccessAction, AccessKey, AccessRule, AccessTable};
-use super::cookies::CookieSecrets;
+use super::cookies::{CookieSecret, CookieSecrets};
 use super::edns::{Nsid, QueryEdns, UDP_OCTETS_MAX};
 use super::fallback;
 use super::handler::DnsHandler;
@@ -119,7 +119,7 @@ pub(super) fn service() -> DnsService {
         clock: Arc::new(LaboratoryClock::new(now())),
         running: Stopwatch::start(),
         access: AccessTable::new(&rules, keys),
-        cookies: CookieSecrets::new(vec![[3; 16]]),
+        cookies: CookieSecrets::new(vec![CookieSecret::new([3; 16])]),
         nsid: Nsid::new("ns1"),
         unlimited: Vec::new(),
         version: String::new(),

@@ -1,6 +1,7 @@
 //! DNS cookies (RFC 7873, RFC 9018): a client that returns a cookie of this server has not forged
 //! its address.
 
+use std::fmt;
 use std::hash::Hasher;
 use std::net::IpAddr;
 
@@ -19,12 +20,16 @@ const AGE_MAX: u32 = 3_600;
 const AHEAD_MAX: u32 = 300;
 const AGE_RENEWED: u32 = 1_800;
 
+/// A secret that cookies are made with. No output shows it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct CookieSecret([u8; SECRET_OCTETS]);
+
 /// The secrets that cookies are made with. All servers that answer for the same address share them.
 #[derive(Clone)]
 pub struct CookieSecrets {
     /// New cookies are made with the first secret. Cookies made with the others are still valid
     /// (RFC 9018 §5).
-    secrets: Vec<[u8; SECRET_OCTETS]>,
+    secrets: Vec<CookieSecret>,
 }
 
 /// The result of checking a cookie.
@@ -36,10 +41,23 @@ pub struct CookieStatus {
     pub reply: [u8; CLIENT_COOKIE_OCTETS + SERVER_COOKIE_OCTETS],
 }
 
+impl CookieSecret {
+    /// A secret of these octets.
+    pub const fn new(octets: [u8; SECRET_OCTETS]) -> Self {
+        CookieSecret(octets)
+    }
+}
+
+impl fmt::Debug for CookieSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CookieSecret(hidden)")
+    }
+}
+
 impl CookieSecrets {
     /// Makes cookies with these secrets. `None` without a secret: cookies are then neither sent nor
     /// checked.
-    pub fn new(secrets: Vec<[u8; SECRET_OCTETS]>) -> Option<Self> {
+    pub fn new(secrets: Vec<CookieSecret>) -> Option<Self> {
         (!secrets.is_empty()).then_some(CookieSecrets { secrets })
     }
 
@@ -71,7 +89,7 @@ impl CookieSecrets {
 
 /// Computes a server cookie (RFC 9018 §4.4).
 fn server_cookie(
-    secret: &[u8; SECRET_OCTETS],
+    CookieSecret(secret): &CookieSecret,
     own: &[u8; CLIENT_COOKIE_OCTETS],
     made: u32,
     client: IpAddr,
@@ -105,7 +123,7 @@ mod tests {
     /// The test vectors of RFC 9018, appendix A.
     #[test]
     fn rfc9018_n6_cookies_are_those_of_other_servers() {
-        let secret = octets("e5e973e5a6b2a43f48e7dc849e37bfcf");
+        let secret = CookieSecret(octets("e5e973e5a6b2a43f48e7dc849e37bfcf"));
         let client = "198.51.100.100".parse().unwrap();
         let own = octets("2464c4abcf10c957");
         assert_eq!(
@@ -133,8 +151,8 @@ mod tests {
     /// A.4: a cookie made with the old secret is still valid.
     #[test]
     fn rfc9018_n6_secrets_roll_over() {
-        let (old, new) =
-            (octets("dd3bdf9344b678b185a6f5cb60fca715"), octets("445536bcd2513298075a5d379663c962"));
+        let [old, new] = ["dd3bdf9344b678b185a6f5cb60fca715", "445536bcd2513298075a5d379663c962"]
+            .map(|secret| CookieSecret(octets(secret)));
         let client = "2001:db8:220:1:59de:d0f4:8769:82b8".parse().unwrap();
         let own = octets("22681ab97d52c298");
         let server = Some(octets("010000005cf7c57926556bd0934c72f8"));
@@ -151,7 +169,7 @@ mod tests {
     #[test]
     fn rfc9018_n6_old_cookies_and_those_from_the_future_are_none() {
         let client = "192.0.2.1".parse().unwrap();
-        let cookies = CookieSecrets::new(vec![[7; 16]]).unwrap();
+        let cookies = CookieSecrets::new(vec![CookieSecret([7; 16])]).unwrap();
         let made = cookies.check(Cookie::Sent { client: [1; 8], server: None }, client, at(100_000)).unwrap();
         let server: [u8; 16] = made.reply[8..].try_into().unwrap();
         let sent = Cookie::Sent { client: [1; 8], server: Some(server) };

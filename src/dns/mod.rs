@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 pub use access::{AccessAction, AccessKey, AccessRule, AccessTable, canonical};
 #[cfg(any(test, fuzzing))]
 pub use agreement::{Agreement, CLIENTS};
-pub use cookies::{CookieSecrets, SECRET_OCTETS};
+pub use cookies::{CookieSecret, CookieSecrets, SECRET_OCTETS};
 pub use edns::Nsid;
 pub use limit::ResponseLimits;
 pub use lookup::{LookupAnswer, ask};

@@ -209,6 +209,24 @@ pub enum Order {
         #[n(1)]
         keys: Vec<TrapKey>,
     },
+    /// Remove a relay from every zone because somebody asked for it, without proof of who asks.
+    /// Listings by decision of the operator stay. Evidence recorded earlier no longer counts.
+    #[n(20)]
+    RemoveOnRequest {
+        /// The relay.
+        #[n(0)]
+        relay: Relay,
+        /// The network of the client that asked.
+        #[n(1)]
+        network: Prefix,
+    },
+    /// Record the key under which the traps are hashed. The first one holds.
+    #[n(21)]
+    SetTrapKey {
+        /// What tells the key from others.
+        #[n(0)]
+        fingerprint: Digest,
+    },
 }
 
 /// A trap in [`Order::AddTraps`].

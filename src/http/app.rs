@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::hourly_limit::HourlyLimit;
+use super::hourly_limit::{HourlyCount, HourlyLimit};
 use super::places::RequestPlaces;
 use crate::digest::Digest;
 use crate::intake::Intake;
@@ -40,6 +40,8 @@ pub struct App {
     pub proxies: Vec<IpNet>,
     /// Limit on self-service removals.
     pub removals: HourlyLimit,
+    /// The number of self-service removals in this hour.
+    pub removals_of_hour: HourlyCount,
     /// Limit on wrong tokens.
     pub wrong_tokens: HourlyLimit,
     /// Limits on costly requests that are served at one time.

@@ -5,8 +5,8 @@ use axum::extract::rejection::{
     BytesRejection, ExtensionRejection, FailedToBufferBody, JsonRejection, PathRejection, QueryRejection,
     StringRejection,
 };
-use axum::http::header::{HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -89,8 +89,33 @@ pub(super) enum ApiError {
     /// The zone does not exist.
     #[error("there is no zone {0}")]
     UnknownZone(DomainName),
+    /// The request was made by a page of another site.
+    #[error(
+        "this request was made by a page of another site, or your browser hides which page made it; open the page of the address on this site, and remove the address there"
+    )]
+    ForeignOrigin,
+    /// The receipt is not one of this server, or of another address.
+    #[error("this is not a receipt of this list for this address")]
+    UnknownReceipt,
+    /// The relay is listed by decision of the operator.
+    #[error(
+        "{relay} is listed by decision of an operator of the list, and such a listing is not removed on request; write to {contact}"
+    )]
+    ListedByDecision {
+        /// The relay.
+        relay: Relay,
+        /// The mail address of the operator.
+        contact: String,
+    },
+    /// The removal was recorded, and the fold has not reached it in time.
+    #[error(
+        "the removal is recorded and has not taken effect yet; look at the page of the address again in a minute"
+    )]
+    RemovalNotInEffectYet,
     /// The relay was removed and listed again.
-    #[error("{relay} was removed before and listed again; it can be removed again from {until}")]
+    #[error(
+        "{relay} was removed before and listed again; it can be removed again from {until}, or as soon as its mail servers refuse recipients that do not exist when this list asks them"
+    )]
     RemovedBefore {
         /// The relay.
         relay: Relay,
@@ -213,6 +238,9 @@ impl ApiError {
             ApiError::UnknownDonor(_) => (StatusCode::NOT_FOUND, "unknown_donor"),
             ApiError::UnknownTrap => (StatusCode::NOT_FOUND, "unknown_trap"),
             ApiError::UnknownZone(_) => (StatusCode::NOT_FOUND, "unknown_zone"),
+            ApiError::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
+            ApiError::UnknownReceipt => (StatusCode::NOT_FOUND, "unknown_receipt"),
+            ApiError::ListedByDecision { .. } => (StatusCode::FORBIDDEN, "listed_by_decision"),
             ApiError::RemovedBefore { .. } => (StatusCode::TOO_MANY_REQUESTS, "removed_before"),
             ApiError::TooManyRemovals => (StatusCode::TOO_MANY_REQUESTS, "too_many_removals"),
             ApiError::QuotaUsedUp => (StatusCode::TOO_MANY_REQUESTS, "quota_used_up"),
@@ -226,7 +254,9 @@ impl ApiError {
             },
             ApiError::NoLaboratoryClock => (StatusCode::CONFLICT, "no_laboratory_clock"),
             ApiError::NoEffect { .. } => (StatusCode::CONFLICT, "no_effect"),
-            ApiError::NotInEffectYet(_) => (StatusCode::GATEWAY_TIMEOUT, "not_in_effect_yet"),
+            ApiError::NotInEffectYet(_) | ApiError::RemovalNotInEffectYet => {
+                (StatusCode::GATEWAY_TIMEOUT, "not_in_effect_yet")
+            }
             ApiError::Journal(error) => match error {
                 JournalError::Busy => (StatusCode::SERVICE_UNAVAILABLE, code_of_journal(error)),
                 _ => (StatusCode::INTERNAL_SERVER_ERROR, code_of_journal(error)),
@@ -244,16 +274,22 @@ impl ApiError {
         }
     }
 
-    /// The header that belongs to the error, if there is one.
-    fn header(&self) -> Option<(HeaderName, HeaderValue)> {
-        match self {
+    /// The status.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status_and_code().0
+    }
+
+    /// The headers that belong to the error.
+    pub(super) fn headers(&self) -> HeaderMap {
+        let header = match self {
             ApiError::NoToken => Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
             ApiError::TooManyWrongTokens | ApiError::TooManyRemovals => {
                 Some((RETRY_AFTER, HeaderValue::from(HOUR_SECONDS)))
             }
             ApiError::RemovedBefore { wait, .. } => Some((RETRY_AFTER, HeaderValue::from(wait.seconds()))),
             _ => None,
-        }
+        };
+        header.into_iter().collect()
     }
 }
 
@@ -276,14 +312,12 @@ struct Problem {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code) = self.status_and_code();
-        let (error, header) = (self.to_string(), self.header());
+        let (error, headers) = (self.to_string(), self.headers());
         let report = match self {
             ApiError::ListStopped(_, report) => Some(report),
             _ => None,
         };
-        let mut response = (status, Json(Problem { error, code, report })).into_response();
-        response.headers_mut().extend(header);
-        response
+        (status, headers, Json(Problem { error, code, report })).into_response()
     }
 }
 

@@ -1,4 +1,6 @@
-//! Hourly limits per client network, for actions that must not be repeated without bound.
+//! Counts of actions by the hour: limits per client network, and the number of all clients together.
+
+use std::sync::{Mutex, PoisonError};
 
 use dashmap::DashMap;
 
@@ -36,5 +38,34 @@ impl HourlyLimit {
         }
         counted.1 = counted.1.saturating_add(1);
         counted.1 <= self.per_client_max
+    }
+}
+
+/// Counts an action of all clients together by the hour.
+#[derive(Default)]
+pub struct HourlyCount(Mutex<(u32, u32)>);
+
+impl HourlyCount {
+    /// Counts one action. Returns the number in this hour.
+    pub(super) fn count(&self, now: Timestamp) -> u32 {
+        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (hour, number) = *counted;
+        let before = if hour == now.hour() { number } else { 0 };
+        *counted = (now.hour(), before.saturating_add(1));
+        counted.1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Span;
+
+    #[test]
+    fn actions_are_counted_by_the_hour() {
+        let (count, now) = (HourlyCount::default(), "2026-01-01T12:59:59Z".parse::<Timestamp>().unwrap());
+        assert_eq!([count.count(now), count.count(now), count.count(now)], [1, 2, 3]);
+        assert_eq!(count.count(now.plus(Span::from_seconds(1))), 1);
+        assert_eq!(count.count(now.plus(Span::from_days(1))), 1);
     }
 }

@@ -4,6 +4,7 @@
 mod api;
 mod app;
 mod clients;
+mod confirmation;
 mod control;
 mod directives;
 mod error;
@@ -11,8 +12,11 @@ mod extract;
 mod health;
 mod hourly_limit;
 mod limits;
+mod origin;
 mod pages;
 mod places;
+mod removal;
+mod security;
 mod settings;
 mod submissions;
 mod tokens;
@@ -25,6 +29,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::map_response;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +43,7 @@ pub use control::{
     StatusJson, ZoneLine, ZonesJson,
 };
 pub use directives::DirectiveDone;
-pub use hourly_limit::HourlyLimit;
+pub use hourly_limit::{HourlyCount, HourlyLimit};
 pub use places::RequestPlaces;
 pub use settings::HttpSettings;
 pub use submissions::SubmissionResult;
@@ -69,16 +74,14 @@ pub async fn serve_control(listener: UnixListener, app: Arc<App>, stop: Cancella
     }
 }
 
-/// Binds the control socket with mode 0600. A socket that a terminated daemon left behind is
+/// Binds the control socket, to which only this user can connect. A socket that a terminated daemon left behind is
 /// replaced.
 ///
 /// # Errors
 /// `AddrInUse` when another daemon listens on the socket or the path is not a socket; any error of
 /// the file system.
 pub fn bind_control(path: &Path) -> std::io::Result<UnixListener> {
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)?;
-    }
+    crate::folder::make(crate::folder::of(path))?;
     if let Ok(found) = std::fs::symlink_metadata(path) {
         let dead = std::os::unix::fs::FileTypeExt::is_socket(&found.file_type())
             && std::os::unix::net::UnixStream::connect(path)
@@ -91,9 +94,7 @@ pub fn bind_control(path: &Path) -> std::io::Result<UnixListener> {
         }
         std::fs::remove_file(path)?;
     }
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    Ok(listener)
+    crate::sockets::unix(path)
 }
 
 /// All routes of the public server: those that anyone may use, and those that authenticate clients
@@ -107,12 +108,13 @@ fn public() -> Router<Arc<App>> {
     pages::routes().merge(api::routes()).merge(health::routes())
 }
 
-/// Completes routes with the general limit of bodies, and with answers to requests for which there
-/// is no route.
+/// Completes routes with the general limit of bodies, with answers to requests for which there is no
+/// route, and with the headers of every response.
 fn served(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
     routes
         .fallback(async || ApiError::UnknownPath)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(BODY_OCTETS_MAX))
+        .layer(map_response(security::secured))
         .with_state(app)
 }

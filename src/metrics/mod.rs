@@ -44,6 +44,9 @@ metrics! {
         pub(crate) messages_total: IntCounterVec, ["outcome"];
         /// HTTP requests without a valid token.
         pub(crate) http_unauthorized_total: IntCounter, [];
+        /// Addresses removed by self-service. The rate is `mass` for those beyond 50 within an hour,
+        /// else `usual`. None is refused for its rate.
+        pub(crate) self_removals_total: IntCounterVec, ["rate"];
         /// Evidence written to the journal, by its kind.
         evidence_total: IntCounterVec, ["kind"];
         /// Inquiries of the DNS about evidence. The outcome is `whole`, `partial` (the server asks

@@ -72,8 +72,8 @@ impl Publisher {
     /// in a thread.
     ///
     /// # Errors
-    /// When the state can't be restored, the journal can't be read, or the audit record does not
-    /// match the journal.
+    /// When the state can't be restored, the journal can't be read, or the trap key or the audit
+    /// record does not match the journal.
     pub fn start(
         journal: Arc<dyn Journal>,
         mut audit: AuditLog,
@@ -89,6 +89,9 @@ impl Publisher {
             metrics.applied(&changes);
             made.append(&mut changes.audit);
         })?;
+        if let Some(known) = blocklist.trap_key() {
+            keys.check_trap_key(known)?;
+        }
         audit.take(made)?;
         audit.check(blocklist.status().audit.number)?;
         audit.flush()?;

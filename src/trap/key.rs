@@ -66,6 +66,11 @@ impl TrapHasher {
         Digest::keyed(&self.0, &[b"seed ", octets].concat())
     }
 
+    /// What tells this key from others, and nothing about the key.
+    pub fn fingerprint(&self) -> Digest {
+        Digest::keyed(&self.0, b"fingerprint")
+    }
+
     /// The digest of a transaction's reverse-path.
     pub fn reverse_path(&self, address: &str) -> Digest {
         Digest::keyed(&self.0, format!("reverse-path {}", address.to_lowercase()).as_bytes())

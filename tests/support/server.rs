@@ -87,10 +87,21 @@ impl Installation {
 
     /// Starts the daemon and waits until it is ready.
     pub(crate) fn start(&self) -> Server {
+        self.start_by(Command::new(PROGRAM))
+    }
+
+    /// Starts the daemon with this mask for the modes of files, and waits until it is ready.
+    pub(crate) fn start_under(&self, mask: &str) -> Server {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "umask \"$0\" && exec \"$@\"", mask, PROGRAM]);
+        self.start_by(shell)
+    }
+
+    fn start_by(&self, mut command: Command) -> Server {
         let log = self.path().join("log.txt");
         let written = std::fs::File::options().create(true).append(true).open(&log).unwrap();
         let log_start = usize::try_from(written.metadata().unwrap().len()).unwrap();
-        let child = Command::new(PROGRAM)
+        let child = command
             .args(["serve", "--config"])
             .arg(self.config())
             .env("NO_COLOR", "1")
@@ -189,12 +200,22 @@ impl Installation {
 
     /// Sends a request with further headers. Returns the status and the body.
     pub(crate) fn request(&self, head: &str, headers: &[(&str, &str)], octets: &[u8]) -> (u16, String) {
+        let answer = self.exchange(head, headers, octets);
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+        let body = if head.contains("transfer-encoding: chunked") { whole(body) } else { body.to_owned() };
+        (status, body)
+    }
+
+    /// Sends a request with further headers. Returns the whole response.
+    pub(crate) fn exchange(&self, head: &str, headers: &[(&str, &str)], octets: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.http_address()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
-        let mut text = format!(
-            "{head} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {}\r\n",
-            octets.len()
-        );
+        let mut text =
+            format!("{head} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", octets.len());
+        if !headers.iter().any(|(name, _)| *name == "Host") {
+            text += "Host: test\r\n";
+        }
         for (name, value) in headers {
             text += &format!("{name}: {value}\r\n");
         }
@@ -203,11 +224,7 @@ impl Installation {
         let _ = stream.write_all(octets);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
-        let answer = String::from_utf8_lossy(&answer);
-        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
-        let body = if head.contains("transfer-encoding: chunked") { whole(body) } else { body.to_owned() };
-        (status, body)
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     /// Sends a `GET` request to the control socket. Returns the body.
@@ -246,15 +263,32 @@ impl Installation {
 
     /// Sends six reports over 30 hours: enough for a listing by the shipped policy.
     pub(crate) fn make_case(&self, relay: &str) {
+        self.make_cases(&[relay], 0);
+    }
+
+    /// Sends six reports of each relay over 30 hours. The round makes them differ from those of
+    /// other rounds.
+    pub(crate) fn make_cases<R: AsRef<str>>(&self, relays: &[R], round: u64) {
         let injectors = ["192.0.2.44", "198.51.100.66", "203.0.113.9"];
         for nth in 0..6u64 {
             let trap = if nth % 2 == 0 { "a@trap-one.example" } else { "b@trap-two.example" };
-            let mut smtp = self.smtp_from(relay).unwrap();
-            smtp.say("EHLO relay.example").unwrap();
-            let message = report(trap, &format!("u{nth}@relay.example"), injectors[(nth % 3) as usize], nth);
-            let reply = smtp.deliver("", trap, &format!("{message}\nfrom {relay}\n")).unwrap();
-            assert!(reply.starts_with("250"), "{reply}");
+            for (at, relay) in relays.iter().map(AsRef::as_ref).enumerate() {
+                let mut smtp = self.smtp_from(relay).unwrap();
+                smtp.say("EHLO relay.example").unwrap();
+                let number = 6 * round + nth;
+                let injector = injectors[(nth as usize + at) % injectors.len()];
+                let message = report(trap, &format!("u{number}@relay.example"), injector, number);
+                let reply = smtp.deliver("", trap, &format!("{message}\nfrom {relay}\n")).unwrap();
+                assert!(reply.starts_with("250"), "{reply}");
+            }
             self.ok(&["advance", "6h"]);
+        }
+    }
+
+    /// Adds the traps to which [`Self::make_cases`] reports.
+    pub(crate) fn add_traps(&self) {
+        for domain in ["trap-one.example", "trap-two.example"] {
+            self.ok(&["trap", "add", domain, "--silent-since", "2025-01-01T00:00:00Z"]);
         }
     }
 }

@@ -6,6 +6,7 @@ mod zones;
 
 use super::Blocklist;
 use super::changes::{EntryContext, ListChange};
+use crate::digest::Digest;
 use crate::evidence::Order;
 use crate::trap::Trap;
 
@@ -40,6 +41,8 @@ impl Blocklist {
                 }
             }
             Order::Remove { relay } => self.remove(*relay, turn),
+            Order::RemoveOnRequest { relay, network } => self.remove_on_request(*relay, *network, turn),
+            Order::SetTrapKey { fingerprint } => self.set_trap_key(*fingerprint, turn),
             Order::AdoptZone { origin, text } => self.adopt(origin, text, turn),
             Order::WithdrawZone { origin } => self.withdraw(origin, turn),
             Order::Exempt { prefix, review_by } => self.exempt(*prefix, *review_by, turn),
@@ -65,6 +68,17 @@ impl Blocklist {
             Order::Reopen { origin } => self.set_shut_down(origin, false, turn),
             Order::CountGoodMail { relay, donor, messages } => {
                 self.count_good_mail(*relay, donor, *messages, turn);
+            }
+        }
+    }
+    fn set_trap_key(&mut self, fingerprint: Digest, turn: &mut EntryContext<'_>) {
+        match self.state.trap_key {
+            Some(known) if known == fingerprint => turn.ignore("the key is known already"),
+            Some(_) => turn.ignore("the traps are hashed under another key"),
+            None => {
+                self.state.trap_key = Some(fingerprint);
+                self.note(turn, "set-trap-key", "", fingerprint.to_string());
+                turn.change(ListChange::Decided);
             }
         }
     }

@@ -26,18 +26,12 @@ impl Blocklist {
     /// Removes a relay from every zone, and an IPv6 /64 around it that is listed by decision.
     /// Evidence that was recorded before, or that waits for its observation, no longer counts.
     pub(super) fn remove(&mut self, relay: Relay, turn: &mut EntryContext<'_>) {
-        let (host, now, offset) = (Prefix::host(relay), self.state.time, self.state.offset);
-        self.drop_pending(|pending| pending.evidence.relay == relay);
-        if let Some(ledger) = self.state.ledgers.get_mut(&host) {
-            ledger.forgive(offset);
-        }
-        let before = turn.changes.list.len();
+        let (host, before) = (Prefix::host(relay), turn.changes.list.len());
+        self.forgive(relay, turn);
         for prefix in BTreeSet::from([host, relay.line()]) {
             self.unhold(prefix, turn);
             for (origin, code) in self.recorded(prefix) {
-                self.change_record(&origin, prefix, code, turn, |record| {
-                    record.remove(now, offset).map(|_| RecordChange::Ended(ListingEnd::Removed))
-                });
+                self.remove_record(&origin, prefix, code, turn);
             }
             turn.changes.relays.insert(prefix);
         }
@@ -46,6 +40,47 @@ impl Blocklist {
             self.note(turn, "forgiven", "", host.to_string());
             turn.change(ListChange::Decided);
         }
+    }
+
+    /// Removes the listings of a relay that stand on evidence, as anybody may ask. What the operator
+    /// decided stays. Evidence that was recorded before no longer counts.
+    pub(super) fn remove_on_request(&mut self, relay: Relay, network: Prefix, turn: &mut EntryContext<'_>) {
+        let host = Prefix::host(relay);
+        let stands_on_evidence = |origin: &str, code: u8| {
+            let record = self.state.zones.get(origin).and_then(|zone| zone.records.get(&(host, code)));
+            record.is_some_and(|record| record.current.is_some() && !record.is_decided())
+        };
+        let mut going = self.recorded(host);
+        going.retain(|(origin, code)| stands_on_evidence(origin, *code));
+        if going.is_empty() {
+            return turn.ignore("no listing of the relay stands on evidence");
+        }
+        let by = format!("{} from {network}", turn.by);
+        let changes = std::mem::take(&mut turn.changes);
+        let mut named = EntryContext { by: &by, why: turn.why, changes };
+        self.forgive(relay, &mut named);
+        self.unhold(host, &mut named);
+        for (origin, code) in going {
+            self.remove_record(&origin, host, code, &mut named);
+        }
+        turn.changes = named.changes;
+    }
+
+    /// Drops what counts or will count against a relay.
+    fn forgive(&mut self, relay: Relay, turn: &mut EntryContext<'_>) {
+        let (host, offset) = (Prefix::host(relay), self.state.offset);
+        self.drop_pending(|pending| pending.evidence.relay == relay);
+        if let Some(ledger) = self.state.ledgers.get_mut(&host) {
+            ledger.forgive(offset);
+        }
+        turn.changes.relays.insert(host);
+    }
+
+    fn remove_record(&mut self, origin: &str, prefix: Prefix, code: u8, turn: &mut EntryContext<'_>) {
+        let (now, offset) = (self.state.time, self.state.offset);
+        self.change_record(origin, prefix, code, turn, |record| {
+            record.remove(now, offset).map(|_| RecordChange::Ended(ListingEnd::Removed))
+        });
     }
 
     /// Exempts a prefix, and ends the listings in it.

@@ -21,7 +21,6 @@ pub(in crate::http) use addresses::{AddressJson, describe};
 pub(in crate::http) use decisions::decide;
 pub use decisions::{DecisionRequest, RequestedDecision};
 pub use donors::DonorLine;
-pub(in crate::http) use removals::remove_oneself;
 
 use super::app::App;
 use super::limits::CLASSIFIED_OCTETS_MAX;

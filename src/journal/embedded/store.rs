@@ -182,7 +182,10 @@ fn begin(path: &Path) -> Result<(), JournalError> {
     let fresh = path.with_extension(format!("new-{}", std::process::id()));
     // An earlier start may have left an incomplete file when the disk was full.
     let _ = std::fs::remove_file(&fresh);
-    let made = Database::create(&fresh).map_err(store_error).and_then(|database| prepare(&database));
+    let made = folder::create_private(&fresh)
+        .map_err(io_error)
+        .and_then(|_| open_file(&fresh))
+        .and_then(|database| prepare(&database));
     if made.is_err() {
         let _ = std::fs::remove_file(&fresh);
     }
