@@ -13,7 +13,7 @@ use crate::audit::AuditLog;
 use crate::config::{ClockSettings, Config, JournalSettings, ZoneFile};
 use crate::evidence::{Directive, Entry, Offset, Order};
 use crate::http::{self, HttpSettings};
-use crate::intake::{Intake, IntakeSettings};
+use crate::intake::{Intake, IntakeSettings, WrongRecipients};
 use crate::journal::{EmbeddedJournal, Journal, JournalError};
 use crate::keys::Keys;
 use crate::metrics::Metrics;
@@ -117,6 +117,7 @@ impl DaemonCore {
             trusted_relays,
             node,
             operator_maildir,
+            wrong_recipients: WrongRecipients::default(),
             transactions: AtomicU64::new(0),
         };
         // The listeners are bound in `serving`.

@@ -44,6 +44,8 @@ metrics! {
         pub(crate) messages_total: IntCounterVec, ["outcome"];
         /// HTTP requests without a valid token.
         pub(crate) http_unauthorized_total: IntCounter, [];
+        /// Messages that donors handed on although the recipient is no trap of theirs.
+        pub(crate) wrong_recipients_total: IntCounter, [];
         /// Evidence written to the journal, by its kind.
         evidence_total: IntCounterVec, ["kind"];
         /// Inquiries of the DNS about evidence. The outcome is `whole`, `partial` (the server asks

@@ -74,10 +74,12 @@ impl Ledger {
             return LedgerAddition::Repeated;
         }
         let burst = mark.burst();
-        let counts = weighs(&mark);
+        let (counts, outranked) = (weighs(&mark), mark.is_outranked());
         // A report without weight must not take the place of one that has weight.
-        let mut of_burst =
-            self.marks.iter_mut().filter(|known| known.burst() == burst && weighs(known) == counts);
+        let is_alike = |known: &CountedReport| {
+            known.burst() == burst && weighs(known) == counts && known.is_outranked() == outranked
+        };
+        let mut of_burst = self.marks.iter_mut().filter(|known| is_alike(known));
         let (mut count, mut last, mut adds) = (0, None, true);
         for known in of_burst.by_ref() {
             (count, adds) = (count + 1, adds && known.adds_to(&mark));
@@ -85,13 +87,12 @@ impl Ledger {
         }
         if let (Some(last), true) = (last, !adds || count >= BURST_MARKS_MAX) {
             last.more = last.more.saturating_add(1);
-            if self.merged.len() >= MERGED_MAX {
-                self.merged.remove(0);
+            if !outranked {
+                self.remember_merged(mark.report);
             }
-            self.merged.push(mark.report);
             return LedgerAddition::Merged;
         }
-        if self.marks.len() >= MARKS_MAX && !self.make_room(counts, weighs) {
+        if self.marks.len() >= MARKS_MAX && !self.make_room(&mark, weighs) {
             return LedgerAddition::Merged;
         }
         if self.marks.len() == self.marks.capacity() {
@@ -102,11 +103,28 @@ impl Ledger {
         LedgerAddition::Counted
     }
 
-    /// Drops a report without weight. If there is none and the new report `counts`, drops the last
-    /// report of the fullest interval. Returns whether there is room.
-    fn make_room(&mut self, counts: bool, weighs: impl Fn(&CountedReport) -> bool) -> bool {
+    /// Drops the report with this short digest if it weighs nothing because of its donor, so that it
+    /// does not keep out the same report by another way.
+    pub fn drop_outranked(&mut self, report: u64) {
+        self.marks.retain(|mark| mark.report != report || !mark.is_outranked());
+    }
+
+    fn remember_merged(&mut self, report: u64) {
+        if self.merged.len() >= MERGED_MAX {
+            self.merged.remove(0);
+        }
+        self.merged.push(report);
+    }
+
+    /// Drops a report without weight for a new one: one that is outranked by its donor first, and no
+    /// other if the new one is outranked too. If there is none and the new report has weight, drops
+    /// the last report of the fullest interval. Returns whether there is room.
+    fn make_room(&mut self, new: &CountedReport, weighs: impl Fn(&CountedReport) -> bool) -> bool {
         let slot = |mark: &CountedReport| mark.seen_at.hour() / SLOT_HOURS;
-        let gone = self.marks.iter().position(|mark| !weighs(mark)).or_else(|| {
+        let outranked = self.marks.iter().position(CountedReport::is_outranked);
+        let weightless = || self.marks.iter().position(|mark| !new.is_outranked() && !weighs(mark));
+        let counts = weighs(new);
+        let gone = outranked.or_else(weightless).or_else(|| {
             let mut slots: BTreeMap<u32, usize> = BTreeMap::new();
             self.marks.iter().for_each(|mark| *slots.entry(slot(mark)).or_default() += 1);
             let fullest = slots.into_iter().max_by_key(|&(slot, count)| (count, slot))?.0;
