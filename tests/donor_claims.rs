@@ -93,7 +93,10 @@ fn until_listed(
         if world.is_listed(RELAY) {
             let record = world.blocklist.relay_record(prefix(RELAY)).unwrap();
             let grounds = record.records.values().find_map(|record| record.current.clone()).unwrap().grounds;
-            return (usize::try_from(nth).unwrap(), format!("{:?} {:?}", grounds.points, grounds.evidence.len()));
+            return (
+                usize::try_from(nth).unwrap(),
+                format!("{:?} {:?}", grounds.points, grounds.evidence.len()),
+            );
         }
     }
     panic!("it is never listed");
@@ -118,7 +121,8 @@ fn what_a_second_donor_hands_on_neither_strengthens_nor_weakens_the_case_of_the_
         }),
         ("other recipients and injectors", |world, report| {
             for nth in 0..20 {
-                let (message, failed) = (format!("{} new {nth}", report.message), format!("x{nth}@relay.example"));
+                let (message, failed) =
+                    (format!("{} new {nth}", report.message), format!("x{nth}@relay.example"));
                 let injector = Some(std::net::IpAddr::from([203, 0, 113, nth]));
                 hand_on(world, Report { message, failed, injector, ..report.clone() }, "isp");
             }
@@ -165,7 +169,8 @@ fn a_second_donor_takes_no_place_of_reports_that_may_count_later() {
     assert!(before.marks().iter().all(|mark| mark.is_outranked()), "nothing of it has weight");
     let direct = world.send(report);
     assert!(direct.list.iter().any(|change| matches!(change, ListChange::Counted { .. })), "{direct:?}");
-    let waiting = ledger(&world).marks().iter().filter(|mark| !mark.is_outranked() && mark.unanswered).count();
+    let waiting =
+        ledger(&world).marks().iter().filter(|mark| !mark.is_outranked() && mark.unanswered).count();
     assert_eq!(waiting, 1, "the relay's own report waits for a late answer, and was not merged away");
 }
 
@@ -290,7 +295,10 @@ fn a_donor_that_leaves_takes_its_evidence_and_listings_with_it() {
 
     // What comes late does not bring it back: a list, a report, an observation.
     let ignored = |changes: &ListChanges, why: &str| {
-        assert!(matches!(&changes.list[..], [ListChange::Ignored { why: is }] if is.contains(why)), "{changes:?}");
+        assert!(
+            matches!(&changes.list[..], [ListChange::Ignored { why: is }] if is.contains(why)),
+            "{changes:?}"
+        );
     };
     ignored(&world.order(feed("isp")), "the donor left");
     ignored(&world.order(Order::DismissDonor { donor: donor("isp") }), "no such donor");

@@ -28,12 +28,8 @@ pub(super) fn objection<'z>(
 
 /// Whether a message is evidence by itself: a report that the policy of one of the zones gives
 /// weight, if the relay turns out to be responsible for the mail.
-pub fn is_evidence<'z>(
-    evidence: &Evidence,
-    zones: impl Iterator<Item = &'z zone::Config> + Clone,
-) -> bool {
-    let source =
-        ReportSource { trap: evidence.trap, domain: evidence.trap_domain, donor: 0, discount: 0 };
+pub fn is_evidence<'z>(evidence: &Evidence, zones: impl Iterator<Item = &'z zone::Config> + Clone) -> bool {
+    let source = ReportSource { trap: evidence.trap, domain: evidence.trap_domain, donor: 0, discount: 0 };
     let mark = CountedReport {
         relation: Relation::Confirmed,
         ..CountedReport::of(evidence, None, None, source, evidence.seen_at, Default::default())

@@ -122,6 +122,6 @@ pub(super) async fn leave(
     // A list that is being imported would give traps again.
     let _turn = app.places.turn_of(&donor).ok_or(ApiError::DonorBusy)?;
     let (by, why) = (format!("donor {donor}"), "the donor left".to_owned());
-    direct(&app, by, why, Order::DismissDonor { donor: donor.clone() }).await?;
+    let _done = direct(&app, by, why, Order::DismissDonor { donor: donor.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
