@@ -2,7 +2,7 @@
 //! not learn.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -45,6 +45,29 @@ impl Installation {
         let (status, body) =
             self.request(&format!("POST /api/v1/reports{query}"), &headers, message.as_bytes());
         (status, serde_json::from_str(&body).unwrap_or_else(|_| panic!("{status}: {body}")))
+    }
+
+    fn receipt(&self, token: &str, id: &str) -> (u16, Value) {
+        let head = format!("GET /api/v1/donor/reports/{id}");
+        let (status, body) = self.request(&head, &[("Authorization", &bearer(token))], b"");
+        (status, serde_json::from_str(&body).unwrap_or_else(|_| panic!("{status}: {body}")))
+    }
+
+    /// All octets of the answer to a request of a donor, without the time of day.
+    fn answer(&self, token: &str, head: &str, headers: &[(&str, &str)], octets: &[u8]) -> String {
+        let mut stream = std::net::TcpStream::connect(self.http_address()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let mut text = format!(
+            "{head} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n"
+        );
+        for (name, value) in headers {
+            text += &format!("{name}: {value}\r\n");
+        }
+        stream.write_all(format!("{text}Content-Length: {}\r\n\r\n", octets.len()).as_bytes()).unwrap();
+        stream.write_all(octets).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split_inclusive('\n').filter(|line| !line.starts_with("date: ")).collect()
     }
 
     /// Whether the server accepts an address as a recipient.
@@ -151,7 +174,7 @@ fn a_donor_feeds_lists_changes_and_takes_back_its_traps_and_nobody_elses() {
     let (status, view) = installation.as_donor(&isp);
     assert_eq!(
         (status, &view["traps_active"], &view["traps_retired"], &view["traps_max"]),
-        (200, &1.into(), &5.into(), &6.into())
+        (200, &1.into(), &6.into(), &6.into())
     );
 
     for (media_type, status) in [("text/html", 415), ("", 415)] {
@@ -163,7 +186,7 @@ fn a_donor_feeds_lists_changes_and_takes_back_its_traps_and_nobody_elses() {
     assert_eq!(installation.feed("POST", &isp, "text/plain", "five.example").0, 403);
     installation.ok(&["donor", "resume", "isp", "--why", "a test"]);
     assert_eq!(installation.as_donor(&isp).0, 200);
-    assert!(installation.ok(&["donor", "list"]).contains("isp\n  traps 1 active of 6, 5 retired"));
+    assert!(installation.ok(&["donor", "list"]).contains("isp\n  traps 1 active of 6, 6 retired"));
     server.stop();
     // Everything is in the journal, so a restarted daemon knows it.
     let server = installation.start();
@@ -248,8 +271,24 @@ fn a_donor_sends_hashes_and_its_traps_are_found_by_them() {
         assert!(smtp.deliver("", trap, &message).unwrap().starts_with("250"));
     }
     installation.ok(&["advance", "1h"]);
-    let counted = installation.as_donor(&token).1["counted"].clone();
-    assert_eq!(counted, "1 to 9", "reports to this donor's traps");
+    assert!(
+        installation
+            .ok(&["donor", "list"])
+            .contains("isp\n  traps 2 active of 1000000, 0 retired\n  reports 2 counted")
+    );
+    assert_eq!(
+        installation.as_donor(&token).1["evidence"],
+        "0",
+        "what relays bring to the server itself would tell who gave a trap first"
+    );
+    // What the donor hands on is found by the hashes too.
+    for (nth, trap) in ["a@hidden.example", "x@dead.example"].into_iter().enumerate() {
+        let message = report(trap, &format!("v{nth}@relay.example"), "192.0.2.44", 10 + nth as u64);
+        let query = format!("?recipient={trap}&client=198.18.0.25&reverse_path=%3C%3E");
+        assert_eq!(installation.hand_on(&token, &query, None, &message).0, 202);
+    }
+    installation.ok(&["advance", "1h"]);
+    assert_eq!(installation.as_donor(&token).1["evidence"], "1 to 9");
     server.stop();
 }
 
@@ -567,7 +606,7 @@ fn the_description_of_the_api_is_what_is_served() {
         assert!(described.iter().any(|(path, ..)| path == route), "{route} is not described");
     }
     for (path, method, statuses) in &described {
-        let path = path.replace("{address}", "198.18.0.25");
+        let path = path.replace("{address}", "198.18.0.25").replace("{id}", "0123");
         for (headers, body) in [
             (vec![], ""),
             (vec![("Authorization", "Bearer wrong"), ("Content-Type", "application/json")], "{}"),
@@ -599,5 +638,287 @@ fn the_description_of_the_api_is_what_is_served() {
     let (status, taken) =
         installation.hand_on(&token, "?client=198.18.0.25", None, &forwarded("198.18.0.25", 1));
     assert_eq!((status, keys(&taken)), (202, properties(&api, "Taken")));
+    let (status, receipt) = installation.receipt(&token, taken["id"].as_str().unwrap());
+    assert_eq!((status, keys(&receipt)), (200, properties(&api, "Receipt")));
+    server.stop();
+}
+
+/// A donor in the test of what donors learn of each other: its name, its token, and what it was
+/// answered, in which its name and its receipts are replaced.
+struct Player {
+    name: &'static str,
+    token: String,
+    receipts: Vec<String>,
+    answers: Vec<String>,
+}
+
+impl Player {
+    /// Sends a request and keeps the answer. The receipt in an answer is kept apart.
+    fn play(&mut self, installation: &Installation, head: &str, headers: &[(&str, &str)], body: &str) {
+        let answer = installation.answer(&self.token, head, headers, body.as_bytes());
+        let receipt = answer.split("{\"id\":\"").nth(1).and_then(|rest| rest.split('"').next());
+        let receipt = receipt.filter(|_| answer.starts_with("HTTP/1.1 202")).map(str::to_owned);
+        self.receipts.extend(receipt.clone());
+        self.keep(head, &answer);
+    }
+
+    /// Keeps an answer, and who asked what.
+    fn keep(&mut self, asked: &str, answer: &str) {
+        let mut text = format!("{asked}\n{answer}");
+        for receipt in &self.receipts {
+            text = text.replace(receipt, "RECEIPT");
+        }
+        self.answers.push(text.replace(self.name, "DONOR"));
+    }
+}
+
+const MAIL: (&str, &str) = ("Content-Type", "message/rfc822");
+const LINES: (&str, &str) = ("Content-Type", "text/plain");
+
+/// Every path that a donor has, once. `nth` makes the messages of a round distinct.
+fn play_every_path(installation: &Installation, player: &mut Player, traps: &[&str], nth: u64) {
+    let list = traps.iter().map(|trap| format!("{trap} {SILENT}\n")).collect::<String>();
+    player.play(installation, "POST /api/v1/traps", &[LINES], &list);
+    player.play(installation, "POST /api/v1/traps", &[LINES], &format!("{list}nonsense\n"));
+    player.play(installation, "GET /api/v1/traps", &[], "");
+    player.play(installation, "GET /api/v1/donor", &[], "");
+    let reported = [
+        "bait@one.example",
+        "pat-7@two.example",
+        "any@three.example",
+        "x@deep.four.example",
+        "bait+tag@one.example",
+    ];
+    for (at, recipient) in reported.into_iter().enumerate() {
+        let number = 100 * nth + at as u64;
+        let message = report(recipient, &format!("u{number}@relay.example"), "192.0.2.44", number);
+        let query = format!(
+            "POST /api/v1/reports?client=198.18.0.{}&reverse_path=%3C%3E&recipient={}",
+            30 + at,
+            recipient.replace('+', "%2B")
+        );
+        player.play(installation, &query, &[MAIL], &message);
+        player.play(installation, &query, &[MAIL, ("Idempotency-Key", "again")], &message);
+        player.play(installation, &query, &[MAIL, ("Idempotency-Key", "again")], &message);
+    }
+    // Faults: no trap of the donor, too old, no relay, no address.
+    let message = report("bait@one.example", "u@relay.example", "192.0.2.44", 7);
+    for query in [
+        "?recipient=no@trap.example&client=198.18.0.30",
+        "?recipient=nonsense",
+        "?recipient=bait@one.example",
+    ] {
+        player.play(installation, &format!("POST /api/v1/reports{query}"), &[MAIL], &message);
+    }
+    let old = format!("Received: from a by b; Wed, 1 Jan 2025 00:00:00 +0000\n{message}");
+    player.play(installation, "POST /api/v1/reports?recipient=bait@one.example", &[MAIL], &old);
+    player.play(
+        installation,
+        "POST /api/v1/reports?recipient=bait@one.example&client=198.18.0.30",
+        &[MAIL],
+        "hello\n",
+    );
+    // Forwarded mail.
+    let forward = installation.ok(&["donor", "address", player.name]).trim().to_owned();
+    let mail = format!(
+        "From: staff@isp.example\nTo: {forward}\nSubject: Fwd\nMIME-Version: 1.0\n\
+         Content-Type: multipart/mixed; boundary=\"X\"\n\n--X\nContent-Type: message/rfc822\n\n{}\n--X--\n",
+        forwarded("198.18.0.40", nth).replace("a@given.example", "bait@one.example")
+    );
+    let mut smtp = installation.smtp_from("203.0.113.25").unwrap();
+    smtp.say("EHLO mail.isp.example").unwrap();
+    for _ in 0..2 {
+        let reply = smtp.deliver("staff@isp.example", &forward, &mail).unwrap();
+        // The reply contains the id of the message, which is another one every time.
+        player.keep("forwarded", &reply[..reply.len().min(4)]);
+    }
+    installation.ok(&["advance", "1h"]);
+    player.play(installation, "GET /api/v1/donor", &[], "");
+    for receipt in player.receipts.clone() {
+        player.play(installation, &format!("GET /api/v1/donor/reports/{receipt}"), &[], "");
+    }
+}
+
+#[test]
+fn a_donor_cannot_tell_whether_another_donor_gave_a_trap_before() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let traps = ["bait@one.example", "b@one.example", "pat-*@two.example", "three.example", "*.four.example"];
+    let terms = ["--relay", "192.0.2.0/28", "--silence-believed", "true", "--gives-domains", "true"];
+    let player = |name: &'static str| {
+        let token = installation.donor(name, &terms);
+        Player { name, token, receipts: Vec::new(), answers: Vec::new() }
+    };
+    // The first gives the traps before the second. What the third gives lies around the second's.
+    let (mut first, mut second, mut third) = (player("isp-a"), player("isp-b"), player("isp-c"));
+    let around = ["one.example", "*.two.example", "deep.four.example"];
+    installation.ok(&["advance", "1h"]);
+
+    for round in 0..3_u64 {
+        play_every_path(&installation, &mut first, &traps, round);
+        if round == 0 {
+            third.play(&installation, "POST /api/v1/traps", &[LINES], &around.join("\n"));
+        }
+        play_every_path(&installation, &mut second, &traps, round);
+        for player in [&mut first, &mut second] {
+            // Mail that comes to the server itself counts for the first donor, and neither sees it.
+            let mut smtp = installation.smtp_from("198.18.0.50").unwrap();
+            smtp.say("EHLO relay.example").unwrap();
+            let direct = report("bait@one.example", "d@relay.example", "192.0.2.44", 1_000 + round);
+            assert!(smtp.deliver("", "bait@one.example", &direct).unwrap().starts_with("250"));
+            player.play(&installation, "GET /api/v1/donor", &[], "");
+        }
+        installation.ok(&["advance", "13h"]);
+        for player in [&mut first, &mut second] {
+            player.play(&installation, "GET /api/v1/donor", &[], "");
+            let head = if round == 0 { "DELETE /api/v1/traps" } else { "PUT /api/v1/traps" };
+            player.play(&installation, head, &[LINES], "b@one.example\nbait@one.example\n");
+            player.play(&installation, "GET /api/v1/traps", &[], "");
+        }
+    }
+    installation.ok(&["advance", "48h"]);
+    for player in [&mut first, &mut second] {
+        for receipt in player.receipts.clone() {
+            player.play(&installation, &format!("GET /api/v1/donor/reports/{receipt}"), &[], "");
+        }
+    }
+    let states: BTreeSet<&str> = first
+        .answers
+        .iter()
+        .filter_map(|answer| answer.split("\"state\":\"").nth(1)?.split('"').next())
+        .collect();
+    assert_eq!(states, BTreeSet::from(["evidence", "not-evidence", "taken"]));
+    // A receipt of another donor, a made-up one and no receipt at all are answered alike.
+    let (of_first, of_second) = (first.receipts[0].clone(), second.receipts[0].clone());
+    let strange = |player: &mut Player, others: &str| {
+        let id = others.split_at(32).0.to_owned();
+        for wrong in [
+            others.to_owned(),
+            format!("{id}0123456789abcdef"),
+            "0".repeat(48),
+            id,
+            "x".into(),
+            "%C3%A4".into(),
+        ] {
+            let answer =
+                installation.answer(&player.token, &format!("GET /api/v1/donor/reports/{wrong}"), &[], b"");
+            player.keep("a wrong receipt", &answer);
+        }
+    };
+    strange(&mut first, &of_second);
+    strange(&mut second, &of_first);
+    strange(&mut third, &of_first);
+    let wrong: BTreeSet<&String> =
+        third.answers.iter().filter(|answer| answer.starts_with("a wrong receipt")).collect();
+    assert_eq!(wrong.len(), 1, "{wrong:#?}");
+    assert!(wrong.iter().all(|answer| answer.contains("HTTP/1.1 404") && answer.contains("unknown_report")));
+
+    assert!(first.receipts.len() >= 3 * 15, "{:?}", first.receipts);
+    assert_eq!(first.answers.len(), second.answers.len());
+    for (nth, (one, other)) in first.answers.iter().zip(&second.answers).enumerate() {
+        // The two play their rounds one hour after the other.
+        let hour = |text: &str| without_hours(text);
+        assert_eq!(hour(one), hour(other), "answer {nth}");
+    }
+    // The judge counts what the first handed on, and gives what the second handed on no weight.
+    let told = installation.ok(&["explain", "--json", "198.18.0.30"]);
+    assert!(told.contains("\"donor\""), "{told}");
+    server.stop();
+}
+
+/// A text in which every time of day is left out.
+fn without_hours(text: &str) -> String {
+    let mut parts = text.split('T');
+    let mut without = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_time = part.len() > 9 && part.as_bytes()[2] == b':' && part.as_bytes()[5] == b':';
+        without.push('T');
+        without += if is_time { &part[8..] } else { part };
+    }
+    without
+}
+
+#[test]
+fn wrong_recipients_cost_a_budget_and_are_told_to_the_operator() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let token = installation.donor("isp", &["--gives-domains", "true"]);
+    installation.feed("POST", &token, "text/plain", "mine.example");
+    let message = report("x@mine.example", "u@relay.example", "192.0.2.44", 1);
+    let hand_on = |recipient: &str| {
+        let query = format!("?recipient={recipient}&client=198.18.0.25");
+        let (status, told) = installation.hand_on(&token, &query, None, &message);
+        (status, told["code"].as_str().unwrap_or_default().to_owned())
+    };
+    for nth in 0..100 {
+        assert_eq!(hand_on(&format!("guess{nth}@others.example")), (422, "not_a_trap".to_owned()));
+    }
+    assert_eq!(hand_on("guess@others.example"), (429, "too_many_wrong_recipients".to_owned()));
+    assert_eq!(hand_on("x@mine.example").0, 202, "mail to the donor's own traps is still taken");
+    // The operator has no such budget: the MTA behind a pipe must not keep what is no evidence.
+    let piped = submit(&installation, &["--donor", "isp", "--recipient", "guess@others.example"], &message);
+    assert!(piped.status.success(), "{piped:?}");
+    let (_, metrics) = installation.get("/metrics").unwrap();
+    assert!(metrics.contains("backscatterd_wrong_recipients_total 101\n"), "{metrics}");
+    let log = server.log();
+    assert_eq!(log.matches("whose recipients are not traps of the donor").count(), 1, "{log}");
+    assert!(!log.contains("others.example") && !log.contains("mine.example"), "{log}");
+    installation.ok(&["advance", "24h"]);
+    assert_eq!(hand_on("guess@others.example").0, 422, "a new day has a new budget");
+    server.stop();
+}
+
+#[test]
+fn a_donor_leaves_by_itself_or_by_the_operator() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let terms = ["--gives-domains", "true", "--silence-believed", "true"];
+    let (isp, other) = (installation.donor("isp", &terms), installation.donor("other", &terms));
+    installation.feed("POST", &isp, "text/plain", &format!("mine.example {SILENT}\nshared.example {SILENT}"));
+    installation.feed("POST", &other, "text/plain", &format!("shared.example {SILENT}"));
+    let query = "?recipient=x@mine.example&client=198.18.0.25&reverse_path=%3C%3E";
+    let message = report("x@mine.example", "u@relay.example", "192.0.2.44", 1);
+    let (status, taken) = installation.hand_on(&isp, query, None, &message);
+    assert_eq!(status, 202, "{taken}");
+    installation.ok(&["advance", "1h"]);
+    assert_eq!(installation.counted("198.18.0.25").0, 1);
+
+    let leave = |token: &str, query: &str| {
+        let head = format!("DELETE /api/v1/donor{query}");
+        installation.request(&head, &[("Authorization", &bearer(token))], b"").0
+    };
+    for unconfirmed in ["", "?confirm=", "?confirm=other", "?confirm=yes"] {
+        assert_eq!(leave(&isp, unconfirmed), 400, "{unconfirmed}");
+    }
+    assert_eq!(installation.as_donor(&isp).0, 200);
+    assert_eq!(leave(&isp, "?confirm=isp"), 204);
+    assert_eq!(installation.as_donor(&isp).0, 401, "the token is gone");
+    assert_eq!(leave(&isp, "?confirm=isp"), 401);
+    assert!(!installation.takes("x@mine.example") && installation.takes("x@shared.example"));
+    assert!(!installation.ok(&["donor", "list"]).contains("isp"));
+    assert_eq!(installation.counted("198.18.0.25").0, 0);
+    // The name comes back with nothing of the old donor: no evidence, and no receipt.
+    installation.ok(&["advance", "1h"]);
+    let isp = installation.donor("isp", &terms);
+    let (_, told) = installation.as_donor(&isp);
+    assert_eq!(
+        (&told["traps_active"], &told["reports_today"], &told["evidence"]),
+        (&0.into(), &0.into(), &"0".into())
+    );
+    assert_eq!(installation.receipt(&isp, taken["id"].as_str().unwrap()).0, 404);
+    assert!(installation.own_traps(&isp).is_empty());
+
+    let told = installation.ok(&["donor", "leave", "isp", "--why", "a test"]);
+    assert!(told.starts_with("done: journal entry"), "{told}");
+    assert_eq!(installation.as_donor(&isp).0, 401);
+    for wrong in ["isp", "own", "nobody"] {
+        let failed = installation.run(&["donor", "leave", wrong, "--why", "a test"]);
+        assert!(!failed.status.success(), "{wrong}: {failed:?}");
+    }
+    assert_eq!(installation.own_traps(&other).len(), 1);
+    server.stop();
+    let server = installation.start();
+    assert_eq!(installation.as_donor(&isp).0, 401);
+    assert!(installation.takes("x@shared.example"));
     server.stop();
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use backscatterd::blocklist::Blocklist;
 use backscatterd::evidence::{Entry, Offset, RecordedEntry};
-use backscatterd::intake::Intake;
+use backscatterd::intake::{Intake, WrongRecipients};
 use backscatterd::journal::{EmbeddedJournal, Journal, MemoryJournal};
 use backscatterd::keys::Keys;
 use backscatterd::mail::{Mailbox, ReversePath};
@@ -243,6 +243,7 @@ fn intake(journal: Arc<dyn Journal>, folder: &std::path::Path, maildir: std::pat
         node: "trap1".to_owned(),
         operator_maildir: maildir,
         start: [7; 16],
+        wrong_recipients: WrongRecipients::default(),
         transactions: AtomicU64::new(0),
     }
 }

@@ -101,6 +101,9 @@ fn an_entry_that_comes_twice_lies_in_one_place() {
         clock.advance(Span::from_hours(20));
         assert_eq!(journal.append(tick(7)).wait().unwrap(), first, "on the next day");
         assert_eq!(all(journal).len(), 2);
+        let found = |id: Digest| journal.find(id).unwrap().map(|recorded| recorded.offset);
+        let offsets = [7, 8, 9].map(|number| found(Entry::Tick(number).id()));
+        assert_eq!(offsets, [Some(first), Some(Offset::from_number(2)), None]);
         if let Some(again) = again() {
             assert_eq!(again.append(tick(7)).wait().unwrap(), first, "after a restart");
         }
@@ -248,6 +251,8 @@ fn a_store_whose_days_are_all_over_knows_where_it_stands() {
     let day = clock.now().plus(DAY).day();
     let dropped = journal.retain(Retention { entries_since: day, reports_since: day }).unwrap();
     assert_eq!(dropped.entry_days, 5);
+    let found = |number| journal.find(Entry::Tick(number).id()).unwrap().map(|recorded| recorded.offset);
+    assert_eq!((found(5), found(6)), (None, Some(Offset::from_number(6))));
     // An entry that is appended again on a new day keeps its offset and begins no day.
     assert_eq!(journal.append(tick(6)).wait().unwrap(), Offset::from_number(6));
     drop(journal);
@@ -471,6 +476,8 @@ fn golden_entries() -> Vec<(String, Entry)> {
         ("remove-on-request".to_owned(), directive(Order::RemoveOnRequest { relay, network })),
         ("set-trap-key".to_owned(), directive(Order::SetTrapKey { fingerprint: id })),
     ]);
+    let leaver = Donor::parse("isp-1").unwrap();
+    named.push(("dismiss-donor".to_owned(), directive(Order::DismissDonor { donor: leaver })));
     named
 }
 

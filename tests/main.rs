@@ -16,6 +16,7 @@ mod corpora;
 mod demo;
 mod dns_duties;
 mod dns_wire;
+mod donor_claims;
 mod donors;
 mod durability;
 mod export;

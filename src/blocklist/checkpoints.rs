@@ -49,8 +49,9 @@ impl Blocklist {
     /// Keeps the traps, donors, zones and exemptions, and drops all evidence and listings, as if
     /// `offset` had been the last entry.
     pub fn without_evidence(self, offset: Offset) -> Self {
-        let FoldState { donors, traps, zones, exemptions, terms, .. } = self.state;
-        let mut state = FoldState { donors, traps, zones, exemptions, terms, ..FoldState::default() };
+        let FoldState { donors, traps, zones, exemptions, terms, departures, .. } = self.state;
+        let mut state =
+            FoldState { donors, traps, zones, exemptions, terms, departures, ..FoldState::default() };
         state.offset = offset;
         let mut derived = BTreeMap::new();
         for (origin, zone) in &mut state.zones {

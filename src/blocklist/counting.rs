@@ -3,14 +3,15 @@
 use super::Blocklist;
 use super::changes::{EntryContext, ListChange};
 use super::published::DerivedZone;
+use super::standing::{is_evidence, objection};
 use super::state::{PendingEvidence, Sighting};
 use crate::classify::Kind;
 use crate::digest::Digest;
-use crate::evidence::{Channel, Evidence, Observation, Offset, SentFrom};
+use crate::evidence::{Channel, Evidence, Observation, Offset};
 use crate::relay::{IPV6_LINK_BITS, IPV6_SITE_BITS, InjectorNetwork, Prefix, Relay};
 use crate::score::{CountedReport, LedgerAddition, ReportSource, weighs};
 use crate::time::{Span, Timestamp};
-use crate::trap::{Donor, DonorTerms, Scope, TrapKey};
+use crate::trap::{DISCOUNT_MAX, Donor, DonorTerms, Scope, Trap, TrapKey};
 
 /// How far before the fold's time the time of receipt of evidence may lie. A trap node may have
 /// been disconnected for a while.
@@ -42,20 +43,13 @@ impl Blocklist {
         let now = self.state.time;
         let plausible = evidence.seen_at >= now.minus(EVIDENCE_LAG_MAX) && evidence.seen_at <= now;
         let seen_at = if plausible { evidence.seen_at } else { now };
-        if let Some(donor) = &evidence.forwarded_by {
-            let most = self
-                .state
-                .terms
-                .get(donor)
-                .map_or_else(|| DonorTerms::default().reports_per_day_max, |terms| terms.reports_per_day_max);
-            let contribution = self.state.contributions.entry(donor.clone()).or_default();
-            if contribution.forwarded_on(now) >= most {
-                return turn.ignore("the donor's daily limit of reports is reached");
-            }
-            contribution.forward(now);
+        if let Some(donor) = &evidence.forwarded_by
+            && let Err(why) = self.handed_on(evidence, donor)
+        {
+            return turn.ignore(why);
         }
-        let (trap, donor) = match self.admissible(evidence) {
-            Ok(found) => found,
+        let AdmittedTrap { key: trap, donor, outranked } = match self.admissible(evidence) {
+            Ok(admitted) => admitted,
             Err(why) => return turn.ignore(why),
         };
         let wait = if kind_is_asked_about(evidence) {
@@ -65,7 +59,7 @@ impl Blocklist {
         };
         let (offset, deadline) = (self.state.offset, now.plus(wait));
         let evidence = Box::new(evidence.clone());
-        let pending = PendingEvidence { deadline, offset, seen_at, evidence, trap, donor };
+        let pending = PendingEvidence { deadline, offset, seen_at, evidence, trap, donor, outranked };
         if wait == Span::ZERO || self.state.pending.len() >= PENDING_MAX {
             self.count(&pending, None, turn);
         } else {
@@ -130,7 +124,10 @@ impl Blocklist {
         let evidence = &pending.evidence;
         let prefix = Prefix::host(evidence.relay);
         let injector = self.injector(evidence, observation);
-        let discount = self.state.terms.get(&pending.donor).map_or(0, DonorTerms::discount);
+        let discount = match self.state.terms.get(&pending.donor) {
+            _ if pending.outranked => DISCOUNT_MAX,
+            terms => terms.map_or(0, DonorTerms::discount),
+        };
         // A trap may cover the subdomains of its domain, which then count as one trap domain. For a
         // hashed trap, only its donor knows the domain.
         let above = self.state.traps.get(pending.trap).filter(|trap| trap.scope == Scope::Subdomains);
@@ -144,6 +141,9 @@ impl Blocklist {
             known_at: Some(self.state.offset).filter(|&at| at > pending.offset).unwrap_or_default(),
             ..CountedReport::of(evidence, observation, injector, source, pending.seen_at, pending.offset)
         };
+        if let Some(ledger) = self.state.ledgers.get_mut(&prefix).filter(|_| !mark.is_outranked()) {
+            ledger.drop_outranked(mark.report);
+        }
         if self.state.ledgers.get(&prefix).is_some_and(|ledger| ledger.knows(mark.report)) {
             return turn.ignore("the same report was counted before");
         }
@@ -210,43 +210,87 @@ impl Blocklist {
                     && room_around(IPV6_SITE_BITS, SITE_LEDGERS_MAX / share))
     }
 
-    /// Checks whether evidence may count. Returns the key of its trap and the trap's donor, or the
-    /// reason why the evidence is ignored.
-    pub(super) fn admissible(&self, evidence: &Evidence) -> Result<(TrapKey, Donor), &'static str> {
-        let (kind, counted) = (evidence.facts.kind, evidence.facts.counted_kind());
-        let scores =
-            |zone: &DerivedZone| zone.config.codes.iter().any(|code| code.basis.judges(counted).is_some());
-        let relay = evidence.relay.address();
-        let Some((key, trap)) = self.state.traps.find(evidence.trap, evidence.trap_domain, &evidence.wider)
-        else {
-            return Err("the recipient is not a trap");
+    /// Counts what a donor handed on in the donor's own numbers. These depend on nothing but the
+    /// donor's own messages and traps, because the donor sees them.
+    fn handed_on(&mut self, evidence: &Evidence, donor: &Donor) -> Result<(), &'static str> {
+        let now = self.state.time;
+        if !self.state.donors.contains(donor) {
+            return Err("the donor that forwarded it is not known");
+        }
+        if self.departed(donor).is_some_and(|at| evidence.seen_at <= at) {
+            return Err("the donor that forwarded it left");
+        }
+        let terms = self.state.terms.get(donor);
+        let most = terms.map_or(DonorTerms::default().reports_per_day_max, |terms| terms.reports_per_day_max);
+        let suspended = terms.is_some_and(|terms| terms.suspended);
+        let contribution = self.state.contributions.get(donor).copied().unwrap_or_default();
+        if contribution.forwarded_on(now) >= most {
+            return Err("the donor's daily limit of reports is reached");
+        }
+        let given = self.given(evidence, donor).filter(|(_, trap)| self.is_silent(trap));
+        let zones = self.zones.values().map(|zone| &*zone.config);
+        let stands = !suspended && given.is_some() && is_evidence(evidence, zones);
+        let contribution = self.state.contributions.entry(donor.clone()).or_default();
+        contribution.forward(now);
+        if stands {
+            contribution.evidence += 1;
+            contribution.evidence_at = now;
+        }
+        Ok(())
+    }
+
+    /// The donor's own trap that received evidence, whether or not another donor gave it before.
+    fn given(&self, evidence: &Evidence, donor: &Donor) -> Option<(TrapKey, Trap)> {
+        self.state.traps.find_given(donor, evidence.trap, evidence.trap_domain, &evidence.wider)
+    }
+
+    /// Whether a trap has been silent for as long as every zone asks for.
+    fn is_silent(&self, trap: &Trap) -> bool {
+        let age = self.zones.values().map(|zone| zone.config.policy.trap_age).max().unwrap_or_default();
+        trap.silent_since.plus(age) <= self.state.time
+    }
+
+    /// The trap that received evidence, and the donor whose evidence it is.
+    ///
+    /// What a donor hands on has weight only if no other donor gave the trap before: a donor that
+    /// claims the trap of another one must neither strengthen a case by it nor displace the evidence
+    /// that the first donor brings.
+    fn received_by(&self, evidence: &Evidence) -> Result<(AdmittedTrap, Trap), &'static str> {
+        let first = self.state.traps.find(evidence.trap, evidence.trap_domain, &evidence.wider);
+        let admitted = |(key, trap): (TrapKey, Trap), outranked| {
+            (AdmittedTrap { key, donor: trap.donor.clone(), outranked }, trap)
         };
-        let donor = &trap.donor;
-        if self.state.terms.get(donor).is_some_and(|terms| terms.suspended) {
+        let Some(by) = &evidence.forwarded_by else {
+            return first.map(|first| admitted(first, false)).ok_or("the recipient is not a trap");
+        };
+        let Some(given) = self.given(evidence, by) else {
+            return Err("the donor that forwarded it did not give the trap");
+        };
+        match first.filter(|(_, trap)| trap.donor == *by && self.is_silent(trap)) {
+            Some(first) => Ok(admitted(first, false)),
+            None => Ok(admitted(given, true)),
+        }
+    }
+
+    /// Checks whether evidence may count. Returns its trap and donor, or the reason why the evidence
+    /// is ignored.
+    pub(super) fn admissible(&self, evidence: &Evidence) -> Result<AdmittedTrap, &'static str> {
+        let relay = evidence.relay.address();
+        let (admitted, trap) = self.received_by(evidence)?;
+        if self.state.terms.get(&admitted.donor).is_some_and(|terms| terms.suspended) {
             return Err("the donor is suspended");
         }
-        // A donor may forward only mail to its own traps, so that evidence and trap have the same
-        // donor.
-        if evidence.forwarded_by.as_ref().is_some_and(|by| by != donor) {
-            return Err("the donor that forwarded it did not give the trap");
+        if let Some(why) = objection(evidence, self.zones.values().map(|zone| &*zone.config)) {
+            return Err(why);
         }
-        let age = self.zones.values().map(|zone| zone.config.policy.trap_age).max().unwrap_or_default();
-        if evidence.facts.solicited {
-            Err("the tag in the recipient address shows that the original was sent from here")
-        } else if trap.silent_since.plus(age) > self.state.time {
+        if !self.is_silent(&trap) {
             Err("the trap has not been silent for long enough")
-        } else if !self.zones.values().any(scores) {
-            Err("no zone has a code for this kind")
-        } else if kind.comes_from_the_null_reverse_path() && evidence.reverse_path != SentFrom::FromNull {
-            Err("a report must come from the null reverse-path (RFC 3464 §2)")
-        } else if evidence.recipients > 1 {
-            Err("a report has one recipient (RFC 3464 §2)")
         } else if !self.zones.values().any(|zone| zone.config.listable.permits(relay).is_ok()) {
             Err("the relay's address is special-purpose and never listed (RFC 6471 §3.5)")
         } else if self.is_exempt(Prefix::host(evidence.relay)) {
             Err("the operator exempted the relay")
         } else {
-            Ok((key, donor.clone()))
+            Ok(admitted)
         }
     }
 
@@ -315,6 +359,16 @@ fn verifies(zone: &DerivedZone, kind: Kind) -> bool {
 /// failed recipient whose domain could be looked up.
 fn kind_is_asked_about(evidence: &Evidence) -> bool {
     !evidence.facts.kind.is_without_message()
+}
+
+/// The trap of evidence that may count.
+pub(super) struct AdmittedTrap {
+    /// The key that the trap was registered by.
+    pub(super) key: TrapKey,
+    /// The donor that gave the trap, or that handed on the evidence.
+    donor: Donor,
+    /// Another donor gave the trap before the donor that handed on the evidence.
+    outranked: bool,
 }
 
 impl Sighting {

@@ -69,7 +69,7 @@ impl Blocklist {
         turn: &mut EntryContext<'_>,
     ) {
         let trap = match self.admissible(evidence) {
-            Ok((trap, _)) => trap,
+            Ok(admitted) => admitted.key,
             Err(why) => return turn.ignore(why),
         };
         if self.is_used(prefix, before) {

@@ -62,6 +62,11 @@ pub(super) struct FoldState {
     #[n(15)]
     #[cbor(default)]
     pub(super) answers: BTreeMap<(Prefix, u64), RelayAnswer>,
+    /// When donors left, by the digest of their names. Evidence from before does not count, even if
+    /// the operator gives the name again.
+    #[n(19)]
+    #[cbor(default)]
+    pub(super) departures: BTreeMap<Digest, Timestamp>,
     /// The fingerprint of the key under which the traps are hashed.
     #[n(21)]
     #[cbor(default)]
@@ -153,9 +158,14 @@ pub(super) struct PendingEvidence {
     /// The key that the trap was registered by.
     #[n(4)]
     pub(super) trap: TrapKey,
-    /// The donor that gave the trap.
+    /// The donor that gave the trap, or that handed on the evidence.
     #[n(5)]
     pub(super) donor: Donor,
+    /// Another donor gave the trap before the donor that handed on the evidence, so it has no
+    /// weight.
+    #[n(6)]
+    #[cbor(default)]
+    pub(super) outranked: bool,
 }
 
 /// The injector networks and relays seen for one trap. They show whether the trap is burned, that

@@ -49,6 +49,9 @@ pub struct DonorRecord {
     pub terms: DonorTerms,
     /// What the donor has contributed.
     pub contribution: Contribution,
+    /// When a donor of this name left for the last time. What was handed on before is not this
+    /// donor's.
+    pub departed: Option<Timestamp>,
 }
 
 /// How many listings of a zone are held, by what holds them.
@@ -146,6 +149,7 @@ impl Blocklist {
         let of = |donor: &Donor| DonorRecord {
             terms: self.state.terms.get(donor).cloned().unwrap_or_default(),
             contribution: self.state.contributions.get(donor).copied().unwrap_or_default(),
+            departed: self.departed(donor),
         };
         self.state.donors.iter().map(|donor| (donor.clone(), of(donor))).collect()
     }

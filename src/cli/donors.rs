@@ -8,7 +8,7 @@ use super::failure::{CommandFailure, EX_DATA};
 use super::output::tell;
 use super::token::new_token;
 use crate::config::Config;
-use crate::http::{DonorChange, DonorLine};
+use crate::http::{DonorAccount, DonorChange, DonorDismissal};
 
 /// The verbs of `backscatterd donor`.
 #[derive(Debug, Subcommand)]
@@ -22,6 +22,12 @@ pub(super) enum DonorVerb {
     Suspend(DonorNameArgs),
     /// End the suspension of a donor.
     Resume(DonorNameArgs),
+    /// Let a donor leave: the donor's traps, evidence, token and numbers go, and every listing that
+    /// depended on that evidence ends.
+    ///
+    /// Traps that other donors gave too stay. Sealed reports and journal entries go when their time
+    /// is over (journal.keep_reports and journal.keep_entries).
+    Leave(DonorNameArgs),
     /// Print the address to which a donor may forward reports as attachments.
     ///
     /// The address is a secret like the donor's token, and changes with the token.
@@ -40,7 +46,7 @@ pub(super) enum DonorVerb {
     },
 }
 
-/// The arguments of `donor suspend` and `donor resume`.
+/// The arguments of `donor suspend`, `donor resume` and `donor leave`.
 #[derive(Debug, Args)]
 pub(super) struct DonorNameArgs {
     /// The donor's name.
@@ -99,12 +105,13 @@ pub(super) async fn run(config: &Config, verb: DonorVerb) -> Result<(), CommandF
     match verb {
         DonorVerb::Set(terms) => set(config, *terms).await,
         DonorVerb::List => {
-            let donors: Vec<DonorLine> =
+            let donors: Vec<DonorAccount> =
                 parse(&ControlClient::to_read(config).await?.get("/control/v1/donors").await?)?;
             tell(&donors.iter().map(line).collect::<String>())
         }
         DonorVerb::Suspend(named) => suspend(config, named, true).await,
         DonorVerb::Resume(named) => suspend(config, named, false).await,
+        DonorVerb::Leave(named) => leave(config, named).await,
         DonorVerb::Address { donor } => {
             let path = format!("/control/v1/donors/{}/address", name(&donor)?);
             let local = ControlClient::to_read(config).await?.get(&path).await?;
@@ -126,15 +133,15 @@ pub(super) fn name(donor: &str) -> Result<String, CommandFailure> {
     Ok(parsed.to_string())
 }
 
-fn line(donor: &DonorLine) -> String {
+fn line(DonorAccount { line: donor, counted }: &DonorAccount) -> String {
     let suspended = if donor.suspended { "  suspended" } else { "" };
     format!(
-        "{}{suspended}\n  traps {} active of {}, {} retired\n  reports {} counted, {} of {} submitted today\n  weight {} of 1000\n",
+        "{}{suspended}\n  traps {} active of {}, {} retired\n  reports {counted} counted; handed on: {} evidence, {} of {} today\n  weight {} of 1000\n",
         donor.donor,
         donor.traps_active,
         donor.traps_max,
         donor.traps_retired,
-        donor.counted,
+        donor.evidence,
         donor.reports_today,
         donor.reports_per_day_max,
         donor.weight,
@@ -170,4 +177,10 @@ async fn suspend(config: &Config, named: DonorNameArgs, suspended: bool) -> Resu
         ..DonorChange::default()
     };
     done(&ControlClient::to_write(config).await?.post("/control/v1/donors", &change).await?)
+}
+
+async fn leave(config: &Config, named: DonorNameArgs) -> Result<(), CommandFailure> {
+    let path = format!("/control/v1/donors/{}/dismissal", name(&named.donor)?);
+    let dismissal = DonorDismissal { by: by(), why: named.why };
+    done(&ControlClient::to_write(config).await?.post(&path, &dismissal).await?)
 }

@@ -77,7 +77,7 @@ pub(super) enum ConfiguredVerb {
     /// Add, import, generate, check, list or retire traps.
     #[command(subcommand)]
     Trap(traps::TrapVerb),
-    /// Set the limits and rights of donors, list them, or suspend them.
+    /// Set the limits and rights of donors, list them, suspend them, or let them leave.
     #[command(subcommand)]
     Donor(donors::DonorVerb),
     /// Submit messages that other hosts received for traps.

@@ -16,7 +16,7 @@ use crate::config::{ClockSettings, Config, JournalSettings, ZoneFile};
 use crate::evidence::{Directive, Entry, Offset, Order};
 use crate::folder;
 use crate::http::{self, HttpSettings};
-use crate::intake::{Intake, IntakeSettings};
+use crate::intake::{Intake, IntakeSettings, WrongRecipients};
 use crate::journal::{EmbeddedJournal, Journal, JournalError};
 use crate::keys::Keys;
 use crate::metrics::Metrics;
@@ -123,6 +123,7 @@ impl DaemonCore {
             trusted_relays,
             node,
             operator_maildir,
+            wrong_recipients: WrongRecipients::default(),
             transactions: AtomicU64::new(0),
         };
         // The listeners are bound in `serving`.

@@ -209,6 +209,14 @@ pub enum Order {
         #[n(1)]
         keys: Vec<TrapKey>,
     },
+    /// Drop a donor with its traps, its claims, its terms and the evidence that it brought, and end
+    /// every listing that depended on that evidence.
+    #[n(19)]
+    DismissDonor {
+        /// The donor.
+        #[n(0)]
+        donor: Donor,
+    },
     /// Remove a relay from every zone because somebody asked for it, without proof of who asks.
     /// Listings by decision of the operator stay. Evidence recorded earlier no longer counts.
     #[n(20)]

@@ -84,6 +84,11 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// Whether it came from the null reverse-path.
+    pub fn is_from_null(&self) -> bool {
+        self.reverse_path == SentFrom::FromNull
+    }
+
     /// Makes the evidence of one transaction. `hasher` hashes the addresses.
     pub fn of(parts: EvidenceParts<'_>, hasher: &TrapHasher) -> Self {
         let EvidenceParts { id, transaction, relay, trap, wider, verdict, report, forwarded_by, node } =

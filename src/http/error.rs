@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::limits::{LIST_OCTETS_MAX, LIST_TRAPS_MAX};
 use super::places::CLASSIFIED_AT_ONCE_MAX;
 use crate::evidence::Offset;
+use crate::intake::WRONG_RECIPIENTS_PER_DAY_MAX;
 use crate::intake::feed::FeedReport;
 use crate::journal::JournalError;
 use crate::relay::Relay;
@@ -135,6 +136,14 @@ pub(super) enum ApiError {
         "the recipient is not a trap of this donor: set the query parameter \"recipient\", or add the trap first"
     )]
     NotATrap,
+    /// The donor submitted too many messages whose recipients are not its traps.
+    #[error(
+        "more than {WRONG_RECIPIENTS_PER_DAY_MAX} messages today had recipients that are not traps of this donor; submit only mail to your own traps"
+    )]
+    TooManyWrongRecipients,
+    /// The donor has no report with this receipt.
+    #[error("this donor has no report with this id, or the report is no longer kept")]
+    UnknownReport,
     /// The relay of the submitted message is unknown.
     #[error(
         "the relay that delivered the message is unknown: set the query parameter \"client\", or have the operator register your mail hosts, whose Received lines name the relay"
@@ -245,6 +254,8 @@ impl ApiError {
             ApiError::TooManyRemovals => (StatusCode::TOO_MANY_REQUESTS, "too_many_removals"),
             ApiError::QuotaUsedUp => (StatusCode::TOO_MANY_REQUESTS, "quota_used_up"),
             ApiError::NotATrap => (StatusCode::UNPROCESSABLE_ENTITY, "not_a_trap"),
+            ApiError::TooManyWrongRecipients => (StatusCode::TOO_MANY_REQUESTS, "too_many_wrong_recipients"),
+            ApiError::UnknownReport => (StatusCode::NOT_FOUND, "unknown_report"),
             ApiError::UnknownRelay => (StatusCode::UNPROCESSABLE_ENTITY, "unknown_relay"),
             ApiError::TooOld => (StatusCode::UNPROCESSABLE_ENTITY, "too_old"),
             ApiError::ListStopped(stop, _) => match stop {

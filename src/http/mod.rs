@@ -39,8 +39,8 @@ use self::limits::BODY_OCTETS_MAX;
 pub use api::{DecisionRequest, DonorLine, RequestedDecision};
 pub use app::App;
 pub use control::{
-    AuditRequest, ClockAdvance, DonorChange, ExemptionLine, LogReport, NewTrap, RemovalRequest, RetireTrap,
-    StatusJson, ZoneLine, ZonesJson,
+    AuditRequest, ClockAdvance, DonorAccount, DonorChange, DonorDismissal, ExemptionLine, LogReport, NewTrap,
+    RemovalRequest, RetireTrap, StatusJson, ZoneLine, ZonesJson,
 };
 pub use directives::DirectiveDone;
 pub use hourly_limit::{HourlyCount, HourlyLimit};

@@ -34,12 +34,16 @@ pub(super) struct SubmissionQuery {
 /// The response to an accepted message.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SubmissionResult {
-    /// The id of the message, as in the log.
+    /// The receipt, by which the donor can ask what became of the message. Its first 32 digits are
+    /// the id of the message in the log.
     pub id: String,
 }
 
 /// Submits a message in the name of `donor`. Without one, which only the operator can do, it is
-/// submitted in the name of the donor that gave the trap.
+/// submitted in the name of the donor that gave the trap first.
+///
+/// No answer to a donor depends on the traps of another one: only the donor's own traps are looked
+/// up, and what the donor gave is taken alike, also if another donor gave it before.
 ///
 /// # Errors
 /// When a value is wrong, the donor's quota is used up, the message is not evidence, or it cannot
@@ -75,7 +79,9 @@ pub(super) async fn submit(
         message: message.into(),
     };
     match app.intake.submit(submission).await {
-        SubmissionOutcome::Durable { id } => Ok((StatusCode::ACCEPTED, Json(SubmissionResult { id }))),
+        SubmissionOutcome::Durable { receipt } => {
+            Ok((StatusCode::ACCEPTED, Json(SubmissionResult { id: receipt })))
+        }
         SubmissionOutcome::Later => Err(ApiError::MessageNotStored),
         SubmissionOutcome::NoTrap => Err(ApiError::NotATrap),
         SubmissionOutcome::Unattributed => Err(ApiError::UnknownRelay),

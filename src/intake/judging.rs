@@ -80,7 +80,7 @@ impl Intake {
             transaction: &transaction,
             relay,
             trap: &trap,
-            wider: self.wider(&trap),
+            wider: self.wider(&trap, origin.forwarded_by.as_ref()),
             verdict: &verdict,
             report: Some(digester.digest()),
             forwarded_by: origin.forwarded_by.clone(),

@@ -23,7 +23,7 @@ impl Intake {
         rejected: &LoggedRejection,
         seen_at: Timestamp,
     ) -> SubmissionOutcome {
-        if self.trap_donor(&rejected.recipient).as_ref() != Some(donor) {
+        if !self.is_trap_of(donor, &rejected.recipient) {
             return SubmissionOutcome::NoTrap;
         }
         // Hosts that carry mail for the donor or for this system are not judged.
@@ -47,7 +47,7 @@ impl Intake {
             transaction: &transaction,
             relay: client,
             trap: &trap,
-            wider: self.wider(&trap),
+            wider: self.wider(&trap, Some(donor)),
             verdict: &verdict,
             report: None,
             forwarded_by: Some(donor.clone()),
@@ -55,7 +55,9 @@ impl Intake {
         };
         let evidence = Evidence::of(parts, self.keys.hasher());
         match self.append(Entry::Evidence(Box::new(evidence)).into(), verdict.kind, id).await {
-            IntakeOutcome::Durable { id } => SubmissionOutcome::Durable { id },
+            IntakeOutcome::Durable { .. } => {
+                SubmissionOutcome::Durable { receipt: self.keys.hasher().receipt(donor, id) }
+            }
             IntakeOutcome::Later => SubmissionOutcome::Later,
         }
     }

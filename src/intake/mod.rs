@@ -8,6 +8,7 @@ mod operator_mail;
 mod settings;
 mod submissions;
 mod transactions;
+mod wrong_recipients;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use ipnet::IpNet;
 
 pub use settings::IntakeSettings;
 pub use submissions::{Submission, SubmissionOutcome};
+pub use wrong_recipients::{WRONG_RECIPIENTS_PER_DAY_MAX, WrongRecipients};
 
 use crate::blocklist::Donors;
 use crate::classify::Kind;
@@ -55,6 +57,8 @@ pub struct Intake {
     /// Random octets that distinguish this start of the node from others at the same time of the
     /// clock.
     pub start: [u8; 16],
+    /// The messages that donors handed on to recipients that are no traps of theirs.
+    pub wrong_recipients: WrongRecipients,
     /// A counter that distinguishes the transactions of this node within one millisecond.
     pub transactions: AtomicU64,
 }
@@ -81,9 +85,19 @@ impl Intake {
         known.traps.find(address, domain, &known.wider(hasher, &trap)).map(|(_, trap)| trap.donor)
     }
 
-    /// The keys of the other traps that may cover an address.
-    fn wider(&self, trap: &Mailbox) -> Vec<TrapKey> {
-        self.traps.load().wider(self.keys.hasher(), trap)
+    /// Whether a donor gave the trap that an address is, whether or not another donor gave it before.
+    /// A donor must not learn of traps of others, so the answer and its time depend on the donor's
+    /// own traps alone.
+    fn is_trap_of(&self, donor: &Donor, mailbox: &Mailbox) -> bool {
+        let known = self.traps.load();
+        known.find_given(self.keys.hasher(), donor, &trap_named(mailbox)).is_some()
+    }
+
+    /// The keys of the other traps that may cover an address. If a donor hands on the message, its
+    /// own trap may lie behind one of another donor.
+    fn wider(&self, trap: &Mailbox, forwarded_by: Option<&Donor>) -> Vec<TrapKey> {
+        let (hasher, known) = (self.keys.hasher(), self.traps.load());
+        if forwarded_by.is_some() { known.every_wider(hasher, trap) } else { known.wider(hasher, trap) }
     }
 }
 

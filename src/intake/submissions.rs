@@ -22,8 +22,8 @@ const RECIPIENT_FIELDS_MAX: usize = 20;
 /// A message that a donor or the operator submits.
 #[derive(Clone, Debug)]
 pub struct Submission {
-    /// The donor whose trap it must have been sent to; any donor's trap when the operator submits
-    /// it.
+    /// The donor whose trap it must have been sent to, also if another donor gave the trap before;
+    /// any donor's trap when the operator submits it.
     pub donor: Option<Donor>,
     /// When it was submitted.
     pub seen_at: Timestamp,
@@ -43,8 +43,8 @@ pub struct Submission {
 /// What became of a submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubmissionOutcome {
-    /// The message is durable.
-    Durable { id: String },
+    /// The message is durable. By its receipt the donor can ask later what became of it.
+    Durable { receipt: String },
     /// The message could not be made durable; the donor should submit the message again.
     Later,
     /// The message was not sent to a trap of the donor, so it is not evidence.
@@ -73,10 +73,12 @@ impl Intake {
         digester.add(&octets);
         let named =
             submission.recipient.map_or_else(|| recipients_named(header), |recipient| vec![recipient]);
-        // A donor must not learn of traps that it did not give.
         let found = named.into_iter().find_map(|mailbox| {
-            let donor = self.trap_donor(&mailbox)?;
-            submission.donor.as_ref().is_none_or(|by| *by == donor).then_some((mailbox, donor))
+            let donor = match &submission.donor {
+                None => self.trap_donor(&mailbox),
+                Some(by) => self.is_trap_of(by, &mailbox).then(|| by.clone()),
+            };
+            donor.map(|donor| (mailbox, donor))
         });
         let Some((trap, donor)) = found else { return SubmissionOutcome::NoTrap };
         if handed_over(header).is_some_and(|at| submission.seen_at.since(at) > SUBMISSION_AGE_MAX) {
@@ -100,9 +102,10 @@ impl Intake {
         };
         let networks =
             terms.relays.iter().filter_map(|prefix| IpNet::new(prefix.network(), prefix.length()).ok());
+        let receipt = self.keys.hasher().receipt(&donor, digester.digest());
         let origin = SubmissionOrigin { forwarded_by: Some(donor), trusted: networks.collect() };
         match self.judged(transaction, message, digester.digest(), &origin).await {
-            Some(IntakeOutcome::Durable { id }) => SubmissionOutcome::Durable { id },
+            Some(IntakeOutcome::Durable { .. }) => SubmissionOutcome::Durable { receipt },
             Some(IntakeOutcome::Later) => SubmissionOutcome::Later,
             None => SubmissionOutcome::Unattributed,
         }
@@ -138,8 +141,12 @@ impl Intake {
                 client: None,
                 message,
             };
-            if self.submit(submission).await == SubmissionOutcome::Later {
-                return false;
+            match self.submit(submission).await {
+                SubmissionOutcome::Later => return false,
+                SubmissionOutcome::NoTrap => {
+                    self.wrong_recipient(donor, transaction.seen_at);
+                }
+                _ => {}
             }
         }
         true

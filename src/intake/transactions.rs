@@ -72,7 +72,7 @@ impl Intake {
             transaction: &transaction,
             relay,
             trap,
-            wider: self.wider(trap),
+            wider: self.wider(trap, None),
             verdict: &verdict,
             report: None,
             forwarded_by: None,

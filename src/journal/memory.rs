@@ -94,6 +94,11 @@ impl Journal for MemoryJournal {
         Ok(place.and_then(|place| kept.entries.get(place).cloned()))
     }
 
+    fn find(&self, id: Digest) -> Result<Option<RecordedEntry>, JournalError> {
+        let at = self.kept().offsets.get(&id).copied();
+        at.map_or(Ok(None), |at| self.entry(at))
+    }
+
     fn report(&self, evidence: Digest) -> Result<Option<SealedReport>, JournalError> {
         Ok(self.kept().reports.get(&evidence).cloned())
     }

@@ -157,6 +157,12 @@ pub trait Journal: Send + Sync + 'static {
     /// When the store can't be read or the entry can't be decoded.
     fn entry(&self, at: Offset) -> Result<Option<RecordedEntry>, JournalError>;
 
+    /// The entry with an id, while it is kept.
+    ///
+    /// # Errors
+    /// When the store can't be read or the entry can't be decoded.
+    fn find(&self, id: Digest) -> Result<Option<RecordedEntry>, JournalError>;
+
     /// The sealed report that belongs to a piece of evidence, while it is kept.
     ///
     /// # Errors

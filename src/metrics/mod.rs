@@ -47,6 +47,8 @@ metrics! {
         /// Addresses removed by self-service. The rate is `mass` for those beyond 50 within an hour,
         /// else `usual`. None is refused for its rate.
         pub(crate) self_removals_total: IntCounterVec, ["rate"];
+        /// Messages that donors handed on although the recipient is no trap of theirs.
+        pub(crate) wrong_recipients_total: IntCounter, [];
         /// Evidence written to the journal, by its kind.
         evidence_total: IntCounterVec, ["kind"];
         /// Inquiries of the DNS about evidence. The outcome is `whole`, `partial` (the server asks

@@ -7,7 +7,7 @@ use crate::classify::{Author, Cause, Kind};
 use crate::evidence::{Channel, Evidence, Observation, Offset, OriginalSender};
 use crate::relay::InjectorNetwork;
 use crate::time::Timestamp;
-use crate::trap::TrapKey;
+use crate::trap::{DISCOUNT_MAX, TrapKey};
 
 /// One counted report, or a session without one.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -186,6 +186,12 @@ impl CountedReport {
     /// reports of one burst weigh as one.
     pub fn burst(&self) -> (Kind, u32, Option<InjectorNetwork>, u32) {
         (self.kind, self.trap_domain, self.injector, self.seen_at.hour())
+    }
+
+    /// Whether the report weighs nothing because of the donor that handed it on. Such a report must
+    /// not take the place of another one, which may weigh something now or after a late observation.
+    pub fn is_outranked(&self) -> bool {
+        self.discount >= DISCOUNT_MAX
     }
 
     /// Whether `key` is the trap that received it, or the trap's domain.

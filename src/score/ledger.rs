@@ -75,9 +75,11 @@ impl Ledger {
         if self.knows(mark.report) {
             return LedgerAddition::Repeated;
         }
-        let counts = weighs(&mark);
+        let (counts, outranked) = (weighs(&mark), mark.is_outranked());
         // A report without weight must not take the place of one that has weight.
-        let is_beside = |known: &CountedReport| known.burst() == mark.burst() && weighs(known) == counts;
+        let is_beside = |known: &CountedReport| {
+            known.burst() == mark.burst() && weighs(known) == counts && known.is_outranked() == outranked
+        };
         let (mut count, mut adds, mut nearest) = (0, true, None);
         for (at, known) in self.marks.iter().enumerate().filter(|(_, known)| is_beside(known)) {
             (count, adds) = (count + 1, adds && known.adds_to(&mark));
@@ -95,7 +97,7 @@ impl Ledger {
             let gone = self.marks.remove(last);
             self.merge(gone.report, gone.more, other);
         }
-        if self.marks.len() >= MARKS_MAX && !self.make_room(counts, weighs) {
+        if self.marks.len() >= MARKS_MAX && !self.make_room(&mark, weighs) {
             return LedgerAddition::Merged;
         }
         if self.marks.len() == self.marks.capacity() {
@@ -106,10 +108,20 @@ impl Ledger {
         LedgerAddition::Counted
     }
 
+    /// Drops the report with this short digest if it weighs nothing because of its donor, so that it
+    /// does not keep out the same report by another way.
+    pub fn drop_outranked(&mut self, report: u64) {
+        self.marks.retain(|mark| mark.report != report || !mark.is_outranked());
+    }
+
     /// Merges a report, with `more` that were merged into it, into the stored one at a place before it.
     fn merge(&mut self, report: u64, more: u32, into: usize) {
         let into = &mut self.marks[into];
         into.more = into.more.saturating_add(more).saturating_add(1);
+        // What its donor outranks must not keep out the same report by another way.
+        if into.is_outranked() {
+            return;
+        }
         if self.merged.len() >= MERGED_MAX {
             self.merged.remove(0);
         }
@@ -133,11 +145,15 @@ impl Ledger {
         Some((*last, *others.last()?))
     }
 
-    /// Drops a report without weight. If there is none and the new report `counts`, drops the last
-    /// report of the fullest interval. Returns whether there is room.
-    fn make_room(&mut self, counts: bool, weighs: impl Fn(&CountedReport) -> bool) -> bool {
+    /// Drops a report without weight for a new one: one that is outranked by its donor first, and no
+    /// other if the new one is outranked too. If there is none and the new report has weight, drops
+    /// the last report of the fullest interval. Returns whether there is room.
+    fn make_room(&mut self, new: &CountedReport, weighs: impl Fn(&CountedReport) -> bool) -> bool {
         let slot = |mark: &CountedReport| mark.seen_at.hour() / SLOT_HOURS;
-        let gone = self.marks.iter().position(|mark| !weighs(mark)).or_else(|| {
+        let outranked = self.marks.iter().position(CountedReport::is_outranked);
+        let weightless = || self.marks.iter().position(|mark| !new.is_outranked() && !weighs(mark));
+        let counts = weighs(new);
+        let gone = outranked.or_else(weightless).or_else(|| {
             let mut slots: BTreeMap<u32, usize> = BTreeMap::new();
             self.marks.iter().for_each(|mark| *slots.entry(slot(mark)).or_default() += 1);
             let fullest = slots.into_iter().max_by_key(|&(slot, count)| (count, slot))?.0;

@@ -15,6 +15,8 @@ pub const DONORS_MAX: usize = 10_000;
 pub const DONOR_RELAYS_MAX: usize = 1_000;
 /// The weight of a whole report, in thousandths.
 const WHOLE: u16 = 1_000;
+/// The discount at which the evidence of a donor weighs nothing, in thousandths of a whole report.
+pub const DISCOUNT_MAX: u16 = WHOLE;
 
 /// The name of a donor: a short name that the operator chose.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -24,6 +26,11 @@ pub struct Donor(#[n(0)] String);
 impl Donor {
     /// Maximum length of a donor's name, in octets.
     pub const NAME_OCTETS_MAX: usize = 64;
+
+    /// The operator, as the donor of its own traps.
+    pub fn operator() -> Self {
+        Donor("own".to_owned())
+    }
 
     /// Reads a donor's name: 1 to [`Self::NAME_OCTETS_MAX`] of the characters a-z, 0-9, `-`, `_`
     /// and `.`.
@@ -138,6 +145,16 @@ pub struct Contribution {
     /// How many messages and log lines the donor forwarded on the day of `forwarded_at`.
     #[n(3)]
     pub forwarded: u64,
+    /// How many of the messages and log lines that the donor forwarded are evidence, judged by
+    /// themselves and by the donor's own traps. Unlike `counted`, this number does not depend on
+    /// other donors, so the donor may see it.
+    #[n(4)]
+    #[cbor(default)]
+    pub evidence: u64,
+    /// When the donor last forwarded such a message or log line.
+    #[n(5)]
+    #[cbor(default)]
+    pub evidence_at: Timestamp,
 }
 
 impl Contribution {
@@ -153,6 +170,8 @@ impl Contribution {
     }
 }
 
+/// Length of a digest in hexadecimal digits.
+const DIGEST_DIGITS: usize = 32;
 /// The prefix of the address to which a donor forwards mail.
 const FORWARD: &str = "forward+";
 
@@ -181,6 +200,19 @@ impl TrapHasher {
         let token = terms.token.map(|token| token.to_string()).unwrap_or_default();
         let proof = Digest::keyed(&self.0, format!("forward {donor} {token}").as_bytes());
         format!("{FORWARD}{donor}+{:016x}", proof.short())
+    }
+
+    /// The receipt for a report that a donor handed on: the report's id, and a proof that the receipt
+    /// was made for this donor.
+    pub fn receipt(&self, donor: &Donor, report: Digest) -> String {
+        let proof = Digest::keyed(&self.0, format!("receipt {donor} {report}").as_bytes());
+        format!("{report}{:016x}", proof.short())
+    }
+
+    /// The report of a receipt that was made for this donor.
+    pub fn report_of_receipt(&self, donor: &Donor, receipt: &str) -> Option<Digest> {
+        let report: Digest = receipt.get(..DIGEST_DIGITS)?.parse().ok()?;
+        (self.receipt(donor, report) == receipt).then_some(report)
     }
 
     /// The donor whose identity such a local part proves, unless the donor is unknown or suspended.

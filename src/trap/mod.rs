@@ -13,7 +13,7 @@ mod tag;
 mod watermark;
 
 pub use coverage::{NamedTrap, WIDER_MAX};
-pub use donor::{Contribution, DONOR_RELAYS_MAX, DONORS_MAX, Donor, DonorTerms};
+pub use donor::{Contribution, DISCOUNT_MAX, DONOR_RELAYS_MAX, DONORS_MAX, Donor, DonorTerms};
 pub use key::{TrapHasher, TrapKey};
 pub use registered::{Scope, Trap};
 pub use set::{HASHING_DONORS_MAX, KnownTraps, TrapCount, TrapDomains, TrapSet};

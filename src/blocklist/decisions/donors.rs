@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::blocklist::Blocklist;
 use crate::blocklist::changes::{EntryContext, ListChange};
 use crate::blocklist::state::{PublicNote, WantedMail};
+use crate::digest::Digest;
 use crate::evidence::{EvidenceSource, GivenTrap};
 use crate::relay::{Prefix, Relay};
 use crate::time::Timestamp;
@@ -12,6 +13,10 @@ use crate::trap::{DONOR_RELAYS_MAX, DONORS_MAX, Donor, DonorTerms, HASHING_DONOR
 
 /// The maximum number of public notes that are kept.
 const NOTES_MAX: usize = 100;
+
+fn donor_digest(donor: &Donor) -> Digest {
+    Digest::of(donor.as_str().as_bytes())
+}
 
 impl Blocklist {
     /// Sets a donor's terms.
@@ -50,6 +55,10 @@ impl Blocklist {
         if terms.suspended {
             return turn.ignore("the donor is suspended");
         }
+        // A list that a donor sent just before it left must not bring it back.
+        if !self.state.donors.contains(donor) && self.departed(donor).is_some() {
+            return turn.ignore("the donor left; set its terms first if it comes back");
+        }
         self.state.donors.insert(donor.clone());
         let traps = &mut self.state.traps;
         for trap in given {
@@ -79,6 +88,38 @@ impl Blocklist {
             keys.iter().copied().filter(|key| self.state.traps.withdraw(*key, donor, now)).collect();
         self.drop_pending(|pending| pending.donor == *donor && gone.contains(&pending.trap));
         turn.change(ListChange::Traps);
+    }
+
+    /// Drops a donor with its traps, claims, terms and numbers, and the evidence that it brought. What
+    /// it said about wanted mail stays for the horizon, because it protects relays.
+    pub(super) fn dismiss_donor(&mut self, donor: &Donor, turn: &mut EntryContext<'_>) {
+        if *donor == Donor::operator() {
+            return turn.ignore("this donor is the operator, who cannot leave");
+        }
+        if !self.state.donors.remove(donor) {
+            return turn.ignore("there is no such donor");
+        }
+        let (name, short) = (donor_digest(donor), donor.short());
+        self.drop_pending(|pending| pending.donor == *donor);
+        self.strike(|mark| mark.donor == short, turn);
+        let state = &mut self.state;
+        state.terms.remove(donor);
+        state.contributions.remove(donor);
+        for key in state.traps.dismiss(donor, &Donor::operator()) {
+            state.sightings.remove(&key);
+        }
+        if state.departures.len() >= DONORS_MAX {
+            let oldest = state.departures.iter().min_by_key(|(_, at)| **at).map(|(name, _)| *name);
+            oldest.map(|oldest| state.departures.remove(&oldest));
+        }
+        state.departures.insert(name, state.time);
+        self.note(turn, "dismiss-donor", "", donor.to_string());
+        turn.change(ListChange::Traps);
+    }
+
+    /// When a donor of this name left for the last time.
+    pub(in crate::blocklist) fn departed(&self, donor: &Donor) -> Option<Timestamp> {
+        self.state.departures.get(&donor_digest(donor)).copied()
     }
 
     /// Voids the evidence of a source since a given time, and publishes a note about it (RFC 6471

@@ -57,6 +57,7 @@ impl Blocklist {
             Order::List { origin, prefix, code, until } => {
                 self.list(origin, *prefix, *code, *until, turn);
             }
+            Order::DismissDonor { donor } => self.dismiss_donor(donor, turn),
             Order::Void { source, since } => self.void(source, *since, turn),
             Order::Freeze => {
                 self.state.frozen = true;

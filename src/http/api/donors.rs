@@ -3,16 +3,21 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::blocklist::DonorRecord;
+use crate::evidence::Order;
 use crate::http::app::App;
+use crate::http::directives::direct;
+use crate::http::error::ApiError;
+use crate::http::extract::RequestPart;
 use crate::http::tokens::KnownDonor;
 use crate::time::Timestamp;
 use crate::trap::{Donor, TrapCount};
 
-/// A donor's terms and contribution, as the donor and the operator see them.
+/// A donor's terms and contribution, as the donor sees them. Nothing of it depends on other donors.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct DonorLine {
     /// The donor's name.
@@ -40,16 +45,18 @@ pub struct DonorLine {
     pub reports_today: u64,
     /// Maximum number of messages and log lines per day.
     pub reports_per_day_max: u64,
-    /// Number of counted reports of any weight, rounded down to one significant digit.
-    pub counted: String,
-    /// The day of the last counted report.
-    pub counted_last: Option<Timestamp>,
+    /// Number of handed-on messages and log lines that are evidence by themselves, rounded down to
+    /// one significant digit. Mail that relays deliver to the server itself is not counted here: it
+    /// counts for the first donor of a trap only, and who that is must not be seen.
+    pub evidence: String,
+    /// The day of the last such message or log line.
+    pub evidence_last: Option<Timestamp>,
 }
 
 impl DonorLine {
     /// The line of one donor. `now` is the time of the snapshot.
     pub(in crate::http) fn of(donor: &Donor, record: &DonorRecord, traps: TrapCount, now: Timestamp) -> Self {
-        let DonorRecord { terms, contribution } = record;
+        let DonorRecord { terms, contribution, .. } = record;
         DonorLine {
             donor: donor.to_string(),
             suspended: terms.suspended,
@@ -63,8 +70,8 @@ impl DonorLine {
             traps_max: terms.traps_max,
             reports_today: contribution.forwarded_on(now),
             reports_per_day_max: terms.reports_per_day_max,
-            counted: coarse(contribution.counted),
-            counted_last: (contribution.counted > 0).then(|| contribution.last.whole_day()),
+            evidence: coarse(contribution.evidence),
+            evidence_last: (contribution.evidence > 0).then(|| contribution.evidence_at.whole_day()),
         }
     }
 }
@@ -89,4 +96,32 @@ pub(super) async fn donor(
 ) -> Json<DonorLine> {
     let count = app.published.traps().traps.count_of(&donor);
     Json(DonorLine::of(&donor, &record, count, app.published.snapshot().time))
+}
+
+/// The query of a donor that leaves.
+#[derive(Debug, Deserialize)]
+pub(super) struct LeaveQuery {
+    /// The donor's own name, as a confirmation.
+    #[serde(default)]
+    confirm: String,
+}
+
+/// `DELETE /api/v1/donor?confirm=NAME`: the donor leaves. Its traps, its evidence, its token and its
+/// numbers go.
+pub(super) async fn leave(
+    State(app): State<Arc<App>>,
+    KnownDonor(donor, _): KnownDonor,
+    RequestPart(Query(query)): RequestPart<Query<LeaveQuery>>,
+) -> Result<StatusCode, ApiError> {
+    if query.confirm != donor.as_str() {
+        return Err(ApiError::InvalidValue(
+            "confirm: write your name as a donor, as GET /api/v1/donor shows it; your traps and your evidence go"
+                .to_owned(),
+        ));
+    }
+    // A list that is being imported would give traps again.
+    let _turn = app.places.turn_of(&donor).ok_or(ApiError::DonorBusy)?;
+    let (by, why) = (format!("donor {donor}"), "the donor left".to_owned());
+    let _done = direct(&app, by, why, Order::DismissDonor { donor: donor.clone() }).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

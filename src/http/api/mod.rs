@@ -43,7 +43,8 @@ pub(super) fn routes_for_clients() -> Router<Arc<App>> {
     Router::new()
         .route("/api/v1/addresses/{address}/removal", post(removals::remove))
         .route("/api/v1/decisions", post(decisions::decide_by_token))
-        .route("/api/v1/donor", get(donors::donor))
+        .route("/api/v1/donor", get(donors::donor).delete(donors::leave))
+        .route("/api/v1/donor/reports/{id}", get(reports::receipt))
         .route("/api/v1/reports", post(reports::report))
         .route(
             "/api/v1/traps",

@@ -75,11 +75,32 @@ impl DonorChange {
     }
 }
 
+/// A donor as the operator sees it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DonorAccount {
+    /// What the donor sees, too.
+    #[serde(flatten)]
+    pub line: DonorLine,
+    /// Number of counted reports to traps that the donor gave first, and of reports that it handed
+    /// on, of any weight.
+    pub counted: u64,
+}
+
+/// The operator's order that a donor leaves.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DonorDismissal {
+    /// Who gave the order.
+    pub by: String,
+    /// Why.
+    pub why: String,
+}
+
 /// `GET /control/v1/donors`: all donors.
-pub(super) async fn donors(State(app): State<Arc<App>>) -> Json<Vec<DonorLine>> {
+pub(super) async fn donors(State(app): State<Arc<App>>) -> Json<Vec<DonorAccount>> {
     let (traps, now) = (app.published.traps(), app.published.snapshot().time);
-    let line = |(donor, record): (&Donor, &DonorRecord)| {
-        DonorLine::of(donor, record, traps.traps.count_of(donor), now)
+    let line = |(donor, record): (&Donor, &DonorRecord)| DonorAccount {
+        line: DonorLine::of(donor, record, traps.traps.count_of(donor), now),
+        counted: record.contribution.counted,
     };
     Json(app.published.donors().iter().map(line).collect())
 }
@@ -93,6 +114,21 @@ pub(super) async fn set_donor(
     let before = app.published.donors().get(&donor).map(|record| record.terms.clone());
     let terms = change.applied_to(before.unwrap_or_default()).map_err(ApiError::InvalidValue)?;
     direct(&app, change.by, change.why, Order::SetDonor { donor, terms }).await
+}
+
+/// `POST /control/v1/donors/{donor}/dismissal`: a donor leaves; its traps, its evidence, its token and
+/// its numbers go.
+pub(super) async fn dismiss_donor(
+    State(app): State<Arc<App>>,
+    RequestPart(Path(donor)): RequestPart<Path<String>>,
+    RequestBody(Json(order)): RequestBody<Json<DonorDismissal>>,
+) -> Result<Json<DirectiveDone>, ApiError> {
+    let donor = Donor::parse(&donor).map_err(ApiError::InvalidValue)?;
+    if !app.published.donors().contains_key(&donor) {
+        return Err(ApiError::UnknownDonor(donor));
+    }
+    let _turn = app.places.turn_of(&donor).ok_or(ApiError::DonorBusy)?;
+    direct(&app, order.by, order.why, Order::DismissDonor { donor: donor.clone() }).await
 }
 
 /// `GET /control/v1/donors/{donor}/key`: the key, in hexadecimal, with which the donor hashes its

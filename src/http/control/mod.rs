@@ -16,7 +16,7 @@ use axum::routing::{get, post};
 
 pub use clock::ClockAdvance;
 pub use decisions::{AuditRequest, ExemptionLine, RemovalRequest, StatusJson};
-pub use donors::DonorChange;
+pub use donors::{DonorAccount, DonorChange, DonorDismissal};
 pub use reports::LogReport;
 pub use traps::{NewTrap, RetireTrap};
 pub use zones::{ZoneLine, ZonesJson};
@@ -32,6 +32,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/control/v1/traps", get(traps::traps).post(traps::add_trap))
         .route("/control/v1/traps/retire", post(traps::retire_trap))
         .route("/control/v1/donors", get(donors::donors).post(donors::set_donor))
+        .route("/control/v1/donors/{donor}/dismissal", post(donors::dismiss_donor))
         .route("/control/v1/donors/{donor}/key", get(donors::donor_key))
         .route("/control/v1/donors/{donor}/address", get(donors::donor_address))
         .route("/control/v1/donors/{donor}/traps", post(traps::import_traps))

@@ -159,6 +159,11 @@ impl Journal for EmbeddedJournal {
         Ok(next.filter(|recorded| recorded.offset == at))
     }
 
+    fn find(&self, id: Digest) -> Result<Option<RecordedEntry>, JournalError> {
+        let at = self.store.with(|database| tables::find(database, id))?;
+        at.map_or(Ok(None), |at| self.entry(at))
+    }
+
     fn report(&self, evidence: Digest) -> Result<Option<SealedReport>, JournalError> {
         self.store.with(|database| tables::report(database, evidence))
     }

@@ -224,6 +224,15 @@ pub(super) fn beginning(database: &Database) -> Result<Offset, JournalError> {
     Ok(days.first().map_or(Offset::START, |&(_, first)| Offset::from_number(first.saturating_sub(1))))
 }
 
+/// The offset of the entry with an id, while it is kept.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) fn find(database: &Database, id: Digest) -> Result<Option<Offset>, JournalError> {
+    let read = database.begin_read().map_err(store_error)?;
+    Ok(offset_of(&read, id)?.map(Offset::from_number))
+}
+
 /// The sealed report that belongs to a piece of evidence, while it is kept.
 ///
 /// # Errors

@@ -3,10 +3,12 @@
 use super::TrapSet;
 use super::domains::TrapDomains;
 use crate::mail::Mailbox;
-use crate::trap::{Donor, TrapHasher, TrapKey, WIDER_MAX};
+use crate::trap::{Donor, Trap, TrapHasher, TrapKey, WIDER_MAX};
 
 /// Maximum number of donors that send hashes. Every recipient is hashed once for each of them.
 pub const HASHING_DONORS_MAX: usize = 32;
+/// Maximum number of keys of hashed traps among the wider keys of an address.
+const WIDER_HASHED_MAX: usize = WIDER_MAX / 2;
 
 /// The traps as SMTP and the API see them.
 #[derive(Clone, Debug, Default)]
@@ -37,15 +39,30 @@ impl KnownTraps {
         if self.traps.find(address, domain, &[]).is_some() {
             return Vec::new();
         }
-        let mut keys = hasher.wider(mailbox);
-        for donor in &self.hashing {
+        self.every_wider(hasher, mailbox)
+    }
+
+    /// The same keys, also if the first two match a trap. The trap of the donor that hands on a
+    /// message may lie behind the trap of another donor.
+    pub fn every_wider(&self, hasher: &TrapHasher, mailbox: &Mailbox) -> Vec<TrapKey> {
+        let hashed = self.hashing.iter().flat_map(|donor| {
             let given = hasher.for_donor(donor);
-            let stored = [given.address(mailbox), given.domain(mailbox.domain())]
-                .map(|key| hasher.of_hash(donor, key));
-            keys.extend(stored.into_iter().filter(|key| self.traps.is_active(*key)));
-        }
-        keys.truncate(WIDER_MAX);
+            [given.address(mailbox), given.domain(mailbox.domain())].map(|key| hasher.of_hash(donor, key))
+        });
+        let hashed: Vec<TrapKey> =
+            hashed.filter(|key| self.traps.is_active(*key)).take(WIDER_HASHED_MAX).collect();
+        let mut keys = hasher.wider(mailbox);
+        // The writer of the address decides how many other keys there are.
+        keys.truncate(WIDER_MAX - hashed.len());
+        keys.extend(hashed);
         keys
+    }
+
+    /// The donor's own trap that covers an address, whether or not another donor gave it before.
+    pub fn find_given(&self, hasher: &TrapHasher, donor: &Donor, mailbox: &Mailbox) -> Option<Trap> {
+        let (address, domain) = (hasher.address(mailbox), hasher.domain(mailbox.domain()));
+        let wider = self.every_wider(hasher, mailbox);
+        self.traps.find_given(donor, address, domain, &wider).map(|(_, trap)| trap)
     }
 }
 
@@ -53,7 +70,7 @@ impl KnownTraps {
 mod tests {
     use super::*;
     use crate::time::Timestamp;
-    use crate::trap::{Scope, Trap};
+    use crate::trap::Scope;
 
     #[test]
     fn a_donors_hash_covers_its_address_alone() {

@@ -4,6 +4,7 @@ mod domains;
 mod donors;
 mod encoding;
 mod known;
+mod registrations;
 mod row;
 
 use std::collections::BTreeMap;
@@ -24,9 +25,10 @@ use row::TrapRow;
 pub struct TrapSet {
     rows: TrapTable<TrapRow>,
     domains: TrapDomains,
-    /// Claims of further donors on traps that another donor gave first, or that the operator
-    /// barred. The API answers such a donor as if the trap were new, so that it does not learn of
-    /// the other donor. When the first donor withdraws the trap, the next claim takes its place.
+    /// Registrations of further donors of traps that another donor gave first, or that the operator
+    /// barred, by key and index of the donor. The API answers such a donor as if the trap were new,
+    /// so that it does not learn of the other donor. When the first donor withdraws the trap, the
+    /// oldest claim takes its place. A donor has one registration under a key, here or in `rows`.
     claims: Arc<BTreeMap<(TrapKey, u32), TrapRow>>,
     donors: TrapDonors,
 }
@@ -42,65 +44,18 @@ impl TrapSet {
         self.rows.len() == 0
     }
 
-    /// Adds a trap in the operator's name, in place of whatever trap has the key.
-    pub fn insert(&mut self, key: TrapKey, trap: Trap) {
-        let row = self.row(&trap);
-        self.put(key, row);
-    }
-
     fn row(&mut self, trap: &Trap) -> TrapRow {
         TrapRow::of(trap, self.donors.add(&trap.donor))
     }
 
-    fn put(&mut self, key: TrapKey, row: TrapRow) {
-        if let Some(before) = self.rows.insert(key, row) {
+    /// Sets the trap of a key, and returns what it was before.
+    fn put(&mut self, key: TrapKey, row: TrapRow) -> Option<TrapRow> {
+        let before = self.rows.insert(key, row);
+        if let Some(before) = before {
             self.uncount(before);
         }
         self.count(row);
-    }
-
-    /// Adds a trap in its donor's name. When another donor holds the trap, or the operator barred
-    /// it, the claim is kept in `claims` and counts for this donor's numbers only.
-    pub fn claim(&mut self, key: TrapKey, trap: Trap) {
-        let row = self.row(&trap);
-        match self.rows.get(key) {
-            Some(first) if first.barred && first.donor == row.donor => {}
-            Some(first) if first.barred || (first.is_active() && first.donor != row.donor) => {
-                let beside = Arc::make_mut(&mut self.claims).insert((key, row.donor), row);
-                if let Some(before) = beside {
-                    self.donors.uncount(before);
-                }
-                self.donors.count(row);
-            }
-            _ => self.put(key, row),
-        }
-    }
-
-    /// Withdraws a donor's trap or claim; `false` when the donor holds none that is active.
-    pub fn withdraw(&mut self, key: TrapKey, donor: &Donor, at: Timestamp) -> bool {
-        let Some(nth) = self.donors.index(donor) else { return false };
-        if let Some(beside) = self.claims.get(&(key, nth)).copied().filter(TrapRow::is_active) {
-            self.donors.uncount(beside);
-            let beside = beside.retired(at);
-            self.donors.count(beside);
-            Arc::make_mut(&mut self.claims).insert((key, nth), beside);
-            return true;
-        }
-        if !self.rows.get(key).is_some_and(|row| row.donor == nth && row.is_active()) {
-            return false;
-        }
-        self.retire(key, at, false);
-        self.promote(key);
-        true
-    }
-
-    /// After a withdrawal, makes the next donor's active claim the trap.
-    fn promote(&mut self, key: TrapKey) {
-        let next = self.claims.range((key, 0)..=(key, u32::MAX)).find(|(_, row)| row.is_active());
-        let Some((&place, &row)) = next else { return };
-        Arc::make_mut(&mut self.claims).remove(&place);
-        self.donors.uncount(row);
-        self.put(key, row);
+        before
     }
 
     fn count(&mut self, row: TrapRow) {
@@ -111,30 +66,6 @@ impl TrapSet {
     fn uncount(&mut self, row: TrapRow) {
         self.donors.uncount(row);
         self.domains.uncount(row);
-    }
-
-    /// Retires a trap; with `barred`, no donor can add it again. `false` when there is no such
-    /// active trap.
-    pub fn retire(&mut self, key: TrapKey, at: Timestamp, barred: bool) -> bool {
-        let Some(row) = self.rows.get(key).copied().filter(TrapRow::is_active) else { return false };
-        self.put(key, TrapRow { barred, ..row.retired(at) });
-        true
-    }
-
-    /// Withdraws all of a donor's traps and returns how many there were.
-    pub fn withdraw_all(&mut self, donor: &Donor, at: Timestamp) -> usize {
-        let keys: Vec<TrapKey> =
-            self.of_donor(donor).filter(|(_, trap)| trap.retired.is_none()).map(|(key, _)| key).collect();
-        keys.into_iter().filter(|key| self.withdraw(*key, donor, at)).count()
-    }
-
-    /// Retires and bars a trap, and every trap in the domain when `meant` is a domain's key.
-    /// Returns how many traps it retired.
-    pub fn bar(&mut self, meant: TrapKey, at: Timestamp) -> usize {
-        let keys =
-            self.rows.iter().filter(|(key, row)| row.is_active() && (*key == meant || row.domain == meant));
-        let keys: Vec<TrapKey> = keys.map(|(key, _)| key).collect();
-        keys.into_iter().filter(|key| self.retire(*key, at, true)).count()
     }
 
     /// Drops traps and claims that were retired before a time and are not barred.
@@ -161,25 +92,6 @@ impl TrapSet {
     /// Whether there is an active trap with this key.
     pub fn is_active(&self, key: TrapKey) -> bool {
         self.rows.get(key).is_some_and(TrapRow::is_active)
-    }
-
-    /// Whether a donor gave the trap, alone or beside others, and has not withdrawn it.
-    pub fn is_given_by(&self, key: TrapKey, donor: &Donor) -> bool {
-        let Some(nth) = self.donors.index(donor) else { return false };
-        let first = self.rows.get(key).filter(|row| row.donor == nth);
-        [first, self.claims.get(&(key, nth))].into_iter().flatten().any(TrapRow::is_active)
-    }
-
-    /// The traps that a donor gave, with those that it withdrew.
-    pub fn of_donor(&self, donor: &Donor) -> impl Iterator<Item = (TrapKey, Trap)> {
-        let nth = self.donors.index(donor);
-        let first = self.rows.iter().filter(move |(_, row)| Some(row.donor) == nth);
-        let beside = self
-            .claims
-            .iter()
-            .map(|((key, _), row)| (*key, row))
-            .filter(move |(_, row)| Some(row.donor) == nth);
-        first.chain(beside).map(|(key, row)| (key, self.trap(row)))
     }
 
     /// The trap with this key, active or not.
@@ -210,7 +122,18 @@ impl TrapSet {
     /// trap on the address itself and one on its whole domain come first, and the older of the two
     /// is chosen. After them the keys in `wider` are tried in order.
     pub fn find(&self, address: TrapKey, domain: TrapKey, wider: &[TrapKey]) -> Option<(TrapKey, Trap)> {
-        let active = |key| self.rows.get(key).filter(|row| row.is_active()).map(|row| (key, row));
+        self.covering(|key| self.rows.get(key), address, domain, wider)
+    }
+
+    /// The choice of [`TrapSet::find`] among the traps that `at` yields.
+    fn covering<'s>(
+        &'s self,
+        at: impl Fn(TrapKey) -> Option<&'s TrapRow>,
+        address: TrapKey,
+        domain: TrapKey,
+        wider: &[TrapKey],
+    ) -> Option<(TrapKey, Trap)> {
+        let active = |key| at(key).filter(|row| row.is_active()).map(|row| (key, row));
         let own = active(address).filter(|(_, row)| row.scope == Scope::Address);
         let whole = active(domain).filter(|(_, row)| matches!(row.scope, Scope::Domain | Scope::Subdomains));
         let nearest = match (own, whole) {
