@@ -434,7 +434,7 @@ fn a_question_that_is_given_up_blocks_nobody() {
         let begun = tokio::time::timeout(Duration::from_millis(200), verifier.ask(&other)).await;
         assert!(begun.is_err(), "it has its turn, and the host does not greet");
         stop.cancel();
-        verifier.run(stop.clone()).await;
+        verifier.run(Duration::from_millis(20), stop.clone()).await;
     });
     wait_until("three connections", Duration::from_secs(20), || host.clients().len() == 3);
 }
