@@ -8,7 +8,7 @@ use std::sync::Arc;
 use backscatterd::classify::{Author, Cause, HandedIn, Kind};
 use backscatterd::digest::Digest;
 use backscatterd::evidence::{
-    AskedSide, Channel, Directive, Entry, EvidenceSource, GivenTrap, Observation, Offset, Order,
+    AskedHost, AskedSide, Channel, Directive, Entry, EvidenceSource, GivenTrap, Observation, Offset, Order,
     OriginalSender, RecordedEntry, Verification, VerificationAnswer,
 };
 use backscatterd::journal::{
@@ -478,6 +478,17 @@ fn golden_entries() -> Vec<(String, Entry)> {
     ]);
     let leaver = Donor::parse("isp-1").unwrap();
     named.push(("dismiss-donor".to_owned(), directive(Order::DismissDonor { donor: leaver })));
+    let said = (VerificationAnswer::NoAnswer, "no answer: the host puts the decision off");
+    let relay = "198.18.0.28".parse().unwrap();
+    let asked = Verification::new(relay, "mail.relay.example".to_owned(), AskedSide::Relay, said, start());
+    let session = |host: &str, is_unreachable| AskedHost {
+        host: host.parse().unwrap(),
+        ended: start(),
+        answer: VerificationAnswer::NoAnswer,
+        is_unreachable,
+    };
+    let asked = asked.by_sessions(vec![session("198.18.0.28", false), session("2001:db8::25", true)]);
+    named.push(("verification-with-sessions".to_owned(), Entry::Verification(Box::new(asked))));
     named
 }
 

@@ -307,7 +307,7 @@ fn a_line_of_a_log_adds_weight_to_verified_reports_and_asks_nobody() {
         }
         world
     };
-    let alone = world_with(100, 50, VerificationAnswer::TakesAll);
+    let alone = world_with(1_000, 50, VerificationAnswer::TakesAll);
     assert!(!is_listed(&alone, ORIGIN) && questions(&alone).is_empty(), "no report, no question");
     // The number of points that the reports reach alone, and with the lines.
     let reached = |lines: usize, answer: VerificationAnswer| {

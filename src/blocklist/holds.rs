@@ -120,9 +120,9 @@ impl HeldListings {
     pub(super) fn drop_if(&mut self, dropped: impl Fn(Prefix) -> bool) -> Vec<Prefix> {
         let gone: Vec<(Prefix, u8)> =
             self.listings.keys().filter(|(prefix, _)| dropped(*prefix)).copied().collect();
-        gone.iter().for_each(|&(prefix, code)| {
+        for &(prefix, code) in &gone {
             self.remove(prefix, code);
-        });
+        }
         gone.into_iter().map(|(prefix, _)| prefix).collect()
     }
 
