@@ -96,10 +96,7 @@ impl Network {
                 must("ip", &[&["-n", &name, "addr", "add", &address, "dev", "eth0"], more].concat());
             }
             if let Some(first) = addresses.first() {
-                must(
-                    "ip",
-                    &[family, "-n", &name, "route", "add", "default", "dev", "eth0", "src", first],
-                );
+                must("ip", &[family, "-n", &name, "route", "add", "default", "dev", "eth0", "src", first]);
             }
         }
         // `ip netns exec` shows this file as /etc/resolv.conf.
