@@ -35,7 +35,7 @@ check_recipient:
     message = relay not permitted
   accept domains = gateway.test : late.test
   defer domains = grey.test
-    seen = -1s / key=${{sender_host_address}}_${{sender_address}}_$local_part@$domain
+    !seen = 1s / key=${{sender_host_address}}_${{sender_address}}_$local_part@$domain
     message = greylisted, try again later
   require verify = recipient
   accept

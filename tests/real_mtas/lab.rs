@@ -19,7 +19,7 @@ pub(crate) const TRAP_V6: &str = "2001:db8::1";
 /// The addresses from which the daemon asks mail servers.
 pub(crate) const VERIFY: [&str; 2] = ["198.18.0.2", "2001:db8::2"];
 /// The address of the name server, if there is one beside the daemon.
-const NAME_SERVER: &str = "198.18.0.53";
+pub(crate) const NAME_SERVER: &str = "198.18.0.53";
 /// A relay that accepts everything and bounces later.
 pub(crate) const BAD: &str = "198.18.0.25";
 /// A relay that rejects unknown recipients in the session.
@@ -145,7 +145,9 @@ impl Lab {
 
     /// The explanation of an address as JSON.
     pub(crate) fn explain_json(&self, address: &str) -> serde_json::Value {
-        serde_json::from_str(&self.verb(&["explain", "--json", address])).unwrap()
+        let path = format!("/control/v1/explain/{address}?format=json");
+        let (_, body) = self.control("GET", &path, "").expect("the daemon answers");
+        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"))
     }
 
     /// Whether the fold lists an address, by the API and not by the DNS.
@@ -181,8 +183,12 @@ impl Lab {
         if happens_within(WAIT_LIMIT, happened) {
             return;
         }
-        let logs: String = self.mtas.iter().map(Postfix::log).collect();
-        panic!("{what} did not come; the mail logs say:\n{logs}");
+        panic!("{what} did not come; the mail logs say:\n{}", self.logs());
+    }
+
+    /// The mail logs.
+    pub(crate) fn logs(&self) -> String {
+        self.mtas.iter().map(Postfix::log).collect()
     }
 
     /// Asks the list about an address with dig.

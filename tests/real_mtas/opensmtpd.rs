@@ -35,18 +35,19 @@ match from any for domain "gateway.test" action onward
 }
 
 /// The configuration of a server without such domains: it relays for every client, as for customers that it
-/// knows by their addresses, and forwards the mail of users of `provider.test`.
-pub(crate) fn forwarding_smtpd_conf(forwards: &[(String, String)]) -> String {
+/// knows by their addresses, and forwards the mail of users of `provider.test`. `through` says by which host
+/// it sends, if by one.
+pub(crate) fn forwarding_smtpd_conf(forwards: &[(String, String)], through: &str) -> String {
     let forwards: Vec<String> = forwards.iter().map(|(user, to)| format!("\"{user}\" = \"{to}\"")).collect();
+    let forwards = forwards.join(", ");
     format!(
         r#"
 listen on 0.0.0.0
-action users maildir "/var/spool/nowhere" virtual {{ {} }}
-action onward relay
+action users maildir "/var/spool/nowhere" virtual {{ {forwards} }}
+action onward relay {through}
 match from any for domain "provider.test" action users
 match from src {{ 192.0.2.0/24, 198.51.100.0/24, 203.0.113.0/24 }} for any action onward
 match from local for any action onward
-"#,
-        forwards.join(", ")
+"#
     )
 }

@@ -67,7 +67,7 @@ pub(crate) enum Role {
     Blocking,
     /// A server with customers' domains, each of which treats unknown recipients in its own way.
     Hosting,
-    /// A server that asks Postgrey first, and then rejects unknown recipients.
+    /// A server that asks Postgrey. One of its domains takes every recipient.
     Postgrey,
     /// A server that relays for customers with a login.
     LoginRelay,
@@ -211,15 +211,17 @@ fn own_lines(role: Role, folder: &Path) -> (&'static str, String) {
         Role::Hosting => ("mx.hosting.test", HOSTING_LINES.to_owned()),
         Role::Postgrey => (
             "postgrey.relay.test",
-            relay_test(&format!(
-                "smtpd_recipient_restrictions = check_policy_service inet:{POSTGREY}, reject_unlisted_recipient\n"
-            )),
+            format!(
+                "mydestination = grey.test\nlocal_recipient_maps =\nvirtual_alias_domains = strict.test\n\
+                 virtual_alias_maps = inline:{{ {{postmaster@strict.test = root}} }}\n\
+                 smtpd_recipient_restrictions = check_policy_service inet:{POSTGREY}, reject_unlisted_recipient\n"
+            ),
         ),
         Role::LoginRelay => (
             "out.isp.test",
             format!(
                 "mydestination = isp.test\nsmtpd_sasl_auth_enable = yes\nsmtpd_sasl_local_domain = isp.test\n\
-                 cyrus_sasl_config_path = {folder}/sasl\n\
+                 cyrus_sasl_config_path = {folder}/etc/sasl\n\
                  smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination\n"
             ),
         ),
@@ -289,7 +291,8 @@ fn start_postgrey(namespace: &str, folder: &Path) -> Child {
 /// Makes the account of a customer with a login.
 fn write_login(folder: &Path) {
     let [user, password] = LOGIN;
-    let (sasl, accounts) = (folder.join("sasl"), folder.join("sasl/accounts"));
+    // Debian's Postfix always looks in this folder.
+    let (sasl, accounts) = (folder.join("etc/sasl"), folder.join("accounts"));
     fs::create_dir(&sasl).unwrap();
     fs::write(
         sasl.join("smtpd.conf"),

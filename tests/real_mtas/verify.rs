@@ -1,5 +1,6 @@
 //! What verification finds out about real mail servers: what is asked, answered and concluded.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use backscatterd::digest::Digest;
@@ -13,8 +14,9 @@ use backscatterd::verify::{
 };
 
 use crate::exim::{EXIM, EXIM_REQUIRES_TLS, exim_conf};
-use crate::lab::{BAD, CLEAN, CLEAN_V6, GOOD, WAIT_LIMIT};
-use crate::network::{Network, can_run};
+use crate::lab::{BAD, CLEAN, CLEAN_V6, GOOD, NAME_SERVER, WAIT_LIMIT};
+use crate::name_server::Records;
+use crate::network::{Network, can_run, must};
 use crate::opensmtpd::{OPENSMTPD, smtpd_conf};
 use crate::postfix::{
     BAD_V6, BLOCKING, CUSTOMERS_ONLY, GOOD_V6, GREYLISTING, GREYLISTING_LAST, HOSTING, OLD_TLS_REQUIRED,
@@ -80,7 +82,7 @@ fn ask(network: &Network, host: &str, domain: &'static str) -> SideFinding {
 /// The replies of a host: what each is about, and its code.
 fn answered(found: &SideFinding) -> String {
     let parts = found.hosts[0].replies.iter().map(|reply| {
-        let (about, text) = reply.split_once(": ").unwrap_or((reply, ""));
+        let Some((about, text)) = reply.split_once(": ") else { return "(without TLS)".to_owned() };
         let code = text.split(' ').next().unwrap_or_default();
         if about == "a made-up name" { code.to_owned() } else { format!("{about} {code}") }
     });
@@ -107,7 +109,7 @@ fn wait_for(network: &Network, host: &str, logs: impl Fn() -> String) {
     assert!(happens_within(WAIT_LIMIT, listens), "{host} does not listen:\n{}", logs());
 }
 
-/// Asks a greylisting host again, with the same names, until it answers.
+/// Asks a greylisting host, which has deferred the same names before, until it answers.
 fn check_greylisting(network: &Network, host: &str, concluded: Finding) {
     let mut found = Vec::new();
     let is_over = || {
@@ -115,7 +117,6 @@ fn check_greylisting(network: &Network, host: &str, concluded: Finding) {
         found.last().is_some_and(|found| found.finding != Finding::NoAnswer(Unanswered::Deferred))
     };
     assert!(happens_within(WAIT_LIMIT, is_over), "{host} greylists for ever: {found:#?}");
-    assert!(found.len() > 1, "{host} did not greylist: {found:#?}");
     let last = &found[found.len() - 1];
     println!("{host:<13} grey.test later {:<24} {:?}", answered(last), last.finding);
     assert_eq!(last.finding, concluded, "{host}: {last:#?}");
@@ -166,23 +167,21 @@ fn every_postfix_is_understood() {
         case(GREYLISTING, "relay.test", "postmaster 450 450 450", no(Unanswered::Deferred)),
         case(GREYLISTING_LAST, "relay.test", "postmaster 450 550 550", Finding::Refuses),
         case(TLS_REQUIRED, "relay.test", "postmaster 250 550 550", Finding::RefusesUnknown),
-        case(
-            OLD_TLS_REQUIRED,
-            "relay.test",
-            "TLS failed; the session went on without it  MAIL FROM:<> 530",
-            no(Unanswered::AboutUs),
-        ),
+        case(OLD_TLS_REQUIRED, "relay.test", "(without TLS) MAIL FROM:<> 530", no(Unanswered::AboutUs)),
         case(BLOCKING, "relay.test", "postmaster 554", no(Unanswered::AboutUs)),
         case(HOSTING, "hosted.test", "postmaster 250 550 550", Finding::RefusesUnknown),
         case(HOSTING, "catchall.test", "postmaster 250 250 250", Finding::TakesAll),
         case(HOSTING, "late.test", "postmaster 250 250 250", Finding::TakesAll),
         case(HOSTING, "gateway.test", "postmaster 250 250 250", Finding::TakesAll),
         case(HOSTING, "elsewhere.test", "postmaster 454 454 454", Finding::Refuses),
+        // Postgrey leaves the refusal of an unknown recipient as it is, and never defers postmaster.
+        case(POSTGREY_HOST, "strict.test", "postmaster 250 550 550", Finding::RefusesUnknown),
+        case(POSTGREY_HOST, "grey.test", "postmaster 250 450 450", no(Unanswered::Deferred)),
         case(DOWN, "relay.test", "", no(Unanswered::Unreachable)),
         case(DOWN_V6, "relay.test", "", no(Unanswered::Unreachable)),
     ];
     check(&network, &cases, logs);
-    check_greylisting(&network, POSTGREY_HOST, Finding::RefusesUnknown);
+    check_greylisting(&network, POSTGREY_HOST, Finding::TakesAll);
 }
 
 /// A folder in which servers find their files after they have dropped their privileges.
@@ -192,30 +191,51 @@ fn reachable_folder() -> tempfile::TempDir {
     folder
 }
 
-/// The files of a server, with a key and a certificate that nobody signed.
-fn with_certificate(mut files: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
-    let made = rcgen::generate_simple_self_signed(["mx.lab.test".to_owned()]).unwrap();
-    files.push(("etc/lab/key", made.signing_key.serialize_pem()));
-    files.push(("etc/lab/cert", made.cert.pem()));
-    files
+/// A key and a certificate that nobody signed, as files of a server. OpenSMTPD needs a key of RSA.
+fn certificate(folder: &Path) -> [(&'static str, String); 2] {
+    let [key, certificate] = ["key", "certificate"].map(|name| folder.join(name).display().to_string());
+    must(
+        "openssl",
+        &[
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-subj",
+            "/CN=mx.lab.test",
+            "-keyout",
+            &key,
+            "-out",
+            &certificate,
+        ],
+    );
+    [("etc/lab/key", key), ("etc/lab/cert", certificate)]
+        .map(|(path, file)| (path, std::fs::read_to_string(file).unwrap()))
 }
 
 #[test]
 fn exim_opensmtpd_and_sendmail_are_understood() {
     let all = [EXIM, OPENSMTPD, SENDMAIL];
-    if !can_run(&all.map(Software::needed)) || !can_run(&["/usr/sbin/ip".into()]) {
+    let tools = ["/usr/sbin/ip", "/usr/bin/openssl"].map(Into::into);
+    if !can_run(&all.map(Software::needed)) || !can_run(&tools) {
         return;
     }
-    let mut network = Network::new("others", "127.0.0.1");
+    let mut network = Network::new("others", NAME_SERVER);
     network.host("outside", &[CLEAN, CLEAN_V6]);
+    network.host("dns", &[NAME_SERVER]);
+    let mut records = Records::default();
+    records.named("verify.outside.test", CLEAN);
+    network.within("dns", || records.serve(NAME_SERVER.parse().unwrap()));
     let folder = reachable_folder();
+    let certificate = certificate(folder.path());
     let exim = |at_mail| vec![("etc/exim4/exim.conf", exim_conf(at_mail))];
     let opensmtpd = |tls| vec![("etc/smtpd.conf", smtpd_conf(tls))];
     let mut servers: Vec<Unpacked> = Vec::new();
     for (software, address, files) in [
         (EXIM, EXIM_HOSTS[0], exim("")),
         (EXIM, EXIM_HOSTS[1], exim(EXIM_REQUIRES_TLS)),
-        (OPENSMTPD, OPENSMTPD_HOSTS[0], opensmtpd("tls pki mx.opensmtpd.test")),
+        (OPENSMTPD, OPENSMTPD_HOSTS[0], opensmtpd("")),
         (OPENSMTPD, OPENSMTPD_HOSTS[1], opensmtpd("tls-require pki mx.opensmtpd.test")),
         (SENDMAIL, SENDMAIL_HOSTS[0], sendmail_files("")),
         (SENDMAIL, SENDMAIL_HOSTS[1], sendmail_files(SENDMAIL_REQUIRES_TLS)),
@@ -224,35 +244,41 @@ fn exim_opensmtpd_and_sendmail_are_understood() {
         network.host(&host, &[address]);
         let place = folder.path().join(&host);
         let name = format!("mx.{}.test", software.name);
-        servers.push(software.start(&network.namespace(&host), &name, &place, &with_certificate(files)));
+        let files = [files, certificate.to_vec()].concat();
+        servers.push(software.start(&network.namespace(&host), &name, &place, &files));
     }
     let logs = || servers.iter().map(Unpacked::log).collect::<String>();
     for host in [EXIM_HOSTS, OPENSMTPD_HOSTS, SENDMAIL_HOSTS].concat() {
         wait_for(&network, host, logs);
     }
     let mut cases = Vec::new();
-    for [host, tls_required] in [EXIM_HOSTS, OPENSMTPD_HOSTS, SENDMAIL_HOSTS] {
+    for (host, refused) in [
+        (EXIM_HOSTS[0], "postmaster 250 550 550"),
+        (OPENSMTPD_HOSTS[0], "postmaster 250 524 524"),
+        (SENDMAIL_HOSTS[0], "postmaster 250 550 550"),
+    ] {
         cases.extend([
             case(host, "relay.test", "postmaster 250 550 550", Finding::RefusesUnknown),
-            case(tls_required, "relay.test", "postmaster 250 550 550", Finding::RefusesUnknown),
-            case(host, "hosted.test", "postmaster 250 550 550", Finding::RefusesUnknown),
+            case(host, "hosted.test", refused, Finding::RefusesUnknown),
             case(host, "catchall.test", "postmaster 250 250 250", Finding::TakesAll),
             // Accepted, and refused at the end of the message or by the next host.
             case(host, "late.test", "postmaster 250 250 250", Finding::TakesAll),
             case(host, "gateway.test", "postmaster 250 250 250", Finding::TakesAll),
+            case(host, "elsewhere.test", "postmaster 550 550 550", Finding::Refuses),
         ]);
     }
     cases.extend([
-        case(EXIM_HOSTS[0], "elsewhere.test", "postmaster 550 550 550", Finding::Refuses),
-        case(OPENSMTPD_HOSTS[0], "elsewhere.test", "postmaster 550 550 550", Finding::Refuses),
-        case(SENDMAIL_HOSTS[0], "elsewhere.test", "postmaster 550 550 550", Finding::Refuses),
+        case(EXIM_HOSTS[1], "relay.test", "postmaster 250 550 550", Finding::RefusesUnknown),
+        // The TLS of OpenSMTPD 6.8 fails with OpenSSL 3.
+        case(OPENSMTPD_HOSTS[1], "relay.test", "(without TLS) MAIL FROM:<> 530", no(Unanswered::AboutUs)),
+        case(SENDMAIL_HOSTS[1], "relay.test", "postmaster 250 550 550", Finding::RefusesUnknown),
         case(EXIM_HOSTS[0], "grey.test", "postmaster 451 451 451", no(Unanswered::Deferred)),
         case(OPENSMTPD_HOSTS[0], "grey.test", "postmaster 450 450 450", no(Unanswered::Deferred)),
         case(SENDMAIL_HOSTS[0], "grey.test", "postmaster 450 450 450", no(Unanswered::Deferred)),
     ]);
     check(&network, &cases, logs);
     // Exim's own greylisting lets the same names pass later.
-    check_greylisting(&network, EXIM_HOSTS[1], Finding::RefusesUnknown);
+    check_greylisting(&network, EXIM_HOSTS[0], Finding::RefusesUnknown);
     servers.clear();
     let down = |host| case(host, "relay.test", "", no(Unanswered::Unreachable));
     check(&network, &[EXIM_HOSTS[0], OPENSMTPD_HOSTS[0], SENDMAIL_HOSTS[0]].map(down), String::new);
