@@ -382,7 +382,7 @@ fn guessing_tokens_is_slowed_down_and_counted() {
         200,
         "a client with a valid token is admitted while others guess"
     );
-    let (_, metrics) = installation.get("/metrics").unwrap();
+    let metrics = installation.metrics();
     assert!(metrics.contains("backscatterd_http_unauthorized_total 200\n"), "{metrics}");
     installation.ok(&["advance", "61m"]);
     assert_eq!(installation.as_donor(&token).0, 200);

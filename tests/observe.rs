@@ -129,7 +129,7 @@ fn told(installation: &Installation, address: &str) -> String {
 
 /// The value of a metric of the server, with its labels.
 fn metric(installation: &Installation, name: &str) -> u64 {
-    let (_, exposed) = installation.get("/metrics").unwrap();
+    let exposed = installation.metrics();
     let value = exposed.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     value.map_or(0, |value| value.parse().unwrap())
 }

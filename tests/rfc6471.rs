@@ -453,7 +453,7 @@ fn rfc6471_o6_o8_o9_a_listed_client_is_off_at_once_by_asking() {
         let (status, _) = installation.post(&format!("/api/v1/addresses/{address}/removal"), b"").unwrap();
         assert_eq!(status, if nth == 1 { 200 } else { 429 }, "{address}");
     }
-    let (_, metrics) = installation.get("/metrics").unwrap();
+    let metrics = installation.metrics();
     assert!(
         metrics.contains("backscatterd_frozen 0") && metrics.contains("backscatterd_exemptions_overdue 0")
     );

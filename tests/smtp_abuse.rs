@@ -28,7 +28,7 @@ fn with(settings: &str) -> (Installation, Server) {
 }
 
 fn metric(installation: &Installation, name: &str) -> u64 {
-    let (_, metrics) = installation.get("/metrics").unwrap();
+    let metrics = installation.metrics();
     let line = metrics
         .lines()
         .find(|line| line.strip_prefix("backscatterd_").is_some_and(|line| line.starts_with(name)));

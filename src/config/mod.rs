@@ -15,6 +15,7 @@ mod http;
 mod journal;
 mod laboratory;
 mod log;
+mod metrics;
 mod observe;
 mod paths;
 mod section;
@@ -90,6 +91,7 @@ pub fn check(path: &Path, spec: ConfigSpec) -> Result<Config, Vec<Complaint>> {
         verify,
         dns,
         http,
+        metrics,
         control: ControlSection { socket: control_socket },
         audit: AuditSection { directory: audit_directory },
         clock,
@@ -126,6 +128,7 @@ pub fn check(path: &Path, spec: ConfigSpec) -> Result<Config, Vec<Complaint>> {
         name_server,
         lists,
         http,
+        metrics: metrics.settings(),
         control_socket,
         audit_directory,
         clock: clock.settings(),

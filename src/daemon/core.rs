@@ -1,5 +1,6 @@
 //! What runs without listeners: the journal, the keys, the fold, the observer and the intake.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -7,6 +8,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::recalling::recall;
+use super::routing::{RoutingParts, route};
 use super::start_error::StartError;
 use super::verifying::{VerifyingParts, verify};
 use crate::audit::AuditLog;
@@ -17,10 +19,11 @@ use crate::intake::{Intake, IntakeSettings};
 use crate::journal::{EmbeddedJournal, Journal, JournalError};
 use crate::keys::Keys;
 use crate::metrics::Metrics;
-use crate::observe::{Lookups, Networks, Observer, ObserverSettings, is_asked_about};
+use crate::observe::{Lookups, MailRoutes, Networks, Observer, ObserverSettings, is_asked_about};
 use crate::publish::{PublishError, Publisher, tick_number};
 use crate::relay::Listable;
 use crate::score::VerificationMode;
+use crate::smtp::SmtpSettings;
 use crate::time::{Clock, LaboratoryClock, SystemClock, Timestamp};
 use crate::verify::{SessionTimes, Verifier};
 
@@ -35,6 +38,7 @@ pub struct DaemonCore {
     pub(super) publisher: Publisher,
     recalling: JoinHandle<()>,
     verifying: JoinHandle<()>,
+    routing: JoinHandle<()>,
     stop: CancellationToken,
 }
 
@@ -93,12 +97,22 @@ impl DaemonCore {
         let recall =
             recall(Arc::clone(&published), Arc::clone(&journal), Arc::clone(&observer), stop.clone());
         let recalling = tokio::spawn(recall);
+        let routes = Arc::new(mail_routes(config, Arc::clone(&lookups)));
+        let parts = RoutingParts {
+            published: Arc::clone(&published),
+            journal: Arc::clone(&journal),
+            keys: Arc::clone(&keys),
+            clock: Arc::clone(&clock),
+            routes: Arc::clone(&routes),
+        };
+        let routing = tokio::spawn(route(parts, stop.clone()));
         let verifier = Arc::new(verifier_of(config, lookups, Arc::clone(&clock)));
         warn_if_nothing_can_be_asked(config, &verifier);
         let parts = VerifyingParts {
             published: Arc::clone(&published),
             journal: Arc::clone(&journal),
             keys: Arc::clone(&keys),
+            metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock),
             verifier,
             nonce: keys.nonce()?,
@@ -136,8 +150,9 @@ impl DaemonCore {
             wrong_tokens: http::HourlyLimit::new(http::WRONG_TOKENS_MAX),
             places: http::RequestPlaces::default(),
             intake: Arc::new(intake),
+            routes,
         });
-        Ok(DaemonCore { app, observer, publisher, recalling, verifying, stop })
+        Ok(DaemonCore { app, observer, publisher, recalling, verifying, routing, stop })
     }
 
     /// Appends a tick for the current time, because the fold's time moves only by entries.
@@ -211,6 +226,9 @@ impl DaemonCore {
         if let Err(error) = self.verifying.await {
             tracing::error!(%error, "the verification of cases failed");
         }
+        if let Err(error) = self.routing.await {
+            tracing::error!(%error, "the look-ups of trap domains failed");
+        }
     }
 }
 
@@ -244,6 +262,13 @@ pub fn lookups(settings: &ObserverSettings) -> Result<Lookups, StartError> {
         (true, []) => Lookups::dns(resolvers).map_err(StartError::Resolver)?,
         (true, hosts) => Lookups::Laboratory(hosts.to_vec()),
     })
+}
+
+/// Look-ups of where the mail for trap domains goes.
+fn mail_routes(config: &Config, lookups: Arc<Lookups>) -> MailRoutes {
+    let SmtpSettings { texts, listen, listen_proxy, .. } = &config.smtp;
+    let listeners = listen.iter().chain(listen_proxy).map(SocketAddr::ip);
+    MailRoutes::new(lookups, Arc::clone(&texts.hostname), listeners)
 }
 
 /// A verifier that has asked nothing.

@@ -8,6 +8,7 @@
 
 mod core;
 mod recalling;
+mod routing;
 mod serving;
 mod start_error;
 mod verifying;

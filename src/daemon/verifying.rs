@@ -12,6 +12,7 @@ use crate::digest::{Digest, Digester};
 use crate::evidence::{Entry, Offset, Verification, VerificationAnswer};
 use crate::journal::Journal;
 use crate::keys::Keys;
+use crate::metrics::Metrics;
 use crate::publish::Published;
 use crate::relay::{Prefix, Relay};
 use crate::score::short_domain;
@@ -42,6 +43,7 @@ pub(super) struct VerifyingParts {
     pub(super) published: Arc<Published>,
     pub(super) journal: Arc<dyn Journal>,
     pub(super) keys: Arc<Keys>,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) verifier: Arc<Verifier>,
     /// Makes the delays, which nobody can guess.
@@ -148,6 +150,7 @@ impl VerifyingParts {
         let seed = self.seed(relay, &domain);
         let request = VerifyRequest { relay, domain: asked, side: question.side, seed };
         let found = self.verifier.ask(&request).await;
+        self.metrics.verification(found.finding.name());
         let said = (answer(&found), &*reply(&found));
         let verification = Verification::new(relay, domain, question.side, said, self.clock.now());
         self.append(Entry::Verification(Box::new(verification))).await

@@ -13,7 +13,7 @@ use crate::smtp_client::Smtp;
 use crate::wait::happens_within;
 
 /// The address of the trap's host.
-const TRAP: &str = "198.18.0.1";
+pub(crate) const TRAP: &str = "198.18.0.1";
 /// A relay that accepts everything and bounces later.
 pub(crate) const BAD: &str = "198.18.0.25";
 /// A relay that rejects unknown recipients in the session.
@@ -27,6 +27,8 @@ pub(crate) const GREYLISTING_LAST: &str = "198.18.0.33";
 pub(crate) const TLS_REQUIRED: &str = "198.18.0.34";
 pub(crate) const OLD_TLS_REQUIRED: &str = "198.18.0.35";
 pub(crate) const BLOCKING: &str = "198.18.0.36";
+/// A mail server that is set up as the trap looks.
+pub(crate) const LIKE: &str = "198.18.0.40";
 /// A client that is not listed.
 pub(crate) const CLEAN: &str = "198.18.0.99";
 /// The trap domains.
@@ -60,6 +62,8 @@ pub(crate) enum Role {
     OldTlsRequired,
     /// A server that refuses clients on a list.
     Blocking,
+    /// A server that is set up as the trap looks.
+    LikeTrap,
 }
 
 impl Role {
@@ -74,6 +78,7 @@ impl Role {
             Role::TlsRequired => ("tls", TLS_REQUIRED),
             Role::OldTlsRequired => ("oldtls", OLD_TLS_REQUIRED),
             Role::Blocking => ("blocking", BLOCKING),
+            Role::LikeTrap => ("like", LIKE),
         }
     }
 }
@@ -356,7 +361,7 @@ impl Lab {
     }
 
     /// Opens a connection out of a namespace.
-    fn connect(&self, host: &str, from: &str, to: &str) -> Option<TcpStream> {
+    pub(crate) fn connect(&self, host: &str, from: &str, to: &str) -> Option<TcpStream> {
         let (from, to): (Ipv4Addr, Ipv4Addr) = (from.parse().unwrap(), to.parse().unwrap());
         let opened = self.within(host, move || {
             let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
@@ -414,7 +419,7 @@ fn start_daemon(folder: &Path, namespace: &str) -> Child {
     let settings = format!(
         "version = 1\nzones_directory = \"{path}/zones\"\n\
          [journal]\ndirectory = \"{path}/journal\"\n[keys]\ndirectory = \"{path}/keys\"\n\
-         [smtp]\nmessages_per_client_max = 0\nhostname = \"trap.backscatter.example\"\nlisten = [\"{TRAP}:25\"]\n\
+         [smtp]\nmessages_per_client_max = 0\ntarpit_max = \"0s\"\nhostname = \"trap.backscatter.example\"\nlisten = [\"{TRAP}:25\"]\n\
          operator_maildir = \"{path}/operator\"\n[dns]\nlisten = [\"{TRAP}:53\"]\n\
          [http]\nlisten = [\"127.0.0.1:8053\"]\n[control]\nsocket = \"{path}/control.sock\"\n\
          [audit]\ndirectory = \"{path}/audit\"\n\

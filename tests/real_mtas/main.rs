@@ -12,6 +12,7 @@
 
 mod lab;
 mod postfix;
+mod replies;
 #[path = "../support/smtp_client.rs"]
 mod smtp_client;
 mod verify;

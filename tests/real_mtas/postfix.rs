@@ -87,6 +87,16 @@ fn main_cf(role: Role, folder: &Path, trap: &str) -> String {
         Role::OldTlsRequired => {
             ("oldtls.relay.test", tls(&folder, "smtpd_tls_mandatory_protocols = <=TLSv1.1\n"))
         }
+        Role::LikeTrap => (
+            "mx.like.test",
+            "mydestination = mx.like.test\nrelay_domains = trap-one.test\nrelay_recipient_maps =\n\
+             relay_transport = discard:\nlocal_transport = discard:\nsmtpd_banner = $myhostname ESMTP\n\
+             smtpd_helo_required = yes\ndisable_vrfy_command = yes\nstrict_rfc821_envelopes = yes\n\
+             smtpd_discard_ehlo_keywords = silent-discard, dsn\nmessage_size_limit = 52428800\n\
+             smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n\
+             smtpd_error_sleep_time = 0\nlocal_recipient_maps = $alias_maps\n"
+                .to_owned(),
+        ),
         Role::Blocking => (
             "blocking.relay.test",
             "mydestination = relay.test\nsmtpd_client_restrictions = check_client_access \
