@@ -8,7 +8,7 @@ use crate::lab::{CLEAN, LIKE, Lab, Role, TRAP};
 
 /// Sessions that the same client has with both hosts. Each line is sent with CR LF behind it and gets one
 /// reply. `@OWN` stands for the host's own name.
-const DIALOGS: [(&str, &[&str]); 14] = [
+const DIALOGS: [(&str, &[&str]); 18] = [
     (
         "a report",
         &[
@@ -76,8 +76,9 @@ const DIALOGS: [(&str, &[&str]); 14] = [
             "MAIL TO:<>",
             "MAIL FROM:a@b.test",
             "MAIL FROM:<a@b.test",
-            "MAIL FROM:<a@@b.test>",
             "MAIL FROM:<a b@c.test>",
+            "MAIL FROM:<a@b.test>SIZE=1",
+            "MAIL FROM:<> RET=HDRS",
             "MAIL FROM:<> FOO=bar",
             "MAIL FROM:<> SIZE=x",
         ],
@@ -87,11 +88,15 @@ const DIALOGS: [(&str, &[&str]); 14] = [
         &[
             "EHLO relay.test",
             "MAIL FROM:<> SIZE=99999999999",
+            "RSET",
             "MAIL FROM:<> BODY=BINARYMIME",
             "MAIL FROM:<nobody>",
-            "MAIL FROM:<>",
             "RSET",
-            "MAIL FROM: <a@b.test>",
+            "MAIL FROM: <a@b.test> AUTH=<>",
+            "RSET",
+            "MAIL FROM:<a@@b.test>",
+            "RSET",
+            "MAIL FROM:<a@b> SMTPUTF8",
         ],
     ),
     (
@@ -106,6 +111,22 @@ const DIALOGS: [(&str, &[&str]); 14] = [
             "RCPT TO:<a@@b.test>",
             "RCPT TO:<a@trap-one.test> FOO=bar",
             "RCPT TO:a@trap-one.test",
+            "RCPT TO:<a@>",
+            "RCPT TO:<a b@stranger.test>",
+        ],
+    ),
+    (
+        "more forms of RCPT",
+        &[
+            "EHLO relay.test",
+            "MAIL FROM:<>",
+            "RCPT TO:<a@[192.0.2.77]>",
+            "RCPT TO:<@x.test:a@stranger.test>",
+            "RCPT TO:<a@trap-one.test> NOTIFY=NEVER",
+            "RCPT  TO: <a@trap-one.test>",
+            "RCPT TO:<A@Trap-One.Test.>",
+            "RCPT TO:<\"a b\"@trap-one.test>",
+            "rcpt to:<a\u{1}@trap-one.test>",
         ],
     ),
     (
@@ -141,16 +162,43 @@ const DIALOGS: [(&str, &[&str]); 14] = [
             "EHLO relay.test",
             "MAIL FROM:<>",
             "RCPT TO:<a@trap-one.test>",
-            "BDAT 3\r\na\r",
+            "BDAT 3\r\na",
             "RCPT TO:<b@trap-one.test>",
             "DATA",
-            "BDAT 5 LAST\r\n\nabc\r",
+            "MAIL FROM:<>",
+            "BDAT 5 LAST\r\nabc",
             "BDAT x",
-            "BDAT",
+        ],
+    ),
+    (
+        "chunks that are refused",
+        &[
+            "EHLO relay.test",
+            "MAIL FROM:<>",
+            "RCPT TO:<a@stranger.test>",
+            "BDAT 3\r\na",
+            "BDAT 3 LAST\r\na",
+            "RSET",
+            "NOOP",
         ],
     ),
     ("not SMTP", &["GET / HTTP/1.0"]),
-    ("no words", &["", "   ", "\u{7f}x", "noop", "  NOOP", "*", "XCLIENT", "XCLIENT ADDR=192.0.2.1"]),
+    ("no command", &["\u{7f}x"]),
+    (
+        "no words",
+        &[
+            "",
+            "   ",
+            "noop",
+            "  NOOP",
+            "NOOP \u{1}",
+            "HELO a\u{1}b",
+            "XCLIENT",
+            "XCLIENT ADDR=192.0.2.1",
+            "*",
+        ],
+    ),
+    ("before a greeting again", &["AUTH PLAIN", "ETRN x", "XFORWARD ADDR=192.0.2.1", "STARTTLS"]),
 ];
 
 /// The commands whose replies differ: the dialogue and the command. docs/TAKING-IN.md names them.

@@ -77,12 +77,10 @@ impl Session {
         true
     }
 
-    /// Executes a command line without its end.
+    /// Executes a command line without its end. Question marks stand for control characters.
     fn execute(&mut self, line: &[u8]) {
         let Ok(text) = std::str::from_utf8(line) else { return self.refuse(replies::NOT_UTF8) };
-        if text.chars().any(|c| c.is_ascii_control() && c != '\t') {
-            return self.refuse(replies::BAD_SYNTAX);
-        }
+        let text = text.replace(|c: char| c.is_control() && c != '\t', "?");
         let text = text.trim_matches([' ', '\t']);
         let (verb, rest) = text.split_once([' ', '\t']).unwrap_or((text, ""));
         let (verb, rest) = (verb.to_ascii_uppercase(), rest.trim_start());
@@ -152,7 +150,7 @@ impl Session {
 
     /// EHLO and HELO also reset the transaction (RFC 5321 §4.1.4).
     fn hello(&mut self, host: &str, reply: String) {
-        (self.transaction, self.forwarded) = (None, None);
+        (self.transaction, self.forwarded, self.discarding) = (None, None, false);
         self.helo = Some(host[..host.floor_char_boundary(naming::HELO_OCTETS_MAX)].to_owned());
         self.reply(&reply);
     }
@@ -161,14 +159,14 @@ impl Session {
         if !rest.is_empty() {
             return self.refuse(replies::RSET_SYNTAX);
         }
-        self.forwarded = None;
+        (self.forwarded, self.discarding) = (None, false);
         self.leave();
         self.reply(replies::OK);
     }
 
     fn etrn(&mut self, domain: &str) {
         match (&self.helo, domain) {
-            (None, _) => self.refuse(replies::GREET_FIRST),
+            (None, _) => self.refuse(replies::GREET_FIRST_ETRN),
             (Some(_), "") => self.refuse(replies::ETRN_SYNTAX),
             (Some(_), domain) => self.refuse(&replies::no_etrn(domain)),
         }
@@ -178,7 +176,12 @@ impl Session {
         let line = format!("BDAT {rest}\r\n");
         match Request::parse(&mut line.as_bytes().iter()) {
             Ok(Request::Bdat { chunk_size, is_last }) => self.start_chunk(chunk_size, is_last),
-            _ => self.refuse(replies::BDAT_SYNTAX),
+            // Where the chunk ends cannot be known.
+            _ => {
+                self.refuse(replies::BDAT_SYNTAX);
+                self.state = SessionState::Closed(SessionEnd::CutOff);
+                self.transaction = None;
+            }
         }
     }
 

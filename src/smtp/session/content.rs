@@ -62,7 +62,10 @@ impl Session {
             self.refuse(replies::CHUNK_TOO_LARGE);
             return self.close(&replies::local_error(&self.texts.hostname));
         }
-        let fate = ChunkFate::of(octets, self.transaction.as_ref(), &self.limits);
+        let fate = match self.discarding {
+            true => ChunkFate::Discarded,
+            false => ChunkFate::of(octets, self.transaction.as_ref(), &self.limits),
+        };
         self.chunked = matches!(fate, ChunkFate::Taken);
         self.state = SessionState::Chunk(Chunk { octets, left: octets, last, fate });
     }
@@ -91,7 +94,11 @@ impl Session {
             ChunkFate::Taken if chunk.last => self.end_data(),
             ChunkFate::Taken => self.reply(&replies::chunk_received(chunk.octets)),
             ChunkFate::Unwanted if self.transaction.is_none() => self.refuse(replies::NEED_RCPT),
-            ChunkFate::Unwanted => self.refuse(self.no_recipients()),
+            ChunkFate::Unwanted => {
+                self.discarding = true;
+                self.refuse(self.no_recipients());
+            }
+            ChunkFate::Discarded => self.refuse(&replies::chunk_discarded(chunk.octets)),
             ChunkFate::TooMuch => {
                 let recipients = self.transaction.take().map_or(1, |open| open.recipients());
                 self.refuse_message(replies::CHUNK_TOO_LARGE, if chunk.last { recipients } else { 1 });

@@ -1,6 +1,6 @@
 //! The commands that name the sender, the recipients and the client of a message.
 
-use smtp_proto::{Error, MAIL_BODY_BINARYMIME, Request};
+use smtp_proto::{Error, MAIL_BODY_BINARYMIME, MailFrom, Request};
 
 use super::naming::{ClientNaming, Naming};
 use super::setup::Protocol;
@@ -62,14 +62,19 @@ impl Session {
             let ended = replies::too_many_connections(&self.texts.hostname, self.peer.relay);
             return self.close(&ended);
         }
-        let path = EnvelopePath::of(rest);
+        let Some(path) = EnvelopePath::of(rest, "FROM:") else {
+            return self.refuse(replies::MAIL_SYNTAX);
+        };
         let line = format!("MAIL {}\r\n", path.completed(rest, &self.texts.hostname));
         let from = match Request::parse(&mut line.as_bytes().iter()) {
+            _ if path.asks_for_dsn() => return self.refuse(replies::NO_DSN),
             Ok(Request::Mail { from }) => from,
-            Err(Error::InvalidSenderAddress) => return self.refuse(replies::BAD_SENDER),
             Err(Error::InvalidParameter { param: "SIZE" }) => return self.refuse(replies::BAD_SIZE),
-            Err(error) => return self.refuse_parameter(&error, rest, replies::MAIL_SYNTAX),
-            Ok(_) => return self.refuse(replies::MAIL_SYNTAX),
+            Err(_) if path.is_odd() => {
+                MailFrom { address: path.inside.unwrap_or_default().into(), ..MailFrom::default() }
+            }
+            Err(error) => return self.refuse_parameter(&error, rest, replies::BAD_SENDER),
+            Ok(_) => return self.refuse(replies::BAD_SENDER),
         };
         if from.size > self.limits.message_octets_max {
             return self.refuse(replies::SIZE_TOO_LARGE);
@@ -80,7 +85,7 @@ impl Session {
         let (client, helo) = self.client(forwarded, helo);
         self.chunked = false;
         self.begun = self.now;
-        let reverse_path = ReversePath::parse(path.local.unwrap_or(&from.address));
+        let reverse_path = ReversePath::parse(path.local().unwrap_or(&from.address));
         self.transaction = Some(Transaction::new(self.now, client, helo, reverse_path));
         self.reply(replies::SENDER_OK);
     }
@@ -110,17 +115,21 @@ impl Session {
         if self.chunked {
             return self.refuse(replies::RCPT_AFTER_BDAT);
         }
-        let path = EnvelopePath::of(rest);
+        let Some(path) = EnvelopePath::of(rest, "TO:") else {
+            return self.refuse(replies::RCPT_SYNTAX);
+        };
         let line = format!("RCPT {}\r\n", path.completed(rest, &self.texts.hostname));
         let to = match Request::parse(&mut line.as_bytes().iter()) {
-            Ok(Request::Rcpt { to }) => to,
-            Err(Error::InvalidRecipientAddress) => return self.refuse(replies::BAD_RECIPIENT),
-            Err(error) => return self.refuse_parameter(&error, rest, replies::RCPT_SYNTAX),
-            Ok(_) => return self.refuse(replies::RCPT_SYNTAX),
+            _ if path.asks_for_dsn() => return self.refuse(replies::NO_DSN),
+            Ok(Request::Rcpt { to }) => to.address.to_string(),
+            Err(_) if path.is_odd() => path.inside.unwrap_or_default().to_owned(),
+            Err(error) => return self.refuse_parameter(&error, rest, replies::BAD_RECIPIENT),
+            Ok(_) => return self.refuse(replies::BAD_RECIPIENT),
         };
         // The parser has removed the quotes of a quoted local part.
-        match Mailbox::unquoted(&to.address) {
-            Some(mailbox) => self.recipient(mailbox, path.local.unwrap_or(&to.address)),
+        match Mailbox::unquoted(to.trim_end_matches('.')) {
+            Some(mailbox) => self.recipient(Some(mailbox), path.local().unwrap_or(&to)),
+            None if path.is_odd() => self.recipient(None, &to),
             None => self.refuse(replies::BAD_RECIPIENT),
         }
     }
@@ -139,8 +148,9 @@ impl Session {
         self.refuse(&replies::unsupported_option(written));
     }
 
-    /// Takes or refuses a recipient. `written` is the address as the client wrote it.
-    fn recipient(&mut self, mailbox: Mailbox, written: &str) {
+    /// Takes or refuses a recipient. `written` is the address as the client wrote it; without a mailbox it
+    /// is none that this server could have.
+    fn recipient(&mut self, mailbox: Option<Mailbox>, written: &str) {
         let is_handed_over = self.is_handed_over();
         let client = (!is_handed_over && !self.peer.unnamed).then_some(self.peer.relay);
         let Some(transaction) = &mut self.transaction else { return };
@@ -148,12 +158,13 @@ impl Session {
             return self.reply(replies::TOO_MANY_RECIPIENTS);
         }
         let source = if is_handed_over { MailSource::Handover } else { MailSource::Public };
-        let class = self.recipients.of(&mailbox, source);
+        let class =
+            mailbox.as_ref().map_or(RecipientClass::Stranger, |mailbox| self.recipients.of(mailbox, source));
         let taken = !matches!(class, RecipientClass::UnknownUser | RecipientClass::Stranger);
         self.queued.push_back(SessionEvent::Recipient { client, taken });
         match class {
-            RecipientClass::Trap => transaction.traps.push(mailbox),
-            RecipientClass::Operator => transaction.operators.push(mailbox),
+            RecipientClass::Trap => transaction.traps.extend(mailbox),
+            RecipientClass::Operator => transaction.operators.extend(mailbox),
             RecipientClass::Donor(donor) => {
                 if !transaction.donors.contains(&donor) {
                     transaction.donors.push(donor);
@@ -202,29 +213,55 @@ fn probes(transaction: &Transaction) -> bool {
     }
 }
 
-/// The path in the argument of MAIL or RCPT.
+/// The parameters of DSN (RFC 3461 §4).
+const DSN_PARAMETERS: [&str; 4] = ["NOTIFY", "ORCPT", "RET", "ENVID"];
+
+/// The path in the argument of MAIL or RCPT, and what stands behind it.
 struct EnvelopePath<'a> {
-    /// The local part of an address without a domain, which is one of this host's own (RFC 5321
-    /// §4.1.1.3 for postmaster).
-    local: Option<&'a str>,
+    /// What stands in angle brackets.
+    inside: Option<&'a str>,
+    /// What stands behind them.
+    behind: &'a str,
 }
 
 impl<'a> EnvelopePath<'a> {
-    /// Reads the path of an argument such as `TO:<postmaster>`.
-    fn of(rest: &'a str) -> Self {
-        let after = rest.split_once(':').map_or("", |(_, after)| after.trim_start());
-        let inside = after.strip_prefix('<').and_then(|path| path.split_once('>')).map(|(path, _)| path);
-        let is_plain = |path: &&str| {
-            !path.is_empty()
-                && path.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_+".contains(&octet))
-        };
-        EnvelopePath { local: inside.filter(is_plain) }
+    /// Reads the path of an argument such as `TO:<postmaster>`. `None` if the argument does not begin with
+    /// `keyword`.
+    fn of(rest: &'a str, keyword: &str) -> Option<Self> {
+        let (named, path) = rest.split_at_checked(keyword.len())?;
+        let path = named.eq_ignore_ascii_case(keyword).then(|| path.trim_start())?;
+        let split = path.strip_prefix('<').and_then(|path| path.split_once('>'));
+        Some(match split {
+            Some((inside, behind)) => EnvelopePath { inside: Some(inside), behind },
+            None => EnvelopePath { inside: None, behind: "" },
+        })
+    }
+
+    /// The local part of an address without a domain, which is one of this host's own (RFC 5321
+    /// §4.1.1.3 for postmaster).
+    fn local(&self) -> Option<&'a str> {
+        let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_+".contains(&octet);
+        self.inside.filter(|path| !path.is_empty() && path.bytes().all(is_plain))
+    }
+
+    /// Whether an address that the parser refuses may be taken for one of a stranger: it has a domain, and
+    /// nothing that separates words.
+    fn is_odd(&self) -> bool {
+        let separates = |c: char| c.is_whitespace() || matches!(c, '<' | '"' | ',' | '(' | ')');
+        let is_address = |path: &str| path.contains('@') && !path.ends_with('@') && !path.contains(separates);
+        self.behind.is_empty() && self.inside.is_some_and(is_address)
+    }
+
+    /// Whether a parameter is one of DSN.
+    fn asks_for_dsn(&self) -> bool {
+        let mut names = self.behind.split_ascii_whitespace().filter_map(|word| word.split('=').next());
+        names.any(|name| DSN_PARAMETERS.iter().any(|dsn| name.eq_ignore_ascii_case(dsn)))
     }
 
     /// The argument with the host's own domain in an address that has none. The parser takes no such
     /// address.
     fn completed(&self, rest: &str, hostname: &str) -> String {
-        match self.local {
+        match self.local() {
             Some(local) => rest.replacen(&format!("<{local}>"), &format!("<{local}@{hostname}>"), 1),
             None => rest.to_owned(),
         }

@@ -63,6 +63,8 @@ pub struct Session {
     transaction: Option<Transaction>,
     /// A chunk of the transaction's message was accepted.
     chunked: bool,
+    /// A chunk of the transaction was refused, so that further chunks are dropped.
+    discarding: bool,
     messages: usize,
     errors: usize,
     tally: SessionCosts,
@@ -116,6 +118,7 @@ impl Session {
             helo: None,
             transaction: None,
             chunked: false,
+            discarding: false,
             messages: 0,
             errors: 0,
             tally: SessionCosts::default(),

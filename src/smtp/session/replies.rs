@@ -34,7 +34,7 @@ pub(super) const TRY_LATER: &str = "451 4.3.0 Error: queue file write error";
 /// The transaction has its maximum number of recipients.
 pub(super) const TOO_MANY_RECIPIENTS: &str = "452 4.5.3 Error: too many recipients";
 
-/// The line holds no command, or a control character.
+/// The line holds no command.
 pub(super) const BAD_SYNTAX: &str = "500 5.5.2 Error: bad syntax";
 /// The line is not UTF-8.
 pub(super) const NOT_UTF8: &str = "500 5.5.2 Error: bad UTF-8 syntax";
@@ -52,8 +52,8 @@ pub(super) const LHLO_SYNTAX: &str = "501 Syntax: LHLO hostname";
 pub(super) const MAIL_SYNTAX: &str = "501 5.5.4 Syntax: MAIL FROM:<address>";
 /// RCPT in a wrong form.
 pub(super) const RCPT_SYNTAX: &str = "501 5.5.4 Syntax: RCPT TO:<address>";
-/// BDAT in a wrong form.
-pub(super) const BDAT_SYNTAX: &str = "501 5.5.4 Syntax: BDAT count [LAST]";
+/// BDAT in a wrong form. The session ends.
+pub(super) const BDAT_SYNTAX: &str = "521 5.5.4 Syntax: BDAT count [LAST]";
 /// DATA with an argument.
 pub(super) const DATA_SYNTAX: &str = "501 5.5.4 Syntax: DATA";
 /// RSET with an argument.
@@ -64,6 +64,8 @@ pub(super) const STARTTLS_SYNTAX: &str = "501 5.5.4 Syntax: STARTTLS";
 pub(super) const BAD_SENDER: &str = "501 5.1.7 Bad sender address syntax";
 /// The address in RCPT cannot be parsed.
 pub(super) const BAD_RECIPIENT: &str = "501 5.1.3 Bad recipient address syntax";
+/// MAIL or RCPT has a parameter of DSN (RFC 3461), which is not offered.
+pub(super) const NO_DSN: &str = "501 5.7.1 DSN support is disabled";
 /// MAIL has a SIZE that is no number.
 pub(super) const BAD_SIZE: &str = "501 5.5.4 Bad message size syntax";
 /// The command is known and not implemented.
@@ -74,6 +76,8 @@ pub(super) const OTHER_PROTOCOL: &str = "502 5.5.1 Error: command not implemente
 pub(super) const GREET_FIRST: &str = "503 5.5.1 Error: send HELO/EHLO first";
 /// MAIL before a greeting in LMTP.
 pub(super) const GREET_FIRST_LMTP: &str = "503 5.5.1 Error: send LHLO first";
+/// ETRN before a greeting.
+pub(super) const GREET_FIRST_ETRN: &str = "503 Error: send HELO/EHLO first";
 /// AUTH is not offered.
 pub(super) const NO_AUTH: &str = "503 5.5.1 Error: authentication not enabled";
 /// MAIL within a transaction.
@@ -183,6 +187,11 @@ pub fn queue_id(id: &str) -> String {
 /// A chunk that is not the last one was received.
 pub(super) fn chunk_received(octets: usize) -> String {
     format!("250 2.0.0 Ok: {octets} bytes")
+}
+
+/// A chunk was dropped, because the transaction cannot take a message any more.
+pub(super) fn chunk_discarded(octets: usize) -> String {
+    format!("551 5.0.0 Discarded {octets} bytes after earlier error")
 }
 
 /// XCLIENT or XFORWARD, named by `verb`, without an attribute.
