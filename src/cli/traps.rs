@@ -54,7 +54,7 @@ pub(super) enum TrapVerb {
     },
     /// Say where the mail for a trap domain goes, or look it up now.
     Mail {
-        /// The domain, or its key as `trap list` prints it for a whole domain.
+        /// The domain, or the key of a trap in it as `trap list` prints it.
         domain: String,
         /// Where the mail goes: `dns` (where the MX records lead, from now on), `here` or `elsewhere`.
         #[arg(default_value = "dns")]

@@ -25,7 +25,7 @@ section!(
     /// The SMTP server of the traps.
     SmtpSection {
         /// The full host name in the greeting, to which the MX records of the trap domains point.
-        hostname: String = "trap.example.org".to_owned(),
+        hostname: String = "mx.example.org".to_owned(),
         /// The text after the host name in the greeting.
         greeting: String = SessionTexts::GREETING.to_owned(),
         /// The text with which recipients of other domains are refused, after the code and the address.

@@ -68,7 +68,7 @@ impl FromStr for MailChoice {
 /// A decision about the mail for a trap domain.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct TrapMailChange {
-    /// The domain, or its key.
+    /// The domain, or the key of a trap in it.
     pub domain: String,
     /// Where its mail goes.
     pub mail: MailChoice,
@@ -137,7 +137,7 @@ pub(super) async fn change_mail(
 ) -> Result<Json<TrapMailDone>, ApiError> {
     let TrapMailChange { domain, mail, by, why } = change;
     let (key, name) = match domain.parse::<TrapKey>() {
-        Ok(key) => (key, None),
+        Ok(key) => (app.published.traps().traps.get(key).map_or(key, |trap| trap.domain), None),
         Err(_) => {
             let named = app.keys.hasher().named(&domain).map_err(ApiError::InvalidValue)?;
             (named.domain, Some(named_domain(&domain)))

@@ -18,16 +18,13 @@ struct Uses {
 }
 
 impl TrapDomains {
-    /// The keys of the trap domains in which a domain lies: the domain itself, and those above it whose
-    /// subdomains are covered. Every key is computed, whatever was found before.
-    pub(super) fn around(&self, hasher: &TrapHasher, domain: &str) -> Vec<TrapKey> {
+    /// The keys of a domain and of those above it, each with whether mail for the domain is mail for a trap
+    /// domain by this key: the domain is one, or lies below one whose subdomains are covered.
+    pub(super) fn around(&self, hasher: &TrapHasher, domain: &str) -> Vec<(TrapKey, bool)> {
         let own = hasher.domain(domain);
-        let own = self.contains(own).then_some(own);
-        let above = domains_above(domain).filter_map(|above| {
-            let above = hasher.domain(above);
-            self.contains_below(above).then_some(above)
-        });
-        own.into_iter().chain(above).collect()
+        let above = domains_above(domain).map(|above| hasher.domain(above));
+        let above = above.map(|above| (above, self.contains_below(above)));
+        std::iter::once((own, self.contains(own))).chain(above).collect()
     }
 
     /// Whether the domain holds an active trap.

@@ -23,15 +23,17 @@ impl KnownTraps {
     /// Where the mail of a trap domain goes; `None` if no active trap lies in the domain, nor in one above
     /// it whose subdomains are covered, nor under a hashing donor's hash of it.
     ///
-    /// All keys are computed for every domain, so that the time does not tell trap domains from others.
+    /// All keys are computed and looked up for every domain, so that the time does not tell trap domains
+    /// from others.
     pub fn mail_route(&self, hasher: &TrapHasher, domain: &str) -> Option<MailRoute> {
         let mut around = self.domains.around(hasher, domain);
         for donor in &self.hashing {
             let given = hasher.for_donor(donor).domain(domain);
             let stored = hasher.of_hash(donor, given);
-            around.extend(self.domains.contains(stored).then_some(stored));
+            around.push((stored, self.domains.contains(stored)));
         }
-        around.into_iter().map(|domain| self.traps.mail_of(domain).route).max()
+        let routes = around.into_iter().map(|(key, covers)| (self.traps.route_of(key), covers));
+        routes.fold(None, |known, (route, covers)| if covers { known.max(Some(route)) } else { known })
     }
 
     /// The keys under which an address may be a trap, other than its own key and its domain's.

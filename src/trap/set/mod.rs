@@ -14,7 +14,7 @@ pub use donors::TrapCount;
 pub use known::{HASHING_DONORS_MAX, KnownTraps};
 
 use super::table::TrapTable;
-use super::{Donor, KnownMail, Scope, Trap, TrapKey, TrapMail};
+use super::{Donor, KnownMail, MailRoute, Scope, Trap, TrapKey, TrapMail};
 use crate::time::Timestamp;
 use donors::TrapDonors;
 use row::TrapRow;
@@ -154,6 +154,11 @@ impl TrapSet {
     /// What is known of the mail of a trap domain.
     pub fn mail_of(&self, domain: TrapKey) -> KnownMail {
         self.mail.get(domain).cloned().unwrap_or_default()
+    }
+
+    /// Where the mail of a domain goes, as far as it is known.
+    pub(super) fn route_of(&self, domain: TrapKey) -> MailRoute {
+        self.mail.get(domain).map_or(MailRoute::Unknown, |known| known.route)
     }
 
     /// What is known of the mail of the trap domains whose keys have first four octets from `first` to
