@@ -19,7 +19,7 @@ use crate::digest::Digest;
 use crate::folder;
 use crate::journal::SealedReport;
 use crate::time::Day;
-use crate::trap::TrapHasher;
+use crate::trap::{SealedName, TrapHasher, TrapKey};
 
 const KEY_OCTETS: usize = 32;
 /// zstd's compression level for reports: the fastest that still halves them.
@@ -95,8 +95,8 @@ pub enum KeyError {
     /// The day's key was destroyed.
     #[error("the key of {0} was destroyed; the reports of that day can no longer be read")]
     Destroyed(Day),
-    /// The report could not be sealed or opened.
-    #[error("the report does not belong to its key, or was altered")]
+    /// The report or the name could not be sealed or opened.
+    #[error("the report or the name does not belong to its key, or was altered")]
     Unsealed,
     /// The reduced report is too large.
     #[error("a reduced report of {0} octets is larger than {REPORT_OCTETS_MAX} octets and cannot be stored")]
@@ -236,6 +236,44 @@ impl Keys {
             .open_in_place(nonce, Aad::from(evidence.octets()), &mut octets)
             .map_err(|_| KeyError::Unsealed)?;
         zstd::bulk::decompress(reduced, REPORT_OCTETS_MAX).map_err(|_| KeyError::Unsealed)
+    }
+
+    /// Seals the name of a trap domain. It can be opened only with the domain's key.
+    ///
+    /// # Errors
+    /// When the system provides no random numbers.
+    pub fn seal_name(&self, domain: TrapKey, name: &str) -> Result<SealedName, KeyError> {
+        let nonce = self.nonces.next(&self.random)?;
+        let (mut octets, mut sealed) = (nonce.to_vec(), name.as_bytes().to_vec());
+        self.names_key()?
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(domain.to_string()),
+                &mut sealed,
+            )
+            .map_err(|_| KeyError::Unsealed)?;
+        octets.append(&mut sealed);
+        Ok(SealedName(octets))
+    }
+
+    /// Opens the name of a trap domain.
+    ///
+    /// # Errors
+    /// `Unsealed` when it belongs to another domain or another traps' key.
+    pub fn open_name(&self, domain: TrapKey, name: &SealedName) -> Result<String, KeyError> {
+        let (nonce, octets) = name.0.split_at_checked(NONCE_LEN).ok_or(KeyError::Unsealed)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| KeyError::Unsealed)?;
+        let mut octets = octets.to_vec();
+        let opened = self
+            .names_key()?
+            .open_in_place(nonce, Aad::from(domain.to_string()), &mut octets)
+            .map_err(|_| KeyError::Unsealed)?;
+        String::from_utf8(opened.to_vec()).map_err(|_| KeyError::Unsealed)
+    }
+
+    fn names_key(&self) -> Result<LessSafeKey, KeyError> {
+        let key = UnboundKey::new(&CHACHA20_POLY1305, &self.hasher.names_secret());
+        key.map(LessSafeKey::new).map_err(|_| KeyError::Unsealed)
     }
 
     /// Destroys the keys of all days before `day` and returns how many there were.

@@ -115,6 +115,9 @@ impl Journal for FaultyJournal {
         assert!(!self.panics.load(Ordering::SeqCst), "a fault of the program, made by a test");
         self.inner.entry(at)
     }
+    fn find(&self, id: Digest) -> Result<Option<RecordedEntry>, JournalError> {
+        self.inner.find(id)
+    }
     fn report(&self, evidence: Digest) -> Result<Option<SealedReport>, JournalError> {
         self.inner.report(evidence)
     }
@@ -229,6 +232,7 @@ impl Site {
             published: Arc::clone(&publisher.published),
             journal,
             keys: Arc::clone(&self.keys),
+            metrics: Arc::new(Metrics::new()),
             clock,
             verifier: Arc::new(verifier),
             look: LOOK,

@@ -78,6 +78,16 @@ const FAULTS: &[Fault] = &[
     },
     Fault {
         file: "backscatterd.toml",
+        replace: "[smtp]",
+        by: "[smtp]\ngreeting = \"ESMTP Backscatterd\"\nrefusal = \"no\\r\\n250 yes\"",
+        complaint: &[
+            "smtp.greeting: \"ESMTP Backscatterd\" names this program",
+            "smtp.refusal:",
+            "is not one line",
+        ],
+    },
+    Fault {
+        file: "backscatterd.toml",
         replace: "listen = [\"127",
         by: "listen = [\"somewhere:25\", \"127",
         complaint: &["invalid socket address"],
@@ -357,6 +367,23 @@ fn rfc6471_o14_a_laboratory_stays_one() {
 }
 
 #[test]
+fn check_warns_of_metrics_that_others_can_read() {
+    let installation = Installation::new();
+    let warns = |told: &str| told.contains("is a public address, and metrics move with every report");
+    assert!(!warns(&installation.ok(&["check"])));
+    for (before, address, public) in [
+        ("127.0.0.1:0", "10.0.0.1:9253", false),
+        ("10.0.0.1:9253", "[fd00::1]:9253", false),
+        ("[fd00::1]:9253", "0.0.0.0:9253", true),
+        ("0.0.0.0:9253", "9.9.8.1:9253", true),
+    ] {
+        let at = |address: &str| format!("[metrics]\nlisten = [\"{address}");
+        installation.configure(&at(before), &at(address));
+        assert_eq!(warns(&installation.ok(&["check"])), public, "{address}");
+    }
+}
+
+#[test]
 fn verification_asks_another_port_only_in_a_laboratory() {
     let installation = Installation::new();
     let zone = installation.path().join("zones/backscatter.toml");
@@ -380,6 +407,18 @@ fn what_the_machine_refuses_has_codes_of_its_own() {
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(69), "{told}");
     assert!(told.contains("HTTP cannot listen on"), "{told}");
+    drop(taken);
+
+    // The metrics' own port is taken.
+    let installation = Installation::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    installation
+        .configure("[metrics]\nlisten = [\"127.0.0.1:0", &format!("[metrics]\nlisten = [\"{address}"));
+    let output = installation.run(&["serve"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(69), "{told}");
+    assert!(told.contains("metrics cannot listen on"), "{told}");
     drop(taken);
 
     // A store that another program wrote.

@@ -127,7 +127,7 @@ fn rrl_n7_floods_are_bounded_and_tcp_is_not() {
     assert!(raw_flood(installation.dns_address(), &[0; 12], 200) <= 40);
     let answers = over_tcp(installation.dns_address(), &vec![question; 100]);
     assert!(answers.iter().all(|answer| answer.answers.len() == 1 && !answer.metadata.truncation));
-    let (_, metrics) = installation.get("/metrics").unwrap();
+    let metrics = installation.metrics();
     assert!(metrics.contains("backscatterd_dns_dropped_total{transport=\"udp\",reason=\"limit\"} "));
     server.stop();
 }
@@ -216,7 +216,7 @@ fn n8_rules_of_access_and_keys_refuse_with_a_reason_and_no_address() {
     assert_eq!(told("127.0.0.10", &format!("2.0.0.127.{}.{ORIGIN}", key.replace('0', "1"))), prohibited);
     // A name outside of the zones.
     assert_eq!(told("127.0.0.10", "2.0.0.127.other.example."), (ResponseCode::Refused, 0, Some(20)));
-    let (_, metrics) = installation.get("/metrics").unwrap();
+    let metrics = installation.metrics();
     assert!(metrics.contains("backscatterd_dns_keys_total{key=\"customer\"} 7"), "{metrics}");
     assert!(
         !metrics.contains("127.0.0.1") && !metrics.contains(key),
@@ -240,7 +240,7 @@ fn ports_that_answer_everything_are_never_answered() {
             assert!(socket.recv(&mut [0; 1_500]).is_err(), "from port {port}");
         }
     }
-    let (_, metrics) = installation.get("/metrics").unwrap();
+    let metrics = installation.metrics();
     assert!(metrics.contains("backscatterd_dns_dropped_total{transport=\"udp\",reason=\"port\"} 8"));
     server.stop();
 }

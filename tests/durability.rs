@@ -19,7 +19,7 @@ use backscatterd::time::{Clock, LaboratoryClock, Span};
 use backscatterd::transaction::{Client, IntakeOutcome, Transaction};
 use redb::StorageBackend;
 
-use crate::support::journal::evidence_ids;
+use crate::support::journal::queue_ids;
 use crate::support::messages::report;
 use crate::support::server::Installation;
 use crate::support::world::{World, start};
@@ -93,7 +93,7 @@ fn rfc5321_s3_killed_at_any_moment_nothing_acknowledged_is_lost_and_the_zone_is_
             stop.store(true, Ordering::SeqCst);
             server.kill();
         });
-        let kept: BTreeSet<String> = evidence_ids(&installation.store()).into_iter().collect();
+        let kept: BTreeSet<String> = queue_ids(&installation.store()).into_iter().collect();
         lost.extend(taken.lock().unwrap().difference(&kept).cloned());
         assert!(lost.is_empty(), "round {round}: lost {lost:?}");
 
@@ -119,7 +119,7 @@ fn rfc5321_s3_killed_at_any_moment_nothing_acknowledged_is_lost_and_the_zone_is_
         );
     }
     let acknowledged = taken.lock().unwrap().len();
-    let all = evidence_ids(&installation.store());
+    let all = queue_ids(&installation.store());
     println!("{ROUNDS} kills, {acknowledged} acknowledged, {} in the journal", all.len());
     assert!(acknowledged > 200, "too little load to mean anything: {acknowledged}");
     assert_eq!(all.len(), all.iter().collect::<BTreeSet<_>>().len(), "no entry is in the journal twice");

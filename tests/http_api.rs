@@ -1,10 +1,13 @@
 //! Tests of the public pages and the API: what they show, and what they must not show.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use backscatterd::http::{DecisionRequest, RequestedDecision};
 use serde_json::{Map, Value, json};
 
+use crate::support::happens_within;
+use crate::support::messages::report;
 use crate::support::server::Installation;
 
 #[test]
@@ -72,11 +75,10 @@ fn health_and_metrics() {
     installation.ok(&["trap", "add", "trap-two.example", "--silent-since", "2025-01-01T00:00:00Z"]);
     installation.make_case("198.18.0.25");
     assert_eq!(installation.get("/healthz").unwrap(), (200, "ok\n".to_owned()));
-    let (status, ready) = installation.get("/readyz").unwrap();
+    let (status, ready) = installation.monitoring("/readyz");
     assert_eq!(status, 200);
     assert!(ready.starts_with("zones 1, journal at "), "{ready}");
-    let (status, metrics) = installation.get("/metrics").unwrap();
-    assert_eq!(status, 200);
+    let metrics = installation.metrics();
     for line in [
         "backscatterd_evidence_total{kind=\"dsn-failed\"} 6",
         "backscatterd_messages_total{outcome=\"durable\"} 6",
@@ -86,6 +88,38 @@ fn health_and_metrics() {
     ] {
         assert!(metrics.contains(line), "{line}\n{metrics}");
     }
+    assert_eq!(installation.control_get("/metrics").lines().count(), metrics.lines().count());
+    assert_eq!(installation.monitoring("/ip/198.18.0.25").0, 404, "no pages beside the metrics");
+    server.stop();
+}
+
+#[test]
+fn the_public_server_tells_nothing_that_one_report_moves() {
+    let installation = Installation::new();
+    let server = installation.start();
+    installation.ok(&["trap", "add", "trap-one.example", "--silent-since", "2025-01-01T00:00:00Z"]);
+    assert_eq!(installation.get("/metrics").unwrap().0, 404);
+    let paths = [
+        "/",
+        "/healthz",
+        "/readyz",
+        "/ip/198.18.0.25",
+        "/api/v1/addresses/198.18.0.25",
+        "/api/v1/addresses/198.18.0.25/history",
+        "/api/v1/notes",
+    ];
+    let public = || paths.map(|path| installation.get(path).unwrap());
+    let entries = || installation.monitoring("/readyz").1;
+    let (before, journal) = (public(), entries());
+    let mut smtp = installation.smtp_from("198.18.0.25").unwrap();
+    smtp.say("EHLO relay.example").unwrap();
+    let message = report("a@trap-one.example", "u@relay.example", "192.0.2.44", 1);
+    assert!(smtp.deliver("", "a@trap-one.example", &message).unwrap().starts_with("250"));
+    let settled = || entries().split_once("fold at ").is_some_and(|(head, fold)| head.contains(fold.trim()));
+    assert!(happens_within(Duration::from_secs(20), settled), "{}", entries());
+    assert_ne!(entries(), journal);
+    assert_eq!(public(), before);
+    assert!(before.iter().all(|(status, _)| *status == 200), "{before:?}");
     server.stop();
 }
 
@@ -107,7 +141,7 @@ fn the_judge_by_itself_takes_a_message_and_keeps_nothing() {
     let installation = Installation::new();
     let server = installation.start();
     let sample = include_bytes!("samples/rfc3464/postfix-3.7-trap-bernd.eml");
-    let (_, ready) = installation.get("/readyz").unwrap();
+    let ready = installation.monitoring("/readyz").1;
     let path = "/api/v1/classify?reverse_path=%3C%3E&client=198.51.100.101&trap=sales@trap.example";
     let (status, body) = installation.post(path, sample).unwrap();
     let told: Value = serde_json::from_str(&body).unwrap();
@@ -131,7 +165,7 @@ fn the_judge_by_itself_takes_a_message_and_keeps_nothing() {
     }
     let (status, _) = installation.post("/api/v1/classify", &vec![b'x'; (1 << 20) + 1]).unwrap();
     assert!(status == 413 || status == 0, "a message beyond the size limit was not refused: {status}");
-    assert_eq!(installation.get("/readyz").unwrap().1, ready, "the journal changed");
+    assert_eq!(installation.monitoring("/readyz").1, ready, "the journal changed");
     server.stop();
 }
 

@@ -18,7 +18,7 @@ use backscatterd::journal::{
 use backscatterd::mail::EnhancedStatus;
 use backscatterd::relay::Prefix;
 use backscatterd::time::{Clock, LaboratoryClock, Span, Timestamp};
-use backscatterd::trap::{Donor, DonorTerms, Scope};
+use backscatterd::trap::{Donor, DonorTerms, MailRoute, Scope, SealedName, TrapMail};
 use minicbor::{Decode, Encode};
 
 use crate::support::world::{World, start};
@@ -489,6 +489,9 @@ fn golden_entries() -> Vec<(String, Entry)> {
     };
     let asked = asked.by_sessions(vec![session("198.18.0.28", false), session("2001:db8::25", true)]);
     named.push(("verification-with-sessions".to_owned(), Entry::Verification(Box::new(asked))));
+    let name = Some(SealedName(vec![1, 2, 3]));
+    let mail = TrapMail { domain: key, route: MailRoute::Elsewhere, decided: true, name };
+    named.push(("set-trap-mail".to_owned(), directive(Order::SetTrapMail { domains: vec![mail] })));
     named
 }
 

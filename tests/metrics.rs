@@ -11,8 +11,9 @@ const HEAD: &str = "# Metrics
 
 <!-- Made from the declarations in src/metrics by BACKSCATTERD_GOLDEN=1 cargo test --test promises metrics -->
 
-`/metrics` shows these metrics in the text format of Prometheus. No metric contains the address of a client, a trap
-or an address that was asked about.
+`/metrics` shows these metrics in the text format of Prometheus, on the addresses in `metrics.listen` and on the control
+socket. The public HTTP server does not show them: metrics move with every report, so their readers could find out which
+addresses are traps. No metric contains the address of a client, a trap or an address that was asked about.
 
 | metric | type | labels | meaning |
 |---|---|---|---|

@@ -29,10 +29,12 @@ const COUNT_LIMIT: Duration = Duration::from_secs(60);
 struct Dns {
     address: SocketAddr,
     answers: Arc<AtomicBool>,
+    /// Whether the mail of moves.example goes elsewhere now.
+    moved: Arc<AtomicBool>,
 }
 
 /// The records: name, type, data.
-const RECORDS: [(&str, &str, &str); 9] = [
+const RECORDS: [(&str, &str, &str); 16] = [
     ("25.0.18.198.in-addr.arpa.", "PTR", "mx.relay.example."),
     ("mx.relay.example.", "A", "198.18.0.25"),
     ("relay.example.", "MX", "mx.relay.example."),
@@ -42,10 +44,17 @@ const RECORDS: [(&str, &str, &str); 9] = [
     ("authorised.example.", "MX", "mx.relay.example."),
     ("trap-one.example.", "TXT", "v=spf1 -all"),
     ("_dmarc.trap-two.example.", "TXT", "v=DMARC1; p=reject; rua=mailto:a@b.example"),
+    ("trap.backscatter.example.", "A", "198.18.0.77"),
+    ("gets-mail.example.", "MX", "trap.backscatter.example."),
+    ("by-address.example.", "MX", "mx.by-address.example."),
+    ("mx.by-address.example.", "A", "198.18.0.77"),
+    ("without-mx.example.", "A", "198.18.0.77"),
+    ("handed-on.example.", "MX", "mx.relay.example."),
+    ("moves.example.", "MX", "trap.backscatter.example."),
 ];
 
 /// The answer of the name server; `None` for a name about which it says nothing.
-fn answer(query: &Message) -> Option<Message> {
+fn answer(query: &Message, moved: bool) -> Option<Message> {
     let mut response = Message::response(query.metadata.id, query.metadata.op_code);
     response.metadata.recursion_available = true;
     let Some(asked) = query.queries.first() else { return Some(response) };
@@ -63,6 +72,8 @@ fn answer(query: &Message) -> Option<Message> {
         response.metadata.response_code = ResponseCode::NXDomain;
     }
     for (_, kind, data) in of_name {
+        let moves = name == "moves.example.";
+        let data = if moves && moved { &"mx.relay.example." } else { data };
         let host = || Name::from_ascii(data).unwrap();
         let (record_type, data) = match *kind {
             "PTR" => (RecordType::PTR, RData::PTR(PTR(host()))),
@@ -71,7 +82,7 @@ fn answer(query: &Message) -> Option<Message> {
             _ => (RecordType::TXT, RData::TXT(TXT::new(vec![(*data).to_owned()]))),
         };
         if record_type == asked.query_type() {
-            response.add_answer(Record::from_rdata(asked.name().clone(), 300, data));
+            response.add_answer(Record::from_rdata(asked.name().clone(), if moves { 0 } else { 300 }, data));
         }
     }
     Some(response)
@@ -80,14 +91,19 @@ fn answer(query: &Message) -> Option<Message> {
 impl Dns {
     fn start(answers: bool) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let dns = Dns { address: socket.local_addr().unwrap(), answers: Arc::new(AtomicBool::new(answers)) };
-        let answers = Arc::clone(&dns.answers);
+        let dns = Dns {
+            address: socket.local_addr().unwrap(),
+            answers: Arc::new(AtomicBool::new(answers)),
+            moved: Arc::default(),
+        };
+        let (answers, moved) = (Arc::clone(&dns.answers), Arc::clone(&dns.moved));
         // The thread ends with the test's process.
         std::thread::spawn(move || {
             let mut octets = [0; 4_096];
             while let Ok((length, client)) = socket.recv_from(&mut octets) {
                 let Ok(query) = Message::from_vec(&octets[..length]) else { continue };
-                let answer = answers.load(Ordering::Relaxed).then(|| answer(&query)).flatten();
+                let moved = moved.load(Ordering::Relaxed);
+                let answer = answers.load(Ordering::Relaxed).then(|| answer(&query, moved)).flatten();
                 if let Some(answer) = answer {
                     let _ = socket.send_to(&answer.to_vec().unwrap(), client);
                 }
@@ -129,14 +145,14 @@ fn told(installation: &Installation, address: &str) -> String {
 
 /// The value of a metric of the server, with its labels.
 fn metric(installation: &Installation, name: &str) -> u64 {
-    let (_, exposed) = installation.get("/metrics").unwrap();
+    let exposed = installation.metrics();
     let value = exposed.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     value.map_or(0, |value| value.parse().unwrap())
 }
 
 fn add_traps(installation: &Installation) {
     for trap in ["trap-one.example", "trap-two.example"] {
-        installation.ok(&["trap", "add", trap, "--silent-since", "2025-01-01T00:00:00Z"]);
+        installation.ok(&["trap", "add", trap, "--silent-since", "2025-01-01T00:00:00Z", "--mail", "here"]);
     }
 }
 
@@ -160,6 +176,72 @@ fn the_dns_confirms_or_refutes_who_answers_for_a_report() {
     let authorised = told(&installation, "198.18.0.27");
     assert!(authorised.contains("relation claimed"), "by SPF: {authorised}");
     server.stop();
+}
+
+/// The reply to RCPT for a domain, without its name.
+fn reply_to(installation: &Installation, domain: &str) -> String {
+    let mut smtp = installation.smtp_from("198.18.0.25").unwrap();
+    smtp.say("EHLO relay.example").unwrap();
+    smtp.say("MAIL FROM:<>").unwrap();
+    smtp.say(&format!("RCPT TO:<a@{domain}>")).unwrap().replace(domain, "DOMAIN")
+}
+
+#[test]
+fn a_domain_whose_mail_does_not_come_here_is_refused_like_a_strangers() {
+    let (taken, refused) = ("250 2.1.5 Ok", "554 5.7.1 <a@DOMAIN>: Relay access denied");
+    let dns = Dns::start(true);
+    let installation = installation(&dns);
+    installation.configure("[smtp]\n", "[smtp]\nrefused_recipients_per_hour = 0\n");
+    let server = installation.start();
+    assert_eq!(reply_to(&installation, "stranger.example"), refused);
+    for (domain, told, reply) in [
+        ("gets-mail.example", "comes here", taken),
+        ("by-address.example", "comes here", taken),
+        ("without-mx.example", "comes here", taken),
+        ("handed-on.example", "goes elsewhere", refused),
+        ("silent.example", "gave no answer", refused),
+        ("moves.example", "comes here", taken),
+    ] {
+        let said = installation.ok(&["trap", "add", &format!("bait@{domain}")]);
+        assert!(said.contains(told), "{domain}: {said}");
+        assert_eq!(reply_to(&installation, domain), reply, "{domain}");
+    }
+    // A list is looked up after it was taken.
+    let list = installation.path().join("list.txt");
+    std::fs::write(&list, "a@gets-mail.example\n*.by-address.example\n").unwrap();
+    installation.ok(&["trap", "retire", "bait@by-address.example"]);
+    installation.ok(&["trap", "import", list.to_str().unwrap()]);
+    wait_until("the mail of a list's domain", COUNT_LIMIT, || {
+        reply_to(&installation, "deep.by-address.example") == taken
+    });
+    // The next look-up is within a day. The DNS that gives no answer changes nothing.
+    dns.answers.store(false, Ordering::Relaxed);
+    installation.ok(&["advance", "25h"]);
+    assert_eq!(reply_to(&installation, "moves.example"), taken);
+    dns.moved.store(true, Ordering::Relaxed);
+    dns.answers.store(true, Ordering::Relaxed);
+    installation.ok(&["advance", "25h"]);
+    wait_until("the move of a domain's mail", COUNT_LIMIT, || {
+        reply_to(&installation, "moves.example") == refused
+    });
+    // What the operator decided stands, until the operator ends it.
+    installation.ok(&["trap", "mail", "moves.example", "here"]);
+    installation.ok(&["trap", "mail", "gets-mail.example", "elsewhere"]);
+    server.stop();
+    let server = installation.start();
+    installation.ok(&["advance", "25h"]);
+    assert_eq!(reply_to(&installation, "moves.example"), taken);
+    assert_eq!(reply_to(&installation, "gets-mail.example"), refused);
+    assert_eq!(reply_to(&installation, "handed-on.example"), refused);
+    assert!(installation.ok(&["trap", "mail", "moves.example"]).contains("goes elsewhere"));
+    assert_eq!(reply_to(&installation, "moves.example"), refused);
+    assert!(!installation.run(&["trap", "mail", "stranger.example", "here"]).status.success());
+    server.stop();
+    let store = std::fs::read(installation.store()).unwrap();
+    for domain in ["gets-mail", "handed-on", "by-address"] {
+        let is_readable = store.windows(domain.len()).any(|octets| octets == domain.as_bytes());
+        assert!(!is_readable, "the store shows the name of a trap domain: {domain}");
+    }
 }
 
 #[test]

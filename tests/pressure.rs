@@ -13,7 +13,7 @@ use std::time::Duration;
 use hickory_proto::rr::RecordType;
 
 use crate::support::dns_client::{ask, query};
-use crate::support::journal::evidence_ids;
+use crate::support::journal::queue_ids;
 use crate::support::messages::report;
 use crate::support::server::{Installation, Server};
 use crate::support::{happens_within, wait_until};
@@ -187,7 +187,7 @@ fn under_load(installation: &Installation, store: &Path, trouble: impl FnOnce(&T
         }
     });
     server.kill();
-    let all = evidence_ids(store);
+    let all = queue_ids(store);
     let kept: BTreeSet<String> = all.iter().cloned().collect();
     assert_eq!(all.len(), kept.len(), "no entry is in the journal twice");
     let taken = told.taken.lock().unwrap();

@@ -103,7 +103,7 @@ fn pdns_recursor(folder: &Path, server: SocketAddr, minimise: bool) -> Running {
 
 /// The number of NODATA answers so far. A resolver that minimises names causes many of them.
 fn no_data(installation: &Installation) -> u64 {
-    let (_, text) = installation.get("/metrics").unwrap();
+    let text = installation.metrics();
     let lines = text.lines().filter(|line| {
         line.starts_with("backscatterd_dns_answers_total{") && line.contains("answer=\"nodata\"")
     });

@@ -455,7 +455,7 @@ fn rfc6471_o6_o8_o9_a_listed_client_is_off_at_once_by_asking() {
     assert!(audit.contains("self-service from 127.0.0.0/24: removed 198.18.0.25"), "{audit}");
     assert!(installation.ok(&["audit", "--verify"]).contains("all unaltered"));
     assert_eq!([remove(others[0]), remove(others[1])], [200, 429]);
-    let (_, metrics) = installation.get("/metrics").unwrap();
+    let metrics = installation.metrics();
     assert!(
         metrics.contains("backscatterd_frozen 0") && metrics.contains("backscatterd_exemptions_overdue 0")
     );

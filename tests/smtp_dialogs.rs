@@ -15,13 +15,18 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use backscatterd::smtp::{Protocol, RecipientDomains, Session, SessionEvent, SessionLimits, SessionPeer};
+use backscatterd::smtp::{
+    Protocol, RecipientDomains, Session, SessionEvent, SessionLimits, SessionPeer, SessionTexts, TlsOffer,
+};
 use backscatterd::time::Span;
 use backscatterd::transaction::{Client, IntakeOutcome, Transaction};
-use backscatterd::trap::{Donor, KnownTraps, Scope, Trap, TrapSet};
+use backscatterd::trap::{Donor, KnownTraps, MailRoute, Scope, Trap, TrapMail, TrapSet};
 use proptest::prelude::*;
 
 use crate::support::world::{hasher, start};
+
+/// The id of every transaction, and the queue id that is made from it.
+const ID: &str = "0123456789abcdef0123456789abcdef";
 
 fn limits() -> SessionLimits {
     SessionLimits {
@@ -42,30 +47,44 @@ fn session() -> Session {
         protocol: Protocol::Smtp,
         unnamed: false,
         names_clients: false,
-        tls_offered: false,
+        tls: TlsOffer::None,
     })
 }
 
 fn session_with(peer: SessionPeer) -> Session {
     let mut traps = TrapSet::default();
-    let key = hasher().domain("trap.example");
-    let donor = Donor::parse("own").unwrap();
-    traps.insert(
-        key,
-        Trap {
-            scope: Scope::Domain,
-            domain: key,
-            donor,
-            since: start(),
-            retired: None,
-            silent_since: start(),
-            barred: false,
-        },
-    );
-    let hostname: Arc<str> = "mx.trap.example".into();
+    for (domain, route) in [
+        ("trap.example", MailRoute::Here),
+        ("handed-on.example", MailRoute::Elsewhere),
+        ("unknown.example", MailRoute::Unknown),
+    ] {
+        let key = hasher().domain(domain);
+        let donor = Donor::parse("own").unwrap();
+        traps.insert(
+            key,
+            Trap {
+                scope: Scope::Domain,
+                domain: key,
+                donor,
+                since: start(),
+                retired: None,
+                silent_since: start(),
+                barred: false,
+            },
+        );
+        traps.set_mail(&TrapMail { domain: key, route, decided: false, name: None });
+    }
+    let texts = Arc::new(SessionTexts::new("mx.trap.example"));
     let known = KnownTraps { domains: traps.domains(), traps, hashing: Vec::new() };
-    let recipients = RecipientDomains::new(hasher(), Arc::new(known), Arc::default(), Arc::clone(&hostname));
-    Session::new(Arc::new(limits()), Arc::new(recipients), hostname, peer, start())
+    let trusted = Arc::from(["198.18.0.77/32".parse().unwrap()]);
+    let recipients = RecipientDomains::new(
+        hasher(),
+        Arc::new(known),
+        Arc::default(),
+        Arc::clone(&texts.hostname),
+        trusted,
+    );
+    Session::new(Arc::new(limits()), Arc::new(recipients), texts, peer, start())
 }
 
 /// The replies and events of a session, one line each, and its messages.
@@ -95,6 +114,7 @@ fn listen(session: &mut Session, heard: &mut Heard, outcome: &IntakeOutcome) {
                 assert!(pause <= limits().tarpit_max);
                 heard.lines.push_back("+: pause".to_owned());
             }
+            Some(SessionEvent::Recipient { .. }) => {}
             Some(SessionEvent::StartTls) => {
                 heard.lines.push_back("+: tls".to_owned());
                 session.secured(start());
@@ -138,7 +158,7 @@ fn play(path: &Path, octet_by_octet: bool) {
     let outcome = if script.contains("+: message later") {
         IntakeOutcome::Later
     } else {
-        IntakeOutcome::Durable { id: "0123".to_owned() }
+        IntakeOutcome::Durable { id: ID.to_owned() }
     };
     let peer = |word: &str| script.lines().any(|line| line.strip_prefix("P: ") == Some(word));
     let mut session = session_with(SessionPeer {
@@ -146,7 +166,7 @@ fn play(path: &Path, octet_by_octet: bool) {
         protocol: if peer("lmtp") { Protocol::Lmtp } else { Protocol::Smtp },
         unnamed: peer("names-clients"),
         names_clients: peer("names-clients"),
-        tls_offered: peer("tls"),
+        tls: if peer("tls") { TlsOffer::Offered } else { TlsOffer::None },
     });
     let mut heard = Heard::default();
     listen(&mut session, &mut heard, &outcome);
@@ -191,7 +211,7 @@ fn every_dialogue_goes_as_written() {
 
 fn converse(octets: &[u8]) -> Heard {
     let (mut session, mut heard) = (session(), Heard::default());
-    let outcome = IntakeOutcome::Durable { id: "0123".to_owned() };
+    let outcome = IntakeOutcome::Durable { id: ID.to_owned() };
     session.receive(octets, start());
     listen(&mut session, &mut heard, &outcome);
     heard
@@ -266,7 +286,7 @@ fn rfc3207_what_came_with_starttls_is_forgotten() {
         protocol: Protocol::Smtp,
         unnamed: false,
         names_clients: false,
-        tls_offered: true,
+        tls: TlsOffer::Offered,
     };
     let (mut session, mut heard) = (session_with(peer), Heard::default());
     session.receive(b"EHLO a\r\nSTARTTLS\r\nMAIL FROM:<>\r\nRCPT TO:<a@trap.example>\r\n", start());
@@ -282,11 +302,11 @@ fn whom_a_trusted_peer_names_is_the_client_or_who_handed_it_over() {
             protocol,
             unnamed: true,
             names_clients: true,
-            tls_offered: false,
+            tls: TlsOffer::None,
         };
         let (mut session, mut heard) = (session_with(peer), Heard::default());
         session.receive(octets, start());
-        listen(&mut session, &mut heard, &IntakeOutcome::Durable { id: "0123".to_owned() });
+        listen(&mut session, &mut heard, &IntakeOutcome::Durable { id: ID.to_owned() });
         heard.messages.into_iter().map(|message| (message.client, message.helo)).collect::<Vec<_>>()
     };
     let relay = |text: &str| text.parse().unwrap();

@@ -168,7 +168,7 @@ fn a_closed_connection_at_every_point_costs_nothing() {
     let mut smtp = installation.smtp().unwrap();
     smtp.say("EHLO a").unwrap();
     assert!(smtp.deliver("", "a@trap-one.example", "still here").unwrap().starts_with("250"));
-    let (_, metrics) = installation.get("/metrics").unwrap();
+    let metrics = installation.metrics();
     assert!(
         metrics.contains("backscatterd_messages_total{outcome=\"durable\"} 1"),
         "only the complete message counts: {metrics}"

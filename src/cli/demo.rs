@@ -18,7 +18,7 @@ use super::runtime::until_told;
 use crate::config::{self, Config, ConfigSpec};
 use crate::daemon::Daemon;
 use crate::dns::{LookupAnswer, ask};
-use crate::http::{ClockAdvance, NewTrap};
+use crate::http::{ClockAdvance, MailChoice, NewTrap};
 use crate::observe::{LaboratoryAnswer, LaboratoryHost};
 use crate::relay::Relay;
 use crate::time::{Span, Timestamp};
@@ -165,6 +165,7 @@ fn configuration(scratch: &Path) -> Result<Config, CommandFailure> {
     spec.smtp.operator_maildir = scratch.join("operator");
     spec.dns.listen.clone_from(&loopback);
     spec.http.listen = loopback;
+    spec.metrics.listen = Vec::new();
     spec.control.socket = scratch.join("control.sock");
     spec.clock.laboratory = true;
     spec.observe.laboratory_hosts = vec![LaboratoryHost {
@@ -191,6 +192,7 @@ async fn show(config: &Config, daemon: &Daemon) -> Result<(), CommandFailure> {
             trap: domain.to_owned(),
             silent_since: Some(Timestamp::default()),
             donor: "own".to_owned(),
+            mail: MailChoice::Dns,
             by: "demo".to_owned(),
             why: "demo".to_owned(),
         };

@@ -115,7 +115,7 @@ pub(super) async fn run(config: &Config, verb: DonorVerb) -> Result<(), CommandF
         DonorVerb::Address { donor } => {
             let path = format!("/control/v1/donors/{}/address", name(&donor)?);
             let local = ControlClient::to_read(config).await?.get(&path).await?;
-            tell(&format!("{local}@{}\n", config.smtp.hostname))
+            tell(&format!("{local}@{}\n", config.smtp.texts.hostname))
         }
         DonorVerb::Key { donor } => {
             let path = format!("/control/v1/donors/{}/key", name(&donor)?);

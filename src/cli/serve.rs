@@ -60,6 +60,11 @@ pub(super) fn check(config: &Config, reach: Option<&str>) -> Result<(), CommandF
             ));
         }
     }
+    for address in config.metrics.public() {
+        told.push_str(&format!(
+            "# metrics.listen: {address} is a public address, and metrics move with every report, so their readers can find out which addresses are traps; write an address that only your monitoring can reach\n"
+        ));
+    }
     for zone in lists.lists.load().zones() {
         told.push_str(&format!("# {} with {} entries from list files\n", zone.apex.origin, zone.len()));
     }

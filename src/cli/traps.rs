@@ -13,7 +13,7 @@ use super::output::tell;
 use super::uri::encoded;
 use crate::config::Config;
 use crate::daemon::StartError;
-use crate::http::{FeedReport, NewTrap, RetireTrap, TrapLine};
+use crate::http::{FeedReport, MailChoice, NewTrap, RetireTrap, TrapLine, TrapMailChange, TrapMailDone};
 use crate::keys::Keys;
 use crate::mail::Mailbox;
 use crate::observe::{EnrolmentFault, Lookups, faults};
@@ -42,8 +42,25 @@ pub(super) enum TrapVerb {
         /// is now. Reports to a trap count once the trap has been silent for the policy's trap_age.
         #[arg(long)]
         silent_since: Option<Timestamp>,
+        /// Where the mail for the trap's domain goes: `dns` (where its MX records lead; they are looked
+        /// up again every day), `here` or `elsewhere`. Mail for a domain whose mail goes elsewhere is
+        /// refused like mail for a stranger's domain, except from an MTA in front and from trusted
+        /// relays.
+        #[arg(long, default_value = "dns")]
+        mail: MailChoice,
         /// The reason, for the audit record.
         #[arg(long, default_value = "added by hand")]
+        why: String,
+    },
+    /// Say where the mail for a trap domain goes, or look it up now.
+    Mail {
+        /// The domain, or the key of a trap in it as `trap list` prints it.
+        domain: String,
+        /// Where the mail goes: `dns` (where the MX records lead, from now on), `here` or `elsewhere`.
+        #[arg(default_value = "dns")]
+        mail: MailChoice,
+        /// The reason, for the audit record.
+        #[arg(long, default_value = "decided by hand")]
         why: String,
     },
     /// Add the traps of a list, which has one trap on each line.
@@ -124,9 +141,13 @@ pub(super) struct GenerateArgs {
 /// be reached.
 pub(super) async fn run(config: &Config, trap: TrapVerb) -> Result<(), CommandFailure> {
     match trap {
-        TrapVerb::Add { trap, donor, silent_since, why } => {
-            let new = NewTrap { trap, donor, silent_since, by: by(), why };
-            done(&ControlClient::to_write(config).await?.post("/control/v1/traps", &new).await?)
+        TrapVerb::Add { trap, donor, silent_since, mail, why } => {
+            let new = NewTrap { trap, donor, silent_since, mail, by: by(), why };
+            mail_done(&ControlClient::to_write(config).await?.post("/control/v1/traps", &new).await?)
+        }
+        TrapVerb::Mail { domain, mail, why } => {
+            let change = TrapMailChange { domain, mail, by: by(), why };
+            mail_done(&ControlClient::to_write(config).await?.post("/control/v1/traps/mail", &change).await?)
         }
         TrapVerb::Retire { trap, why } => {
             let retire = RetireTrap { trap, by: by(), why };
@@ -151,13 +172,28 @@ pub(super) async fn run(config: &Config, trap: TrapVerb) -> Result<(), CommandFa
     }
 }
 
+/// Prints the journal entry of a change, and where the mail for the trap's domain goes.
+fn mail_done(text: &str) -> Result<(), CommandFailure> {
+    done(text)?;
+    let TrapMailDone { mail, .. } = parse(text)?;
+    tell(match mail.as_str() {
+        "here" => "mail for the domain comes here\n",
+        "elsewhere" => {
+            "mail for the domain goes elsewhere: the server refuses it, except from an MTA in front and from trusted relays\n"
+        }
+        _ => {
+            "the DNS gave no answer about the mail for the domain: the server refuses it, and looks again; \"trap mail DOMAIN here\" accepts it now\n"
+        }
+    })
+}
+
 async fn verify(config: &Config, domain: &str) -> Result<(), CommandFailure> {
     let domain =
         crate::zone::DomainName::parse(domain).map_err(|problem| CommandFailure::new(EX_DATA, problem))?;
     let domain = domain.labels().join(".");
     let lookups = Lookups::dns(&config.observe.resolvers)
         .map_err(|problem| CommandFailure::new(EX_UNAVAILABLE, problem))?;
-    let found = faults(&domain, &config.smtp.hostname, &lookups.published(&domain).await);
+    let found = faults(&domain, &config.smtp.texts.hostname, &lookups.published(&domain).await);
     if found.is_empty() {
         return tell(&format!("{domain} is ready to be a trap domain\n"));
     }

@@ -30,7 +30,7 @@ fn check_listeners(config: &Config, complaints: &mut Complaints) {
     let distinct: BTreeSet<_> = tcp.iter().collect();
     complaints.require(
         distinct.len() == tcp.len(),
-        "smtp.listen, smtp.listen_proxy, smtp.listen_lmtp, http.listen, dns.listen",
+        "smtp.listen, smtp.listen_proxy, smtp.listen_lmtp, http.listen, metrics.listen, dns.listen",
         "two listeners have the same address and port",
         "give each listener its own address and port",
     );

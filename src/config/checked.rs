@@ -7,7 +7,7 @@ use super::clock::ClockSettings;
 use super::journal::JournalSettings;
 use super::log::LogSettings;
 use super::zones::ZoneFile;
-use crate::http::HttpSettings;
+use crate::http::{HttpSettings, MetricsSettings};
 use crate::intake::IntakeSettings;
 use crate::lists::ListSpec;
 use crate::name_server::NameServerSettings;
@@ -38,8 +38,10 @@ pub struct Config {
     pub name_server: NameServerSettings,
     /// The operator's own lists.
     pub lists: Vec<ListSpec>,
-    /// Pages, API and metrics.
+    /// Pages and API.
     pub http: HttpSettings,
+    /// The metrics.
+    pub metrics: MetricsSettings,
     /// The path of the control socket.
     pub control_socket: PathBuf,
     /// The folder of the audit record.
@@ -54,6 +56,7 @@ impl Config {
     /// The addresses of all listeners.
     pub(super) fn listeners(&self) -> impl Iterator<Item = &SocketAddr> {
         let smtp = [&self.smtp.listen, &self.smtp.listen_proxy, &self.smtp.listen_lmtp];
-        smtp.into_iter().chain([&self.http.listen, &self.name_server.listen]).flatten()
+        let others = [&self.http.listen, &self.metrics.listen, &self.name_server.listen];
+        smtp.into_iter().chain(others).flatten()
     }
 }

@@ -1,4 +1,4 @@
-//! The section `[http]`: pages, API and metrics.
+//! The section `[http]`: pages and API.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use crate::complaint::Complaints;
 use crate::http::HttpSettings;
 
 section!(
-    /// Pages, API and metrics.
+    /// Pages and API.
     HttpSection {
         /// Addresses to listen on.
         listen: Vec<SocketAddr> = vec![SocketAddr::from(([127, 0, 0, 1], 8053))],

@@ -15,6 +15,7 @@ mod http;
 mod journal;
 mod laboratory;
 mod log;
+mod metrics;
 mod observe;
 mod paths;
 mod section;
@@ -114,6 +115,7 @@ pub fn check(path: &Path, spec: ConfigSpec) -> Result<Config, Vec<Complaint>> {
         verify,
         dns,
         http,
+        metrics,
         control: ControlSection { socket: control_socket },
         audit: AuditSection { directory: audit_directory },
         clock,
@@ -150,6 +152,7 @@ pub fn check(path: &Path, spec: ConfigSpec) -> Result<Config, Vec<Complaint>> {
         name_server,
         lists,
         http,
+        metrics: metrics.settings(),
         control_socket,
         audit_directory,
         clock: clock.settings(),

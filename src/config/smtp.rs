@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::section::section;
 use crate::complaint::Complaints;
 use crate::intake::IntakeSettings;
-use crate::smtp::{ClientLimits, MinuteRates, SessionLimits, SmtpSettings, Tls, TlsFiles};
+use crate::smtp::{ClientLimits, MinuteRates, SessionLimits, SessionTexts, SmtpSettings, Tls, TlsFiles};
 use crate::time::Span;
 use crate::{mail, zone};
 
@@ -17,12 +17,19 @@ const MESSAGE_OCTETS_MIN: usize = 64 << 10;
 /// How many octets of a message are kept and judged. Of a larger message only the beginning is
 /// kept.
 const KEPT_OCTETS_MAX: usize = mail::MESSAGE_OCTETS_MAX;
+/// Maximum length of `smtp.greeting` and of `smtp.refusal` in octets. A reply line holds 512 octets with
+/// the host name or an address (RFC 5321 §4.5.3.1.5).
+const TEXT_OCTETS_MAX: usize = 200;
 
 section!(
     /// The SMTP server of the traps.
     SmtpSection {
         /// The full host name in the greeting, to which the MX records of the trap domains point.
-        hostname: String = "trap.example.org".to_owned(),
+        hostname: String = "mx.example.org".to_owned(),
+        /// The text after the host name in the greeting.
+        greeting: String = SessionTexts::GREETING.to_owned(),
+        /// The text with which recipients of other domains are refused, after the code and the address.
+        refusal: String = SessionTexts::REFUSAL.to_owned(),
         /// Addresses to listen on for SMTP.
         listen: Vec<SocketAddr> = vec![SocketAddr::from(([0, 0, 0, 0], 25))],
         /// Addresses to listen on for connections that begin with a PROXY protocol header, version
@@ -76,6 +83,9 @@ section!(
         idle_timeout: Span = Span::from_seconds(300),
         /// The session ends with 421 if a message takes longer than this.
         message_timeout: Span = Span::from_hours(1),
+        /// Refused recipients in an hour of one network, an IPv4 /24 or an IPv6 /48, beyond which the
+        /// network's answers come later; five times as many for an IPv6 /32, 0 for no limit.
+        refused_recipients_per_hour: u32 = 20,
         /// The longest delay of replies to a client that keeps making errors; "0s" for no delay.
         tarpit_max: Span = Span::from_seconds(5),
     }
@@ -87,6 +97,8 @@ impl SmtpSection {
         // All fields are named, so that the compiler rejects a setting that nothing reads.
         let SmtpSection {
             hostname,
+            greeting,
+            refusal,
             listen,
             listen_proxy,
             proxy_peers,
@@ -110,6 +122,7 @@ impl SmtpSection {
             message_octets_max,
             idle_timeout,
             message_timeout,
+            refused_recipients_per_hour,
             tarpit_max,
         } = self;
         complaints.require(
@@ -118,6 +131,8 @@ impl SmtpSection {
             format!("{hostname:?} is not a full host name"),
             "write the name to which the MX records of the trap domains point",
         );
+        check_text("smtp.greeting", &greeting, SessionTexts::GREETING, complaints);
+        check_text("smtp.refusal", &refusal, SessionTexts::REFUSAL, complaints);
         complaints.require(
             listen_proxy.is_empty() || !proxy_peers.is_empty(),
             "smtp.proxy_peers",
@@ -172,7 +187,7 @@ impl SmtpSection {
             global: MinuteRates { messages_max, octets_max, errors_max: 0 },
         };
         let smtp = SmtpSettings {
-            hostname,
+            texts: SessionTexts { hostname: hostname.into(), greeting, refusal },
             listen,
             listen_proxy,
             listen_lmtp,
@@ -181,10 +196,28 @@ impl SmtpSection {
             lmtp_peers,
             session,
             clients,
+            refused_recipients_per_hour,
             tls: check_tls(tls_certificate, tls_key, complaints),
         };
         (smtp, IntakeSettings { node, trusted_relays, operator_maildir })
     }
+}
+
+/// Checks a text that every client sees.
+fn check_text(key: &str, text: &str, usual: &str, complaints: &mut Complaints) {
+    let is_plain = text.bytes().all(|octet| octet == b' ' || octet.is_ascii_graphic());
+    complaints.require(
+        is_plain && text.trim() == text && (1..=TEXT_OCTETS_MAX).contains(&text.len()),
+        key,
+        format!("{text:?} is not one line of printable ASCII"),
+        format!("write 1 to {TEXT_OCTETS_MAX} printable ASCII characters, such as {usual:?}"),
+    );
+    complaints.require(
+        !text.to_ascii_lowercase().contains(env!("CARGO_PKG_NAME")),
+        key,
+        format!("{text:?} names this program, so clients would know that the host is a trap"),
+        format!("write a text that other mail servers have, such as {usual:?}"),
+    );
 }
 
 fn check_tls(certificate: PathBuf, key: PathBuf, complaints: &mut Complaints) -> Option<TlsFiles> {

@@ -10,6 +10,7 @@ use super::dns::DnsSection;
 use super::http::HttpSection;
 use super::journal::JournalSection;
 use super::log::LogSection;
+use super::metrics::MetricsSection;
 use super::observe::ObserveSection;
 use super::paths::{AuditSection, ControlSection, KeysSection};
 use super::section::section;
@@ -37,8 +38,10 @@ section!(
         verify: VerifySection = VerifySection::default(),
         /// The name server.
         dns: DnsSection = DnsSection::default(),
-        /// Pages, API and metrics.
+        /// Pages and API.
         http: HttpSection = HttpSection::default(),
+        /// The metrics.
+        metrics: MetricsSection = MetricsSection::default(),
         /// The control socket.
         control: ControlSection = ControlSection::default(),
         /// The audit record.

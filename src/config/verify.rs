@@ -124,7 +124,7 @@ pub(super) fn check_verify(config: &Config, complaints: &mut Complaints) {
         );
     }
     complaints.require(
-        verify.addresses.is_empty() || verify.ehlo != config.smtp.hostname,
+        verify.addresses.is_empty() || *verify.ehlo != *config.smtp.texts.hostname,
         "verify.ehlo",
         "it is smtp.hostname, so that every asked host would know the name of the traps' exchanger",
         "write a name of its own for verification",

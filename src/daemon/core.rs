@@ -1,6 +1,7 @@
 //! What runs without listeners: the journal, the keys, the fold, the observer and the intake.
 
 use std::ffi::OsStr;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -9,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::recalling::recall;
+use super::routing::{RoutingParts, route};
 use super::start_error::StartError;
 use super::verifying::{VerifyingParts, look_of, past_session, verify};
 use crate::audit::AuditLog;
@@ -20,10 +22,11 @@ use crate::intake::{Intake, IntakeSettings, WrongRecipients};
 use crate::journal::{EmbeddedJournal, Journal, JournalError};
 use crate::keys::Keys;
 use crate::metrics::Metrics;
-use crate::observe::{Lookups, Networks, Observer, ObserverSettings, is_asked_about};
+use crate::observe::{Lookups, MailRoutes, Networks, Observer, ObserverSettings, is_asked_about};
 use crate::publish::{PublishError, Publisher, tick_number};
 use crate::relay::Listable;
 use crate::score::VerificationMode;
+use crate::smtp::SmtpSettings;
 use crate::time::{Clock, LaboratoryClock, SystemClock, Timestamp};
 use crate::verify::{SessionTimes, Verifier};
 
@@ -38,6 +41,7 @@ pub struct DaemonCore {
     pub(super) publisher: Publisher,
     recalling: JoinHandle<()>,
     verifying: JoinHandle<()>,
+    routing: JoinHandle<()>,
     stop: CancellationToken,
 }
 
@@ -97,6 +101,15 @@ impl DaemonCore {
         let recall =
             recall(Arc::clone(&published), Arc::clone(&journal), Arc::clone(&observer), stop.clone());
         let recalling = tokio::spawn(recall);
+        let routes = Arc::new(mail_routes(config, Arc::clone(&lookups)));
+        let parts = RoutingParts {
+            published: Arc::clone(&published),
+            journal: Arc::clone(&journal),
+            keys: Arc::clone(&keys),
+            clock: Arc::clone(&clock),
+            routes: Arc::clone(&routes),
+        };
+        let routing = tokio::spawn(route(parts, stop.clone()));
         let verifier = Arc::new(verifier_of(config, lookups, Arc::clone(&clock)));
         warn_if_nothing_can_be_asked(config, &verifier);
         verifier.remember(publisher.sessions.iter().cloned().map(past_session));
@@ -104,6 +117,7 @@ impl DaemonCore {
             published: Arc::clone(&published),
             journal: Arc::clone(&journal),
             keys: Arc::clone(&keys),
+            metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock),
             look: look_of(&verifier),
             verifier,
@@ -144,8 +158,9 @@ impl DaemonCore {
             wrong_tokens: http::HourlyLimit::new(http::WRONG_TOKENS_MAX),
             places: http::RequestPlaces::default(),
             intake: Arc::new(intake),
+            routes,
         });
-        Ok(DaemonCore { app, observer, publisher, recalling, verifying, stop })
+        Ok(DaemonCore { app, observer, publisher, recalling, verifying, routing, stop })
     }
 
     /// Appends a tick for the current time, because the fold's time moves only by entries. In a new
@@ -228,6 +243,9 @@ impl DaemonCore {
         if let Err(error) = self.verifying.await {
             tracing::error!(%error, "the verification of cases failed");
         }
+        if let Err(error) = self.routing.await {
+            tracing::error!(%error, "the look-ups of trap domains failed");
+        }
     }
 }
 
@@ -280,6 +298,13 @@ pub fn lookups(settings: &ObserverSettings) -> Result<Lookups, StartError> {
         (true, []) => Lookups::dns(resolvers).map_err(StartError::Resolver)?,
         (true, hosts) => Lookups::Laboratory(hosts.to_vec()),
     })
+}
+
+/// Look-ups of where the mail for trap domains goes.
+fn mail_routes(config: &Config, lookups: Arc<Lookups>) -> MailRoutes {
+    let SmtpSettings { texts, listen, listen_proxy, .. } = &config.smtp;
+    let listeners = listen.iter().chain(listen_proxy).map(SocketAddr::ip);
+    MailRoutes::new(lookups, Arc::clone(&texts.hostname), listeners)
 }
 
 /// A verifier that has asked nothing.

@@ -9,6 +9,7 @@
 mod core;
 mod questions;
 mod recalling;
+mod routing;
 mod serving;
 mod start_error;
 mod verifying;

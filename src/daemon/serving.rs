@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -35,6 +36,8 @@ pub struct BoundAddresses {
     pub dns: Vec<SocketAddr>,
     /// HTTP.
     pub http: Vec<SocketAddr>,
+    /// The metrics.
+    pub metrics: Vec<SocketAddr>,
 }
 
 /// The listeners, in the order in which they are stopped.
@@ -64,12 +67,8 @@ impl Serving {
             bound.dns.push(listening.local_address().map_err(listen("DNS", address))?);
             dns_listening.push(listening);
         }
-        let mut http_listening = Vec::new();
-        for &address in &config.http.listen {
-            let listening = sockets::tcp(address).map_err(listen("HTTP", address))?;
-            bound.http.push(listening.local_addr().map_err(listen("HTTP", address))?);
-            http_listening.push(listening);
-        }
+        let http_listening = bind_tcp("HTTP", &config.http.listen, &mut bound.http)?;
+        let metrics_listening = bind_tcp("metrics", &config.metrics.listen, &mut bound.metrics)?;
         let control = http::bind_control(&config.control_socket)
             .map_err(listen("the control socket", config.control_socket.display()))?;
         let mut smtp_listening = Vec::new();
@@ -104,6 +103,9 @@ impl Serving {
         dns.running.spawn(name_server.serve(dns_listening, failed, dns.stop.clone()));
         for listener in http_listening {
             http.running.spawn(http::serve_public(listener, Arc::clone(app), http.stop.clone()));
+        }
+        for listener in metrics_listening {
+            http.running.spawn(http::serve_metrics(listener, Arc::clone(app), http.stop.clone()));
         }
         http.running.spawn(http::serve_control(control, Arc::clone(app), http.stop.clone()));
         let (journal, clock) = (Arc::clone(&app.journal), Arc::clone(&app.clock));
@@ -140,7 +142,7 @@ impl Tasks {
 fn smtp_serve(settings: SmtpSettings, app: &http::App, tls: Option<TlsAcceptor>) -> smtp::SmtpService {
     // All fields are named, so that the compiler rejects a setting that nothing reads.
     let SmtpSettings {
-        hostname,
+        texts,
         // The listeners are bound, and the files for STARTTLS are read, before.
         listen: _,
         listen_proxy: _,
@@ -151,10 +153,11 @@ fn smtp_serve(settings: SmtpSettings, app: &http::App, tls: Option<TlsAcceptor>)
         lmtp_peers,
         session,
         clients,
+        refused_recipients_per_hour,
     } = settings;
     smtp::SmtpService {
         limits: Arc::new(session),
-        hostname: hostname.into(),
+        texts: Arc::new(texts),
         intake: Arc::clone(&app.intake),
         clock: Arc::clone(&app.clock),
         metrics: Arc::clone(&app.metrics),
@@ -162,10 +165,27 @@ fn smtp_serve(settings: SmtpSettings, app: &http::App, tls: Option<TlsAcceptor>)
         proxy_peers,
         naming_peers,
         lmtp_peers,
+        handing_over: app.intake.trusted_relays.as_slice().into(),
+        guesses: smtp::GuessAccounts::new(refused_recipients_per_hour),
+        guessers: Semaphore::new(smtp::GUESSERS_WAITING_MAX),
         tls,
         tarpit: Semaphore::new(smtp::TARPIT_SESSIONS_MAX),
         held: AtomicUsize::new(0),
     }
+}
+
+fn bind_tcp(
+    what: &'static str,
+    addresses: &[SocketAddr],
+    bound: &mut Vec<SocketAddr>,
+) -> Result<Vec<TcpListener>, StartError> {
+    let mut listening = Vec::new();
+    for &address in addresses {
+        let listener = sockets::tcp(address).map_err(listen(what, address))?;
+        bound.push(listener.local_addr().map_err(listen(what, address))?);
+        listening.push(listener);
+    }
+    Ok(listening)
 }
 
 fn listen<A: std::fmt::Display>(what: &'static str, address: A) -> impl FnOnce(io::Error) -> StartError {

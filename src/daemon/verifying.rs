@@ -13,6 +13,7 @@ use crate::digest::Digest;
 use crate::evidence::{AskedHost, Entry, Offset, Verification, VerificationAnswer};
 use crate::journal::Journal;
 use crate::keys::Keys;
+use crate::metrics::Metrics;
 use crate::publish::Published;
 use crate::relay::{Prefix, Relay};
 use crate::score::short_domain;
@@ -37,6 +38,8 @@ pub struct VerifyingParts {
     pub journal: Arc<dyn Journal>,
     /// Makes the made-up names.
     pub keys: Arc<Keys>,
+    /// Counts the findings.
+    pub metrics: Arc<Metrics>,
     /// Tells when an answer is entered.
     pub clock: Arc<dyn Clock>,
     /// Asks the hosts.
@@ -128,6 +131,7 @@ impl VerifyingParts {
         let seed = self.seed(relay, &domain);
         let request = VerifyRequest { relay, domain: asked, side: question.side, seed };
         let found = self.verifier.ask(&request).await;
+        self.metrics.verification(found.finding.name());
         let said = (answer(&found), &*reply(&found));
         let sessions = found.hosts.iter().filter_map(session).collect();
         let verification = Verification::new(relay, domain, question.side, said, self.clock.now());

@@ -6,9 +6,9 @@ use super::Offset;
 use crate::digest::{Digest, Digester};
 use crate::relay::{Prefix, Relay};
 use crate::time::Timestamp;
-use crate::trap::{Donor, DonorTerms, Scope, TrapKey};
+use crate::trap::{Donor, DonorTerms, Scope, TrapKey, TrapMail};
 
-/// The maximum number of traps in one order.
+/// The maximum number of traps, or of trap domains, in one order.
 pub const ORDER_TRAPS_MAX: usize = 4_096;
 
 /// A decision of an operator or a donor.
@@ -208,6 +208,13 @@ pub enum Order {
         /// The keys that the traps were registered by, at most [`ORDER_TRAPS_MAX`].
         #[n(1)]
         keys: Vec<TrapKey>,
+    },
+    /// Record where the mail for trap domains goes: what the DNS says, or what the operator decided.
+    #[n(18)]
+    SetTrapMail {
+        /// The domains, at most [`ORDER_TRAPS_MAX`].
+        #[n(0)]
+        domains: Vec<TrapMail>,
     },
     /// Drop a donor with its traps, its claims, its terms and the evidence that it brought, and end
     /// every listing that depended on that evidence.

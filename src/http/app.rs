@@ -12,6 +12,7 @@ use crate::intake::Intake;
 use crate::journal::Journal;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
+use crate::observe::MailRoutes;
 use crate::publish::Published;
 use crate::time::{Clock, LaboratoryClock, Span};
 
@@ -48,4 +49,6 @@ pub struct App {
     pub places: RequestPlaces,
     /// Turns submitted messages into evidence.
     pub intake: Arc<Intake>,
+    /// Looks up where the mail for trap domains goes.
+    pub routes: Arc<MailRoutes>,
 }

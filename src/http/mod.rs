@@ -1,5 +1,5 @@
-//! The HTTP server: public pages, the API, metrics, and the operator's requests on the control
-//! socket.
+//! The HTTP server: public pages and the API, the metrics on listeners of their own, and the operator's
+//! requests on the control socket.
 
 mod api;
 mod app;
@@ -39,22 +39,24 @@ use self::limits::BODY_OCTETS_MAX;
 pub use api::{DecisionRequest, DonorLine, RequestedDecision};
 pub use app::App;
 pub use control::{
-    AuditRequest, ClockAdvance, DonorAccount, DonorChange, DonorDismissal, ExemptionLine, LogReport, NewTrap,
-    RemovalRequest, RetireTrap, StatusJson, ZoneLine, ZonesJson,
+    AuditRequest, ClockAdvance, DonorAccount, DonorChange, DonorDismissal, ExemptionLine, LogReport,
+    MailChoice, NewTrap, RemovalRequest, RetireTrap, StatusJson, TrapMailChange, TrapMailDone, ZoneLine,
+    ZonesJson,
 };
 pub use directives::DirectiveDone;
 pub use hourly_limit::{HourlyCount, HourlyLimit};
 pub use places::RequestPlaces;
-pub use settings::HttpSettings;
+pub use settings::{HttpSettings, MetricsSettings};
 pub use submissions::SubmissionResult;
 pub use tokens::WRONG_TOKENS_MAX;
 pub use trap_lists::TrapLine;
 
 pub use crate::intake::feed::{FeedProblem, FeedReport};
 
-/// All routes of the control socket: those that anyone may use, and the operator's.
+/// All routes of the control socket: those that anyone may use, those for monitoring, and the
+/// operator's.
 pub fn control(app: Arc<App>) -> Router {
-    served(public().merge(control::routes()), app)
+    served(public().merge(health::monitoring_routes()).merge(control::routes()), app)
 }
 
 /// Serves the public routes over TCP until `stop` is cancelled.
@@ -63,6 +65,15 @@ pub async fn serve_public(listener: TcpListener, app: Arc<App>, stop: Cancellati
     let served = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await;
     if let Err(error) = served {
         tracing::error!(%error, "the HTTP server failed");
+    }
+}
+
+/// Serves the metrics over TCP until `stop` is cancelled.
+pub async fn serve_metrics(listener: TcpListener, app: Arc<App>, stop: CancellationToken) {
+    let service = served(health::monitoring_routes(), app);
+    let served = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the server of the metrics failed");
     }
 }
 
@@ -100,12 +111,13 @@ pub fn bind_control(path: &Path) -> std::io::Result<UnixListener> {
 /// All routes of the public server: those that anyone may use, and those that authenticate clients
 /// or limit them by their network.
 fn public_to_clients(app: Arc<App>) -> Router {
-    served(public().merge(pages::routes_for_clients()).merge(api::routes_for_clients()), app)
+    let for_clients = pages::routes_for_clients().merge(api::routes_for_clients());
+    served(public().merge(health::public_routes()).merge(for_clients), app)
 }
 
 /// The routes that need neither a client address nor authentication.
 fn public() -> Router<Arc<App>> {
-    pages::routes().merge(api::routes()).merge(health::routes())
+    pages::routes().merge(api::routes())
 }
 
 /// Completes routes with the general limit of bodies, with answers to requests for which there is no

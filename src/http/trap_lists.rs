@@ -50,8 +50,7 @@ pub(super) async fn import(
     let _place = places.try_acquire().map_err(|_| ApiError::ListsBusy)?;
     let _turn = app.places.turn_of(&feed.donor).ok_or(ApiError::DonorBusy)?;
     let (journal, clock) = (Arc::clone(&app.journal), Arc::clone(&app.clock));
-    let mut import =
-        FeedImport::begin(feed, app.published.traps(), app.keys.hasher().clone(), journal, clock);
+    let mut import = FeedImport::begin(feed, app.published.traps(), Arc::clone(&app.keys), journal, clock);
     let read = read_list(&mut import, body).await;
     let (mut report, last) = import.report();
     // Wait until the changes have taken effect, so that the client's next request sees them.

@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Directive, Entry, GivenTrap, ORDER_TRAPS_MAX, Offset, Order};
 use crate::journal::{Journal, JournalError};
-use crate::time::{Clock, Timestamp};
-use crate::trap::feed::{self, FeedAuthor, FeedForm, LINE_OCTETS_MAX, one_a_line};
-use crate::trap::{Donor, DonorTerms, KnownTraps, NamedTrap, TrapHasher, TrapKey};
+use crate::keys::Keys;
+use crate::time::Clock;
+use crate::trap::feed::{self, FeedAuthor, FeedForm, FeedLine, LINE_OCTETS_MAX, one_a_line};
+use crate::trap::{Donor, DonorTerms, KnownTraps, MailRoute, NamedTrap, TrapKey, TrapMail};
 
 /// Maximum size in octets of a list that is one JSON object or array.
 const JSON_OCTETS_MAX: usize = 1 << 20;
@@ -35,14 +36,14 @@ impl FeedImport {
     pub fn begin(
         feed: TrapFeed,
         known: Arc<KnownTraps>,
-        hasher: TrapHasher,
+        keys: Arc<Keys>,
         journal: Arc<dyn Journal>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let TrapFeed { donor, terms, by, form, action } = feed;
         let head = *journal.head().borrow();
         let reading = FeedReading {
-            hasher,
+            keys,
             room: match action {
                 FeedAction::Replace => terms.traps_max,
                 FeedAction::Add | FeedAction::Retire => {
@@ -61,6 +62,7 @@ impl FeedImport {
             document: (form == FeedForm::JsonLines).then(Vec::new),
             rest: Vec::new(),
             named: HashSet::new(),
+            domains: HashSet::new(),
             ready: Vec::new(),
             report: FeedReport::default(),
         };
@@ -123,8 +125,11 @@ impl FeedImport {
 
     /// Appends the traps that are ready to the journal, while there are at least `least` of them.
     async fn give(&mut self, least: usize) -> Result<(), JournalError> {
-        while let Some(order) = self.reading.order(least) {
-            self.orders.give(order).await?;
+        while let Some((traps, domains)) = self.reading.orders(least) {
+            self.orders.give(traps).await?;
+            if let Some(domains) = domains {
+                self.orders.give(domains).await?;
+            }
         }
         Ok(())
     }
@@ -199,7 +204,7 @@ pub struct FeedProblem {
 
 /// The state of an import.
 struct FeedReading {
-    hasher: TrapHasher,
+    keys: Arc<Keys>,
     known: Arc<KnownTraps>,
     author: FeedAuthor,
     form: FeedForm,
@@ -213,8 +218,17 @@ struct FeedReading {
     /// The beginning of an incomplete line.
     rest: Vec<u8>,
     named: HashSet<TrapKey>,
-    ready: Vec<GivenTrap>,
+    /// The domains whose names the list has told.
+    domains: HashSet<TrapKey>,
+    ready: Vec<ReadyTrap>,
     report: FeedReport,
+}
+
+/// A trap that is ready for an order.
+struct ReadyTrap {
+    trap: GivenTrap,
+    /// What to record of the trap's domain, if the domain is new.
+    mail: Option<TrapMail>,
 }
 
 impl FeedReading {
@@ -267,15 +281,15 @@ impl FeedReading {
         if line.len() > LINE_OCTETS_MAX {
             return self.reject(format!("the line is longer than {LINE_OCTETS_MAX} octets"));
         }
-        match feed::read(line, self.form, &self.hasher, &self.author) {
+        match feed::read(line, self.form, self.keys.hasher(), &self.author) {
             Ok(None) => {}
-            Ok(Some(line)) => self.trap(line.trap, line.silent_since),
+            Ok(Some(line)) => self.trap(line),
             Err(problem) => self.reject(problem),
         }
     }
 
-    fn trap(&mut self, named: NamedTrap, silent_since: Option<Timestamp>) {
-        let key = named.key;
+    fn trap(&mut self, line: FeedLine) {
+        let FeedLine { trap: NamedTrap { scope, key, domain }, silent_since, domain: name } = line;
         if !self.named.insert(key) {
             self.report.known += 1;
             return;
@@ -300,7 +314,25 @@ impl FeedReading {
         }
         self.report.taken += 1;
         let silent_since = silent_since.filter(|_| self.believed);
-        self.ready.push(GivenTrap { key, scope: named.scope, domain: named.domain, silent_since });
+        let trap = GivenTrap { key, scope, domain, silent_since };
+        let mail = name.and_then(|name| self.new_domain(domain, &name));
+        self.ready.push(ReadyTrap { trap, mail });
+    }
+
+    /// What to record of a trap's domain, unless its name is known.
+    fn new_domain(&mut self, domain: TrapKey, name: &str) -> Option<TrapMail> {
+        if !self.domains.insert(domain) || self.known.traps.mail_of(domain).name.is_some() {
+            return None;
+        }
+        match self.keys.seal_name(domain, name) {
+            Ok(name) => {
+                Some(TrapMail { domain, route: MailRoute::Unknown, decided: false, name: Some(name) })
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot seal the name of a trap domain; the domain is not looked up");
+                None
+            }
+        }
     }
 
     fn reject(&mut self, problem: String) {
@@ -312,19 +344,28 @@ impl FeedReading {
         }
     }
 
-    /// The next order with traps of the list, if at least `least` of them are ready.
-    fn order(&mut self, least: usize) -> Option<Order> {
+    /// The next order with traps of the list, if at least `least` of them are ready, and the order with
+    /// their new domains, which comes after it.
+    fn orders(&mut self, least: usize) -> Option<(Order, Option<Order>)> {
         if self.ready.len() < least {
             return None;
         }
         let count = self.ready.len().min(ORDER_TRAPS_MAX);
-        let traps: Vec<GivenTrap> = self.ready.drain(..count).collect();
+        let (mut traps, mut domains) = (Vec::with_capacity(count), Vec::new());
+        for ReadyTrap { trap, mail } in self.ready.drain(..count) {
+            traps.push(trap);
+            domains.extend(mail);
+        }
         let donor = self.author.donor.clone();
         Some(match self.action {
             FeedAction::Retire => {
-                Order::RetireTraps { donor, keys: traps.into_iter().map(|trap| trap.key).collect() }
+                let keys = traps.into_iter().map(|trap| trap.key).collect();
+                (Order::RetireTraps { donor, keys }, None)
             }
-            FeedAction::Add | FeedAction::Replace => Order::AddTraps { donor, traps },
+            FeedAction::Add | FeedAction::Replace => {
+                let domains = (!domains.is_empty()).then_some(Order::SetTrapMail { domains });
+                (Order::AddTraps { donor, traps }, domains)
+            }
         })
     }
 

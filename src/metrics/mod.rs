@@ -39,6 +39,9 @@ metrics! {
         pub(crate) smtp_abandoned_total: IntCounterVec, ["reason"];
         /// SMTP replies that the server delayed on purpose.
         pub(crate) smtp_delayed_replies_total: IntCounter, [];
+        /// Recipients whose answers were delayed because the client's network had named many recipients that
+        /// were refused. The outcome is `later`, or `closed` if the session ended without an answer.
+        pub(crate) smtp_slowed_recipients_total: IntCounterVec, ["outcome"];
         /// Messages received. The outcome is `durable`, or `later` if the client must send the
         /// message again.
         pub(crate) messages_total: IntCounterVec, ["outcome"];
@@ -58,6 +61,8 @@ metrics! {
         /// others, because servers gave no answer before), `running` or `resting` (until they are
         /// repeated).
         inquiries: IntGaugeVec, ["state"];
+        /// Verifications, by what they found: `refuses-unknown`, `refuses`, `takes-all` or `no-answer`.
+        verifications_total: IntCounterVec, ["finding"];
         /// Journal entries folded by this process.
         entries_applied_total: IntCounter, [];
         /// Changes caused by journal entries, by their kind.
@@ -120,6 +125,11 @@ impl Metrics {
         self.observations_total.with_label_values(&[outcome]).inc();
     }
 
+    /// Counts one verification. `finding` is what it found, by its name.
+    pub fn verification(&self, finding: &str) {
+        self.verifications_total.with_label_values(&[finding]).inc();
+    }
+
     /// Adds the name server's metrics to the exposition.
     ///
     /// # Panics
@@ -134,13 +144,11 @@ impl Metrics {
         self.entries_applied_total.inc();
         for change in &changes.list {
             let name = match change {
-                // Not counted, because metrics are public and these changes would reveal which
-                // addresses are traps.
-                ListChange::Counted { .. }
-                | ListChange::Unverified { .. }
-                | ListChange::Verified { .. }
-                | ListChange::Ignored { .. }
-                | ListChange::Burned => continue,
+                ListChange::Counted { .. } => "counted",
+                ListChange::Unverified { .. } => "unverified",
+                ListChange::Verified { .. } => "verified",
+                ListChange::Ignored { .. } => "ignored",
+                ListChange::Burned => "burned",
                 ListChange::Listed { .. } => "listed",
                 ListChange::Extended { .. } => "extended",
                 ListChange::Published { .. } => "published",

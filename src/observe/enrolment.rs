@@ -1,5 +1,7 @@
-//! Checks whether a domain's DNS records make it fit to be a trap (docs/STANDARDS.md S12), and says
-//! what to publish instead.
+//! What the DNS says about a trap domain: whether its records make it fit to be a trap
+//! (docs/STANDARDS.md S12), what to publish instead, and where its mail goes.
+
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +18,17 @@ pub struct DomainRecords {
     pub dmarc_rejects: Option<bool>,
     /// The addresses that receive aggregate DMARC reports about it.
     pub reports_to: Vec<String>,
+}
+
+/// What the DNS says about the mail of a domain. `None` means that a question got no answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MailHosts {
+    /// The names of the domain's mail exchangers.
+    pub exchangers: Option<Vec<String>>,
+    /// The addresses of its mail exchangers, or its own if it has no MX record (RFC 5321 §5.1).
+    pub addresses: Option<Vec<IpAddr>>,
+    /// The addresses of this server's host name.
+    pub own: Option<Vec<IpAddr>>,
 }
 
 /// One fault of a domain's records, and the record that corrects it.

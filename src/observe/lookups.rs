@@ -14,7 +14,7 @@ use mail_auth::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::enrolment::DomainRecords;
+use super::enrolment::{DomainRecords, MailHosts};
 use super::inquiry::Inquiry;
 use super::relation::DnsAnswers;
 use crate::relay::Relay;
@@ -105,6 +105,15 @@ impl Lookups {
             Lookups::Dns(dns) => within(timeout, exchangers(dns, domain)).await,
             Lookups::Laboratory(_) | Lookups::Nothing => None,
         }
+    }
+
+    /// Looks up where the mail for a domain goes, and the addresses of this server's host name. Only the
+    /// DNS knows them.
+    pub(super) async fn mail_hosts(&self, domain: &str, hostname: &str) -> MailHosts {
+        let Lookups::Dns(dns) = self else { return MailHosts::default() };
+        let (exchangers, addresses, own) =
+            tokio::join!(exchanger_names(dns, domain), exchangers(dns, domain), addresses(dns, hostname));
+        MailHosts { exchangers, addresses, own }
     }
 
     /// The table of a laboratory, if this is one.
@@ -261,15 +270,18 @@ fn rejects(record: &Dmarc) -> bool {
 /// An address for documentation (RFC 5737), from which no domain sends.
 const NOBODY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
-async fn published(dns: &MessageAuthenticator, domain: &str) -> DomainRecords {
-    let exchangers = match dns.mx_lookup(domain, no_cache()).await {
-        Ok(named) => Some(named.rrset.to_vec()),
-        Err(error) => known::<Vec<mail_auth::MX>>(Err(error)),
+/// The names of a domain's mail exchangers.
+async fn exchanger_names(dns: &MessageAuthenticator, domain: &str) -> Option<Vec<String>> {
+    let named = match dns.mx_lookup(domain, no_cache()).await {
+        Ok(named) => named.rrset.to_vec(),
+        Err(error) => known::<Vec<mail_auth::MX>>(Err(error))?,
     };
-    let names = exchangers.map(|named| {
-        let hosts = named.iter().flat_map(|mx| &mx.exchanges);
-        hosts.map(|host| host.trim_end_matches('.').to_owned()).collect()
-    });
+    let hosts = named.iter().flat_map(|mx| &mx.exchanges);
+    Some(hosts.map(|host| host.trim_end_matches('.').to_owned()).collect())
+}
+
+async fn published(dns: &MessageAuthenticator, domain: &str) -> DomainRecords {
+    let names = exchanger_names(dns, domain).await;
     let forbids_all = match spf(dns, NOBODY, "unknown", domain).await {
         SpfResult::TempError => None,
         result => Some(result == SpfResult::Fail),

@@ -8,6 +8,7 @@
 mod enrolment;
 mod inquiry;
 mod lookups;
+mod mail_routes;
 mod networks;
 mod observer;
 mod place;
@@ -18,9 +19,10 @@ mod settings;
 mod silence;
 mod turns;
 
-pub use enrolment::{DomainRecords, EnrolmentFault, faults};
+pub use enrolment::{DomainRecords, EnrolmentFault, MailHosts, faults};
 pub use inquiry::{Inquiry, is_asked_about};
 pub use lookups::{LaboratoryAnswer, LaboratoryHost, Lookups};
+pub use mail_routes::MailRoutes;
 pub use networks::{Networks, NetworksError};
 pub use observer::Observer;
 pub use recall::{Recall, RecallSearch, Recalled};

@@ -20,9 +20,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::clients::{ClientAccounts, SessionPlace};
+use super::guesses::{AnswerTime, GuessAccounts};
 use super::proxy::{self, ProxiedClient};
 use super::recipients::RecipientDomains;
-use super::session::{Protocol, Session, SessionEnd, SessionEvent, SessionLimits, SessionPeer};
+use super::session::{
+    Protocol, Session, SessionEnd, SessionEvent, SessionLimits, SessionPeer, SessionTexts, TlsOffer,
+};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::relay::Relay;
@@ -69,8 +72,8 @@ const READ_OCTETS: usize = 16 << 10;
 pub struct SmtpService {
     /// Limits of each session.
     pub limits: Arc<SessionLimits>,
-    /// The server's host name, as in the greeting.
-    pub hostname: Arc<str>,
+    /// The texts that the operator may choose, with the server's host name.
+    pub texts: Arc<SessionTexts>,
     /// Makes messages durable and turns them into evidence.
     pub intake: Arc<Intake>,
     /// The clock of all time stamps and limits.
@@ -85,6 +88,14 @@ pub struct SmtpService {
     pub naming_peers: Vec<IpNet>,
     /// Networks of the peers that may use LMTP.
     pub lmtp_peers: Vec<IpNet>,
+    /// Networks of the trusted relays, which hand over only what is meant for this server.
+    pub handing_over: Arc<[IpNet]>,
+    /// The networks that named refused recipients.
+    pub guesses: GuessAccounts,
+    /// Permits for clients that wait because their network guesses, [`GUESSERS_WAITING_MAX`] of them.
+    ///
+    /// [`GUESSERS_WAITING_MAX`]: super::GUESSERS_WAITING_MAX
+    pub guessers: Semaphore,
     /// Accepts TLS sessions; `None` if STARTTLS is not offered.
     pub tls: Option<TlsAcceptor>,
     /// Permits for delayed replies, [`TARPIT_SESSIONS_MAX`] of them.
@@ -185,10 +196,8 @@ impl SmtpService {
             Ok(place) => place,
             Err(refusal) => {
                 self.refused(refusal.label());
-                let busy = format!(
-                    "421 4.7.0 {} Too many connections or messages, try again later\r\n",
-                    self.hostname
-                );
+                let busy =
+                    format!("421 4.7.0 {} Error: too many connections from {relay}\r\n", self.texts.hostname);
                 let _ = tokio::time::timeout(WRITE_TIMEOUT, stream.write_all(busy.as_bytes())).await;
                 return;
             }
@@ -233,19 +242,25 @@ impl SmtpService {
 
     fn session(&self, relay: Relay, proxied: ProxiedClient, door: ListenerKind) -> Session {
         let (hasher, traps) = (self.intake.keys.hasher().clone(), self.intake.traps.load_full());
-        let recipients =
-            RecipientDomains::new(hasher, traps, self.intake.donors.load_full(), Arc::clone(&self.hostname));
+        let recipients = RecipientDomains::new(
+            hasher,
+            traps,
+            self.intake.donors.load_full(),
+            Arc::clone(&self.texts.hostname),
+            Arc::clone(&self.handing_over),
+        );
         let protocol = match door {
             ListenerKind::Smtp | ListenerKind::Proxied => Protocol::Smtp,
             ListenerKind::Lmtp => Protocol::Lmtp,
         };
         let names_clients = protocol == Protocol::Lmtp || holds(&self.naming_peers, relay.address());
         let unnamed = names_clients || proxied == ProxiedClient::Local;
-        let peer = SessionPeer { relay, unnamed, protocol, names_clients, tls_offered: self.tls.is_some() };
+        let tls = if self.tls.is_some() { TlsOffer::Offered } else { TlsOffer::None };
+        let peer = SessionPeer { relay, unnamed, protocol, names_clients, tls };
         Session::new(
             Arc::clone(&self.limits),
             Arc::new(recipients),
-            Arc::clone(&self.hostname),
+            Arc::clone(&self.texts),
             peer,
             self.clock.now(),
         )
@@ -390,6 +405,12 @@ impl Connection<'_> {
                 }
                 Some(SessionEvent::Left(transaction)) => Box::pin(serve.intake.left(*transaction)).await,
                 Some(SessionEvent::Pause(pause)) => self.pause(pause).await,
+                Some(SessionEvent::Recipient { client: Some(client), taken }) => {
+                    if !self.may_answer(client, taken).await {
+                        session.turned_away();
+                    }
+                }
+                Some(SessionEvent::Recipient { client: None, .. }) => {}
                 Some(SessionEvent::StartTls) => answered = EventOutcome::StartTls,
                 Some(SessionEvent::Close(ending)) => answered = EventOutcome::Closed(ending),
                 None => break,
@@ -397,6 +418,28 @@ impl Connection<'_> {
         }
         write(stream, &mut replies).await?;
         Ok((answered, wrote))
+    }
+
+    /// Waits until a client may get its answer to a recipient. `false` if it gets none, because its
+    /// network guesses recipients.
+    async fn may_answer(&self, client: Relay, taken: bool) -> bool {
+        let serve = self.serve;
+        let wait = match serve.guesses.named(client, taken, serve.clock.now()) {
+            AnswerTime::Now => return true,
+            AnswerTime::After(wait) => Some(wait),
+            AnswerTime::Never => None,
+        };
+        let slowed = |outcome| serve.metrics.smtp_slowed_recipients_total.with_label_values(&[outcome]).inc();
+        let (Some(wait), Ok(_kept)) = (wait, serve.guessers.try_acquire()) else {
+            slowed("closed");
+            return false;
+        };
+        slowed("later");
+        tokio::select! {
+            () = tokio::time::sleep(wait.to_std()) => {}
+            () = self.stop.cancelled() => {}
+        }
+        true
     }
 
     async fn pause(&self, pause: Span) {

@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use ipnet::IpNet;
 
 use super::clients::ClientLimits;
-use super::session::SessionLimits;
+use super::session::{SessionLimits, SessionTexts};
 use super::tls::TlsFiles;
 
 /// The settings of the SMTP and LMTP server.
 #[derive(Clone, Debug)]
 pub struct SmtpSettings {
-    /// The server's host name, as in the greeting.
-    pub hostname: String,
+    /// The texts that the operator may choose, with the server's host name.
+    pub texts: SessionTexts,
     /// The addresses to listen on for SMTP.
     pub listen: Vec<SocketAddr>,
     /// The addresses to listen on for SMTP after a PROXY protocol header.
@@ -29,6 +29,9 @@ pub struct SmtpSettings {
     pub session: SessionLimits,
     /// Limits for each client, and for all clients together.
     pub clients: ClientLimits,
+    /// Refused recipients in an hour of an IPv4 /24 or an IPv6 /48, beyond which its answers come later;
+    /// 0 for no limit.
+    pub refused_recipients_per_hour: u32,
     /// The files for STARTTLS; `None` if it is not offered.
     pub tls: Option<TlsFiles>,
 }

@@ -86,6 +86,13 @@ impl TrapHasher {
     }
 }
 
+/// The domain that the text of a trap names, in canonical form. The text must be one that
+/// [`TrapHasher::named`] reads.
+pub fn named_domain(text: &str) -> String {
+    let domain = text.rsplit_once('@').map_or(text, |(_, domain)| domain);
+    canonical_domain(domain.strip_prefix("*.").unwrap_or(domain).trim_end_matches('.'))
+}
+
 /// The parent domains of a domain, the nearest first, as far as they are checked.
 pub(super) fn domains_above(domain: &str) -> impl Iterator<Item = &str> {
     domain.match_indices('.').take(LABELS_MAX).map(|(at, _)| &domain[at + 1..])
@@ -120,6 +127,10 @@ mod tests {
         assert_eq!(scope("trap.example."), Ok(Scope::Domain));
         assert_eq!(scope("*.trap.example"), Ok(Scope::Subdomains));
         assert_eq!(hasher.named("*.trap.example").unwrap().key, hasher.named("TRAP.example").unwrap().key);
+        for text in ["bait@trap.example", "bait-*@Trap.Example", "trap.example.", "*.TRAP.example"] {
+            assert_eq!(named_domain(text), "trap.example");
+            assert_eq!(hasher.domain(&named_domain(text)), hasher.named(text).unwrap().domain, "{text}");
+        }
         for wrong in [
             "",
             "trap",

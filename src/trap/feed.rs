@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use super::coverage::NamedTrap;
+use super::coverage::{NamedTrap, named_domain};
 use super::donor::Donor;
 use super::key::{TrapHasher, TrapKey};
 use super::registered::Scope;
@@ -71,6 +71,8 @@ pub struct FeedLine {
     pub trap: NamedTrap,
     /// Since when the trap has been silent, if the line says so.
     pub silent_since: Option<Timestamp>,
+    /// The name of the trap's domain; `None` if the line holds hashes.
+    pub domain: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -137,6 +139,7 @@ pub fn read(
             since.parse().map_err(|_| "silent_since is not a time such as 2025-01-31T00:00:00Z".to_owned())
         })
         .transpose()?;
+    let domain = (!trap.starts_with(HASHED)).then(|| named_domain(&trap));
     let trap = match trap.strip_prefix(HASHED) {
         Some(_) if !author.sends_hashes => return Err("hashes need the operator's consent".to_owned()),
         Some(hashes) => hashed(hashes, hasher, author)?,
@@ -146,7 +149,7 @@ pub fn read(
     if !author.gives_domains && !matches!(trap.scope, Scope::Address | Scope::Hashed) {
         return Err("domains and patterns need the operator's consent".to_owned());
     }
-    Ok(Some(FeedLine { trap, silent_since }))
+    Ok(Some(FeedLine { trap, silent_since, domain }))
 }
 
 /// Converts a JSON array to one line per element, and any other JSON document to one line. Anything
@@ -211,7 +214,8 @@ mod tests {
     fn all_forms_say_the_same() {
         let hasher = TrapHasher::new([1; 32]);
         let since = Some("2025-01-31T00:00:00Z".parse().unwrap());
-        let address = FeedLine { trap: hasher.named("bait@trap.example").unwrap(), silent_since: None };
+        let (trap, domain) = (hasher.named("bait@trap.example").unwrap(), Some("trap.example".to_owned()));
+        let address = FeedLine { trap, silent_since: None, domain };
         let silent = FeedLine { silent_since: since, ..address.clone() };
         for (form, line, want) in [
             (FeedForm::Lines, "bait@trap.example", Some(&address)),
@@ -263,6 +267,7 @@ mod tests {
             (given.named("bait@trap.example").unwrap(), given.named("trap.example").unwrap());
         let line = format!("blake3:{}@{}", address.key, domain.key);
         let read = |line: &str, author: &FeedAuthor| read(line.as_bytes(), FeedForm::Lines, &hasher, author);
+        assert_eq!(read(&line, &author).unwrap().unwrap().domain, None);
         let found = read(&line, &author).unwrap().unwrap().trap;
         assert_eq!(found.key, hasher.of_hash(&author.donor, address.key));
         assert_eq!((found.scope, found.domain), (Scope::Hashed, hasher.of_hash(&author.donor, domain.key)));

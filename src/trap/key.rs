@@ -71,6 +71,11 @@ impl TrapHasher {
         Digest::keyed(&self.0, b"fingerprint")
     }
 
+    /// The secret under which the names of trap domains are sealed.
+    pub fn names_secret(&self) -> [u8; 32] {
+        Digest::secret(&self.0, b"names of trap domains")
+    }
+
     /// The digest of a transaction's reverse-path.
     pub fn reverse_path(&self, address: &str) -> Digest {
         Digest::keyed(&self.0, format!("reverse-path {}", address.to_lowercase()).as_bytes())

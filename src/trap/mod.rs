@@ -6,15 +6,17 @@ mod coverage;
 mod donor;
 pub mod feed;
 mod key;
+mod mail_route;
 mod registered;
 mod set;
 mod table;
 mod tag;
 mod watermark;
 
-pub use coverage::{NamedTrap, WIDER_MAX};
+pub use coverage::{NamedTrap, WIDER_MAX, named_domain};
 pub use donor::{Contribution, DISCOUNT_MAX, DONOR_RELAYS_MAX, DONORS_MAX, Donor, DonorTerms};
 pub use key::{TrapHasher, TrapKey};
+pub use mail_route::{KnownMail, MailRoute, SealedName, TrapMail};
 pub use registered::{Scope, Trap};
 pub use set::{HASHING_DONORS_MAX, KnownTraps, TrapCount, TrapDomains, TrapSet};
 pub use tag::strip_rewriting;

@@ -73,6 +73,14 @@ impl<V: Clone> TrapTable<V> {
         Some(Arc::make_mut(part).remove(at).1)
     }
 
+    /// The entries whose keys have first four octets from `first` to `last`, in the order of their keys.
+    pub(super) fn between(&self, first: u32, last: u32) -> impl Iterator<Item = (TrapKey, &V)> {
+        let part = |start: u32| (start >> (u32::BITS - PART_BITS)) as usize;
+        let parts = self.parts.get(part(first)..=part(last)).unwrap_or_default();
+        let all = parts.iter().flat_map(|part| part.iter().map(|(key, value)| (*key, value)));
+        all.filter(move |(key, _)| (first..=last).contains(&key.short()))
+    }
+
     /// All entries in the order of their keys.
     pub(super) fn iter(&self) -> impl Iterator<Item = (TrapKey, &V)> {
         self.parts.iter().flat_map(|part| part.iter().map(|(key, value)| (*key, value)))
@@ -106,6 +114,10 @@ mod tests {
                     before = (table.clone(), map.clone());
                 }
             }
+            let (first, last) = (u32::MAX / 3, u32::MAX / 2);
+            let between = map.keys().filter(|key| (first..=last).contains(&key.short()));
+            prop_assert!(table.between(first, last).map(|(key, _)| key).eq(between.copied()));
+            prop_assert!(table.between(0, u32::MAX).count() == map.len());
             for (table, map) in [(&table, &map), (&before.0, &before.1)] {
                 prop_assert_eq!(table.len(), map.len());
                 prop_assert!(table.iter().map(|(key, value)| (key, *value)).eq(map.iter().map(|(key, value)| (*key, *value))));

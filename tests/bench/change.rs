@@ -118,7 +118,7 @@ fn start(folder: &Path) -> Daemon {
     let settings = format!(
         "version = 1\nzones_directory = \"{path}/zones\"\n[journal]\ndirectory = \"{path}/journal\"\n[keys]\ndirectory = \"{path}/keys\"\n\
          [smtp]\nhostname = \"trap.example\"\nlisten = [\"127.0.0.1:0\"]\noperator_maildir = \"{path}/operator\"\n\
-         [dns]\nlisten = [\"127.0.0.1:0\"]\nthreads = 1\n[http]\nlisten = [\"127.0.0.1:0\"]\n[observe]\nenabled = false\n[audit]\ndirectory = \"{path}/audit\"\n\
+         [dns]\nlisten = [\"127.0.0.1:0\"]\nthreads = 1\n[http]\nlisten = [\"127.0.0.1:0\"]\n[metrics]\nlisten = []\n[observe]\nenabled = false\n[audit]\ndirectory = \"{path}/audit\"\n\
          [control]\nsocket = \"{path}/control.sock\"\n[clock]\nlaboratory = true\n[log]\nfilter = \"warn,backscatterd::cli=info\"\n"
     );
     std::fs::write(folder.join("conf"), settings).unwrap();

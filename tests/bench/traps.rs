@@ -94,7 +94,7 @@ fn main() {
         "version = 1\nzones_directory = \"{path}/zones\"\n[journal]\ndirectory = \"{path}/journal\"\n\
          [keys]\ndirectory = \"{path}/keys\"\n[smtp]\nhostname = \"trap.example.org\"\nlisten = [\"127.0.0.1:0\"]\n\
          operator_maildir = \"{path}/operator\"\n[observe]\nenabled = false\n[dns]\nlisten = [\"127.0.0.1:0\"]\nthreads = 1\n\
-         [http]\nlisten = [\"127.0.0.1:0\"]\n[audit]\ndirectory = \"{path}/audit\"\n[control]\nsocket = \"{path}/control.sock\"\n\
+         [http]\nlisten = [\"127.0.0.1:0\"]\n[metrics]\nlisten = []\n[audit]\ndirectory = \"{path}/audit\"\n[control]\nsocket = \"{path}/control.sock\"\n\
          [log]\nfilter = \"warn,backscatterd::cli=info\"\n"
     );
     std::fs::write(folder.join("c.toml"), settings).unwrap();

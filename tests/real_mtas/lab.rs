@@ -291,7 +291,7 @@ fn start_daemon(folder: &Path, namespace: &str, settings: &str) -> Child {
     let settings = format!(
         "version = 1\nzones_directory = \"{path}/zones\"\n\
          [journal]\ndirectory = \"{path}/journal\"\n[keys]\ndirectory = \"{path}/keys\"\n\
-         [smtp]\nmessages_per_client_max = 0\nhostname = \"trap.backscatter.example\"\nlisten = [\"{TRAP}:25\", \"[{TRAP_V6}]:25\"]\n\
+         [smtp]\nmessages_per_client_max = 0\ntarpit_max = \"0s\"\nhostname = \"trap.backscatter.example\"\nlisten = [\"{TRAP}:25\", \"[{TRAP_V6}]:25\"]\n\
          operator_maildir = \"{path}/operator\"\n[dns]\nlisten = [\"{TRAP}:53\"]\n\
          [http]\nlisten = [\"127.0.0.1:8053\"]\n[control]\nsocket = \"{path}/control.sock\"\n\
          [audit]\ndirectory = \"{path}/audit\"\n\

@@ -20,6 +20,7 @@ mod name_server;
 mod network;
 mod opensmtpd;
 mod postfix;
+mod replies;
 mod sendmail;
 #[path = "../support/smtp_client.rs"]
 mod smtp_client;

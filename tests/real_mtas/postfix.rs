@@ -24,6 +24,8 @@ pub(crate) const GREYLISTING_LAST: &str = "198.18.0.33";
 pub(crate) const TLS_REQUIRED: &str = "198.18.0.34";
 pub(crate) const OLD_TLS_REQUIRED: &str = "198.18.0.35";
 pub(crate) const BLOCKING: &str = "198.18.0.36";
+/// A mail server that is set up as the trap looks.
+pub(crate) const LIKE: &str = "198.18.0.40";
 pub(crate) const HOSTING: &str = "198.18.0.37";
 pub(crate) const POSTGREY_HOST: &str = "198.18.0.38";
 /// The hosts of the roles that attackers use.
@@ -77,6 +79,8 @@ pub(crate) enum Role {
     TwoCustomers,
     /// A server that accepts everything and bounces later, over IPv6.
     Six,
+    /// A server that is set up as the trap looks.
+    LikeTrap,
 }
 
 impl Role {
@@ -98,6 +102,7 @@ impl Role {
             Role::OneCustomer => ("one", &[ONE_CUSTOMER]),
             Role::TwoCustomers => ("two", &[TWO_CUSTOMERS]),
             Role::Six => ("six", &[SIX_V4, SIX]),
+            Role::LikeTrap => ("like", &[LIKE]),
         }
     }
 }
@@ -201,6 +206,16 @@ fn own_lines(role: Role, folder: &Path) -> (&'static str, String) {
         Role::OldTlsRequired => {
             ("oldtls.relay.test", relay_test(&tls(&folder, "smtpd_tls_mandatory_protocols = <=TLSv1.1\n")))
         }
+        Role::LikeTrap => (
+            "mx.like.test",
+            "mydestination = mx.like.test\nrelay_domains = trap-one.test\nrelay_recipient_maps =\n\
+             relay_transport = discard:\nlocal_transport = discard:\nsmtpd_banner = $myhostname ESMTP\n\
+             smtpd_helo_required = yes\ndisable_vrfy_command = yes\nstrict_rfc821_envelopes = yes\n\
+             smtpd_discard_ehlo_keywords = silent-discard, dsn\nmessage_size_limit = 52428800\n\
+             smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n\
+             smtpd_error_sleep_time = 0\nlocal_recipient_maps = $alias_maps\n"
+                .to_owned(),
+        ),
         Role::Blocking => (
             "blocking.relay.test",
             relay_test(

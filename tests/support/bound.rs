@@ -23,5 +23,6 @@ pub(crate) fn addresses(log: &str) -> Option<BoundAddresses> {
         lmtp: of("lmtp"),
         dns: of("dns"),
         http: of("http"),
+        metrics: of("metrics"),
     })
 }

@@ -78,7 +78,7 @@ impl Installation {
              [journal]\ndirectory = \"{path}/journal\"\n[keys]\ndirectory = \"{path}/keys\"\n\
              [smtp]\nhostname = \"trap.backscatter.example\"\nlisten = [\"127.0.0.1:0\"]\nlisten_proxy = [\"127.0.0.1:0\"]\n\
              proxy_peers = [\"127.0.0.0/8\"]\noperator_maildir = \"{path}/operator\"\nsessions_per_client_max = 200\n\
-             [dns]\nlisten = [\"127.0.0.1:0\"]\ntcp_idle_timeout = \"1s\"\n[http]\nlisten = [\"127.0.0.1:0\"]\n\
+             [dns]\nlisten = [\"127.0.0.1:0\"]\ntcp_idle_timeout = \"1s\"\n[http]\nlisten = [\"127.0.0.1:0\"]\n[metrics]\nlisten = [\"127.0.0.1:0\"]\n\
              [audit]\ndirectory = \"{path}/audit\"\n[[observe.laboratory_hosts]]\naddresses = \"198.18.0.0/15\"\nname = \"relay.example\"\nexchanger_of = [\"relay.example\"]\n\
              [[observe.laboratory_hosts]]\naddresses = \"2001:db8::/32\"\nname = \"relay.example\"\nexchanger_of = [\"relay.example\"]\n\
              [control]\nsocket = \"{path}/control.sock\"\n[clock]\nlaboratory = true\n[log]\nfilter = \"warn,backscatterd::cli=info\"\n"
@@ -168,16 +168,21 @@ impl Installation {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Sends a `GET` request. Returns the status and the body.
+    /// Sends a `GET` request to the public server. Returns the status and the body.
     pub(crate) fn get(&self, path: &str) -> std::io::Result<(u16, String)> {
-        let mut stream = TcpStream::connect(self.http_address())?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
-        Ok((status, body))
+        get_from(self.http_address(), path)
+    }
+
+    /// All metrics.
+    pub(crate) fn metrics(&self) -> String {
+        let (status, metrics) = self.monitoring("/metrics");
+        assert_eq!(status, 200, "{metrics}");
+        metrics
+    }
+
+    /// Sends a `GET` request to the listener of the metrics. Returns the status and the body.
+    pub(crate) fn monitoring(&self, path: &str) -> (u16, String) {
+        get_from(self.first(|bound| &bound.metrics), path).unwrap()
     }
 
     /// Sends a `POST` request. Returns the status and the body.
@@ -336,6 +341,18 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a `GET` request. Returns the status and the body.
+fn get_from(server: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(server)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
+    Ok((status, body))
 }
 
 /// Decodes a chunked body.

@@ -32,6 +32,14 @@ impl Blocklist {
             Order::SetDonor { donor, terms } => self.set_donor(donor, terms, turn),
             Order::AddTraps { donor, traps } => self.add_traps(donor, traps, turn),
             Order::RetireTraps { donor, keys } => self.retire_traps(donor, keys, turn),
+            Order::SetTrapMail { domains } => {
+                let known = domains.iter().filter(|said| self.state.traps.set_mail(said)).count();
+                if known > 0 {
+                    turn.change(ListChange::Traps);
+                } else {
+                    turn.ignore("no active trap lies in the domain");
+                }
+            }
             Order::RetireTrap { key } => {
                 if self.state.traps.retire(*key, now, true) {
                     self.drop_pending(|pending| pending.trap == *key);

@@ -18,7 +18,7 @@ pub use clock::ClockAdvance;
 pub use decisions::{AuditRequest, ExemptionLine, RemovalRequest, StatusJson};
 pub use donors::{DonorAccount, DonorChange, DonorDismissal};
 pub use reports::LogReport;
-pub use traps::{NewTrap, RetireTrap};
+pub use traps::{MailChoice, NewTrap, RetireTrap, TrapMailChange, TrapMailDone};
 pub use zones::{ZoneLine, ZonesJson};
 
 use super::app::App;
@@ -31,6 +31,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/control/v1/notice/{address}", get(addresses::notice))
         .route("/control/v1/traps", get(traps::traps).post(traps::add_trap))
         .route("/control/v1/traps/retire", post(traps::retire_trap))
+        .route("/control/v1/traps/mail", post(traps::change_mail))
         .route("/control/v1/donors", get(donors::donors).post(donors::set_donor))
         .route("/control/v1/donors/{donor}/dismissal", post(donors::dismiss_donor))
         .route("/control/v1/donors/{donor}/key", get(donors::donor_key))

@@ -1,5 +1,6 @@
 //! Traps: the operator lists, adds, imports and retires them.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -16,7 +17,7 @@ use crate::http::extract::{RequestBody, RequestPart};
 use crate::http::trap_lists::{ListSender, import, listed};
 use crate::intake::feed::{FeedAction, FeedReport, TrapFeed};
 use crate::time::Timestamp;
-use crate::trap::{Donor, DonorTerms, NamedTrap};
+use crate::trap::{Donor, DonorTerms, MailRoute, NamedTrap, TrapKey, TrapMail, named_domain};
 
 /// A trap to add: an address, a pattern or a domain.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,10 +30,62 @@ pub struct NewTrap {
     /// absent.
     #[serde(default)]
     pub silent_since: Option<Timestamp>,
+    /// Whether the mail for the trap's domain comes to this server.
+    #[serde(default)]
+    pub mail: MailChoice,
     /// Who made the change.
     pub by: String,
     /// Why.
     pub why: String,
+}
+
+/// Where the mail for a trap domain goes, as an operator says it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MailChoice {
+    /// Where the MX records of the domain lead. They are looked up again every day.
+    #[default]
+    Dns,
+    /// It comes to this server.
+    Here,
+    /// It goes elsewhere: reports to the traps are handed on.
+    Elsewhere,
+}
+
+impl FromStr for MailChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "dns" => Ok(MailChoice::Dns),
+            "here" => Ok(MailChoice::Here),
+            "elsewhere" => Ok(MailChoice::Elsewhere),
+            _ => Err(format!("{text:?} is not dns, here or elsewhere")),
+        }
+    }
+}
+
+/// A decision about the mail for a trap domain.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TrapMailChange {
+    /// The domain, or the key of a trap in it.
+    pub domain: String,
+    /// Where its mail goes.
+    pub mail: MailChoice,
+    /// Who made the change.
+    pub by: String,
+    /// Why.
+    pub why: String,
+}
+
+/// The response to a change after which it is known where the mail for a trap domain goes.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TrapMailDone {
+    /// The last directive of the change.
+    #[serde(flatten)]
+    pub done: DirectiveDone,
+    /// `here`, `elsewhere` or `unknown`.
+    pub mail: String,
 }
 
 /// A trap to retire.
@@ -63,16 +116,69 @@ pub(super) async fn traps(State(app): State<Arc<App>>) -> Result<impl IntoRespon
     listed(&app, None)
 }
 
-/// `POST /control/v1/traps`: adds a trap.
+/// `POST /control/v1/traps`: adds a trap, and looks up where the mail for its domain goes.
 pub(super) async fn add_trap(
     State(app): State<Arc<App>>,
     RequestBody(Json(new)): RequestBody<Json<NewTrap>>,
-) -> Result<Json<DirectiveDone>, ApiError> {
+) -> Result<Json<TrapMailDone>, ApiError> {
     let donor = Donor::parse(&new.donor).map_err(ApiError::InvalidValue)?;
     let NamedTrap { scope, key, domain } =
         app.keys.hasher().named(&new.trap).map_err(ApiError::InvalidValue)?;
     let order = Order::AddTrap { key, scope, domain, donor, silent_since: new.silent_since };
-    direct(&app, new.by, new.why, order).await
+    let _added = direct(&app, new.by.clone(), new.why.clone(), order).await?;
+    let said = said_of(&app, domain, Some(named_domain(&new.trap)), new.mail).await?;
+    set_mail(&app, new.by, new.why, vec![said]).await
+}
+
+/// `POST /control/v1/traps/mail`: decides where the mail for a trap domain goes, or leaves it to the DNS.
+pub(super) async fn change_mail(
+    State(app): State<Arc<App>>,
+    RequestBody(Json(change)): RequestBody<Json<TrapMailChange>>,
+) -> Result<Json<TrapMailDone>, ApiError> {
+    let TrapMailChange { domain, mail, by, why } = change;
+    let (key, name) = match domain.parse::<TrapKey>() {
+        Ok(key) => (app.published.traps().traps.get(key).map_or(key, |trap| trap.domain), None),
+        Err(_) => {
+            let named = app.keys.hasher().named(&domain).map_err(ApiError::InvalidValue)?;
+            (named.domain, Some(named_domain(&domain)))
+        }
+    };
+    let mut said = vec![said_of(&app, key, name, mail).await?];
+    if mail == MailChoice::Dns {
+        // Ends an earlier decision.
+        said.insert(0, TrapMail { domain: key, route: MailRoute::Unknown, decided: true, name: None });
+    }
+    set_mail(&app, by, why, said).await
+}
+
+/// What to record about a trap domain. `name` is its name, unless the operator gave its key.
+async fn said_of(
+    app: &App,
+    domain: TrapKey,
+    name: Option<String>,
+    mail: MailChoice,
+) -> Result<TrapMail, ApiError> {
+    let route = match (mail, &name) {
+        (MailChoice::Here, _) => MailRoute::Here,
+        (MailChoice::Elsewhere, _) => MailRoute::Elsewhere,
+        (MailChoice::Dns, Some(name)) => app.routes.of(name).await,
+        (MailChoice::Dns, None) => MailRoute::Unknown,
+    };
+    let name = name.map(|name| app.keys.seal_name(domain, &name)).transpose();
+    let name = name.map_err(|error| ApiError::Internal(error.to_string()))?;
+    Ok(TrapMail { domain, route, decided: mail != MailChoice::Dns, name })
+}
+
+async fn set_mail(
+    app: &App,
+    by: String,
+    why: String,
+    domains: Vec<TrapMail>,
+) -> Result<Json<TrapMailDone>, ApiError> {
+    let domain = domains.last().map(|said| said.domain);
+    let Json(done) = direct(app, by, why, Order::SetTrapMail { domains }).await?;
+    let known = domain.map(|domain| app.published.traps().traps.mail_of(domain)).unwrap_or_default();
+    Ok(Json(TrapMailDone { done, mail: known.route.name().to_owned() }))
 }
 
 /// `POST /control/v1/traps/retire`: retires a trap.

@@ -22,8 +22,10 @@ pub(super) struct Chunk {
 pub(super) enum ChunkFate {
     /// The octets belong to the message.
     Taken,
-    /// There is no transaction or it has no recipient; 503.
+    /// There is no transaction (503) or it has no recipient (554).
     Unwanted,
+    /// An earlier chunk of the transaction was refused; 551.
+    Discarded,
     /// The message is too large; 552.
     TooMuch,
 }

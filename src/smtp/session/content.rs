@@ -3,22 +3,20 @@
 use super::chunk::{Chunk, ChunkFate};
 use super::data::DataState;
 use super::setup::{Protocol, SessionLimits};
-use super::{Session, SessionEvent, SessionState, replies};
+use super::{Session, SessionEvent, SessionState, UnsettledMessage, replies};
 use crate::transaction::{IntakeOutcome, Transaction};
 
 /// Initial capacity for a message, in octets. Most reports fit into it.
 const MESSAGE_OCTETS_USUAL: usize = 8 << 10;
 
 impl Session {
-    /// Executes DATA.
-    pub(super) fn start_data(&mut self) {
+    /// Executes DATA. `rest` is what follows the verb.
+    pub(super) fn start_data(&mut self, rest: &str) {
         match &self.transaction {
-            None => self.refuse(replies::NEED_MAIL),
             Some(_) if self.chunked => self.refuse(replies::DATA_AFTER_BDAT),
-            Some(open) if open.recipients() == 0 => self.refuse(match self.peer.protocol {
-                Protocol::Smtp => replies::NO_RECIPIENTS_554,
-                Protocol::Lmtp => replies::NO_RECIPIENTS_503,
-            }),
+            None => self.refuse(replies::NEED_RCPT),
+            Some(open) if open.recipients() == 0 => self.refuse(self.no_recipients()),
+            Some(_) if !rest.is_empty() => self.refuse(replies::DATA_SYNTAX),
             Some(_) => {
                 self.state = SessionState::Data(DataState::default());
                 if let Some(open) = &mut self.transaction {
@@ -26,6 +24,13 @@ impl Session {
                 }
                 self.reply(replies::SEND_MESSAGE);
             }
+        }
+    }
+
+    const fn no_recipients(&self) -> &'static str {
+        match self.peer.protocol {
+            Protocol::Smtp => replies::NO_RECIPIENTS_554,
+            Protocol::Lmtp => replies::NO_RECIPIENTS_503,
         }
     }
 
@@ -54,10 +59,13 @@ impl Session {
     pub(super) fn start_chunk(&mut self, octets: usize, last: bool) {
         if octets > self.limits.message_octets_max {
             // The session ends, because reading the whole chunk would take too long.
-            self.refuse(&replies::too_large(self.limits.message_octets_max));
-            return self.close(replies::CHUNK_TOO_LARGE);
+            self.refuse(replies::CHUNK_TOO_LARGE);
+            return self.close(&replies::local_error(&self.texts.hostname));
         }
-        let fate = ChunkFate::of(octets, self.transaction.as_ref(), &self.limits);
+        let fate = match self.discarding {
+            true => ChunkFate::Discarded,
+            false => ChunkFate::of(octets, self.transaction.as_ref(), &self.limits),
+        };
         self.chunked = matches!(fate, ChunkFate::Taken);
         self.state = SessionState::Chunk(Chunk { octets, left: octets, last, fate });
     }
@@ -85,10 +93,15 @@ impl Session {
         match chunk.fate {
             ChunkFate::Taken if chunk.last => self.end_data(),
             ChunkFate::Taken => self.reply(&replies::chunk_received(chunk.octets)),
-            ChunkFate::Unwanted => self.refuse(replies::NO_RECIPIENTS_503),
+            ChunkFate::Unwanted if self.transaction.is_none() => self.refuse(replies::NEED_RCPT),
+            ChunkFate::Unwanted => {
+                self.discarding = true;
+                self.refuse(self.no_recipients());
+            }
+            ChunkFate::Discarded => self.refuse(&replies::chunk_discarded(chunk.octets)),
             ChunkFate::TooMuch => {
                 let recipients = self.transaction.take().map_or(1, |open| open.recipients());
-                self.refuse_message(if chunk.last { recipients } else { 1 });
+                self.refuse_message(replies::CHUNK_TOO_LARGE, if chunk.last { recipients } else { 1 });
             }
         }
         true
@@ -98,38 +111,41 @@ impl Session {
         self.state = SessionState::Command;
         let Some(mut transaction) = self.transaction.take() else { return };
         if transaction.octets > self.limits.message_octets_max as u64 {
-            return self.refuse_message(transaction.recipients());
+            return self.refuse_message(replies::MESSAGE_TOO_LARGE, transaction.recipients());
         }
         self.messages += 1;
         self.idle_commands = 0;
         self.tally.messages += 1;
         transaction.seen_at = self.now;
-        self.state = SessionState::Unsettled(match self.peer.protocol {
-            Protocol::Smtp => 1,
-            Protocol::Lmtp => transaction.recipients(),
+        self.state = SessionState::Unsettled(UnsettledMessage {
+            replies: match self.peer.protocol {
+                Protocol::Smtp => 1,
+                Protocol::Lmtp => transaction.recipients(),
+            },
+            chunks: std::mem::take(&mut self.chunked).then_some(transaction.octets),
         });
         self.queued.push_back(SessionEvent::Message(Box::new(transaction)));
     }
 
     /// Refuses a message after its end: in LMTP with one reply per recipient (RFC 2033 §4.2).
-    fn refuse_message(&mut self, recipients: usize) {
-        let text = replies::too_large(self.limits.message_octets_max);
+    fn refuse_message(&mut self, text: &str, recipients: usize) {
         if self.peer.protocol == Protocol::Lmtp {
-            (1..recipients).for_each(|_| self.reply(&text));
+            (1..recipients).for_each(|_| self.reply(text));
         }
-        self.refuse(&text);
+        self.refuse(text);
     }
 
     /// Passes in the outcome of the last [`SessionEvent::Message`] and queues the replies to it.
     pub fn settle(&mut self, outcome: &IntakeOutcome) {
         debug_assert!(matches!(self.state, SessionState::Unsettled(_)));
-        let SessionState::Unsettled(recipients) = self.state else { return };
+        let SessionState::Unsettled(message) = self.state else { return };
         self.state = SessionState::Command;
-        let reply = match outcome {
-            IntakeOutcome::Durable { id } => replies::queued(id),
-            IntakeOutcome::Later => replies::TRY_LATER.to_owned(),
+        let reply = match (outcome, message.chunks) {
+            (IntakeOutcome::Durable { id }, None) => replies::queued(id),
+            (IntakeOutcome::Durable { id }, Some(octets)) => replies::chunks_queued(octets, id),
+            (IntakeOutcome::Later, _) => replies::TRY_LATER.to_owned(),
         };
-        for _ in 0..recipients {
+        for _ in 0..message.replies {
             self.reply(&reply);
         }
     }

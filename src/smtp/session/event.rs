@@ -1,5 +1,6 @@
 //! What a session tells its caller.
 
+use crate::relay::Relay;
 use crate::time::Span;
 use crate::transaction::Transaction;
 
@@ -14,6 +15,13 @@ pub enum SessionEvent {
     Left(Box<Transaction>),
     /// Wait this long before the next reply.
     Pause(Span),
+    /// A recipient was named, and the reply follows. A client that guesses is to be slowed down.
+    Recipient {
+        /// The client; `None` if the mail is handed over by a peer that takes it for other clients.
+        client: Option<Relay>,
+        /// Whether the recipient is accepted.
+        taken: bool,
+    },
     /// Start TLS, then call `Session::secured`.
     StartTls,
     /// The session has ended: close the connection.

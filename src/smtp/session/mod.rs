@@ -5,9 +5,9 @@
 //! `commands.rs` reads and executes command lines. `envelope.rs` and `content.rs` execute those that
 //! make a transaction.
 //!
-//! The session accepts every recipient at a trap domain, so that a callout (a client that verifies
-//! an address and sends no message) can be recognised by its leaving after RCPT. VRFY gets the same
-//! 252 reply for every address, so that it does not reveal which addresses are traps.
+//! The session accepts every recipient at a trap domain whose mail comes here, so that a callout (a client
+//! that verifies an address and sends no message) can be recognised by its leaving after RCPT. No reply
+//! shows that the host is a trap (`replies.rs`).
 
 mod chunk;
 mod commands;
@@ -24,7 +24,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 pub use event::{SessionCosts, SessionEnd, SessionEvent};
-pub use setup::{Protocol, SessionLimits, SessionPeer};
+pub use replies::queue_id;
+pub use setup::{Protocol, SessionLimits, SessionPeer, SessionTexts, TlsOffer};
 
 use self::chunk::Chunk;
 use self::data::DataState;
@@ -45,7 +46,7 @@ const TARPIT_STEP: Span = Span::from_milliseconds(500);
 pub struct Session {
     limits: Arc<SessionLimits>,
     recipients: Arc<RecipientDomains>,
-    hostname: Arc<str>,
+    texts: Arc<SessionTexts>,
     peer: SessionPeer,
     /// The client of the next transaction, as named by XFORWARD.
     forwarded: Option<ClientNaming>,
@@ -62,6 +63,8 @@ pub struct Session {
     transaction: Option<Transaction>,
     /// A chunk of the transaction's message was accepted.
     chunked: bool,
+    /// A chunk of the transaction was refused, so that further chunks are dropped.
+    discarding: bool,
     messages: usize,
     errors: usize,
     tally: SessionCosts,
@@ -71,16 +74,25 @@ pub struct Session {
 
 enum SessionState {
     Command,
-    /// Discarding a line that is too long, up to its end.
-    LongLine,
+    /// Discarding the rest of a line that is too long. The beginning is executed at its end.
+    LongLine(Vec<u8>),
     Data(DataState),
     /// Receiving the octets of a chunk (RFC 3030).
     Chunk(Chunk),
     /// Waiting for TLS to start.
     Securing,
-    /// Waiting until a message is durable. This many replies follow.
-    Unsettled(usize),
+    /// Waiting until a message is durable.
+    Unsettled(UnsettledMessage),
     Closed(SessionEnd),
+}
+
+/// A message that is not durable yet.
+#[derive(Clone, Copy)]
+struct UnsettledMessage {
+    /// The number of replies that follow.
+    replies: usize,
+    /// The size of the message in octets if it came in chunks.
+    chunks: Option<u64>,
 }
 
 impl Session {
@@ -88,7 +100,7 @@ impl Session {
     pub fn new(
         limits: Arc<SessionLimits>,
         recipients: Arc<RecipientDomains>,
-        hostname: Arc<str>,
+        texts: Arc<SessionTexts>,
         peer: SessionPeer,
         now: Timestamp,
     ) -> Self {
@@ -106,11 +118,12 @@ impl Session {
             helo: None,
             transaction: None,
             chunked: false,
+            discarding: false,
             messages: 0,
             errors: 0,
             tally: SessionCosts::default(),
             queued: VecDeque::new(),
-            hostname,
+            texts,
         };
         session.greet();
         session
@@ -153,7 +166,7 @@ impl Session {
     pub fn secured(&mut self, now: Timestamp) {
         debug_assert!(matches!(self.state, SessionState::Securing));
         self.state = SessionState::Command;
-        self.peer.tls_offered = false;
+        self.peer.tls = TlsOffer::Active;
         (self.helo, self.transaction, self.forwarded) = (None, None, None);
         (self.now, self.since) = (now, now);
     }
@@ -171,7 +184,11 @@ impl Session {
 
     /// Number of octets held in memory for this session.
     pub fn held_octets(&self) -> usize {
-        self.input.held_octets() + self.transaction.as_ref().map_or(0, |open| open.message.capacity())
+        let line = match &self.state {
+            SessionState::LongLine(beginning) => beginning.capacity(),
+            _ => 0,
+        };
+        line + self.input.held_octets() + self.transaction.as_ref().map_or(0, |open| open.message.capacity())
     }
 
     /// Whether the session waits for a command, so that ending it loses no message.
@@ -187,26 +204,33 @@ impl Session {
 
     /// Ends the session because the client exceeded its time.
     pub fn timed_out(&mut self) {
-        self.close(replies::TIMEOUT);
+        self.close(&replies::timeout(&self.texts.hostname));
     }
 
     /// Ends the session because the client, or all clients together, exceeded a rate.
     pub fn overspent(&mut self) {
-        self.close(replies::RATE_EXCEEDED);
+        self.close(&replies::too_many_connections(&self.texts.hostname, self.peer.relay));
+    }
+
+    /// Ends the session in place of the reply to RCPT, because the client's network guesses
+    /// recipients. To be called right after [`SessionEvent::Recipient`].
+    pub fn turned_away(&mut self) {
+        self.queued.clear();
+        self.overspent();
     }
 
     /// Ends the session because the server holds too many octets for all clients together.
     pub fn crowded_out(&mut self) {
-        self.close(replies::NO_MEMORY);
+        self.close(&replies::local_error(&self.texts.hostname));
     }
 
     /// Ends the session because the server stops. Messages acknowledged before are durable.
     pub fn stop(&mut self) {
-        self.close(replies::SHUTDOWN);
+        self.close(&replies::local_error(&self.texts.hostname));
     }
 
     fn greet(&mut self) {
-        self.reply(&replies::greeting(&self.hostname, self.peer.protocol));
+        self.reply(&replies::greeting(&self.texts, self.peer.protocol));
     }
 
     fn close(&mut self, text: &str) {
@@ -230,7 +254,7 @@ impl Session {
         self.slow_down();
         self.reply(text);
         if self.errors >= self.limits.errors_max {
-            self.close(replies::TOO_MANY_ERRORS);
+            self.close(&replies::too_many_errors(&self.texts.hostname));
         }
     }
 

@@ -37,13 +37,23 @@ impl ClientNaming {
     }
 }
 
-/// A parsed XCLIENT or XFORWARD command.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum NamingCommand {
+/// A command by which a peer names a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Naming {
     /// XCLIENT
-    Client(ClientNaming),
+    Client,
     /// XFORWARD
-    Forward(ClientNaming),
+    Forward,
+}
+
+impl Naming {
+    /// The verb of the command.
+    pub(super) const fn verb(self) -> &'static str {
+        match self {
+            Naming::Client => "XCLIENT",
+            Naming::Forward => "XFORWARD",
+        }
+    }
 }
 
 /// The EHLO or LHLO reply lines that announce XFORWARD and, in SMTP, XCLIENT. LMTP peers are not
@@ -56,46 +66,38 @@ pub(super) fn offers(protocol: Protocol) -> String {
     format!("{xclient}250-XFORWARD {ATTRIBUTES}\r\n")
 }
 
-impl NamingCommand {
-    /// Parses a command line. `None` if it is neither XCLIENT nor XFORWARD; `Some(Err(_))`, with
-    /// the text of the reply, if the attributes are wrong.
-    pub(super) fn parse(line: &[u8]) -> Option<Result<Self, &'static str>> {
-        let line = std::str::from_utf8(line).ok()?;
-        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
-        if verb.eq_ignore_ascii_case("XCLIENT") {
-            Some(attributes(rest).map(NamingCommand::Client))
-        } else if verb.eq_ignore_ascii_case("XFORWARD") {
-            Some(attributes(rest).map(NamingCommand::Forward))
-        } else {
-            None
-        }
-    }
-}
-
-fn attributes(text: &str) -> Result<ClientNaming, &'static str> {
-    let mut named = ClientNaming::default();
-    for attribute in text.split_ascii_whitespace() {
-        let Some((name, value)) = attribute.split_once('=') else {
-            return Err("Syntax: attributes must have the form NAME=value");
-        };
-        let value = decode_xtext(value);
-        let unavailable =
-            ["[UNAVAILABLE]", "[TEMPUNAVAIL]"].iter().any(|word| value.eq_ignore_ascii_case(word));
-        if unavailable && name.eq_ignore_ascii_case("ADDR") {
-            named.told = Some(None);
-        }
-        if unavailable {
-            continue;
-        }
-        match name.to_ascii_uppercase().as_str() {
-            "ADDR" => named.told = Some(Some(address(&value).ok_or("Bad ADDR syntax: not an IP address")?)),
-            "HELO" => {
-                named.helo = Some(value[..value.floor_char_boundary(HELO_OCTETS_MAX)].to_owned());
+impl ClientNaming {
+    /// Parses the attributes of a command.
+    ///
+    /// # Errors
+    /// When an attribute is wrong; the error is the text of the reply.
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        let mut named = ClientNaming::default();
+        for attribute in text.split_ascii_whitespace() {
+            let Some((name, value)) = attribute.split_once('=') else {
+                return Err("Error: attribute=value expected");
+            };
+            let value = decode_xtext(value);
+            let unavailable =
+                ["[UNAVAILABLE]", "[TEMPUNAVAIL]"].iter().any(|word| value.eq_ignore_ascii_case(word));
+            if unavailable && name.eq_ignore_ascii_case("ADDR") {
+                named.told = Some(None);
             }
-            _ => {}
+            if unavailable {
+                continue;
+            }
+            match name.to_ascii_uppercase().as_str() {
+                "ADDR" => {
+                    named.told = Some(Some(address(&value).ok_or("Bad ADDR syntax: not an IP address")?))
+                }
+                "HELO" => {
+                    named.helo = Some(value[..value.floor_char_boundary(HELO_OCTETS_MAX)].to_owned());
+                }
+                _ => {}
+            }
         }
+        Ok(named)
     }
-    Ok(named)
 }
 
 fn address(text: &str) -> Option<Relay> {
@@ -113,25 +115,20 @@ mod tests {
 
     #[test]
     fn a_peer_names_its_client_by_address_and_helo() {
-        let named = |text: &str| match NamingCommand::parse(text.as_bytes()) {
-            Some(Ok(NamingCommand::Client(named) | NamingCommand::Forward(named))) => named,
-            other => panic!("{text}: {other:?}"),
-        };
-        let full =
-            named("XCLIENT NAME=relay.example ADDR=198.18.0.25 PORT=4711 PROTO=ESMTP HELO=relay.example");
+        let named = |text: &str| ClientNaming::parse(text).unwrap();
+        let full = named("NAME=relay.example ADDR=198.18.0.25 PORT=4711 PROTO=ESMTP HELO=relay.example");
         assert_eq!((full.relay(), full.helo.as_deref()), (relay("198.18.0.25"), Some("relay.example")));
-        assert_eq!(named("xforward addr=IPV6:2001:db8::25").relay(), relay("2001:db8::25"));
-        assert_eq!(named("XFORWARD ADDR=2001:db8::25").relay(), relay("2001:db8::25"));
-        assert_eq!(named("XFORWARD ADDR=[UNAVAILABLE] SOURCE=LOCAL").relay(), None);
-        let mut both = named("XFORWARD ADDR=198.18.0.25");
-        both.add(named("XFORWARD HELO=x"));
+        assert_eq!(named("addr=IPV6:2001:db8::25").relay(), relay("2001:db8::25"));
+        assert_eq!(named("ADDR=2001:db8::25").relay(), relay("2001:db8::25"));
+        assert_eq!(named("ADDR=[UNAVAILABLE] SOURCE=LOCAL").relay(), None);
+        let mut both = named("ADDR=198.18.0.25");
+        both.add(named("HELO=x"));
         assert_eq!(both.relay(), relay("198.18.0.25"));
-        both.add(named("XFORWARD ADDR=[UNAVAILABLE]"));
+        both.add(named("ADDR=[UNAVAILABLE]"));
         assert_eq!(both.relay(), None, "the last ADDR counts");
-        assert_eq!(named("XCLIENT HELO=a+2Bb").helo.as_deref(), Some("a+b"));
-        for wrong in ["XCLIENT ADDR=relay.example", "XCLIENT ADDR", "XFORWARD ADDR="] {
-            assert!(matches!(NamingCommand::parse(wrong.as_bytes()), Some(Err(_))), "{wrong}");
+        assert_eq!(named("HELO=a+2Bb").helo.as_deref(), Some("a+b"));
+        for wrong in ["ADDR=relay.example", "ADDR", "ADDR="] {
+            assert!(ClientNaming::parse(wrong).is_err(), "{wrong}");
         }
-        assert_eq!(NamingCommand::parse(b"MAIL FROM:<>"), None);
     }
 }

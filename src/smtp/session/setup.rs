@@ -1,4 +1,6 @@
-//! What a session is told at its start: its limits, its protocol and its peer.
+//! What a session is told at its start: its limits, its texts, its protocol and its peer.
+
+use std::sync::Arc;
 
 use crate::relay::Relay;
 use crate::time::Span;
@@ -25,6 +27,30 @@ pub struct SessionLimits {
     pub tarpit_max: Span,
 }
 
+/// The texts of a session that the operator may choose.
+#[derive(Clone, Debug)]
+pub struct SessionTexts {
+    /// The server's host name.
+    pub hostname: Arc<str>,
+    /// What follows the host name in the greeting.
+    pub greeting: String,
+    /// Why a recipient is refused that is none of this server's addresses.
+    pub refusal: String,
+}
+
+impl SessionTexts {
+    /// The default text after the host name in the greeting.
+    pub const GREETING: &str = "ESMTP";
+    /// The default text of a refusal.
+    pub const REFUSAL: &str = "Relay access denied";
+
+    /// The default texts of a host.
+    pub fn new(hostname: &str) -> Self {
+        let (greeting, refusal) = (Self::GREETING.to_owned(), Self::REFUSAL.to_owned());
+        SessionTexts { hostname: hostname.into(), greeting, refusal }
+    }
+}
+
 /// The client of a session and its permissions.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionPeer {
@@ -36,8 +62,19 @@ pub struct SessionPeer {
     pub protocol: Protocol,
     /// The peer may use XCLIENT (SMTP only) and XFORWARD.
     pub names_clients: bool,
+    /// Whether the client may use STARTTLS.
+    pub tls: TlsOffer,
+}
+
+/// Whether a client may use STARTTLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsOffer {
+    /// The server has no certificate.
+    None,
     /// STARTTLS is offered.
-    pub tls_offered: bool,
+    Offered,
+    /// TLS is in use.
+    Active,
 }
 
 /// The protocol of a session.

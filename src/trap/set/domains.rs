@@ -1,11 +1,11 @@
-//! The domains for which mail is accepted, because they hold active traps.
+//! The domains that hold active traps.
 
 use super::row::TrapRow;
 use crate::trap::coverage::domains_above;
 use crate::trap::table::TrapTable;
 use crate::trap::{Scope, TrapHasher, TrapKey};
 
-/// The domains for which mail is accepted.
+/// The domains that hold active traps.
 #[derive(Clone, Debug, Default)]
 pub struct TrapDomains(TrapTable<Uses>);
 
@@ -18,11 +18,13 @@ struct Uses {
 }
 
 impl TrapDomains {
-    /// Whether mail for a domain is accepted: it is a trap domain, or lies below one whose
-    /// subdomains are covered.
-    pub(super) fn take(&self, hasher: &TrapHasher, domain: &str) -> bool {
-        self.contains(hasher.domain(domain))
-            || domains_above(domain).any(|above| self.contains_below(hasher.domain(above)))
+    /// The keys of a domain and of those above it, each with whether mail for the domain is mail for a trap
+    /// domain by this key: the domain is one, or lies below one whose subdomains are covered.
+    pub(super) fn around(&self, hasher: &TrapHasher, domain: &str) -> Vec<(TrapKey, bool)> {
+        let own = hasher.domain(domain);
+        let above = domains_above(domain).map(|above| hasher.domain(above));
+        let above = above.map(|above| (above, self.contains_below(above)));
+        std::iter::once((own, self.contains(own))).chain(above).collect()
     }
 
     /// Whether the domain holds an active trap.
@@ -30,7 +32,7 @@ impl TrapDomains {
         self.0.get(domain).is_some()
     }
 
-    /// Whether mail for the domain's subdomains is accepted.
+    /// Whether the domain's subdomains are covered.
     fn contains_below(&self, domain: TrapKey) -> bool {
         self.0.get(domain).is_some_and(|uses| uses.below > 0)
     }

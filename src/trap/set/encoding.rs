@@ -7,26 +7,34 @@ use minicbor::encode::Write;
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
 use super::TrapSet;
-use crate::trap::{Trap, TrapKey};
+use crate::trap::{KnownMail, Trap, TrapKey};
 
 /// Encodes as a map from key to trap. When there are claims, as an array of that map and a list of
-/// pairs.
+/// pairs. When something is known of the mail of domains, the array has a map of that as third item.
 impl<C> Encode<C> for TrapSet {
     fn encode<W: Write>(
         &self,
         e: &mut Encoder<W>,
         ctx: &mut C,
     ) -> Result<(), minicbor::encode::Error<W::Error>> {
-        if !self.claims.is_empty() {
-            e.array(2)?;
+        let (with_claims, with_mail) = (!self.claims.is_empty(), self.mail.len() > 0);
+        if with_claims || with_mail {
+            e.array(2 + u64::from(with_mail))?;
         }
         e.map(self.len() as u64)?;
         for (key, trap) in self.iter() {
             key.encode(e, ctx)?;
             trap.encode(e, ctx)?;
         }
-        if !self.claims.is_empty() {
+        if with_claims || with_mail {
             self.claims().encode(e, ctx)?;
+        }
+        if with_mail {
+            e.map(self.mail.len() as u64)?;
+            for (domain, known) in self.mail.iter() {
+                domain.encode(e, ctx)?;
+                known.encode(e, ctx)?;
+            }
         }
         Ok(())
     }
@@ -35,20 +43,27 @@ impl<C> Encode<C> for TrapSet {
 impl<'b, C> Decode<'b, C> for TrapSet {
     fn decode(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Self, minicbor::decode::Error> {
         let mut traps = TrapSet::default();
-        let with_claims = d.datatype()? == Type::Array;
-        if with_claims {
-            d.array()?;
-        }
-        let entries = d.map()?.ok_or_else(|| minicbor::decode::Error::message("a map without a length"))?;
+        let without_length = || minicbor::decode::Error::message("a map or an array without a length");
+        let items = match d.datatype()? {
+            Type::Array => d.array()?.ok_or_else(without_length)?,
+            _ => 1,
+        };
+        let entries = d.map()?.ok_or_else(without_length)?;
         for _ in 0..entries {
             let key = TrapKey::decode(d, ctx)?;
             traps.insert(key, Trap::decode(d, ctx)?);
         }
-        if with_claims {
+        if items > 1 {
             for (key, trap) in Vec::<(TrapKey, Trap)>::decode(d, ctx)? {
                 let row = traps.row(&trap);
                 Arc::make_mut(&mut traps.claims).insert((key, row.donor), row);
                 traps.donors.count(row);
+            }
+        }
+        if items > 2 {
+            for _ in 0..d.map()?.ok_or_else(without_length)? {
+                let domain = TrapKey::decode(d, ctx)?;
+                traps.mail.insert(domain, KnownMail::decode(d, ctx)?);
             }
         }
         Ok(traps)
@@ -58,7 +73,10 @@ impl<'b, C> Decode<'b, C> for TrapSet {
 impl PartialEq for TrapSet {
     /// Compares without regard to the order in which donors were added.
     fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len() && self.iter().eq(other.iter()) && self.claims() == other.claims()
+        self.len() == other.len()
+            && self.iter().eq(other.iter())
+            && self.claims() == other.claims()
+            && self.mail.iter().eq(other.mail.iter())
     }
 }
 

@@ -3,7 +3,7 @@
 use super::TrapSet;
 use super::domains::TrapDomains;
 use crate::mail::Mailbox;
-use crate::trap::{Donor, Trap, TrapHasher, TrapKey, WIDER_MAX};
+use crate::trap::{Donor, MailRoute, Trap, TrapHasher, TrapKey, WIDER_MAX};
 
 /// Maximum number of donors that send hashes. Every recipient is hashed once for each of them.
 pub const HASHING_DONORS_MAX: usize = 32;
@@ -15,21 +15,27 @@ const WIDER_HASHED_MAX: usize = WIDER_MAX / 2;
 pub struct KnownTraps {
     /// All traps.
     pub traps: TrapSet,
-    /// The domains for which mail is accepted.
+    /// The domains that hold active traps.
     pub domains: TrapDomains,
     /// Donors that send hashes instead of addresses.
     pub hashing: Vec<Donor>,
 }
 
 impl KnownTraps {
-    /// Whether mail for a domain is accepted: it is a trap domain, or lies below one whose
-    /// subdomains are covered, or matches a hashing donor's hash.
-    pub fn takes_mail_for(&self, hasher: &TrapHasher, domain: &str) -> bool {
-        self.domains.take(hasher, domain)
-            || self.hashing.iter().any(|donor| {
-                let given = hasher.for_donor(donor).domain(domain);
-                self.domains.contains(hasher.of_hash(donor, given))
-            })
+    /// Where the mail of a trap domain goes; `None` if no active trap lies in the domain, nor in one above
+    /// it whose subdomains are covered, nor under a hashing donor's hash of it.
+    ///
+    /// All keys are computed and looked up for every domain, so that the time does not tell trap domains
+    /// from others.
+    pub fn mail_route(&self, hasher: &TrapHasher, domain: &str) -> Option<MailRoute> {
+        let mut around = self.domains.around(hasher, domain);
+        for donor in &self.hashing {
+            let given = hasher.for_donor(donor).domain(domain);
+            let stored = hasher.of_hash(donor, given);
+            around.push((stored, self.domains.contains(stored)));
+        }
+        let routes = around.into_iter().map(|(key, covers)| (self.traps.route_of(key), covers));
+        routes.fold(None, |known, (route, covers)| if covers { known.max(Some(route)) } else { known })
     }
 
     /// The keys under which an address may be a trap, other than its own key and its domain's.
@@ -70,7 +76,7 @@ impl KnownTraps {
 mod tests {
     use super::*;
     use crate::time::Timestamp;
-    use crate::trap::Scope;
+    use crate::trap::{KnownMail, Scope, SealedName, TrapMail};
 
     #[test]
     fn a_donors_hash_covers_its_address_alone() {
@@ -103,9 +109,65 @@ mod tests {
         };
         assert_eq!(found("A@hidden.example"), Some(key));
         assert_eq!(found("b@hidden.example"), None);
-        assert!(
-            known.takes_mail_for(&hasher, "hidden.example")
-                && !known.takes_mail_for(&hasher, "other.example")
-        );
+        assert_eq!(known.mail_route(&hasher, "hidden.example"), Some(MailRoute::Unknown));
+        assert_eq!(known.mail_route(&hasher, "other.example"), None);
+    }
+    #[test]
+    fn look_ups_and_decisions_say_where_the_mail_of_a_domain_goes() {
+        use MailRoute::{Elsewhere, Here, Unknown};
+        let hasher = TrapHasher::new([1; 32]);
+        let (at, mut traps) = (Timestamp::default(), TrapSet::default());
+        let named = hasher.named("*.three.example").unwrap();
+        let row = Trap {
+            scope: named.scope,
+            domain: named.domain,
+            donor: Donor::parse("own").unwrap(),
+            since: at,
+            retired: None,
+            silent_since: at,
+            barred: false,
+        };
+        let name = SealedName(vec![1, 2, 3]);
+        let mut said =
+            TrapMail { domain: named.domain, route: Here, decided: false, name: Some(name.clone()) };
+        assert!(!traps.set_mail(&said), "nothing is kept of a domain without traps");
+        traps.claim(named.key, row.clone());
+        let known = |traps: &TrapSet| KnownTraps {
+            domains: traps.domains(),
+            traps: traps.clone(),
+            hashing: Vec::new(),
+        };
+        let routes = |traps: &TrapSet| {
+            ["three.example", "deep.below.three.example", "example"]
+                .map(|domain| known(traps).mail_route(&hasher, domain))
+        };
+        assert_eq!(routes(&traps), [Some(Unknown), Some(Unknown), None]);
+        for (route, decided, then) in [
+            (Unknown, false, Unknown),
+            (Here, false, Here),
+            (Unknown, false, Here),
+            (Elsewhere, false, Elsewhere),
+            (Here, true, Here),
+            (Elsewhere, false, Here),
+            (Elsewhere, true, Elsewhere),
+            (Here, false, Elsewhere),
+            (Unknown, true, Unknown),
+            (Here, false, Here),
+        ] {
+            (said.route, said.decided) = (route, decided);
+            assert!(traps.set_mail(&said));
+            assert_eq!(routes(&traps), [Some(then), Some(then), None], "{route:?} {decided}");
+        }
+        assert_eq!(traps.mail_of(named.domain).name, Some(name));
+        let again: TrapSet = minicbor::decode(&minicbor::to_vec(&traps).unwrap()).unwrap();
+        assert_eq!((&again, routes(&again)), (&traps, routes(&traps)));
+        assert_eq!(traps.mail_between(0, u32::MAX).count(), 1);
+        // What is known outlives an exchange of the trap, and goes with the last one.
+        traps.insert(named.key, row);
+        assert_eq!(routes(&traps)[0], Some(Here));
+        traps.retire(named.key, at, true);
+        assert_eq!((routes(&traps)[0], traps.mail_between(0, u32::MAX).count()), (None, 0));
+        traps.forget(at);
+        assert_eq!(traps.mail_of(named.domain), KnownMail::default());
     }
 }

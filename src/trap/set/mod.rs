@@ -15,7 +15,7 @@ pub use donors::TrapCount;
 pub use known::{HASHING_DONORS_MAX, KnownTraps};
 
 use super::table::TrapTable;
-use super::{Donor, Scope, Trap, TrapKey};
+use super::{Donor, KnownMail, MailRoute, Scope, Trap, TrapKey, TrapMail};
 use crate::time::Timestamp;
 use donors::TrapDonors;
 use row::TrapRow;
@@ -25,6 +25,9 @@ use row::TrapRow;
 pub struct TrapSet {
     rows: TrapTable<TrapRow>,
     domains: TrapDomains,
+    /// Where the mail of trap domains goes, by the domain's key. A domain without active traps may stay
+    /// here until `forget`.
+    mail: TrapTable<KnownMail>,
     /// Registrations of further donors of traps that another donor gave first, or that the operator
     /// barred, by key and index of the donor. The API answers such a donor as if the trap were new,
     /// so that it does not learn of the other donor. When the first donor withdraws the trap, the
@@ -68,8 +71,45 @@ impl TrapSet {
         self.domains.uncount(row);
     }
 
-    /// Drops traps and claims that were retired before a time and are not barred.
+    /// Takes what is said of the mail of a trap domain; `false` when no active trap lies in the domain.
+    pub fn set_mail(&mut self, said: &TrapMail) -> bool {
+        if !self.domains.contains(said.domain) {
+            return false;
+        }
+        let mut known = self.mail_of(said.domain);
+        known.take(said);
+        self.mail.insert(said.domain, known);
+        true
+    }
+
+    /// What is known of the mail of a trap domain.
+    pub fn mail_of(&self, domain: TrapKey) -> KnownMail {
+        self.mail.get(domain).cloned().unwrap_or_default()
+    }
+
+    /// Where the mail of a domain goes, as far as it is known.
+    pub(super) fn route_of(&self, domain: TrapKey) -> MailRoute {
+        self.mail.get(domain).map_or(MailRoute::Unknown, |known| known.route)
+    }
+
+    /// What is known of the mail of the trap domains whose keys have first four octets from `first` to
+    /// `last`, in the order of their keys.
+    pub fn mail_between(&self, first: u32, last: u32) -> impl Iterator<Item = (TrapKey, &KnownMail)> {
+        self.mail.between(first, last).filter(|(domain, _)| self.domains.contains(*domain))
+    }
+
+    /// Drops traps and claims that were retired before a time and are not barred, and what is known of
+    /// the mail of domains without active traps.
     pub fn forget(&mut self, before: Timestamp) {
+        let unused: Vec<TrapKey> = self
+            .mail
+            .iter()
+            .map(|(domain, _)| domain)
+            .filter(|domain| !self.domains.contains(*domain))
+            .collect();
+        for domain in unused {
+            self.mail.remove(domain);
+        }
         let gone: Vec<TrapKey> =
             self.rows.iter().filter(|(_, row)| row.is_over(before)).map(|(key, _)| key).collect();
         for key in gone {
@@ -147,7 +187,7 @@ impl TrapSet {
         nearest.or_else(covering).map(|(key, row)| (key, self.trap(row)))
     }
 
-    /// The domains that hold active traps. Mail for every local part of them is accepted.
+    /// The domains that hold active traps.
     pub fn domains(&self) -> TrapDomains {
         self.domains.clone()
     }

@@ -7,10 +7,10 @@
 
 use std::sync::Arc;
 
-use backscatterd::smtp::{Protocol, RecipientDomains, Session, SessionEvent, SessionLimits, SessionPeer};
+use backscatterd::smtp::{Protocol, RecipientDomains, Session, SessionEvent, SessionLimits, SessionPeer, SessionTexts, TlsOffer};
 use backscatterd::time::{Span, Timestamp};
 use backscatterd::transaction::IntakeOutcome;
-use backscatterd::trap::{Donor, KnownTraps, Scope, Trap, TrapHasher, TrapSet};
+use backscatterd::trap::{Donor, KnownTraps, MailRoute, Scope, Trap, TrapHasher, TrapMail, TrapSet};
 use libfuzzer_sys::fuzz_target;
 
 const MESSAGE_OCTETS_MAX: usize = 2_000;
@@ -25,8 +25,9 @@ fn session(who: u8) -> Session {
     let key = hasher.domain("trap.example");
     let (at, donor) = (Timestamp::default(), Donor::parse("own").expect("a name"));
     traps.insert(key, Trap { scope: Scope::Subdomains, domain: key, donor, since: at, retired: None, silent_since: at, barred: false });
+    traps.set_mail(&TrapMail { domain: key, route: MailRoute::Here, decided: true, name: None });
     let known = KnownTraps { domains: traps.domains(), traps, hashing: Vec::new() };
-    let hostname: Arc<str> = "mx.example".into();
+    let texts = Arc::new(SessionTexts::new("mx.example"));
     let limits = SessionLimits {
         message_octets_max: MESSAGE_OCTETS_MAX,
         kept_octets_max: KEPT_OCTETS_MAX,
@@ -42,9 +43,11 @@ fn session(who: u8) -> Session {
         unnamed: who & 4 != 0,
         protocol: if who & 1 != 0 { Protocol::Lmtp } else { Protocol::Smtp },
         names_clients: who & 2 != 0,
-        tls_offered: who & 8 != 0,
+        tls: if who & 8 != 0 { TlsOffer::Offered } else { TlsOffer::None },
     };
-    Session::new(Arc::new(limits), Arc::new(RecipientDomains::new(hasher, Arc::new(known), Arc::default(), Arc::clone(&hostname))), hostname, peer, at)
+    let recipients =
+        RecipientDomains::new(hasher, Arc::new(known), Arc::default(), Arc::clone(&texts.hostname), Arc::default());
+    Session::new(Arc::new(limits), Arc::new(recipients), texts, peer, at)
 }
 
 /// The replies and events of a session that gets the octets in pieces of one size. It ends at
