@@ -111,6 +111,13 @@ impl Intake {
         }
     }
 
+    /// Counts a message that a donor handed on to a recipient that is no trap of the donor. Returns
+    /// whether this is within the donor's daily budget.
+    pub fn wrong_recipient(&self, donor: &Donor, at: Timestamp) -> bool {
+        self.metrics.wrong_recipients_total.inc();
+        self.wrong_recipients.is_within_budget(donor, at)
+    }
+
     /// Takes in the messages that a donor forwards as attachments; `false` when one of them can't
     /// be stored now. Repeated messages are stored once.
     pub(super) async fn forwarded(&self, donor: &Donor, transaction: &Transaction) -> bool {

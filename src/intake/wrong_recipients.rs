@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::Intake;
 use crate::time::{Day, Timestamp};
 use crate::trap::{DONORS_MAX, Donor};
 
@@ -20,6 +19,20 @@ pub const WRONG_RECIPIENTS_PER_DAY_MAX: u32 = 100;
 pub struct WrongRecipients(Mutex<BTreeMap<Donor, (Day, u32)>>);
 
 impl WrongRecipients {
+    /// Counts a message that a donor handed on to a wrong recipient, and tells the operator once a
+    /// day for each donor. Returns whether the message is within the daily budget of
+    /// [`WRONG_RECIPIENTS_PER_DAY_MAX`].
+    pub(super) fn is_within_budget(&self, donor: &Donor, at: Timestamp) -> bool {
+        let number = self.count(donor, at.day());
+        if number == 1 {
+            tracing::warn!(%donor, "the donor hands on messages whose recipients are not traps of the donor");
+        }
+        if number == WRONG_RECIPIENTS_PER_DAY_MAX + 1 {
+            tracing::warn!(%donor, "the donor's daily budget of messages to wrong recipients is used up");
+        }
+        number <= WRONG_RECIPIENTS_PER_DAY_MAX
+    }
+
     /// Counts one message and returns the number of this day.
     fn count(&self, donor: &Donor, day: Day) -> u32 {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -30,23 +43,6 @@ impl WrongRecipients {
         let number = if known.0 == day { known.1.saturating_add(1) } else { 1 };
         *known = (day, number);
         number
-    }
-}
-
-impl Intake {
-    /// Counts a message that a donor handed on to a recipient that is no trap of the donor. Returns
-    /// whether this is within the daily budget of [`WRONG_RECIPIENTS_PER_DAY_MAX`].
-    pub fn wrong_recipient(&self, donor: &Donor, at: Timestamp) -> bool {
-        self.metrics.wrong_recipients_total.inc();
-        let number = self.wrong_recipients.count(donor, at.day());
-        // Once a day for each donor, and once more if the budget is used up.
-        if number == 1 {
-            tracing::warn!(%donor, "the donor hands on messages whose recipients are not traps of the donor");
-        }
-        if number == WRONG_RECIPIENTS_PER_DAY_MAX + 1 {
-            tracing::warn!(%donor, "the donor's daily budget of messages to wrong recipients is used up");
-        }
-        number <= WRONG_RECIPIENTS_PER_DAY_MAX
     }
 }
 
