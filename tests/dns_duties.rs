@@ -9,7 +9,7 @@ use hickory_proto::op::{Edns, Message, ResponseCode};
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::{DNSClass, RData, RecordType};
 
-use crate::support::dns_client::{ask, query};
+use crate::support::dns_client::{ask, over_tcp, query};
 use crate::support::server::{Installation, Server};
 
 const ORIGIN: &str = "bl.backscatter.example.";
@@ -85,23 +85,6 @@ fn raw_flood(server: SocketAddr, octets: &[u8], times: usize) -> usize {
     }
     let mut response = [0; 1_500];
     std::iter::from_fn(|| socket.recv(&mut response).ok()).count()
-}
-
-fn over_tcp(server: SocketAddr, messages: &[Message]) -> Vec<Message> {
-    let mut stream = TcpStream::connect(server).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    for message in messages {
-        let octets = message.to_vec().unwrap();
-        stream.write_all(&[&(octets.len() as u16).to_be_bytes()[..], &octets].concat()).unwrap();
-    }
-    let read = messages.iter().map(|_| {
-        let mut length = [0; 2];
-        stream.read_exact(&mut length).unwrap();
-        let mut octets = vec![0; usize::from(u16::from_be_bytes(length))];
-        stream.read_exact(&mut octets).unwrap();
-        Message::from_vec(&octets).unwrap()
-    });
-    read.collect()
 }
 
 #[test]

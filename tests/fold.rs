@@ -260,8 +260,10 @@ fn rfc5782_d11_a_removal_takes_effect_at_once_and_forgives_what_came_before() {
 fn a_removal_on_request_leaves_what_the_operator_decided() {
     let (network, until) = ("203.0.113.0/24".parse().unwrap(), "2026-06-01T00:00:00Z".parse().unwrap());
     let on_request = |relay_text: &str| Order::RemoveOnRequest { relay: relay(relay_text), network };
-    let list =
-        |text: &str, code| Order::List { origin: ORIGIN.to_owned(), prefix: prefix(text), code, until };
+    let list = |text: &str, code| {
+        let prefix = text.parse().unwrap();
+        Order::List { origin: ORIGIN.to_owned(), prefix, code, until }
+    };
     let mut world = World::new();
     // By decision alone: nothing goes.
     world.order(list("198.18.0.30", 2));

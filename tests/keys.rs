@@ -9,7 +9,7 @@ use backscatterd::digest::Digest;
 use backscatterd::trap::{Donor, TrapHasher};
 use hickory_proto::rr::RecordType;
 
-use crate::support::dns_client::{ask, query};
+use crate::support::dns_client::{ask, over_tcp, query};
 use crate::support::server::Installation;
 use crate::support::world::ORIGIN;
 
@@ -181,7 +181,9 @@ fn no_output_shows_a_secret() {
         told += &installation.exchange(head, &headers, b"{\"decision\":\"freeze\",\"why\":\"a test\"}");
     }
     for name in [format!("2.0.0.127.{subscriber}.{ORIGIN}"), format!("2.0.0.127.{operator}.{ORIGIN}")] {
-        let answer = ask(installation.dns_address(), &query(&name, RecordType::A));
+        let question = query(&name, RecordType::A);
+        let _answers = over_tcp(installation.dns_address(), std::slice::from_ref(&question));
+        let answer = ask(installation.dns_address(), &question);
         assert!(answer.answers.len() <= 1, "{answer:?}");
     }
     installation.make_case("198.18.0.25");

@@ -191,7 +191,8 @@ mod tests {
         use VerificationAnswer::{NoAnswer, OptedOut, RefusesAll, RefusesUnknown, TakesAll};
         let removed = |days: &[i64]| days.iter().map(|day| (Removed, *day)).collect::<Vec<_>>();
         type Ends = Vec<(ListingEnd, i64)>;
-        let cases: Vec<(Ends, Vec<(VerificationAnswer, i64)>, Option<i64>)> = vec![
+        type Answers = Vec<(VerificationAnswer, i64)>;
+        let cases: Vec<(Ends, Answers, Option<i64>)> = vec![
             (vec![], vec![], None),
             (vec![(Expired, 10)], vec![], None),
             (removed(&[10]), vec![], Some(11)),

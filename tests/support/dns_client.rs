@@ -1,6 +1,7 @@
 //! A DNS client for tests, and what a blocklist client uses of a response.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use hickory_proto::op::{Message, Query};
@@ -38,6 +39,24 @@ pub(crate) fn ask_octets(server: SocketAddr, query: &Message) -> Vec<u8> {
 pub(crate) fn ask(server: SocketAddr, query: &Message) -> Message {
     let octets = ask_octets(server, query);
     Message::from_vec(&octets).unwrap_or_else(|error| panic!("{error}: {octets:?}"))
+}
+
+/// Sends messages over one TCP connection and returns the responses.
+pub(crate) fn over_tcp(server: SocketAddr, messages: &[Message]) -> Vec<Message> {
+    let mut stream = TcpStream::connect(server).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    for message in messages {
+        let octets = message.to_vec().unwrap();
+        stream.write_all(&[&(octets.len() as u16).to_be_bytes()[..], &octets].concat()).unwrap();
+    }
+    let read = messages.iter().map(|_| {
+        let mut length = [0; 2];
+        stream.read_exact(&mut length).unwrap();
+        let mut octets = vec![0; usize::from(u16::from_be_bytes(length))];
+        stream.read_exact(&mut octets).unwrap();
+        Message::from_vec(&octets).unwrap()
+    });
+    read.collect()
 }
 
 /// The parts of a response that a blocklist client uses, sorted.
