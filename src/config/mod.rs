@@ -71,19 +71,18 @@ pub fn load(path: &Path) -> Result<Config, Vec<Complaint>> {
     }
 }
 
-/// A text in quotes of at least so many letters may be a secret.
+/// A run of at least so many letters and digits may be a secret or a token.
 const SECRET_LETTERS_MIN: usize = 16;
 
 /// What is wrong in the file, and where. Repeats nothing of the file that may be a secret: neither
-/// the line nor a long text in quotes.
+/// the line nor a long run of letters and digits.
 fn problem_in(text: &str, error: &toml::de::Error) -> String {
-    let message = error.message();
-    let message = match (message.find('"'), message.rfind('"')) {
-        (Some(first), Some(last)) if last - first > SECRET_LETTERS_MIN => {
-            format!("{}\"...\"{}", &message[..first], &message[last + 1..])
-        }
-        _ => message.to_owned(),
-    };
+    let is_sign = |c: char| !c.is_ascii_alphanumeric();
+    let parts = error.message().split_inclusive(is_sign).map(|part| {
+        let word = part.trim_end_matches(is_sign);
+        if word.len() < SECRET_LETTERS_MIN { part.to_owned() } else { format!("...{}", &part[word.len()..]) }
+    });
+    let message: String = parts.collect();
     match error.span() {
         Some(span) => {
             let before = text.get(..span.start).unwrap_or(text);
