@@ -272,7 +272,7 @@ fn main_cf(role: Role, folder: &Path, routing: &str) -> String {
          mail_owner = postfix\nsetgid_group = postdrop\nmaillog_file = {folder}/mail.log\n\
          maillog_file_prefixes = {folder}\ninet_interfaces = all\ninet_protocols = all\nmynetworks = 127.0.0.0/8\n\
          alias_maps = hash:{folder}/aliases\nalias_database = hash:{folder}/aliases\n{routing}\
-         smtpd_peername_lookup = no\nsmtp_tls_security_level = none\n{own}"
+         smtpd_peername_lookup = no\nsmtpd_error_sleep_time = 0s\nsmtp_tls_security_level = none\n{own}"
     )
 }
 

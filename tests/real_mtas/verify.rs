@@ -1,5 +1,6 @@
 //! What verification finds out about real mail servers: what is asked, answered and concluded.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -120,6 +121,13 @@ fn check_greylisting(network: &Network, host: &str, concluded: Finding) {
     let last = &found[found.len() - 1];
     println!("{host:<13} grey.test later {:<24} {:?}", answered(last), last.finding);
     assert_eq!(last.finding, concluded, "{host}: {last:#?}");
+}
+
+/// The verbs that clients said, as Sendmail has logged them.
+fn said(log: &str) -> Vec<&str> {
+    let lines = log.lines().filter_map(|line| line.split_once(" <<< ")).map(|(_, said)| said);
+    let verbs: BTreeSet<&str> = lines.filter_map(|said| said.split([' ', ':']).next()).collect();
+    verbs.into_iter().filter(|verb| *verb != "[EOF]").collect()
 }
 
 const fn no(why: Unanswered) -> Finding {
@@ -277,6 +285,9 @@ fn exim_opensmtpd_and_sendmail_are_understood() {
         case(SENDMAIL_HOSTS[0], "grey.test", "postmaster 450 450 450", no(Unanswered::Deferred)),
     ]);
     check(&network, &cases, logs);
+    for log in servers.iter().map(Unpacked::log).filter(|log| log.contains("ESMTP Sendmail")) {
+        assert_eq!(said(&log), ["EHLO", "MAIL", "QUIT", "RCPT", "RSET", "STARTTLS"], "{log}");
+    }
     // Exim's own greylisting lets the same names pass later.
     check_greylisting(&network, EXIM_HOSTS[0], Finding::RefusesUnknown);
     servers.clear();
