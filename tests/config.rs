@@ -78,16 +78,6 @@ const FAULTS: &[Fault] = &[
     },
     Fault {
         file: "backscatterd.toml",
-        replace: "[smtp]",
-        by: "[smtp]\ngreeting = \"ESMTP Backscatterd\"\nrefusal = \"no\\r\\n250 yes\"",
-        complaint: &[
-            "smtp.greeting: \"ESMTP Backscatterd\" names this program",
-            "smtp.refusal:",
-            "is not one line",
-        ],
-    },
-    Fault {
-        file: "backscatterd.toml",
         replace: "listen = [\"127",
         by: "listen = [\"somewhere:25\", \"127",
         complaint: &["invalid socket address"],
@@ -288,6 +278,16 @@ const FAULTS: &[Fault] = &[
             "verify.page: \"verify.example.org\" is not the address of a page",
             "verify.sessions_max: 0 is not from 1 to 256",
             "verify.per_hour: 9999 is not from 1 to 3600",
+        ],
+    },
+    Fault {
+        file: "backscatterd.toml",
+        replace: "[smtp]",
+        by: "[smtp]\ngreeting = \"ESMTP Backscatterd\"\nrefusal = \"no\\r\\n250 yes\"",
+        complaint: &[
+            "smtp.greeting: \"ESMTP Backscatterd\" names this program",
+            "smtp.refusal:",
+            "is not one line",
         ],
     },
 ];

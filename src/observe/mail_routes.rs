@@ -47,7 +47,7 @@ impl MailRoutes {
     }
 }
 
-/// Where the mail goes. One exchanger of this server is enough: whoever reads the DNS knows of it.
+/// Where the mail goes. One exchanger of this server is enough: everyone can read it in the DNS.
 fn route(hosts: &MailHosts, hostname: &str, listeners: &[IpAddr]) -> MailRoute {
     let is_own_name = |name: &String| name.trim_end_matches('.').eq_ignore_ascii_case(hostname);
     if hosts.exchangers.iter().flatten().any(is_own_name) {

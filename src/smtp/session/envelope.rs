@@ -67,6 +67,7 @@ impl Session {
         };
         let line = format!("MAIL {}\r\n", path.completed(rest, &self.texts.hostname));
         let from = match Request::parse(&mut line.as_bytes().iter()) {
+            _ if path.is_bare(rest) => return self.refuse(replies::BAD_SENDER),
             _ if path.asks_for_dsn() => return self.refuse(replies::NO_DSN),
             Ok(Request::Mail { from }) => from,
             Err(Error::InvalidParameter { param: "SIZE" }) => return self.refuse(replies::BAD_SIZE),
@@ -120,6 +121,7 @@ impl Session {
         };
         let line = format!("RCPT {}\r\n", path.completed(rest, &self.texts.hostname));
         let to = match Request::parse(&mut line.as_bytes().iter()) {
+            _ if path.is_bare(rest) => return self.refuse(replies::BAD_RECIPIENT),
             _ if path.asks_for_dsn() => return self.refuse(replies::NO_DSN),
             Ok(Request::Rcpt { to }) => to.address.to_string(),
             Err(_) if path.is_odd() => path.inside.unwrap_or_default().to_owned(),
@@ -137,7 +139,7 @@ impl Session {
     /// Refuses MAIL or RCPT for a parameter, or with the text about its syntax.
     fn refuse_parameter(&mut self, error: &Error, rest: &str, syntax: &str) {
         let parameter = match error {
-            Error::UnsupportedParameter { param } => param.as_str(),
+            Error::UnsupportedParameter { param } => param.split('=').next().unwrap_or_default(),
             Error::InvalidParameter { param } => param,
             _ => return self.refuse(syntax),
         };
@@ -232,9 +234,17 @@ impl<'a> EnvelopePath<'a> {
         let path = named.eq_ignore_ascii_case(keyword).then(|| path.trim_start())?;
         let split = path.strip_prefix('<').and_then(|path| path.split_once('>'));
         Some(match split {
-            Some((inside, behind)) => EnvelopePath { inside: Some(inside), behind },
-            None => EnvelopePath { inside: None, behind: "" },
+            Some((inside, behind)) if behind.is_empty() || behind.starts_with([' ', '\t']) => {
+                EnvelopePath { inside: Some(inside), behind }
+            }
+            _ => EnvelopePath { inside: None, behind: "" },
         })
+    }
+
+    /// Whether the address is not in angle brackets of its own. A bracket may stand in quotes, which the
+    /// parser reads.
+    fn is_bare(&self, rest: &str) -> bool {
+        self.inside.is_none() && !rest.contains('"')
     }
 
     /// The local part of an address without a domain, which is one of this host's own (RFC 5321
