@@ -875,7 +875,7 @@ fn wrong_recipients_cost_a_budget_and_are_told_to_the_operator() {
     // The operator has no such budget: the MTA behind a pipe must not keep what is no evidence.
     let piped = submit(&installation, &["--donor", "isp", "--recipient", "guess@others.example"], &message);
     assert!(piped.status.success(), "{piped:?}");
-    let (_, metrics) = installation.get("/metrics").unwrap();
+    let metrics = installation.metrics();
     assert!(metrics.contains("backscatterd_wrong_recipients_total 101\n"), "{metrics}");
     let log = server.log();
     assert_eq!(log.matches("whose recipients are not traps of the donor").count(), 1, "{log}");
