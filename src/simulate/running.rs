@@ -301,9 +301,9 @@ impl<'a> SimulationRun<'a> {
         let changes = self.blocklist.apply(&recorded);
         for change in &changes.list {
             match change {
-                ListChange::Listed { relay, .. } | ListChange::Extended { relay, .. } => {
-                    self.note_listed(*relay)
-                }
+                ListChange::Listed { relay, .. }
+                | ListChange::Extended { relay, .. }
+                | ListChange::Published { relay, .. } => self.note_listed(*relay),
                 ListChange::Ended { relay, how: ListingEnd::Repaired, .. } => {
                     let near = self.by_prefix.get(&Relay::new(relay.network()).line());
                     let ended = near.into_iter().flatten().copied();

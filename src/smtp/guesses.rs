@@ -161,7 +161,7 @@ mod tests {
         let everywhere: Vec<String> = (0..=255).map(|last| format!("192.0.2.{last}")).collect();
         let accounts = GuessAccounts::new(PER_HOUR);
         // 62,532 domains within 30 seconds.
-        let told = answered(&accounts, &everywhere, 62_532, 30_000 / 62_532 + 1);
+        let told = answered(&accounts, &everywhere, 62_532, 1);
         assert!((20..=20 + 10).contains(&told), "{told}");
         // Within a day, however slowly or fast.
         let accounts = GuessAccounts::new(PER_HOUR);
