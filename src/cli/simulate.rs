@@ -11,7 +11,7 @@ use super::output::tell;
 use crate::evidence::RecordedEntry;
 use crate::journal::{Appending, EmbeddedJournal, Journal};
 use crate::simulate::{SHIPPED, SimulationSetup, WorldSpec, run, truth};
-use crate::time::{Clock, LaboratoryClock};
+use crate::time::{Clock, LaboratoryClock, Timestamp};
 
 /// The arguments of `simulate`.
 #[derive(Debug, ClapArgs)]
@@ -70,11 +70,15 @@ pub(super) fn simulate(args: &SimulateArgs) -> Result<(), CommandFailure> {
     let (place, zone) = read(&args.policy, ZONE)?;
     crate::zone::read(&place, &zone)?;
     let setup = SimulationSetup { seed: args.seed, relays: args.relays, days: args.days, world, zone };
+    let mut progress = DayProgress { start: setup.world.start, days: setup.days, told: 0 };
     let outcome = match &args.journal {
-        None => run(&setup, |_| {}),
+        None => run(&setup, |recorded| progress.take(recorded)),
         Some(folder) => {
             let mut written = WrittenJournal::begin(folder, &setup)?;
-            let outcome = run(&setup, |recorded| written.take(recorded));
+            let outcome = run(&setup, |recorded| {
+                progress.take(recorded);
+                written.take(recorded);
+            });
             written.end()?;
             outcome
         }
@@ -85,6 +89,25 @@ pub(super) fn simulate(args: &SimulateArgs) -> Result<(), CommandFailure> {
         tell(&(line + "\n"))
     } else {
         tell(&outcome.to_string())
+    }
+}
+
+/// Tells on standard error how many days of the world have passed.
+struct DayProgress {
+    start: Timestamp,
+    days: u32,
+    /// The number of days that was told last.
+    told: u32,
+}
+
+impl DayProgress {
+    fn take(&mut self, recorded: &RecordedEntry) {
+        let passed = recorded.at.since(self.start).hours() / 24;
+        if passed > self.told {
+            self.told = passed;
+            // Progress that cannot be told is not missed.
+            let _ = writeln!(std::io::stderr(), "day {passed} of {}", self.days);
+        }
     }
 }
 
