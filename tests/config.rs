@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use backscatterd::config::ConfigSpec;
+use backscatterd::time::Span;
 
 use crate::support::server::Installation;
 use crate::support::world::SHIPPED;
@@ -467,4 +468,15 @@ fn what_the_machine_refuses_has_codes_of_its_own() {
     assert_eq!(installation.run(&["serve"]).status.code(), Some(74));
     // An MTA may have run a command line without a verb, and bounces mail for any other code.
     assert_eq!(installation.run(&[]).status.code(), Some(75));
+}
+
+/// The zone file as version 1 of the format was first published. The journal contains such files, so it
+/// must never be changed.
+const GOLDEN_ZONE: &str = include_str!("golden/zone-v1.toml");
+
+#[test]
+fn a_zone_file_of_version_1_reads_for_ever() {
+    let zone = backscatterd::zone::read("tests/golden/zone-v1.toml", GOLDEN_ZONE).unwrap();
+    assert_eq!(zone.slots.every(), Span::from_seconds(900));
+    assert_eq!(zone.codes.len(), 6);
 }
