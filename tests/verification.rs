@@ -325,3 +325,95 @@ fn a_line_of_a_log_adds_weight_to_verified_reports_and_asks_nobody() {
     assert!(with > without && with < without * 110 / 100, "{without} and {with}");
     assert_eq!(reached(50, VerificationAnswer::RefusesUnknown), None);
 }
+
+/// Sends one report whose failed recipient is in a domain.
+fn report_about(world: &mut World, trap: &'static str, domain: &str) {
+    let mut report = world.report(RELAY);
+    (report.trap, report.failed) = (trap, report.failed.replace("relay.example", domain));
+    world.send(report);
+}
+
+/// The domains that the relay's side is asked about.
+fn asked_domains(world: &World) -> BTreeSet<u64> {
+    questions(world).iter().map(|question| question.domain).collect()
+}
+
+/// Ten names of which one is a trap. A report to each of them names a domain of its own.
+const GUESSES: [&str; 10] = [
+    "a@guess-0.example",
+    "a@guess-1.example",
+    "a@guess-2.example",
+    "a@guess-3.example",
+    "a@guess-4.example",
+    "a@guess-5.example",
+    "a@guess-6.example",
+    "a@guess-7.example",
+    "a@guess-8.example",
+    "a@guess-9.example",
+];
+
+/// The domain that the report to a guess names.
+fn tag(nth: usize) -> String {
+    format!("g-{nth}.relay.example")
+}
+
+#[test]
+fn the_questions_do_not_tell_which_of_ten_guesses_is_a_trap() {
+    // The guesses come before the case is complete, or after.
+    for guesses_come_first in [false, true] {
+        let asked_if = |bait: usize| {
+            let mut world = world(VerificationAnswer::NoAnswer);
+            world.add_trap(&format!("guess-{bait}.example"));
+            let guess = |world: &mut World| {
+                (0..GUESSES.len()).for_each(|nth| report_about(world, GUESSES[nth], &tag(nth)));
+            };
+            if guesses_come_first {
+                guess(&mut world);
+            }
+            case(&mut world, |_| {});
+            if !guesses_come_first {
+                guess(&mut world);
+            }
+            let record = world.blocklist.relay_record(prefix(RELAY)).unwrap();
+            let hits = record.ledger.marks().iter().filter(|mark| mark.domain == short_domain(&tag(bait)));
+            assert_eq!(hits.count(), 1, "the hit counts");
+            let mut asked = Vec::new();
+            for _ in 0..7 {
+                asked.push(asked_domains(&world));
+                world.tick(Span::from_hours(25));
+                let report = world.report(RELAY);
+                world.send(report);
+            }
+            asked
+        };
+        let first = asked_if(0);
+        assert!(first.iter().all(|asked| *asked == BTreeSet::from([short_domain("relay.example")])));
+        assert!((1..GUESSES.len()).all(|bait| asked_if(bait) == first), "{guesses_come_first}");
+    }
+}
+
+#[test]
+fn a_waiting_case_is_asked_about_at_most_one_further_domain_a_day() {
+    let mut world = world(VerificationAnswer::NoAnswer);
+    case(&mut world, |_| {});
+    let names: Vec<String> = (0..4).map(tag).collect();
+    for name in names.iter().chain(&names) {
+        let trap = world.report(RELAY).trap;
+        report_about(&mut world, trap, name);
+        world.tick(Span::from_hours(7));
+    }
+    let mut before = asked_before(&world);
+    for _ in 0..6 {
+        world.tick(Span::from_hours(25));
+        let now = asked_before(&world);
+        assert!(now.len() <= before.len() + 1 && now.is_superset(&before));
+        before = now;
+    }
+    assert_eq!(before.len(), 1 + names.len(), "silent domains keep none of the others away");
+}
+
+/// The domains that the relay's side was asked about until now.
+fn asked_before(world: &World) -> BTreeSet<u64> {
+    let record = world.blocklist.relay_record(prefix(RELAY)).unwrap();
+    record.answers.into_keys().collect()
+}

@@ -106,7 +106,7 @@ impl Blocklist {
     /// Drops the held listings in a prefix, and the cases that wait for an answer.
     pub(super) fn unhold(&mut self, prefix: Prefix, turn: &mut EntryContext<'_>) {
         for zone in self.state.zones.values_mut() {
-            zone.unverified.retain(|(waiting, _)| !prefix.overlaps(*waiting));
+            zone.unverified.retain(|(waiting, _), _| !prefix.overlaps(*waiting));
             turn.changes.relays.extend(zone.guard.held.drop_if(|held| prefix.overlaps(held)));
         }
     }

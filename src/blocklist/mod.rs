@@ -23,6 +23,7 @@ mod public;
 mod publication;
 mod publication_queue;
 mod published;
+mod question_domains;
 mod records;
 mod standing;
 mod state;

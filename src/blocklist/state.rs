@@ -8,6 +8,7 @@ use super::answers::RelayAnswer;
 use super::audit::AuditHead;
 use super::guard::HourlyGuard;
 use super::publication_queue::PublicationQueue;
+use super::question_domains::QuestionDomains;
 use crate::digest::Digest;
 use crate::evidence::{Evidence, Offset};
 use crate::listing::ListingRecord;
@@ -93,14 +94,15 @@ pub(super) struct ZoneState {
     pub(super) shut_down: bool,
     #[n(5)]
     pub(super) guard: HourlyGuard,
-    /// Complete cases that wait for the answer of the relay's side.
-    #[n(6)]
-    #[cbor(default)]
-    pub(super) unverified: BTreeSet<(Prefix, u8)>,
     /// What was decided and waits for a slot to become public.
     #[n(7)]
     #[cbor(default)]
     pub(super) publication: PublicationQueue,
+    /// Complete cases that wait for the answer of the relay's side, each with the domains that its side
+    /// is asked about. Number 6 was used before.
+    #[n(8)]
+    #[cbor(default)]
+    pub(super) unverified: BTreeMap<(Prefix, u8), QuestionDomains>,
 }
 
 /// The operator's decision never to list a prefix.

@@ -12,6 +12,7 @@ use super::answers::RelayAnswer;
 use super::changes::{EntryContext, ListChange};
 use super::judging::GuardCheck;
 use super::published::records_of;
+use super::question_domains::{QUESTIONS_MAX, QuestionDomains, commonest};
 use super::records::RecordChange;
 use super::state::ZoneState;
 use crate::evidence::{ASKED_HOSTS_MAX, AskedHost, AskedSide, Offset, Verification, VerificationAnswer};
@@ -26,9 +27,6 @@ use crate::zone;
 const TAKES_ALL_HOLDS: Span = Span::from_days(2);
 /// The maximum number of domains of one relay whose answers are kept. The oldest answer gives way.
 const DOMAINS_MAX: usize = 32;
-/// The maximum number of domains of one relay that are asked about at once, and again every day
-/// while the relay is listed.
-const QUESTIONS_MAX: usize = 3;
 /// The maximum number of entries by which a question names the evidence about its domain.
 const QUESTION_EVIDENCE_MAX: usize = 8;
 
@@ -156,11 +154,25 @@ impl Blocklist {
         code: u8,
         turn: &mut EntryContext<'_>,
     ) {
+        let domains = self.question_domains(origin, prefix, code).unwrap_or_default();
         let Some(zone) = self.state.zones.get_mut(origin) else { return };
         turn.changes.relays.insert(prefix);
-        if zone.unverified.insert((prefix, code)) {
+        if zone.unverified.insert((prefix, code), domains).is_none() {
             turn.change(ListChange::Unverified { origin: origin.to_owned(), relay: prefix, code });
         }
+    }
+
+    /// The domains that the relay's side is asked about for a complete case.
+    fn question_domains(&self, origin: &str, prefix: Prefix, code: u8) -> Option<QuestionDomains> {
+        let (case, _) = self.complete_case(origin, prefix, code)?;
+        let (_, quorum) = self.zones.get(origin)?.config.quorum(code)?;
+        let now = self.state.time;
+        let before = self.state.zones.get(origin)?.unverified.get(&(prefix, code)).cloned();
+        let was_asked = |domain| self.state.answers.contains_key(&(prefix, domain));
+        Some(match before {
+            Some(before) => before.after(&case, quorum, now, was_asked),
+            None => QuestionDomains::of(&case, quorum, now),
+        })
     }
 
     /// Records that a case does not wait for an answer.
@@ -183,7 +195,7 @@ impl Blocklist {
     /// those whose listing is held, and those that are listed.
     pub fn questioned(&self) -> impl Iterator<Item = Prefix> {
         let of = |zone: &ZoneState| {
-            let waiting = zone.unverified.iter().map(|(prefix, _)| *prefix);
+            let waiting = zone.unverified.keys().map(|(prefix, _)| *prefix);
             let held = zone.guard.held.iter().map(|(prefix, _, _)| prefix);
             let listed = zone.records.iter().filter(|(_, record)| {
                 record.current.as_ref().is_some_and(|listing| !verified_domains(listing).is_empty())
@@ -193,15 +205,14 @@ impl Blocklist {
         self.state.zones.values().flat_map(of).collect::<BTreeSet<_>>().into_iter()
     }
 
-    /// The questions that are to be put to a relay's side now or later: about the commonest domains of
+    /// The questions that are to be put to a relay's side now or later: about the fixed domains of
     /// its complete cases that no answer covers, and again about the commonest domains that its listings
     /// stand on, also while they are held.
     pub fn questions(&self, prefix: Prefix) -> Vec<VerificationQuestion> {
         let mut questions: BTreeMap<u64, VerificationQuestion> = BTreeMap::new();
         for (origin, zone) in &self.state.zones {
-            let waiting = zone.unverified.range((prefix, 0)..=(prefix, u8::MAX)).map(|(_, code)| *code);
-            for code in waiting {
-                self.ask_about_case(origin, prefix, code, &mut questions);
+            for ((_, code), domains) in zone.unverified.range((prefix, 0)..=(prefix, u8::MAX)) {
+                self.ask_about_case(origin, prefix, *code, domains, &mut questions);
             }
             for (code, _) in zone.guard.held.of(prefix) {
                 self.ask_about_held(origin, prefix, code, &mut questions);
@@ -221,10 +232,12 @@ impl Blocklist {
         origin: &str,
         prefix: Prefix,
         code: u8,
+        domains: &QuestionDomains,
         questions: &mut BTreeMap<u64, VerificationQuestion>,
     ) {
         let Some((case, verified)) = self.complete_case(origin, prefix, code) else { return };
-        let mut commonest = commonest(&case.only(|mark| !verified.permits(mark)));
+        let mut commonest =
+            commonest(&case.only(|mark| domains.contains(mark.domain) && !verified.permits(mark)));
         // Domains that gave no answer stand behind the others, so that they keep none of them away.
         commonest.sort_by_key(|(domain, _)| {
             let known = self.state.answers.get(&(prefix, *domain));
@@ -346,21 +359,9 @@ impl Blocklist {
         self.state.answers.retain(|_, known| known.asked >= oldest);
         let ledgers = &self.state.ledgers;
         for zone in self.state.zones.values_mut() {
-            zone.unverified.retain(|(prefix, _)| ledgers.contains_key(prefix));
+            zone.unverified.retain(|(prefix, _), _| ledgers.contains_key(prefix));
         }
     }
-}
-
-/// The domains of a case with their reports, the commonest first; of equally common ones, the one with
-/// the lowest digest.
-fn commonest<'m>(case: &Case<'m>) -> Vec<(u64, Vec<&'m CountedReport>)> {
-    let mut by_domain: BTreeMap<u64, Vec<&CountedReport>> = BTreeMap::new();
-    for mark in case.marks().iter().copied().filter(|mark| mark.domain != 0) {
-        by_domain.entry(mark.domain).or_default().push(mark);
-    }
-    let mut commonest: Vec<_> = by_domain.into_iter().collect();
-    commonest.sort_by_key(|(_, marks)| Reverse(marks.len()));
-    commonest
 }
 
 /// The verified domains that a listing stands on, as short digests.

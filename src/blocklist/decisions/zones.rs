@@ -44,9 +44,9 @@ impl Blocklist {
             .collect();
         turn.changes.relays.extend(state.records.keys().map(|(prefix, _)| *prefix));
         // Cases wait for an answer under the codes of the new file only.
-        turn.changes.relays.extend(state.unverified.iter().map(|(prefix, _)| *prefix));
-        state.unverified.retain(|(_, code)| config.quorum(*code).is_some());
-        let waiting: Vec<(Prefix, u8)> = state.unverified.iter().copied().collect();
+        turn.changes.relays.extend(state.unverified.keys().map(|(prefix, _)| *prefix));
+        state.unverified.retain(|(_, code), _| config.quorum(*code).is_some());
+        let waiting: Vec<(Prefix, u8)> = state.unverified.keys().copied().collect();
         let digest = config.digest.to_string();
         let derived = DerivedZone::of(state, Arc::new(config));
         state.serial = derived.serial_after(serial);
@@ -85,7 +85,7 @@ impl Blocklist {
             state.published = false;
             turn.changes.relays.extend(state.guard.held.drop_if(|_| true));
             let waiting = std::mem::take(&mut state.unverified);
-            turn.changes.relays.extend(waiting.into_iter().map(|(prefix, _)| prefix));
+            turn.changes.relays.extend(waiting.into_keys().map(|(prefix, _)| prefix));
         }
         self.zones.remove(origin);
         self.note(turn, "withdraw-zone", origin, String::new());
