@@ -6,6 +6,7 @@ use backscatterd::listing::ListingEnd;
 use backscatterd::time::{Span, Timestamp};
 use backscatterd::zone::QueryType;
 
+use crate::support::server::Installation;
 use crate::support::world::{ORIGIN, World, laboratory_zone, prefix, relay};
 
 const RELAY: &str = "192.0.2.99";
@@ -234,4 +235,38 @@ fn without_slots_a_listing_is_public_when_it_is_decided() {
     world.adopt(&with_slots("15m"));
     assert!(world.is_listed(RELAY));
     assert_eq!(world.blocklist.status().unpublished.len(), 0);
+}
+
+/// What anybody may read about a relay over HTTP, without its address.
+fn read_by_anybody(installation: &Installation, address: &str) -> Vec<(u16, String)> {
+    let paths = ["/ip/{}", "/api/v1/addresses/{}", "/api/v1/addresses/{}/history"];
+    let read = paths.map(|path| installation.get(&path.replace("{}", address)).unwrap());
+    let removal = format!("POST /api/v1/addresses/{address}/removal HTTP/1.1");
+    let removed = installation.request(&removal, &[("Content-Type", "application/json")], b"");
+    let reversed = backscatterd::zone::reversed(address.parse().unwrap()).to_string();
+    let without = |text: String| text.replace(&reversed, "REVERSED").replace(address, "ADDRESS");
+    read.into_iter().chain([removed]).map(|(status, text)| (status, without(text))).collect()
+}
+
+/// To readers, a relay whose listing waits for its slot is like one of which nothing is known.
+#[test]
+fn to_anybody_a_waiting_listing_is_no_listing() {
+    let installation = Installation::new();
+    std::fs::write(installation.path().join("zones/backscatter.toml"), with_slots("24h")).unwrap();
+    let server = installation.start();
+    installation.add_traps();
+    installation.make_case("198.18.0.25");
+    let explained = installation.ok(&["explain", "198.18.0.25"]);
+    assert!(explained.contains("the listing is decided and not public yet"), "{explained}");
+    assert!(explained.contains("this becomes public at "), "{explained}");
+    assert!(installation.ok(&["status"]).contains("become public at the next slots"));
+    let waiting = read_by_anybody(&installation, "198.18.0.25");
+    assert_eq!(waiting, read_by_anybody(&installation, "198.18.77.1"));
+    assert_eq!(waiting[3].0, 404, "nothing can be removed: {:?}", waiting[3]);
+    installation.ok(&["advance", "24h"]);
+    let listed = read_by_anybody(&installation, "198.18.0.25");
+    assert!(listed[1].1.contains("\"listed\":true"), "{listed:?}");
+    assert_eq!(listed[3].0, 200, "{listed:?}");
+    assert!(!listed[3].1.contains("offset") && !listed[3].1.contains("entry"), "{:?}", listed[3]);
+    server.stop();
 }

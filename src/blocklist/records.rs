@@ -124,6 +124,9 @@ fn why(listing: &Listing, outcome: &RecordChange) -> String {
     match outcome {
         RecordChange::Ended(ListingEnd::Expired) => "its end was reached".to_owned(),
         RecordChange::Ended(ListingEnd::Withdrawn) => "the zone was changed or withdrawn".to_owned(),
+        RecordChange::Ended(ListingEnd::Dropped) => {
+            "its case satisfied the rules no longer when it was to become public".to_owned()
+        }
         RecordChange::Ended(ListingEnd::Voided) => "its evidence was voided".to_owned(),
         RecordChange::Ended(ListingEnd::Repaired) => {
             "the relay's side has begun to refuse recipients that do not exist".to_owned()

@@ -29,6 +29,7 @@ impl Blocklist {
             publication: PublicationQueue::since(now),
             ..ZoneState::default()
         });
+        state.publication.rest_until(now);
         text.clone_into(&mut state.text);
         state.published = true;
         // Listings end if the code no longer exists or the address may no longer be listed. The
