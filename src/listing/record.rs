@@ -187,6 +187,7 @@ mod tests {
     fn list(record: &mut ListingRecord, at: Timestamp, offset: u64) -> Span {
         let prefix = Prefix::host("192.0.2.99".parse::<Relay>().unwrap());
         record.complete(prefix, grounds(at, offset), Digest::of(b"policy"), &terms());
+        record.publish(at, PublicationSlots::none(), ShownWithListing::default());
         record.current.as_ref().unwrap().until.since(at)
     }
 
