@@ -320,7 +320,7 @@ fn without_slots_a_listing_is_public_when_it_is_decided() {
 fn read_by_anybody(installation: &Installation, address: &str) -> Vec<(u16, String)> {
     let paths = ["/ip/{}", "/api/v1/addresses/{}", "/api/v1/addresses/{}/history"];
     let read = paths.map(|path| installation.get(&path.replace("{}", address)).unwrap());
-    let removal = format!("POST /api/v1/addresses/{address}/removal HTTP/1.1");
+    let removal = format!("POST /api/v1/addresses/{address}/removal");
     let removed = installation.request(&removal, &[("Content-Type", "application/json")], b"");
     let reversed = backscatterd::zone::reversed(address.parse().unwrap()).to_string();
     let without = |text: String| text.replace(&reversed, "REVERSED").replace(address, "ADDRESS");
