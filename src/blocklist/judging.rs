@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::Blocklist;
-use super::changes::EntryContext;
+use super::changes::{EntryContext, RecordChange};
 use super::holds::ListingHold;
-use super::records::RecordChange;
 use crate::classify::Kind;
 use crate::evidence::Offset;
 use crate::listing::{ListingEnd, ListingGrounds, ListingRecord};

@@ -8,9 +8,8 @@ use std::collections::BTreeSet;
 
 use super::Blocklist;
 use super::audit::AuditRecord;
-use super::changes::{EntryContext, ListChange};
+use super::changes::{EntryContext, ListChange, RecordChange};
 use super::published::DerivedZone;
-use super::records::RecordChange;
 use super::state::ZoneState;
 use crate::evidence::Offset;
 use crate::listing::{Criterion, Listing, ListingEnd, ListingRecord, ShownWithListing};

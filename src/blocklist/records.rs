@@ -3,22 +3,12 @@
 
 use super::Blocklist;
 use super::audit::AuditRecord;
-use super::changes::{EntryContext, ListChange};
+use super::changes::{EntryContext, ListChange, RecordChange};
 use super::publication::publish_or_wait;
 use super::published::records_of;
 use super::state::ZoneState;
 use crate::listing::{Listing, ListingEnd, ListingRecord};
 use crate::relay::Prefix;
-
-/// What a change of a record did to its listing, for [`Blocklist::change_record`].
-pub(super) enum RecordChange {
-    /// The listing began.
-    Listed,
-    /// The listing was extended.
-    Extended,
-    /// The listing ended.
-    Ended(ListingEnd),
-}
 
 impl Blocklist {
     /// Changes a record, and publishes the change or lets it wait for the next slot.

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::unanswered::Unanswered;
+use super::unanswered::UnansweredEvidence;
 use crate::evidence::{Evidence, Offset, RecordedEntry};
 use crate::relay::Prefix;
 use crate::time::{Span, Timestamp};
@@ -35,7 +35,7 @@ const ASKED_MAX: usize = 100_000;
 /// The evidence without an answer, and the searches so far.
 #[derive(Debug, Default)]
 pub struct Recall {
-    unanswered: Unanswered,
+    unanswered: UnansweredEvidence,
     /// The last entry of the journal that was learnt.
     learnt: Offset,
     /// Evidence whose last age was reached before this time is done until the next one.

@@ -18,7 +18,7 @@ const UNANSWERED_MAX: usize = 100_000;
 
 /// The evidence that waits for answers, by its entry.
 #[derive(Debug, Default)]
-pub(super) struct Unanswered {
+pub(super) struct UnansweredEvidence {
     waiting: BTreeMap<Offset, Waiting>,
     by_evidence: HashMap<Digest, Offset>,
     groups: HashMap<Prefix, BTreeSet<Offset>>,
@@ -36,7 +36,7 @@ pub(super) struct Waiting {
     evidence: Digest,
 }
 
-impl Unanswered {
+impl UnansweredEvidence {
     /// Learns an entry of the journal. `read` reads the evidence of an entry.
     pub(super) fn learn(
         &mut self,

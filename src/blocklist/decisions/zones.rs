@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use crate::blocklist::Blocklist;
-use crate::blocklist::changes::{EntryContext, ListChange};
+use crate::blocklist::changes::{EntryContext, ListChange, RecordChange};
 use crate::blocklist::judging::GuardCheck;
 use crate::blocklist::publication_queue::PublicationQueue;
 use crate::blocklist::published::DerivedZone;
-use crate::blocklist::records::RecordChange;
 use crate::blocklist::state::ZoneState;
 use crate::listing::{CodeBasis, ListingEnd};
 use crate::relay::Prefix;
