@@ -206,6 +206,8 @@ mod tests {
     #[test]
     fn every_age_asks_once_about_every_name_and_a_restart_asks_at_once() {
         let mut recall = Recall::default();
+        // The process has searched before the evidence arrived.
+        recall.searched(start().minus(HOUR), [], true);
         for (entry, trap) in [(1, "seeded.example"), (2, "unseeded.example")] {
             let evidence = evidence(entry, entry as u8, trap);
             let unknown = Observation::unknown(evidence.id);
