@@ -309,14 +309,14 @@ fn evidence_that_counted_as_unknown_is_asked_about_after_a_restart_and_at_its_ag
 /// A relay that sends reports about many domains whose name servers are silent, and thirty true ones.
 #[test]
 fn silent_domains_starve_no_true_report() {
-    const STARVERS: u32 = 1_000;
+    const STARVERS: u32 = 400;
     let dns = Dns::start(true);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let clock: Arc<dyn Clock> = Arc::new(LaboratoryClock::new(start()));
     let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new(Arc::clone(&clock)));
     let metrics = Arc::new(Metrics::new());
     // A question without an answer takes a slot for the whole timeout.
-    let limits = ObserverLimits { inquiries_max: 64, queue_max: 2_000, timeout: Duration::from_millis(300) };
+    let limits = ObserverLimits { inquiries_max: 64, queue_max: 800, timeout: Duration::from_millis(900) };
     let lookups = Lookups::dns(&[dns.address]).unwrap();
     let observer = runtime.block_on(async {
         Observer::new(lookups, Networks::default(), Arc::clone(&journal), Arc::clone(&metrics), clock, limits)

@@ -6,6 +6,7 @@ use backscatterd::listing::ListingEnd;
 use backscatterd::time::{Span, Timestamp};
 use backscatterd::zone::QueryType;
 
+use crate::support::server::Installation;
 use crate::support::world::{ORIGIN, World, laboratory_zone, prefix, relay};
 
 const RELAY: &str = "192.0.2.99";
@@ -197,6 +198,85 @@ fn a_freeze_holds_what_waits_for_a_slot_and_endings_pass() {
     assert!(world.is_listed(RELAY));
 }
 
+/// Extensions of the relays of one site would tell as much as new listings.
+#[test]
+fn an_extension_uses_up_the_slot_of_its_site() {
+    let mut world = world();
+    let relays = ["198.51.100.7", "198.51.100.8"];
+    let extend = |world: &mut World| {
+        for round in 0..REPORTS_OF_CASE {
+            world.tick(Span::from_hours(5));
+            for (nth, address) in relays.into_iter().enumerate() {
+                world.nth =
+                    (10_000 + 1_000 * (nth + 1) + round) as u64 + world.entries.len() as u64 * 100_000;
+                world.nth -= world.nth % 6;
+                world.nth += round as u64;
+                let report = world.report(address);
+                world.send(report);
+            }
+        }
+    };
+    extend(&mut world);
+    (0..2).for_each(|_| drop(world.tick(minutes(15))));
+    let ends = |world: &World| relays.map(|address| until(world, address));
+    let before = ends(&world);
+    extend(&mut world);
+    let longer = |world: &World| ends(world).iter().zip(before).filter(|(now, before)| *now > before).count();
+    assert_eq!(longer(&world), 0);
+    world.tick(minutes(15));
+    assert_eq!(longer(&world), 1);
+    world.tick(minutes(15));
+    assert_eq!(longer(&world), 2);
+}
+
+/// What is public ends at its end, although an extension waits: the serial says so, and the API too.
+#[test]
+fn a_listing_whose_extension_waits_through_a_freeze_ends_and_comes_back_as_a_new_one() {
+    let mut world = world();
+    decide(&mut world, RELAY);
+    world.tick(minutes(15));
+    let end = until(&world, RELAY);
+    decide(&mut world, RELAY);
+    world.order(Order::Freeze);
+    let serial = world.serial();
+    let rest = end.since(world.now);
+    world.tick(rest);
+    assert!(!world.is_listed(RELAY));
+    assert_eq!(public(&world, RELAY).listings.len(), 0);
+    assert_eq!(world.serial(), serial + 1);
+    world.order(Order::Release);
+    world.tick(minutes(15));
+    assert!(world.is_listed(RELAY));
+    assert_eq!(world.serial(), serial + 2);
+    assert_eq!(published_since(&world, RELAY), Some(world.now));
+    assert_eq!(public(&world, RELAY).past.len(), 1);
+}
+
+/// A case that waited long is judged as of then. An innocent that was a source long ago is not listed.
+#[test]
+fn a_case_that_is_too_old_at_its_slot_is_dropped_without_a_trace() {
+    let mut world = world();
+    decide(&mut world, RELAY);
+    world.order(Order::Freeze);
+    world.tick(Span::from_days(25));
+    world.order(Order::Release);
+    let serial = world.serial();
+    let changes = world.tick(minutes(15)).list;
+    let dropped = |change: &ListChange| matches!(change, ListChange::Ended { how: ListingEnd::Dropped, .. });
+    assert!(changes.iter().any(dropped), "{changes:?}");
+    assert_eq!((public(&world, RELAY), world.serial()), (PublicRelay::default(), serial));
+}
+
+#[test]
+fn a_listing_that_was_never_public_does_not_prolong_the_next_one() {
+    let mut world = world();
+    decide(&mut world, RELAY);
+    world.order(Order::Remove { relay: relay(RELAY) });
+    decide(&mut world, RELAY);
+    world.tick(minutes(15));
+    assert_eq!(until(&world, RELAY).since(published_since(&world, RELAY).unwrap()), Span::from_days(3));
+}
+
 #[test]
 fn what_waits_survives_a_restart() {
     let mut world = world();
@@ -234,4 +314,38 @@ fn without_slots_a_listing_is_public_when_it_is_decided() {
     world.adopt(&with_slots("15m"));
     assert!(world.is_listed(RELAY));
     assert_eq!(world.blocklist.status().unpublished.len(), 0);
+}
+
+/// What anybody may read about a relay over HTTP, without its address.
+fn read_by_anybody(installation: &Installation, address: &str) -> Vec<(u16, String)> {
+    let paths = ["/ip/{}", "/api/v1/addresses/{}", "/api/v1/addresses/{}/history"];
+    let read = paths.map(|path| installation.get(&path.replace("{}", address)).unwrap());
+    let removal = format!("POST /api/v1/addresses/{address}/removal");
+    let removed = installation.request(&removal, &[("Content-Type", "application/json")], b"");
+    let reversed = backscatterd::zone::reversed(address.parse().unwrap()).to_string();
+    let without = |text: String| text.replace(&reversed, "REVERSED").replace(address, "ADDRESS");
+    read.into_iter().chain([removed]).map(|(status, text)| (status, without(text))).collect()
+}
+
+/// To readers, a relay whose listing waits for its slot is like one of which nothing is known.
+#[test]
+fn to_anybody_a_waiting_listing_is_no_listing() {
+    let installation = Installation::new();
+    std::fs::write(installation.path().join("zones/backscatter.toml"), with_slots("24h")).unwrap();
+    let server = installation.start();
+    installation.add_traps();
+    installation.make_case("198.18.0.25");
+    let explained = installation.ok(&["explain", "198.18.0.25"]);
+    assert!(explained.contains("the listing is decided and not public yet"), "{explained}");
+    assert!(explained.contains("this becomes public at "), "{explained}");
+    assert!(installation.ok(&["status"]).contains("become public at the next slots"));
+    let waiting = read_by_anybody(&installation, "198.18.0.25");
+    assert_eq!(waiting, read_by_anybody(&installation, "198.18.77.1"));
+    assert_eq!(waiting[3].0, 404, "nothing can be removed: {:?}", waiting[3]);
+    installation.ok(&["advance", "24h"]);
+    let listed = read_by_anybody(&installation, "198.18.0.25");
+    assert!(listed[1].1.contains("\"listed\":true"), "{listed:?}");
+    assert_eq!(listed[3].0, 200, "{listed:?}");
+    assert!(!listed[3].1.contains("offset") && !listed[3].1.contains("entry"), "{:?}", listed[3]);
+    server.stop();
 }

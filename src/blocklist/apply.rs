@@ -2,8 +2,7 @@
 
 use super::Blocklist;
 use super::audit::FOLD;
-use super::changes::{EntryContext, ListChanges};
-use super::records::RecordChange;
+use super::changes::{EntryContext, ListChanges, RecordChange};
 use crate::evidence::{Entry, RecordedEntry};
 use crate::listing::ListingEnd;
 use crate::relay::Prefix;

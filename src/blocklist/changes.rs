@@ -129,6 +129,16 @@ pub struct ListChanges {
     pub audit: Vec<AuditRecord>,
 }
 
+/// What a change of a record did to its listing.
+pub(super) enum RecordChange {
+    /// The listing began.
+    Listed,
+    /// The listing was extended.
+    Extended,
+    /// The listing ended.
+    Ended(ListingEnd),
+}
+
 /// A journal entry that is being applied.
 pub(super) struct EntryContext<'a> {
     /// The name of the operator or donor that gave the directive, or `policy`.

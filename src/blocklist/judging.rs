@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::Blocklist;
-use super::changes::EntryContext;
+use super::changes::{EntryContext, RecordChange};
 use super::holds::ListingHold;
-use super::records::RecordChange;
 use crate::classify::Kind;
 use crate::evidence::Offset;
 use crate::listing::{ListingEnd, ListingGrounds, ListingRecord};
@@ -134,7 +133,7 @@ impl Blocklist {
     /// `gone` were removed.
     ///
     /// Ends the current listing if it was based on such an entry and the rest does not satisfy the
-    /// rules, and drops past listings likewise. Returns whether the current listing ended.
+    /// rules, and drops past listings likewise. Returns whether a published listing ended.
     fn review(
         &mut self,
         origin: &str,
@@ -164,11 +163,12 @@ impl Blocklist {
         if record.current.as_ref().is_none_or(|listing| stands(&listing.grounds)) {
             return false;
         }
+        let was_public = record.published.is_some();
         let now = self.state.time;
         self.change_record(origin, prefix, code, turn, |record| {
             record.end(now, ListingEnd::Voided).map(|_| RecordChange::Ended(ListingEnd::Voided))
         });
-        true
+        was_public
     }
 
     /// Whether an exemption covers any part of a prefix.

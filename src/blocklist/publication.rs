@@ -1,22 +1,26 @@
 //! Publication: what was decided waits for a slot, and becomes public there. What ends is public at
 //! once.
 //!
-//! At one slot, a site gets at most one new listing. Otherwise the owner of a network of relays could
+//! At one slot, a site gets at most one new listing or extension. Otherwise the owner of a network of relays could
 //! try one address with each of them, and learn at one slot which of them are traps.
 
 use std::collections::BTreeSet;
 
 use super::Blocklist;
 use super::audit::AuditRecord;
-use super::changes::{EntryContext, ListChange};
+use super::changes::{EntryContext, ListChange, RecordChange};
 use super::published::DerivedZone;
 use super::state::ZoneState;
 use crate::evidence::Offset;
-use crate::listing::{Criterion, Listing, ListingRecord, ShownWithListing};
+use crate::listing::{Criterion, Listing, ListingEnd, ListingRecord, ShownWithListing};
 use crate::relay::{Prefix, RelaySite};
-use crate::score::{Ledger, Points};
-use crate::time::Timestamp;
+use crate::score::{Case, CaseWindow, Ledger, Points, is_made};
+use crate::time::{Span, Timestamp};
 use crate::zone;
+
+/// A listing that waited longer than this to become public is judged as of then: its reports weigh less.
+/// The weight that is lost within shorter waits does not count.
+const JUDGED_AGAIN_AFTER: Span = Span::from_days(1);
 
 /// After a change of a record: publishes it at once if the zone has no slots, else lets it wait.
 pub(super) fn publish_or_wait(
@@ -60,16 +64,14 @@ fn shown_with(
 impl Blocklist {
     /// At the first tick of a slot, publishes what waits. Nothing is published while the list is frozen.
     pub(super) fn publish_at_slot(&mut self, turn: &mut EntryContext<'_>) {
-        if self.state.frozen {
-            return;
-        }
+        let is_frozen = self.state.frozen;
         let now = self.state.time;
         let origins: Vec<String> = self.zones.keys().cloned().collect();
         for origin in origins {
             let Some(zone) = self.state.zones.get_mut(&origin) else { continue };
             let slots = self.zones[&origin].config.slots;
             let slot = slots.last(now);
-            if zone.publication.begins(slot) {
+            if zone.publication.begins(slot) && !is_frozen {
                 self.publish_waiting(&origin, slot, turn);
             }
         }
@@ -79,26 +81,54 @@ impl Blocklist {
         let Some(zone) = self.state.zones.get(origin) else { return };
         let mut used = BTreeSet::new();
         for key in zone.publication.in_order() {
-            if self.admits(origin, key, &mut used) {
+            if let Some(how) = self.outlived(origin, key, slot) {
+                let now = self.state.time;
+                self.change_record(origin, key.0, key.1, turn, |record| {
+                    record.end(now, how).map(|_| RecordChange::Ended(how))
+                });
+            } else if self.admits(origin, key, &mut used) {
                 self.publish_record(origin, key, slot, turn);
             }
         }
     }
 
-    /// Whether a record may become public at this slot. A new listing by evidence uses up the slot for
-    /// its sites.
+    /// How a listing ends that waited too long to become public: a decision whose end has come, or a case
+    /// that the rules no longer support. `None` if it stands.
+    fn outlived(&self, origin: &str, (prefix, code): (Prefix, u8), slot: Timestamp) -> Option<ListingEnd> {
+        let record = self.state.zones.get(origin)?.records.get(&(prefix, code))?;
+        let listing = record.current.as_ref().filter(|_| record.published.is_none())?;
+        let (grounds, now) = (&listing.grounds, self.state.time);
+        if grounds.criterion == Criterion::Decision {
+            return (listing.until <= slot).then_some(ListingEnd::Expired);
+        }
+        let config = &self.zones.get(origin)?.config;
+        let (kinds, quorum) = config.quorum(code)?;
+        let vetoes =
+            if config.verifies(code) { self.vetoes(prefix, config.policy.horizon) } else { Vec::new() };
+        let waited_long = now.since(grounds.at) > JUDGED_AGAIN_AFTER;
+        let window = CaseWindow {
+            until: self.state.offset,
+            now: if waited_long { now } else { grounds.at },
+            ..grounds.window(kinds)
+        };
+        let none = Ledger::default();
+        let case = Case::open(self.state.ledgers.get(&prefix).unwrap_or(&none), &window, &config.policy);
+        let case = case.only(|mark| grounds.permits(mark) && !vetoes.contains(&mark.domain));
+        let is_made = is_made(&case.without_lone_claims(quorum.claimed_domains), quorum);
+        (!is_made).then_some(ListingEnd::Dropped)
+    }
+
+    /// Whether a record may become public at this slot. What evidence brought, a new listing or a change
+    /// of one, uses up the slot for its sites.
     fn admits(&self, origin: &str, key: (Prefix, u8), used: &mut BTreeSet<RelaySite>) -> bool {
         let record = self.state.zones.get(origin).and_then(|zone| zone.records.get(&key));
-        let Some(listing) =
-            record.filter(|record| record.published.is_none()).and_then(|record| record.current.as_ref())
-        else {
-            return true;
-        };
+        let Some(listing) = record.and_then(|record| record.current.as_ref()) else { return true };
         if listing.grounds.criterion == Criterion::Decision {
             return true;
         }
-        let sites: Vec<RelaySite> =
-            self.sites(key.0).into_iter().filter(|site| is_one_owner(*site, key.0)).collect();
+        let provider = Prefix::provider(key.0.network()).map(RelaySite::Network);
+        let sites = self.sites(key.0).into_iter().filter(|site| is_one_owner(*site));
+        let sites: Vec<RelaySite> = sites.chain(provider).collect();
         let is_free = !sites.iter().any(|site| used.contains(site));
         if is_free {
             used.extend(sites);
@@ -180,13 +210,9 @@ impl Blocklist {
     }
 }
 
-/// Whether one owner controls all relays of a site, so that each of them could test one address.
-fn is_one_owner(site: RelaySite, relay: Prefix) -> bool {
-    match site {
-        RelaySite::Network(network) => network == Prefix::shared(relay.network()),
-        RelaySite::Organisation(_) => true,
-        RelaySite::System(_) => false,
-    }
+/// Whether one owner may control all relays of a site, so that each of them could test one address.
+fn is_one_owner(site: RelaySite) -> bool {
+    !matches!(site, RelaySite::System(_))
 }
 
 impl DerivedZone {

@@ -47,6 +47,11 @@ impl PublicationQueue {
         begins
     }
 
+    /// Lets what waits wait for the next slot after a time.
+    pub(super) fn rest_until(&mut self, now: Timestamp) {
+        self.slot = self.slot.max(now);
+    }
+
     /// What waits, the earliest decision first.
     pub(super) fn in_order(&self) -> Vec<(Prefix, u8)> {
         let mut waiting: Vec<_> = self.waiting.iter().map(|(key, decided)| (*decided, *key)).collect();

@@ -81,8 +81,7 @@ fn shown<'e>((prefix, entry): (&'e Prefix, &'e zone::ListedCodes)) -> (Prefix, V
 
 /// When a published listing ends.
 fn due(prefix: Prefix, code: u8, record: &ListingRecord) -> Option<(Timestamp, Prefix, u8)> {
-    let listing = record.current.as_ref().filter(|_| record.published.is_some())?;
-    Some((listing.until, prefix, code))
+    record.published.as_ref().map(|published| (published.until, prefix, code))
 }
 
 fn dues(zone: &ZoneState, prefix: Prefix) -> Vec<(Timestamp, Prefix, u8)> {

@@ -3,22 +3,12 @@
 
 use super::Blocklist;
 use super::audit::AuditRecord;
-use super::changes::{EntryContext, ListChange};
+use super::changes::{EntryContext, ListChange, RecordChange};
 use super::publication::publish_or_wait;
 use super::published::records_of;
 use super::state::ZoneState;
 use crate::listing::{Listing, ListingEnd, ListingRecord};
 use crate::relay::Prefix;
-
-/// What a change of a record did to its listing, for [`Blocklist::change_record`].
-pub(super) enum RecordChange {
-    /// The listing began.
-    Listed,
-    /// The listing was extended.
-    Extended,
-    /// The listing ended.
-    Ended(ListingEnd),
-}
 
 impl Blocklist {
     /// Changes a record, and publishes the change or lets it wait for the next slot.
@@ -124,6 +114,9 @@ fn why(listing: &Listing, outcome: &RecordChange) -> String {
     match outcome {
         RecordChange::Ended(ListingEnd::Expired) => "its end was reached".to_owned(),
         RecordChange::Ended(ListingEnd::Withdrawn) => "the zone was changed or withdrawn".to_owned(),
+        RecordChange::Ended(ListingEnd::Dropped) => {
+            "its case satisfied the rules no longer when it was to become public".to_owned()
+        }
         RecordChange::Ended(ListingEnd::Voided) => "its evidence was voided".to_owned(),
         RecordChange::Ended(ListingEnd::Repaired) => {
             "the relay's side has begun to refuse recipients that do not exist".to_owned()

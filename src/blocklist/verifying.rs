@@ -9,11 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Blocklist;
 use super::answers::RelayAnswer;
-use super::changes::{EntryContext, ListChange};
+use super::changes::{EntryContext, ListChange, RecordChange};
 use super::judging::GuardCheck;
 use super::published::records_of;
 use super::question_domains::{QUESTIONS_MAX, QuestionDomains, commonest};
-use super::records::RecordChange;
 use super::state::ZoneState;
 use crate::evidence::{ASKED_HOSTS_MAX, AskedHost, AskedSide, Offset, Verification, VerificationAnswer};
 use crate::listing::{Listing, ListingEnd};

@@ -22,7 +22,7 @@ use crate::intake::{Intake, IntakeSettings, WrongRecipients};
 use crate::journal::{EmbeddedJournal, Journal, JournalError};
 use crate::keys::Keys;
 use crate::metrics::Metrics;
-use crate::observe::{Lookups, MailRoutes, Networks, Observer, ObserverSettings, is_asked_about};
+use crate::observe::{Lookups, MailRoutes, Networks, Observer, ObserverSettings};
 use crate::publish::{PublishError, Publisher, tick_number};
 use crate::relay::Listable;
 use crate::score::VerificationMode;
@@ -93,11 +93,6 @@ impl DaemonCore {
         let published = Arc::clone(&publisher.published);
         let lookups = Arc::new(lookups(&config.observe)?);
         let observer = Arc::new(observer(&config.observe, Arc::clone(&lookups), &journal, &metrics, &clock)?);
-        // Inquiries that were unfinished when the last process ended are made again, without the
-        // traps' domains, which are not stored.
-        for evidence in publisher.pending.iter().filter(|evidence| is_asked_about(evidence)) {
-            observer.inquire(Box::new(evidence.clone()), None);
-        }
         let recall =
             recall(Arc::clone(&published), Arc::clone(&journal), Arc::clone(&observer), stop.clone());
         let recalling = tokio::spawn(recall);

@@ -106,6 +106,9 @@ pub enum ListingEnd {
     /// The relay's side has begun to refuse recipients that do not exist.
     #[n(5)]
     Repaired,
+    /// The case satisfied the rules no longer when the listing was to become public.
+    #[n(6)]
+    Dropped,
 }
 
 impl ListingEnd {
@@ -118,6 +121,7 @@ impl ListingEnd {
             ListingEnd::Voided => "voided",
             ListingEnd::Exempted => "exempted",
             ListingEnd::Repaired => "repaired",
+            ListingEnd::Dropped => "dropped",
         }
     }
 }

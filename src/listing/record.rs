@@ -104,12 +104,20 @@ impl ListingRecord {
         self.current.as_ref().is_some_and(|listing| listing.grounds.criterion == Criterion::Decision)
     }
 
-    /// Ends a published listing if its end is reached, and returns it. The term of a listing that is not
-    /// published yet has not begun.
+    /// Ends a published listing if its published end is reached, and returns it. If an extension waits for
+    /// a slot, it waits on as a new listing. The term of a listing that is not published has not begun.
     pub fn expire(&mut self, now: Timestamp) -> Option<Listing> {
-        let due =
-            self.published.is_some() && self.current.as_ref().is_some_and(|listing| listing.until <= now);
-        if due { self.end(now, ListingEnd::Expired) } else { None }
+        let published = self.published.as_ref().filter(|published| published.until <= now)?;
+        let since = published.since;
+        let listing = self.current.as_mut()?;
+        if listing.until <= now {
+            return self.end(now, ListingEnd::Expired);
+        }
+        let (ended, how, grounds) = (now, ListingEnd::Expired, listing.grounds.clone());
+        self.past.push(PastListing { since, ended, how, grounds, published: Some(since) });
+        self.published = None;
+        listing.since = now;
+        Some(listing.clone())
     }
 
     /// Removes the relay: evidence up to the entry `at` no longer counts. Returns the listing that
@@ -123,8 +131,12 @@ impl ListingRecord {
     pub fn end(&mut self, ended: Timestamp, how: ListingEnd) -> Option<Listing> {
         let listing = self.current.take()?;
         let published = self.published.take().map(|published| published.since);
+        if how == ListingEnd::Dropped {
+            // Its evidence was not used.
+            self.floor = listing.grounds.after;
+        }
         // A listing based on voided evidence must not prolong later ones.
-        if how != ListingEnd::Voided {
+        if !matches!(how, ListingEnd::Voided | ListingEnd::Dropped) {
             let grounds = listing.grounds.clone();
             self.past.push(PastListing { since: listing.since, ended, how, grounds, published });
         }
@@ -175,6 +187,7 @@ mod tests {
     fn list(record: &mut ListingRecord, at: Timestamp, offset: u64) -> Span {
         let prefix = Prefix::host("192.0.2.99".parse::<Relay>().unwrap());
         record.complete(prefix, grounds(at, offset), Digest::of(b"policy"), &terms());
+        record.publish(at, PublicationSlots::none(), ShownWithListing::default());
         record.current.as_ref().unwrap().until.since(at)
     }
 

@@ -33,6 +33,11 @@ impl PublicationSlots {
         PublicationSlots { every: if sound { every } else { Span::ZERO } }
     }
 
+    /// No slots: what is decided is published at once.
+    pub const fn none() -> Self {
+        PublicationSlots { every: Span::ZERO }
+    }
+
     /// The time between two slots; zero if what is decided is published at once.
     pub const fn every(self) -> Span {
         self.every

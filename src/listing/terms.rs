@@ -54,17 +54,21 @@ impl ListingTerms {
         let times = self.repeats(past, now) as usize;
         let longest = self.durations.last().copied().unwrap_or(DURATION_MAX);
         let span = self.durations.get(times).copied().unwrap_or(longest);
-        let removed = past.last().is_some_and(|last| last.how == ListingEnd::Removed && last.ended >= oldest);
+        // What was never public prolongs nothing.
+        let last = past.iter().rfind(|past| past.published.is_some());
+        let removed = last.is_some_and(|last| last.how == ListingEnd::Removed && last.ended >= oldest);
         if removed { span.doubled().min(longest) } else { span }
     }
 
-    /// The number of past listings that began within the repeat window and that expired or ended by
-    /// removal. Listings that ended because of an exemption, a changed zone or voided evidence do
+    /// The number of past listings that were public, began within the repeat window, and expired or ended
+    /// by removal. Listings that ended because of an exemption, a changed zone or voided evidence do
     /// not count.
     pub fn repeats(&self, past: &[PastListing], now: Timestamp) -> u32 {
         let oldest = now.minus(self.repeat_window);
         let counts = |past: &&PastListing| {
-            past.since >= oldest && matches!(past.how, ListingEnd::Expired | ListingEnd::Removed)
+            past.published.is_some()
+                && past.since >= oldest
+                && matches!(past.how, ListingEnd::Expired | ListingEnd::Removed)
         };
         u32::try_from(past.iter().filter(counts).count()).unwrap_or(u32::MAX)
     }

@@ -18,6 +18,7 @@ mod schedule;
 mod settings;
 mod silence;
 mod turns;
+mod unanswered;
 
 pub use enrolment::{DomainRecords, EnrolmentFault, MailHosts, faults};
 pub use inquiry::{Inquiry, is_asked_about};
@@ -25,7 +26,7 @@ pub use lookups::{LaboratoryAnswer, LaboratoryHost, Lookups};
 pub use mail_routes::MailRoutes;
 pub use networks::{Networks, NetworksError};
 pub use observer::Observer;
-pub use recall::{Recall, RecallSearch, Recalled};
+pub use recall::{Recall, Recalled};
 pub use relation::{DnsAnswers, observation, organisation};
 pub use settings::{ObserverLimits, ObserverSettings};
 

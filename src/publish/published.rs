@@ -15,7 +15,7 @@ use crate::blocklist::{
 use crate::evidence::Offset;
 use crate::relay::{Prefix, Relay};
 use crate::trap::KnownTraps;
-use crate::zone::Snapshot;
+use crate::zone::{JudgedZone, Snapshot};
 
 /// Maximum wait for an entry to take effect. The fold may be busy with a large state, or may have
 /// failed.
@@ -132,7 +132,14 @@ impl Published {
 
     /// What the public may know of a relay. Pages and the API for everyone use nothing else.
     pub fn public_relay(&self, relay: Relay) -> PublicRelay {
-        self.relay(relay).map(|record| record.public(relay)).unwrap_or_default()
+        let mut public = self.relay(relay).map(|record| record.public(relay)).unwrap_or_default();
+        // A zone that was shut down lists nothing.
+        let (snapshot, closed) = (self.snapshot(), |zone: &&JudgedZone| zone.shut_down);
+        for zone in snapshot.zones().iter().filter(closed) {
+            let origin = zone.config.apex.origin.to_string();
+            public.listings.retain(|(of, _), _| **of != *origin);
+        }
+        public
     }
 
     /// Shows every relay's record, in no order. The fold's thread waits while one part of the

@@ -11,7 +11,7 @@ use super::checkpoint::checkpoint_at;
 use super::{PublishError, Published, catch_up, checkpoint, restore};
 use crate::audit::AuditLog;
 use crate::blocklist::{Blocklist, HoldingGuard, ListChange, ListChanges, WAITING_SITES_MAX};
-use crate::evidence::{ASK_AGAIN_AFTER, AskedHost, Entry, Evidence, Offset};
+use crate::evidence::{ASK_AGAIN_AFTER, AskedHost, Entry, Offset};
 use crate::journal::{self, Journal, JournalError, Retention};
 use crate::keys::Keys;
 use crate::metrics::Metrics;
@@ -42,8 +42,6 @@ pub struct Publisher {
     pub published: Arc<Published>,
     /// Cancelled when the fold could not go on. The process should then end and be started again.
     pub failed: CancellationToken,
-    /// Evidence that was waiting for an observation when the last process ended.
-    pub pending: Vec<Evidence>,
     /// The sessions with hosts of relays' sides within the last day before, each with the domain that it
     /// was about.
     pub sessions: Vec<(String, AskedHost)>,
@@ -96,7 +94,6 @@ impl Publisher {
         audit.check(blocklist.status().audit.number)?;
         audit.flush()?;
         let published = Arc::new(Published::of(&blocklist));
-        let pending = blocklist.pending().cloned().collect();
         let sessions = blocklist.sessions_since(blocklist.time().minus(ASK_AGAIN_AFTER));
         let sessions = sessions.map(|(domain, session)| (domain.to_owned(), session.clone())).collect();
         let follower = Follower {
@@ -126,7 +123,7 @@ impl Publisher {
                 }
             })
             .map_err(|error| JournalError::Store(error.to_string()))?;
-        Ok(Publisher { published, failed, pending, sessions, thread })
+        Ok(Publisher { published, failed, sessions, thread })
     }
 
     /// Waits until the thread has ended after its token was cancelled. The thread stores a last

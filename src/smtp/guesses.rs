@@ -160,13 +160,13 @@ mod tests {
     fn a_list_of_domains_cannot_be_tried_out_from_one_network() {
         let everywhere: Vec<String> = (0..=255).map(|last| format!("192.0.2.{last}")).collect();
         let accounts = GuessAccounts::new(PER_HOUR);
-        // 62,532 domains within 30 seconds.
+        // 62,532 domains, one each millisecond.
         let told = answered(&accounts, &everywhere, 62_532, 1);
         assert!((20..=20 + 10).contains(&told), "{told}");
-        // Within a day, however slowly or fast.
+        // Within a day, and up to three answers that are still to come.
         let accounts = GuessAccounts::new(PER_HOUR);
         let told = answered(&accounts, &everywhere, 86_400, 1_000);
-        assert!(told <= 20 + 360 * 24, "{told}");
+        assert!(told <= 20 + 360 * 24 + 3, "{told}");
     }
 
     #[test]
@@ -175,7 +175,8 @@ mod tests {
         let accounts = GuessAccounts::new(PER_HOUR);
         let told = answered(&accounts, &everywhere, 50_000, 1);
         assert!(told <= 100 + 10, "{told}");
-        assert!(accounts.networks.len() <= 100 + 1, "{} networks", accounts.networks.len());
+        // Within the 50 seconds, the provider regains one of its hundred.
+        assert!(accounts.networks.len() <= 101 + 1, "{} networks", accounts.networks.len());
         assert_eq!(accounts.named(relay("2001:db9::1"), false, at(1)), AnswerTime::Now);
     }
 

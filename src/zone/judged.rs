@@ -144,7 +144,7 @@ impl JudgedZone {
         let status = ZoneStatus {
             serial: self.serial,
             age: now.since(fresh).seconds(),
-            entries: self.entries.len(),
+            entries: if self.shut_down { 0 } else { self.entries.len() },
             policy: self.config.digest,
             shut_down: self.shut_down,
         };

@@ -75,7 +75,11 @@ impl Lab {
         let table = [relay(BAD, "bad.relay.test"), relay(GOOD, "good.relay.test")].concat();
         let mut lab = Lab::begin(Network::new(name, TRAP), &table);
         for role in roles {
-            lab.postfix(*role, &format!("relayhost = [{TRAP}]:25\n"));
+            // Mail to nowhere.test, to which an alias leads, goes to a host that refuses its recipients.
+            let routing = format!(
+                "relayhost = [{TRAP}]:25\ntransport_maps = inline:{{{{nowhere.test = smtp:[{ATTACKER}]:25}}}}\n"
+            );
+            lab.postfix(*role, &routing);
         }
         Some(lab)
     }
@@ -312,5 +316,8 @@ pub(crate) fn zone() -> String {
     let networks = r#"laboratory_networks = ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32"]"#;
     let zone = ZONE.replace("laboratory_networks = []", networks);
     assert_ne!(zone, ZONE);
-    zone
+    // These tests are about mail servers. Without slots, what is decided is seen at once.
+    let immediate = zone.replace("publish_every = \"15m\"", "publish_every = \"0s\"");
+    assert_ne!(zone, immediate);
+    immediate
 }

@@ -31,7 +31,8 @@ mod wait;
 
 use std::time::{Duration, Instant};
 
-use lab::{BAD, GOOD, Lab, TRAP_DOMAINS};
+use lab::{ATTACKER, BAD, GOOD, Lab, TRAP_DOMAINS};
+use mail_host::{MailHost, about_others};
 use postfix::Role;
 
 /// The longest time from the entry that completes a case to an answer of the DNS.
@@ -87,6 +88,8 @@ fn forge_until_listed(lab: &Lab) -> usize {
 #[test]
 fn an_accept_then_bounce_postfix_is_listed_within_a_second_and_a_rejecting_one_never() {
     let Some(lab) = Lab::up("list", &[Role::Bad, Role::Good]) else { return };
+    let refuses = || MailHost::answering(&format!("{ATTACKER}:25"), about_others("550 5.1.1 User unknown"));
+    let _behind_the_forward = lab.network.within("outside", refuses);
     // The well-run server gets the same forged mail first. It has one broken forward.
     let mut refused = 0;
     for (nth, sender) in ["sales", "info", "jdoe", "bait"].iter().cycle().take(12).enumerate() {

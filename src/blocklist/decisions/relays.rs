@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::blocklist::Blocklist;
-use crate::blocklist::changes::{EntryContext, ListChange};
+use crate::blocklist::changes::{EntryContext, ListChange, RecordChange};
 use crate::blocklist::judging::GuardCheck;
-use crate::blocklist::records::RecordChange;
 use crate::blocklist::state::Exemption;
 use crate::listing::{ListingEnd, ListingGrounds};
 use crate::relay::{Prefix, Relay};

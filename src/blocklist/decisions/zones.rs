@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use crate::blocklist::Blocklist;
-use crate::blocklist::changes::{EntryContext, ListChange};
+use crate::blocklist::changes::{EntryContext, ListChange, RecordChange};
 use crate::blocklist::judging::GuardCheck;
 use crate::blocklist::publication_queue::PublicationQueue;
 use crate::blocklist::published::DerivedZone;
-use crate::blocklist::records::RecordChange;
 use crate::blocklist::state::ZoneState;
 use crate::listing::{CodeBasis, ListingEnd};
 use crate::relay::Prefix;
@@ -29,6 +28,7 @@ impl Blocklist {
             publication: PublicationQueue::since(now),
             ..ZoneState::default()
         });
+        state.publication.rest_until(now);
         text.clone_into(&mut state.text);
         state.published = true;
         // Listings end if the code no longer exists or the address may no longer be listed. The
